@@ -1,0 +1,168 @@
+"""The encoder contract: a batch of segments goes in, a `Conditioning` comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from eeg2speech_bench.core.errors import ContractError
+from eeg2speech_bench.core.segments import Batch, SignalInfo, TargetInfo
+
+
+@dataclass
+class Conditioning:
+    """What an encoder or a target says of a batch of segments.
+
+    Attributes
+    ----------
+    embeddings : Tensor, shape (batch, n_tokens, dim)
+    mask : Tensor of bool, shape (batch, n_tokens)
+        True where a token is real.
+    pooled : Tensor, shape (batch, dim)
+        Mean of the real tokens unless the encoder has its own summary.
+    """
+
+    embeddings: Tensor
+    mask: Tensor
+    pooled: Tensor
+
+    @classmethod
+    def from_tokens(cls, embeddings: Tensor) -> Conditioning:
+        """Wrap tokens that are all real; ``pooled`` is their mean."""
+        mask = torch.ones(embeddings.shape[:2], dtype=torch.bool, device=embeddings.device)
+        return cls(embeddings, mask, embeddings.mean(1))
+
+
+class Encoder(nn.Module):
+    """Base class of conditioning encoders; subclass it and define `build` and `forward`.
+
+    An encoder that is fitted in closed form also defines ``fit`` and sets ``closed_form = True``; it is then
+    not trained by gradient descent.
+    """
+
+    #: True when `fit` replaces gradient descent
+    closed_form: bool = False
+
+    @classmethod
+    def build(cls, signal: SignalInfo, target: TargetInfo, **options: object) -> Encoder:
+        """Make an encoder for recordings like ``signal`` that speaks the language of ``target``."""
+        return cls(signal, target, **options)
+
+    def forward(self, batch: Batch) -> Conditioning:
+        """Encode a batch.
+
+        Returns
+        -------
+        Conditioning
+            ``embeddings`` of shape (batch, n_tokens, target.dim) with n_tokens from 1 to ``target.n_tokens``.
+        """
+        raise ContractError(f"Encoder '{type(self).__name__}' has no forward", then="Define forward(batch).")
+
+    def fit(
+        self, train: Iterable[tuple[Batch, Tensor]], valid: Iterable[tuple[Batch, Tensor]]
+    ) -> dict[str, float]:
+        """Fit in closed form; both arguments can be iterated more than once.
+
+        Parameters
+        ----------
+        train, valid : iterable of (Batch, Tensor)
+            Segments with their target embeddings, shape (batch, target.n_tokens, target.dim).
+
+        Returns
+        -------
+        dict of str to float
+            What was chosen (a ridge penalty, say), for the record.
+        """
+        raise ContractError(f"Encoder '{type(self).__name__}' has no fit", then="Define fit or leave closed_form False.")
+
+
+class Target(nn.Module):
+    """Base class of audio targets: the audio side of the pair that encoders are aligned to.
+
+    A target has two parts. `features` is frozen: it turns one uninterrupted stretch of sound (never across a
+    split border) into frames once per data set, and the frames are stored. `forward` maps the frames of a
+    window to the embedding space and may be trained together with the encoder.
+    """
+
+    #: True when `forward` has weights that are trained together with the encoder
+    trained_jointly: bool = False
+
+    @classmethod
+    def build(cls, sound: SoundInfo, **options: object) -> Target:
+        """Make a target for sound like ``sound``, with windows of ``sound.window_s`` seconds."""
+        return cls(sound, **options)
+
+    @property
+    def info(self) -> TargetInfo:
+        """The space that `forward` returns: dim, n_tokens, token_rate_hz."""
+        raise ContractError(f"Target '{type(self).__name__}' has no info", then="Define the property info.")
+
+    #: frames per second that `features` returns
+    feature_rate_hz: float
+
+    def features(self, sound: Tensor) -> Tensor:
+        """Turn one stretch of sound (n_samples,) at ``sound.rate_hz`` into frames (n_frames, n_features)."""
+        raise ContractError(f"Target '{type(self).__name__}' has no features", then="Define features(sound).")
+
+    def fit_scaler(self, frames: Tensor) -> None:
+        """Fit whatever standardises the frames, from training frames (n_frames, n_features) only."""
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Map windows of frames (batch, n_frames, n_features) to (batch, n_tokens, dim)."""
+        raise ContractError(f"Target '{type(self).__name__}' has no forward", then="Define forward(frames).")
+
+
+@dataclass(frozen=True)
+class SoundInfo:
+    """What a target needs to know of a data set's sound.
+
+    Attributes
+    ----------
+    kind : str
+        ``"waveform"``, or ``"envelope"`` for data sets that publish no audio.
+    rate_hz : float
+        Samples per second of what `Target.features` receives.
+    window_s : float
+        Length of a segment in seconds.
+    """
+
+    kind: str
+    rate_hz: float
+    window_s: float
+
+
+def check_conditioning(name: str, conditioning: object, batch_size: int, target: TargetInfo) -> Conditioning:
+    """Return ``conditioning`` if it keeps the contract, else raise `ContractError` with what was found."""
+    if not isinstance(conditioning, Conditioning):
+        raise ContractError(
+            f"Encoder '{name}' returned the wrong type",
+            got=type(conditioning).__name__,
+            expected="a Conditioning",
+            then="Return Conditioning.from_tokens(embeddings).",
+        )
+    shape = tuple(conditioning.embeddings.shape)
+    if len(shape) != 3 or shape[0] != batch_size or shape[2] != target.dim or not 1 <= shape[1] <= target.n_tokens:
+        raise ContractError(
+            f"Encoder '{name}' returned embeddings of a wrong shape",
+            got=shape,
+            expected=f"({batch_size}, 1 to {target.n_tokens}, {target.dim})",
+            then="See Encoder.forward for the contract.",
+        )
+    if not bool(torch.isfinite(conditioning.embeddings).all()):
+        raise ContractError(
+            f"Encoder '{name}' returned values that are not finite",
+            got="NaN or infinity",
+            expected="finite embeddings",
+            then="Lower the learning rate or check the encoder's normalisation.",
+        )
+    return conditioning
+
+
+def pool_tokens(embeddings: Tensor, n_tokens: int) -> Tensor:
+    """Average ``embeddings`` (batch, T, dim) in time to (batch, n_tokens, dim)."""
+    if embeddings.shape[1] == n_tokens:
+        return embeddings
+    return torch.nn.functional.adaptive_avg_pool1d(embeddings.transpose(1, 2), n_tokens).transpose(1, 2)

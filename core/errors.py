@@ -1,0 +1,72 @@
+"""The errors that users meet: each says what is wrong, what was got, what was expected and what to type next."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class BenchError(Exception):
+    """Base of every error that is shown to the user without a traceback.
+
+    Parameters
+    ----------
+    problem : str
+        What is wrong with which thing, named as the user named it.
+    got, expected : object, optional
+        The value met and what would have been accepted.
+    then : str, optional
+        What to type or change next.
+    """
+
+    #: process exit code of a command that ends with this error
+    exit_code = 1
+
+    def __init__(self, problem: str, *, got: object = None, expected: object = None, then: str = "") -> None:
+        self.problem, self.got, self.expected, self.then = problem, got, expected, then
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        parts = [f"got {self.got}"] if self.got is not None else []
+        parts += [f"expected {self.expected}"] if self.expected is not None else []
+        sentence = self.problem + (": " + ", ".join(parts) if parts else "")
+        return f"{sentence.rstrip('.')}." + (f" {self.then}" if self.then else "")
+
+
+class UsageError(BenchError):
+    """The command line or the configuration asks for something that does not exist."""
+
+    exit_code = 2
+
+
+class UnknownNameError(UsageError):
+    """A name that is not registered, with the nearest ones that are."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], then: str = "") -> None:
+        known = sorted(known)
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        hint = f"Did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
+        shown = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
+        super().__init__(f"Unknown {kind}", got=repr(name), expected=f"one of: {shown}", then=(hint + then).strip())
+
+
+class DataError(BenchError):
+    """A recording, stimulus, event table or prepared array cannot be used as it is."""
+
+
+class LeakageError(DataError):
+    """A split in which train and test share stimulus audio; carries the proof."""
+
+
+class ContractError(BenchError):
+    """A plugin returned something other than its contract promises."""
+
+
+class StorageError(BenchError):
+    """A file could not be written or read back: full disk, no permission, corrupt cache."""
+
+
+class InterruptedRun(BenchError):  # noqa: N818  a state, not a fault
+    """The user stopped the run; finished stages are kept."""
+
+    exit_code = 130

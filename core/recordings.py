@@ -1,0 +1,119 @@
+"""What a data set yields: recordings, stimuli, and the presentations that join them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import mne
+
+
+@dataclass(frozen=True)
+class Word:
+    """A spoken word with its place in the stimulus, in seconds."""
+
+    text: str
+    start_s: float
+    stop_s: float
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Samples of a stimulus.
+
+    Attributes
+    ----------
+    kind : str
+        ``"waveform"`` (mono audio) or ``"envelope"`` (data sets that publish no audio).
+    values : array of float32, shape (n_samples,)
+    rate_hz : float
+    """
+
+    kind: str
+    values: np.ndarray = field(repr=False)
+    rate_hz: float
+
+
+@dataclass(frozen=True)
+class Stimulus:
+    """One audio file (or envelope) that listeners heard.
+
+    Attributes
+    ----------
+    stimulus_id : str
+        Derived from the *content*, so that copies of one sound under several names are one stimulus and no
+        split can put a copy on the other side.
+    name : str
+        What the data set calls it.
+    duration_s : float
+    load : callable
+        Returns the `Sound`; called once per stimulus, in the ``prepare`` stage.
+    words : tuple of Word
+        Empty where the data set has no transcript.
+    """
+
+    stimulus_id: str
+    name: str
+    duration_s: float
+    load: Callable[[], Sound] = field(repr=False)
+    words: tuple[Word, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """A stretch of stimulus heard in a recording.
+
+    ``onset_s`` is the recording's time at which the stimulus time ``start_s`` sounds; ``duration_s`` seconds follow.
+    """
+
+    stimulus_id: str
+    onset_s: float
+    duration_s: float
+    start_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One listener's continuous EEG.
+
+    ``load`` returns an `mne.io.BaseRaw` with EEG in volts; ``source`` names the file in error messages.
+    """
+
+    recording_id: str
+    subject: str
+    source: str
+    presentations: tuple[Presentation, ...]
+    load: Callable[[], mne.io.BaseRaw] = field(repr=False)
+
+
+class SpeechDataset(Protocol):
+    """What the datasets room asks of a data set; everything after this is shared by all of them.
+
+    Attributes
+    ----------
+    name : str
+        Short name for tables and file names.
+    revision : str
+        Changes whenever the content does (a hash of names and sizes, or a published version); part of the
+        ``prepare`` stage's key.
+    stimuli : sequence of Stimulus
+    recordings : sequence of Recording
+    split_fractions : tuple of float, optional
+        Recommended (train, valid, test) shares of stimulus time, where the default does not suit.
+    """
+
+    name: str
+    revision: str
+    split_fractions: tuple[float, float, float] | None
+
+    @property
+    def stimuli(self) -> Sequence[Stimulus]:
+        """The sounds that were heard."""
+
+    @property
+    def recordings(self) -> Sequence[Recording]:
+        """The recordings, in a stable order."""

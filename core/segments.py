@@ -1,0 +1,226 @@
+"""Segments: fixed-length windows of EEG with the audio of the same moment, and the store they are gathered from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eeg2speech_bench.core.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import Tensor
+
+#: what the column ``split`` of the segment table holds
+SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class SignalInfo:
+    """What an encoder needs to know of the EEG, in MNE's and braindecode's words.
+
+    Attributes
+    ----------
+    n_chans, n_times : int
+        Channels and samples of one window.
+    sfreq : float
+        Sampling rate in Hz.
+    chs_info : tuple of dict
+        One MNE channel dictionary per channel (``ch_name``, ``loc`` with the position in metres at ``loc[:3]``).
+    n_subjects : int
+        Listeners in the data set; ``Batch.subject`` holds indices below it.
+    """
+
+    n_chans: int
+    n_times: int
+    sfreq: float
+    chs_info: tuple[dict[str, Any], ...] = field(repr=False)
+    n_subjects: int
+
+    @property
+    def has_positions(self) -> bool:
+        """Whether every channel has a finite, non-zero electrode position."""
+        return all(np.isfinite(c["loc"][:3]).all() and np.any(c["loc"][:3]) for c in self.chs_info)
+
+
+@dataclass(frozen=True)
+class TargetInfo:
+    """The embedding space of an audio target: width, tokens per window and tokens per second."""
+
+    dim: int
+    n_tokens: int
+    token_rate_hz: float
+
+
+@dataclass
+class Batch:
+    """Segments side by side; what an encoder's ``forward`` receives.
+
+    Attributes
+    ----------
+    eeg : Tensor, shape (batch, n_chans, n_times)
+        Scaled EEG in inter-quartile-range units.
+    subject : LongTensor, shape (batch,)
+        Index of the listener.
+    window : LongTensor, shape (batch,)
+        Index of the stimulus window; equal for all listeners who heard the same audio.
+    text : tuple of str, optional
+        Words spoken in each window, where the data set has a transcript.
+    """
+
+    eeg: Tensor
+    subject: Tensor
+    window: Tensor
+    text: tuple[str, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.subject)
+
+    def to(self, device: Any) -> Batch:
+        """Copy the tensors to ``device``."""
+        return Batch(self.eeg.to(device), self.subject.to(device), self.window.to(device), self.text)
+
+
+class SegmentStore:
+    """Read-only view of a prepared data set on disk; batches are gathered whole, never item by item.
+
+    Folder layout (written by the datasets room)::
+
+        meta.json          settings, signal, subjects, stimuli, split hash and proof
+        eeg.npy            float32 (n_samples, n_chans): all recordings end to end, microvolts, at meta sfreq
+        scale.npy          float32 (n_recordings, n_chans): inter-quartile range over training windows
+        sound.npy          float32 (n_samples,): all stimuli end to end, at meta sound rate (waveform or envelope)
+        segments.parquet   one row per segment: recording, subject, window, eeg_start (row of eeg.npy), split
+        windows.parquet    one row per stimulus window: stimulus, start_s, sound_start (row of sound.npy),
+                           split, block, text
+        zones.parquet      one row per uninterrupted stretch of stimulus inside one split: stimulus, start_s,
+                           stop_s, sound_start, sound_stop, split
+
+    Parameters
+    ----------
+    path : Path
+        Folder of a finished ``prepare`` stage.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or has another size than the tables ask for.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self.meta: dict[str, Any] = json.loads(self._file("meta.json").read_text(encoding="utf8"))
+        self.eeg = np.load(self._file("eeg.npy"), mmap_mode="r")
+        self.scale = np.load(self._file("scale.npy"))
+        self.sound = np.load(self._file("sound.npy"), mmap_mode="r")
+
+    def _file(self, name: str) -> Path:
+        path = self.path / name
+        if not path.is_file():
+            raise DataError(
+                f"Prepared data set {self.path} is incomplete",
+                got=f"no {name}",
+                expected="all files of a finished stage",
+                then="Delete that folder and run again; it is rebuilt.",
+            )
+        return path
+
+    @cached_property
+    def segments(self) -> pd.DataFrame:
+        """One row per segment (listener x stimulus window x presentation)."""
+        return self._table("segments")
+
+    @cached_property
+    def windows(self) -> pd.DataFrame:
+        """One row per stimulus window."""
+        return self._table("windows")
+
+    @cached_property
+    def zones(self) -> pd.DataFrame:
+        """One row per uninterrupted stretch of stimulus inside one split."""
+        return self._table("zones")
+
+    def _table(self, name: str) -> pd.DataFrame:
+        import pandas as pd
+
+        return pd.read_parquet(self._file(f"{name}.parquet"))
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether the stimuli are waveforms (False: envelopes only, nothing to generate)."""
+        return self.meta["sound"]["kind"] == "waveform"
+
+    @property
+    def window_s(self) -> float:
+        """Length of a segment in seconds."""
+        return float(self.meta["window_s"])
+
+    @property
+    def sound_rate_hz(self) -> float:
+        """Samples per second of ``sound``."""
+        return float(self.meta["sound"]["rate_hz"])
+
+    @cached_property
+    def signal(self) -> SignalInfo:
+        """The EEG of a window, as encoders are told of it."""
+        signal = self.meta["signal"]
+        chs_info = tuple({**c, "loc": np.asarray(c["loc"], dtype=float)} for c in signal["chs_info"])
+        return SignalInfo(signal["n_chans"], signal["n_times"], signal["sfreq"], chs_info, len(self.meta["subjects"]))
+
+    def indices(self, split: str) -> np.ndarray:
+        """Row numbers of ``segments`` that belong to ``split`` ('train', 'valid' or 'test')."""
+        return np.flatnonzero((self.segments["split"] == split).to_numpy())
+
+    @cached_property
+    def _columns(self) -> dict[str, np.ndarray]:
+        names = ("recording", "subject", "window", "eeg_start")
+        return {name: self.segments[name].to_numpy(dtype=np.int64) for name in names}
+
+    def gather_eeg(self, rows: np.ndarray, starts: np.ndarray | None = None) -> np.ndarray:
+        """Gather, baseline-correct, scale and clamp the EEG of segments in one indexed read.
+
+        Parameters
+        ----------
+        rows : array of int, shape (batch,)
+            Rows of ``segments``.
+        starts : array of int, shape (batch,), optional
+            First rows of ``eeg`` to read instead of the segments' own (used by the wrong-time control).
+
+        Returns
+        -------
+        array of float32, shape (batch, n_chans, n_times)
+            In inter-quartile-range units, clamped as brainmagick does (reference: Defossez et al. 2023).
+        """
+        first = self._columns["eeg_start"][rows] if starts is None else starts
+        span = np.arange(self.signal.n_times)
+        eeg = np.asarray(self.eeg[first[:, None] + span])  # (batch, n_times, n_chans)
+        n_baseline = int(round(self.meta["baseline_s"] * self.signal.sfreq))
+        if n_baseline:
+            eeg = eeg - eeg[:, :n_baseline].mean(1, keepdims=True)
+        eeg = eeg / self.scale[self._columns["recording"][rows]][:, None, :]
+        limit = self.meta["clamp_iqr"]
+        return np.ascontiguousarray(np.clip(eeg, -limit, limit).transpose(0, 2, 1), dtype=np.float32)
+
+    def gather(self, rows: np.ndarray) -> Batch:
+        """Gather the segments ``rows`` as a `Batch` on the CPU."""
+        import torch
+
+        columns = self._columns
+        text = tuple(self.windows["text"].to_numpy()[columns["window"][rows]])
+        return Batch(
+            torch.from_numpy(self.gather_eeg(rows)),
+            torch.from_numpy(columns["subject"][rows]),
+            torch.from_numpy(columns["window"][rows]),
+            text,
+        )
+
+    def gather_sound(self, windows: np.ndarray) -> np.ndarray:
+        """Gather the sound of stimulus windows, float32 (batch, n_samples)."""
+        first = self.windows["sound_start"].to_numpy(dtype=np.int64)[windows]
+        n_samples = int(round(self.window_s * self.sound_rate_hz))
+        return np.ascontiguousarray(self.sound[first[:, None] + np.arange(n_samples)], dtype=np.float32)
