@@ -1,0 +1,229 @@
+"""The configuration of a run: frozen models, presets as TOML files, overrides with suggestions for typing errors."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from eeg2speech_bench.core.errors import UnknownNameError, UsageError
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataConfig(Section):
+    """How recordings become segments (reference: brainmagick's protocol, with its border leaks closed)."""
+
+    window_s: float = Field(2.88, gt=0, description="length of a segment; 2.88 s = 288 mel frames")
+    stride_s: float = Field(0.5, gt=0, description="step between training windows")
+    sfreq: float = Field(120.0, gt=0, description="EEG sampling rate after resampling, Hz")
+    shift_s: float = Field(0.15, ge=0, description="EEG at t + shift is paired with audio at t")
+    baseline_s: float = Field(0.5, ge=0, description="start of a window whose mean is subtracted, per channel")
+    clamp_iqr: float = Field(20.0, gt=0, description="clamp after scaling, in inter-quartile ranges")
+    highpass_hz: float | None = Field(None, description="high-pass edge; none by default, as in brainmagick")
+    lowpass_hz: float | None = Field(None, description="low-pass edge")
+    split: Literal["stimulus-time", "subject", "recording"] = "stimulus-time"
+    fractions: tuple[float, float, float] | None = Field(None, description="train, valid, test; null: data set's own")
+    guard_s: float = Field(3.0, ge=0, description="stimulus time left unused between splits")
+
+
+class TargetConfig(Section):
+    """Which audio target the encoders are aligned to."""
+
+    name: str = "deep_mel"
+    options: dict[str, Any] = {}
+
+
+class AlignmentConfig(Section):
+    """Contrastive training of encoder (and target)."""
+
+    batch_size: int = Field(128, ge=2)
+    learning_rate: float = Field(3e-4, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    max_epochs: int = Field(10, ge=1)
+    max_steps: int = Field(1_000_000, ge=1, description="upper bound on optimiser steps")
+    patience: int = Field(3, ge=1, description="epochs without better validation retrieval before stopping")
+    mask_same_audio: bool = Field(True, description="windows of overlapping audio are not each other's negatives")
+    symmetric: bool = Field(False, description="also classify the EEG for each audio (not in brainmagick)")
+
+
+class AutoencoderConfig(Section):
+    """Mel autoencoder: diffusers' AutoencoderKL, trained on training audio."""
+
+    channels: tuple[int, ...] = (128, 256, 512)
+    layers_per_block: int = 2
+    latent_channels: int = 8
+    norm_groups: int = 32
+    kl_weight: float = Field(0.0305, description="weight on the summed KL; AudioLDM's 1000/32768")
+    batch_size: int = 16
+    learning_rate: float = 1e-4
+    max_steps: int = 400
+    checkpoint: str | None = Field(None, description="AudioLDM VAE checkpoint instead of training")
+
+
+class DenoiserConfig(Section):
+    """Latent diffusion UNet and how the condition enters it."""
+
+    channels: tuple[int, ...] = (128, 256, 384, 640)
+    attention: tuple[bool, ...] = (False, True, True, True)
+    attention_heads: tuple[int, ...] = (4, 8, 12, 20)
+    layers_per_block: int = 2
+    norm_groups: int = 32
+    condition_by: tuple[Literal["frames", "tokens", "film"], ...] = ("frames",)
+    frame_channels: int = Field(64, description="channels of the projected condition that join the latent")
+    checkpoint: str | None = Field(None, description="AudioLDM UNet checkpoint to start from")
+
+
+class DiffusionConfig(Section):
+    """Training of the denoiser."""
+
+    condition_on: Literal["audio", "eeg", "both"] = "audio"
+    prediction: Literal["epsilon", "v_prediction", "sample"] = "epsilon"
+    n_train_timesteps: int = 1000
+    beta_start: float = 0.0015
+    beta_end: float = 0.0195
+    condition_dropout: float = Field(0.1, ge=0, le=1, description="share of items trained without condition")
+    min_snr_gamma: float | None = None
+    batch_size: int = 32
+    learning_rate: float = 1e-4
+    warmup_steps: int = 0
+    weight_decay: float = 0.01
+    max_steps: int = 300
+    ema_decay: float = 0.9999
+
+
+class SamplingConfig(Section):
+    """Generation from the trained denoiser."""
+
+    scheduler: Literal["dpm-solver++", "ddim"] = "dpm-solver++"
+    n_steps: int = 20
+    eta: float = Field(0.0, description="DDIM noise; AudioLDM's own sampler uses 1")
+    guidance_scale: float = 2.5
+    n_clips: int = Field(64, ge=2, description="test windows that are generated, for the EEG and for every control")
+    batch_size: int = 64
+
+
+class VocoderConfig(Section):
+    """Mel to waveform."""
+
+    name: Literal["griffin-lim", "hifi-gan"] = "griffin-lim"
+    n_iter: int = 32
+    checkpoint: str | None = Field(None, description="HiFi-GAN weights (hub id, folder or original .ckpt)")
+
+
+class ScoresConfig(Section):
+    """Resampling behind intervals and tests."""
+
+    n_bootstrap: int = 2000
+    n_permutations: int = 10_000
+    block_s: float = Field(15.0, gt=0, description="length of a block of neighbouring segments")
+    confidence: float = Field(0.95, gt=0, lt=1)
+    alpha: float = Field(0.05, gt=0, lt=1)
+
+
+class RunConfig(Section):
+    """Everything that decides a cell's numbers, beside the encoder, the data set and the seed."""
+
+    preset: str = "quick"
+    version: int = 1
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    data: DataConfig = DataConfig()
+    target: TargetConfig = TargetConfig()
+    encoder: dict[str, dict[str, Any]] = Field(default={}, description="options per encoder name")
+    alignment: AlignmentConfig = AlignmentConfig()
+    autoencoder: AutoencoderConfig = AutoencoderConfig()
+    denoiser: DenoiserConfig = DenoiserConfig()
+    diffusion: DiffusionConfig = DiffusionConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    vocoder: VocoderConfig = VocoderConfig()
+    scores: ScoresConfig = ScoresConfig()
+
+
+def preset_names() -> list[str]:
+    """Names of the presets that ship with the suite."""
+    files = resources.files("eeg2speech_bench.core.presets").iterdir()
+    return sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml"))
+
+
+def load_config(preset: str = "quick", file: Path | None = None, overrides: list[str] | None = None) -> RunConfig:
+    """Resolve a configuration: preset, then ``file`` (TOML), then ``overrides`` (``section.key=value``).
+
+    Raises
+    ------
+    UsageError
+        For an unknown preset or key (with the nearest known one), a value of the wrong type or a bad file.
+    """
+    if preset not in preset_names():
+        raise UnknownNameError("preset", preset, preset_names())
+    text = resources.files("eeg2speech_bench.core.presets").joinpath(f"{preset}.toml").read_text(encoding="utf8")
+    tree = {"preset": preset, **tomllib.loads(text)}
+    if file is not None:
+        _merge(tree, _read_toml(file))
+    for override in overrides or []:
+        _merge(tree, _parse_override(override))
+    return config_from_tree(tree)
+
+
+def config_from_tree(tree: dict[str, Any]) -> RunConfig:
+    """Validate a resolved tree, as it stands in a record or a preset."""
+    try:
+        return RunConfig.model_validate(tree)
+    except ValidationError as error:
+        raise _explain(error) from None
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf8"))
+    except FileNotFoundError:
+        raise UsageError(f"Configuration file {path} does not exist", then="Give --config an existing file.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"Configuration file {path} is not TOML", got=str(error)) from None
+
+
+def _parse_override(text: str) -> dict[str, Any]:
+    """Turn ``a.b=v`` into ``{"a": {"b": v}}``; v is read as TOML, and as plain text where that fails."""
+    path, separator, value = text.partition("=")
+    if not separator or not path:
+        raise UsageError("Option --set was not understood", got=repr(text), expected="section.key=value")
+    try:
+        parsed = tomllib.loads(f"v = {value}")["v"]
+    except tomllib.TOMLDecodeError:
+        parsed = {"null": None, "none": None}.get(value.lower(), value)
+    for key in reversed(path.split(".")):
+        parsed = {key: parsed}
+    return parsed
+
+
+def _merge(tree: dict[str, Any], other: dict[str, Any]) -> None:
+    for key, value in other.items():
+        if isinstance(value, dict) and isinstance(tree.get(key), dict):
+            _merge(tree[key], value)
+        else:
+            tree[key] = value
+
+
+def _explain(error: ValidationError) -> UsageError:
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(path[:-1])
+        near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.4)
+        hint = f"Did you mean '{'.'.join([*path[:-1], near[0]])}'?" if near else ""
+        return UsageError(f"Unknown configuration key '{'.'.join(path)}'", expected=", ".join(known), then=hint)
+    return UsageError(f"Configuration key '{'.'.join(path)}' is wrong", got=repr(first["input"]), expected=first["msg"])
+
+
+def _known_keys(path: list[str]) -> list[str]:
+    model: Any = RunConfig
+    for part in path:
+        model = model.model_fields[part].annotation
+    return list(model.model_fields)
