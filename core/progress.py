@@ -1,0 +1,63 @@
+"""One line per stage: a rich progress bar in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+#: tells how far a stage is: a short text and the share done, 0 to 1
+Report = "Callable[[str, float], None]"
+
+
+class StageProgress:
+    """Shows how far a stage is.
+
+    Parameters
+    ----------
+    console : Console
+        Where to write; a bar is drawn only if it is a terminal.
+    """
+
+    #: seconds between plain lines, so that a log stays short
+    plain_interval_s = 10.0
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._label = ""
+        self._last_line_s = 0.0
+        self._bar: Progress | None = None
+
+    @contextmanager
+    def stage(self, label: str) -> Iterator[StageProgress]:
+        """Show a stage from here to the end of the block."""
+        self._label, self._last_line_s = label, time.monotonic()
+        if not self.console.is_terminal:
+            self.console.print(f"{label} ...", markup=False, highlight=False)
+            yield self
+            return
+        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+        with Progress(*columns, TextColumn("{task.fields[note]}"), console=self.console, transient=True) as bar:
+            self._bar, self._task = bar, bar.add_task(label, total=1.0, note="")
+            try:
+                yield self
+            finally:
+                self._bar = None
+
+    def __call__(self, note: str, share: float) -> None:
+        """Report a short note and the share done (0 to 1)."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=share, note=note)
+        elif time.monotonic() - self._last_line_s >= self.plain_interval_s:
+            self._last_line_s = time.monotonic()
+            self.console.print(f"  {self._label}: {share:4.0%} {note}", markup=False, highlight=False)
+
+
+def make_console() -> Console:
+    """Return the console for what a command says to its user (standard output)."""
+    width = None if sys.stdout.isatty() else 150  # tables in a log or a pipe are not wrapped at 80
+    return Console(file=sys.stdout, width=width, soft_wrap=not sys.stdout.isatty())

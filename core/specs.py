@@ -1,0 +1,139 @@
+"""What plugins declare about what they bring: torch-free values that name their code and load it only when used."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from eeg2speech_bench.core.errors import BenchError
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Base of all declarations.
+
+    Attributes
+    ----------
+    name : str
+        What users type.
+    target : str
+        ``"package.module:attribute"``, imported on first use.
+    summary : str
+        One line for listings.
+    """
+
+    name: str
+    target: str
+    summary: str = ""
+
+    #: what listings and messages call this kind of thing
+    kind = "plugin"
+
+    def load(self) -> Any:
+        """Import and return what ``target`` names.
+
+        Raises
+        ------
+        BenchError
+            If the module or the attribute cannot be imported; other plugins are not touched.
+        """
+        module, _, attribute = self.target.partition(":")
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            raise BenchError(
+                f"{self.kind.capitalize()} '{self.name}' could not be imported from {self.target}",
+                got=f"{type(error).__name__}: {error}",
+                then="Install what it needs; everything else works.",
+            ) from error
+
+
+@dataclass(frozen=True)
+class EncoderSpec(Spec):
+    """A conditioning encoder: ``target`` names a subclass of `core.conditioning.Encoder`.
+
+    Attributes
+    ----------
+    needs : tuple of str
+        What the data must have: ``"positions"``, ``"transcript"``.
+    audio_target : str, optional
+        The audio target this encoder is fitted to where it cannot follow the preset's (a closed-form fit cannot
+        train a target jointly); shown in the plan and the record.
+    baseline : bool
+        True for floors and controls; the board marks them.
+    licence, citation : str
+    """
+
+    needs: tuple[str, ...] = ()
+    audio_target: str | None = None
+    baseline: bool = False
+    licence: str = "Apache-2.0"
+    citation: str = ""
+    kind = "encoder"
+
+
+@dataclass(frozen=True)
+class TargetSpec(Spec):
+    """An audio target: ``target`` names a subclass of `core.conditioning.Target`."""
+
+    kind = "target"
+
+
+@dataclass(frozen=True)
+class DatasetSpec(Spec):
+    """A data set: ``target`` names ``open(argument: str | None, cache: Path, report) -> SpeechDataset``.
+
+    ``argument`` is what follows the colon in ``--dataset NAME:ARGUMENT``, or None; ``report`` takes one line of text.
+    """
+
+    argument: str = ""
+    licence: str = ""
+    kind = "dataset"
+
+
+@dataclass(frozen=True)
+class PreparationSpec(Spec):
+    """The step from a data set to a segment store: ``target`` names ``prepare(dataset, settings, out, progress)``."""
+
+    kind = "preparation"
+
+
+@dataclass(frozen=True)
+class MetricSpec(Spec):
+    """A metric: ``target`` names a function that returns one value per segment, shape (n,).
+
+    Attributes
+    ----------
+    needs : str
+        ``"scores"``: called with the score matrix (n, n_pool) and the true columns (n,).
+        ``"clips"``: called with generated and reference `core.clips.Clips`.
+    aggregate : str
+        How a cell's value is made of the segments' values.
+    chance : str
+        Formula of the chance level in the pool size n, empty where chance is not a number known beforehand.
+    """
+
+    needs: Literal["scores", "clips"] = "scores"
+    unit: str = ""
+    higher_is_better: bool = True
+    version: int = 1
+    aggregate: Literal["mean", "median"] = "mean"
+    chance: str = ""
+    digits: int = 3
+    kind = "metric"
+
+
+@dataclass(frozen=True)
+class CommandSpec(Spec):
+    """A verb of the command line: ``target`` names ``run(arguments, registry) -> int``.
+
+    ``configure`` names ``configure(parser)`` in a module that imports nothing heavy.
+    """
+
+    configure: str = ""
+    kind = "command"
+
+    def load_configure(self) -> Any:
+        """Import the function that adds the verb's options to an `argparse` parser."""
+        return Spec(self.name, self.configure).load()
