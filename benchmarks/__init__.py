@@ -1,1 +1,1 @@
-""""""
+"""Plans cells, runs their stages and scores them beside their controls."""

@@ -110,8 +110,11 @@ class MetricSpec(Spec):
         ``"clips"``: called with generated and reference `core.clips.Clips`.
     aggregate : str
         How a cell's value is made of the segments' values.
-    chance : str
-        Formula of the chance level in the pool size n, empty where chance is not a number known beforehand.
+    chance : float or "1/n", optional
+        Level that guessing reaches, for metrics of clips (n: clips that are told apart); that of a metric of scores
+        is what it gives when all candidates score the same.
+    headline : bool
+        True for the metrics by which a cell is told from no signal.
     """
 
     needs: Literal["scores", "clips"] = "scores"
@@ -119,8 +122,8 @@ class MetricSpec(Spec):
     higher_is_better: bool = True
     version: int = 1
     aggregate: Literal["mean", "median"] = "mean"
-    chance: str = ""
-    digits: int = 3
+    chance: float | Literal["1/n"] | None = None
+    headline: bool = False
     kind = "metric"
 
 

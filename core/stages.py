@@ -18,7 +18,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from eeg2speech_bench.core.environment import peak_memory_mb
+from eeg2speech_bench.core.environment import peak_memory_mb, reset_peak_memory
 from eeg2speech_bench.core.errors import StorageError
 from eeg2speech_bench.core.progress import StageProgress
 
@@ -141,6 +141,7 @@ class StageStore:
         partial = path.with_name(f".partial-{path.name}")
         shutil.rmtree(partial, ignore_errors=True)  # left by a run that was killed; the lock is ours
         partial.mkdir()
+        reset_peak_memory()
         started = time.monotonic()
         try:
             stage.run(partial, progress)

@@ -1,1 +1,1 @@
-""""""
+"""Recordings and stimuli become segments on disk."""

@@ -1,1 +1,1 @@
-""""""
+"""Records become tables."""

@@ -1,1 +1,1 @@
-""""""
+"""Encoders and audio targets that ship with the suite."""

@@ -1,1 +1,1 @@
-""""""
+"""Metrics: per-segment values first, aggregates second."""

@@ -1,1 +1,1 @@
-""""""
+"""Contrastive alignment of encoders and audio targets."""

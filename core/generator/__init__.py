@@ -1,1 +1,1 @@
-""""""
+"""The latent diffusion generator: mel, autoencoder, denoiser, sampling, vocoder."""

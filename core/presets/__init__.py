@@ -1,1 +1,1 @@
-""""""
+"""Presets: named, complete, versioned configurations."""

@@ -1,1 +1,1 @@
-""""""
+"""Conditioning encoders."""

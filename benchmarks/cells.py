@@ -1,0 +1,52 @@
+"""Cells: encoder x data set x seed, under one configuration."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from eeg2speech_bench.core.config import RunConfig
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of the benchmark.
+
+    Attributes
+    ----------
+    encoder : str
+    dataset : str
+        As it was typed: a registered name, ``name:argument`` or a folder.
+    dataset_name : str
+        What tables call it.
+    seed : int
+    config : RunConfig
+    """
+
+    encoder: str
+    dataset: str
+    dataset_name: str
+    seed: int
+    config: RunConfig
+
+    @property
+    def id(self) -> str:
+        """Readable name that is unique to encoder, data set, configuration and seed; used for files."""
+        text = json.dumps(self.config.model_dump(mode="json"), sort_keys=True)
+        digest = hashlib.sha256(f"{self.dataset}\x1f{text}".encode()).hexdigest()[:8]
+        parts = (self.encoder, self.dataset_name, self.config.preset, f"seed{self.seed}", digest)
+        return "__".join("".join(c if c.isalnum() or c in "-." else "-" for c in part) for part in parts)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what makes this cell this one, for the record."""
+        return {
+            "id": self.id,
+            "encoder": self.encoder,
+            "dataset": self.dataset_name,
+            "dataset_argument": self.dataset,
+            "preset": self.config.preset,
+            "preset_version": self.config.version,
+            "seed": self.seed,
+        }

@@ -1,0 +1,142 @@
+"""The verbs ``run``, ``encoders`` and ``env``. Nothing heavy is imported before a cell runs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from eeg2speech_bench.core.cli import default_cache, run_verb
+from eeg2speech_bench.core.config import load_config, preset_names
+from eeg2speech_bench.core.progress import make_console
+from eeg2speech_bench.core.registry import Registry
+
+
+def configure_nothing(parser: argparse.ArgumentParser) -> None:
+    """Add no options."""
+
+
+def configure_run(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``run``."""
+    parser.add_argument("--encoder", action="append", required=True, metavar="NAME", help="encoder; may be repeated")
+    parser.add_argument(
+        "--dataset", default="simulated", metavar="NAME|FOLDER", help="data set or BIDS folder (default: simulated)"
+    )
+    parser.add_argument("--preset", default="quick", help=f"{', '.join(preset_names())} (default: quick)")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file over the preset")
+    parser.add_argument("--set", action="append", default=[], metavar="A.B=V", help="set one configuration key")
+    parser.add_argument("--seeds", default="1", metavar="N|LIST", help="how many seeds, or a list such as 0,1,2")
+    add_folders(parser)
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+    parser.add_argument("--dry-run", action="store_true", help="print the plan and the configuration, run nothing")
+
+
+def add_folders(parser: argparse.ArgumentParser) -> None:
+    """Add ``--results`` and ``--cache``."""
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: ./results")
+    parser.add_argument("--cache", type=Path, default=default_cache(), metavar="DIR", help="default: %(default)s")
+
+
+def run(arguments: argparse.Namespace, registry: Registry) -> int:
+    """Plan and run the cells; return 0 if all are done, 1 if some failed."""
+    from eeg2speech_bench.benchmarks.plan import find_dataset, make_cells, parse_seeds, print_plan
+    from eeg2speech_bench.core.stages import StageStore
+
+    console = make_console()
+    config = load_config(arguments.preset, arguments.config, arguments.set)
+    spec, argument = find_dataset(arguments.dataset, registry)
+    make_cells(arguments.encoder, arguments.dataset, "", [0], config, registry)  # refuses unknown names at once
+    seeds = parse_seeds(arguments.seeds)
+    dataset = spec.load()(argument, arguments.cache, lambda line: console.print(line, markup=False, highlight=False))
+    cells = make_cells(arguments.encoder, arguments.dataset, dataset.name, seeds, config, registry)
+    from eeg2speech_bench.benchmarks.pipeline import Pipeline
+    from eeg2speech_bench.core.environment import choose_device, choose_precision
+
+    device = choose_device(arguments.device)
+    precision = choose_precision(config.precision, device)
+    stages = StageStore(arguments.cache / "stages")
+    pipelines = [Pipeline(cell, dataset, registry, stages, device, precision) for cell in cells]
+    print_plan(pipelines, dataset, arguments.results, console)
+    if arguments.dry_run:
+        console.print_json(config.model_dump_json())
+        return 0
+    return _run_all(pipelines, arguments, registry)
+
+
+def _run_all(pipelines: list, arguments: argparse.Namespace, registry: Registry) -> int:  # type: ignore[type-arg]
+    from eeg2speech_bench.benchmarks.quiet import silence_libraries
+    from eeg2speech_bench.benchmarks.runner import Runner, results_are_writable, stoppable
+    from eeg2speech_bench.core.records import RecordStore
+
+    console = make_console()
+    results_are_writable(arguments.results)
+    silence_libraries()
+    runner = Runner(registry, pipelines[0].store, RecordStore(arguments.results), console)
+    records = []
+    try:
+        with stoppable():
+            for number, pipeline in enumerate(pipelines, 1):
+                cell = pipeline.cell
+                title = f"[{number}/{len(pipelines)}] {cell.encoder} on {cell.dataset_name}, seed {cell.seed}"
+                console.print(title, markup=False, highlight=False)
+                records.append(runner.run(pipeline))
+    except KeyboardInterrupt:
+        print("Interrupted. Finished stages are kept; type the same command to go on.", file=sys.stderr)
+        return 130
+    done = [record.cell["id"] for record in records if record.status == "done"]
+    if done:
+        shown = [option for cell in done for option in ("--cell", cell)]
+        run_verb(registry, ["leaderboard", "show", "--results", str(arguments.results), "--controls", *shown])
+    _say_where(arguments.results, records)
+    return 0 if len(done) == len(records) else 1
+
+
+def _say_where(results: Path, records: list) -> None:  # type: ignore[type-arg]
+    console = make_console()
+    for record in records:
+        cell = record.cell["id"]
+        console.print(f"Record: {results / 'records' / cell}.json", markup=False, highlight=False)
+        if "audio" in record.files:
+            console.print(f"Audio:  {results / record.files['audio']}", markup=False, highlight=False)
+        if record.error:
+            console.print(f"Failed in {record.error['phase']}: {record.error['message']}", markup=False, highlight=False)
+    console.print(
+        "Next: 'eeg2speech-bench leaderboard' shows all records of ./results; add '--encoder NAME' to compare another.",
+        markup=False,
+        highlight=False,
+    )
+
+
+def encoders(arguments: argparse.Namespace, registry: Registry) -> int:
+    """List encoders, what they need, where they come from; then what is broken and why."""
+    from rich.table import Table
+
+    console = make_console()
+    table = Table("encoder", "what it is", "needs", "licence", "from", box=None, pad_edge=False)
+    for spec in registry.all("encoder"):
+        origin = registry.provenance("encoder", spec.name)
+        mark = f"{spec.name} (baseline)" if spec.baseline else spec.name
+        source = f"{origin.distribution} {origin.version}"
+        table.add_row(mark, spec.summary, ", ".join(spec.needs) or "-", spec.licence, source)
+    console.print(table)
+    for broken in registry.broken:
+        line = f"broken: {broken.entry_point} ({broken.distribution}) in {broken.step}: {broken.reason}"
+        console.print(line, markup=False, highlight=False)
+    console.print("Run one: eeg2speech-bench run --encoder NAME", markup=False)
+    return 0
+
+
+def env(arguments: argparse.Namespace, registry: Registry) -> int:
+    """Show versions, hardware and folders."""
+    from eeg2speech_bench.core import environment
+
+    console = make_console()
+    for name, version in environment.package_versions().items():
+        console.print(f"{name:<18} {version}", markup=False, highlight=False)
+    for name, value in environment.hardware().items():
+        if name != "gpus":  # known only once torch is loaded, which takes seconds
+            console.print(f"{name:<18} {value}", markup=False, highlight=False)
+    git = environment.git_state()
+    console.print(f"{'git commit':<18} {git['commit']}{' (changed)' if git['dirty'] else ''}", markup=False)
+    console.print(f"{'cache':<18} {default_cache()}", markup=False, highlight=False)
+    return 0

@@ -1,0 +1,76 @@
+"""What the benchmarks room registers: metrics and the verbs that run cells."""
+
+from __future__ import annotations
+
+from eeg2speech_bench.core.hookspecs import hookimpl
+from eeg2speech_bench.core.specs import CommandSpec, MetricSpec
+
+_METRICS = "eeg2speech_bench.benchmarks.metrics"
+_COMMANDS = "eeg2speech_bench.benchmarks.commands"
+
+
+@hookimpl
+def register_metrics() -> list[MetricSpec]:
+    """Return retrieval metrics (from scores) and metrics of generated speech (from clips)."""
+    return [
+        MetricSpec("top1", f"{_METRICS}.retrieval:top_1", "true window ranked first in the pool", headline=True),
+        MetricSpec("top5", f"{_METRICS}.retrieval:top_5", "true window among the first five"),
+        MetricSpec("top10", f"{_METRICS}.retrieval:top_10", "true window among the first ten"),
+        MetricSpec("mrr", f"{_METRICS}.retrieval:reciprocal_rank", "mean reciprocal rank of the true window"),
+        MetricSpec(
+            "median_rank",
+            f"{_METRICS}.retrieval:relative_rank",
+            "median rank of the true window as a share of the pool",
+            higher_is_better=False,
+            aggregate="median",
+        ),
+        MetricSpec(
+            "identification",
+            f"{_METRICS}.identification:identification",
+            "true clip picked first from the generated one",
+            needs="clips",
+            chance="1/n",
+            headline=True,
+        ),
+        MetricSpec(
+            "mel_correlation",
+            f"{_METRICS}.quality:mel_correlation",
+            "correlation over time per mel band, mean over bands",
+            needs="clips",
+            chance=0.0,
+        ),
+        MetricSpec(
+            "estoi",
+            f"{_METRICS}.intelligibility:estoi",
+            "extended short-time objective intelligibility",
+            needs="clips",
+            chance=0.0,
+        ),
+        MetricSpec(
+            "lsd",
+            f"{_METRICS}.quality:log_spectral_distance",
+            "log-spectral distance on mel bands",
+            needs="clips",
+            unit="dB",
+            higher_is_better=False,
+        ),
+    ]
+
+
+@hookimpl
+def register_commands() -> list[CommandSpec]:
+    """Return the verbs ``run``, ``encoders`` and ``env``."""
+    return [
+        CommandSpec(
+            "run",
+            f"{_COMMANDS}:run",
+            "train and score encoders, beside their controls",
+            configure=f"{_COMMANDS}:configure_run",
+        ),
+        CommandSpec(
+            "encoders", f"{_COMMANDS}:encoders", "list the encoders", configure=f"{_COMMANDS}:configure_nothing"
+        ),
+        CommandSpec(
+            "env", f"{_COMMANDS}:env", "show versions, hardware and folders", configure=f"{_COMMANDS}:configure_nothing"
+        ),
+    ]

@@ -1,0 +1,266 @@
+"""The stages of a cell and how they hang together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from eeg2speech_bench.benchmarks.cells import Cell
+from eeg2speech_bench.core.recordings import SpeechDataset
+from eeg2speech_bench.core.registry import Registry
+from eeg2speech_bench.core.seeding import derive_seed
+from eeg2speech_bench.core.specs import Spec
+from eeg2speech_bench.core.stages import Stage, StageStore
+
+ROOM = "eeg2speech_bench"
+#: why the generator's stages are left out where a data set publishes no audio
+NO_AUDIO = "the data set publishes an envelope and no audio, so there is nothing to generate"
+
+
+class Pipeline:
+    """Stages of one cell, made when they are asked for; equal stages of two cells have equal keys.
+
+    Parameters
+    ----------
+    cell : Cell
+    dataset : SpeechDataset
+    registry : Registry
+    store : StageStore
+    device, precision : str
+        Where to compute and in which numbers; the precision is part of the keys, the device is not.
+    """
+
+    def __init__(
+        self, cell: Cell, dataset: SpeechDataset, registry: Registry, store: StageStore, device: str, precision: str
+    ) -> None:
+        self.cell, self.dataset, self.store, self.device, self.precision = cell, dataset, store, device, precision
+        self.config = cell.config
+        self.encoder = registry.get("encoder", cell.encoder)
+        self.target = registry.get("target", self.encoder.audio_target or self.config.target.name)
+        self.preparation = registry.get("preparation", "windows")
+        self.metrics = registry.all("metric")
+
+    @property
+    def target_options(self) -> dict[str, Any]:
+        """Options of the target: the configuration's, unless the encoder brings its own target."""
+        return {} if self.target.name != self.config.target.name else dict(self.config.target.options)
+
+    @property
+    def encoder_options(self) -> dict[str, Any]:
+        """Options of the encoder from the configuration."""
+        return dict(self.config.encoder.get(self.cell.encoder, {}))
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether the data set has waveforms to generate."""
+        return self.dataset.sound_kind == "waveform"
+
+    def stages(self) -> list[Stage]:
+        """Return all stages in the order in which they run."""
+        first = [self.prepare, self.features]
+        if not self.has_audio:
+            return [*first, self.align, self.embed, self.score]
+        return [*first, self.autoencoder, self.align, self.embed, self.diffuse, self.generate, self.score]
+
+    def skipped(self) -> dict[str, str]:
+        """Return the stages that are left out, with the reason."""
+        return {} if self.has_audio else dict.fromkeys(("autoencoder", "diffuse", "generate"), NO_AUDIO)
+
+    def place(self, stage: Stage) -> Path:
+        """Return the folder of a stage's results."""
+        return self.store.place(stage)
+
+    @cached_property
+    def _pair(self) -> Any:
+        from eeg2speech_bench.benchmarks.stages.align import Pair
+
+        return Pair(self.encoder, self.encoder_options, self.target, self.target_options)
+
+    @cached_property
+    def _generator(self) -> Any:
+        from eeg2speech_bench.benchmarks.stages.diffuse import GeneratorConfig
+
+        return GeneratorConfig(self.config.autoencoder, self.config.denoiser, self.config.diffusion)
+
+    @cached_property
+    def _seed(self) -> Callable[[str], int]:
+        # the encoder's name keeps apart what two encoders draw; controls and clips use the bare seed, so that every
+        # encoder meets the same shifts, shuffles and sampling noise
+        return lambda stage: derive_seed(self.cell.seed, self.cell.encoder, stage)
+
+    @cached_property
+    def prepare(self) -> Stage:
+        """Recordings and audio become segments."""
+        settings = {"dataset": self.dataset.name, "revision": self.dataset.revision, **_dump(self.config.data)}
+        function = self.preparation
+
+        def run(out: Path, progress: Callable[[str, float], None]) -> None:
+            function.load()(self.dataset, self.config.data, out, progress)
+
+        return Stage("prepare", settings, (f"{ROOM}.datasets", f"{ROOM}.core.segments"), run)
+
+    @cached_property
+    def features(self) -> Stage:
+        """Stimuli become target frames."""
+        settings = {"target": self.target.name, "options": self.target_options}
+        code = (f"{ROOM}.benchmarks.stages.features", f"{ROOM}.benchmarks.frames", plugin_code(self.target))
+        arguments = {"prepared": self.place(self.prepare), "target": self.target, "options": self.target_options}
+        return Stage("features", settings, code, _later("features", arguments), (self.prepare,))
+
+    @cached_property
+    def autoencoder(self) -> Stage:
+        """Training audio becomes an autoencoder; all audio becomes latents."""
+        arguments = {
+            "prepared": self.place(self.prepare),
+            "config": self.config.autoencoder,
+            "device": self.device,
+            "precision": self.precision,
+        }
+        settings = {**_dump(self.config.autoencoder), "precision": self.precision}
+        code = (
+            f"{ROOM}.benchmarks.stages.autoencoder",
+            f"{ROOM}.core.generator.autoencoder",
+            f"{ROOM}.core.generator.mel",
+        )
+        return Stage("autoencoder", settings, code, _later("autoencoder", arguments), (self.prepare,))
+
+    @cached_property
+    def align(self) -> Stage:
+        """Encoder and target learn one space."""
+        seed = self._seed("align")
+        arguments = {
+            "prepared": self.place(self.prepare),
+            "features": self.place(self.features),
+            "pair": self._pair,
+            "config": self.config.alignment,
+            "seed": seed,
+            "device": self.device,
+            "precision": self.precision,
+        }
+        settings = {
+            "encoder": self.encoder.name,
+            "options": self.encoder_options,
+            "seed": seed,
+            "precision": self.precision,
+            **_dump(self.config.alignment),
+        }
+        code = (f"{ROOM}.benchmarks.stages.align", f"{ROOM}.core.contrastive", plugin_code(self.encoder))
+        return Stage("align", settings, code, _later("align", arguments), (self.prepare, self.features))
+
+    @cached_property
+    def embed(self) -> Stage:
+        """Test EEG and controls become scores and conditions."""
+        arguments = {
+            "prepared": self.place(self.prepare),
+            "features": self.place(self.features),
+            "aligned": self.place(self.align),
+            "pair": self._pair,
+            "n_clips": self.config.sampling.n_clips,
+            "seed": self.cell.seed,
+            "device": self.device,
+        }
+        settings = {"n_clips": self.config.sampling.n_clips, "seed": self.cell.seed}
+        code = (
+            f"{ROOM}.benchmarks.stages.embed",
+            f"{ROOM}.benchmarks.controls",
+            f"{ROOM}.core.contrastive.loss",
+            f"{ROOM}.core.generator.conditioner",
+        )
+        return Stage("embed", settings, code, _later("embed", arguments), (self.align,))
+
+    @cached_property
+    def diffuse(self) -> Stage:
+        """Latents and conditions become a denoiser."""
+        seed = self._seed("diffuse")
+        arguments = {
+            "prepared": self.place(self.prepare),
+            "features": self.place(self.features),
+            "aligned": self.place(self.align),
+            "latents": self.place(self.autoencoder),
+            "pair": self._pair,
+            "config": self._generator,
+            "seed": seed,
+            "device": self.device,
+            "precision": self.precision,
+        }
+        settings = {
+            "seed": seed,
+            "precision": self.precision,
+            "denoiser": _dump(self.config.denoiser),
+            **_dump(self.config.diffusion),
+        }
+        code = (
+            f"{ROOM}.benchmarks.stages.diffuse",
+            *(f"{ROOM}.core.generator.{name}" for name in ("denoiser", "diffusion", "conditioner", "sampling")),
+        )
+        return Stage("diffuse", settings, code, _later("diffuse", arguments), (self.align, self.autoencoder))
+
+    @cached_property
+    def generate(self) -> Stage:
+        """Conditions become speech."""
+        arguments = {
+            "prepared": self.place(self.prepare),
+            "embedded": self.place(self.embed),
+            "latents": self.place(self.autoencoder),
+            "diffused": self.place(self.diffuse),
+            "config": self._generator,
+            "sampling": self.config.sampling,
+            "vocoder": self.config.vocoder,
+            "seed": self.cell.seed,
+            "device": self.device,
+        }
+        settings = {**_dump(self.config.sampling), "vocoder": _dump(self.config.vocoder), "seed": self.cell.seed}
+        code = (
+            f"{ROOM}.benchmarks.stages.generate",
+            *(f"{ROOM}.core.generator.{name}" for name in ("mel", "sampling", "vocoder", "denoiser")),
+        )
+        return Stage("generate", settings, code, _later("generate", arguments), (self.embed, self.diffuse))
+
+    @cached_property
+    def score(self) -> Stage:
+        """Scores and speech become metrics with intervals and tests."""
+        arguments = {
+            "prepared": self.place(self.prepare),
+            "embedded": self.place(self.embed),
+            "generated": self.place(self.generate) if self.has_audio else None,
+            "metrics": self.metrics,
+            "config": self.config.scores,
+            "seed": self.cell.seed,
+        }
+        settings = {
+            "metrics": sorted(f"{m.name} {m.version}" for m in self.metrics),
+            "seed": self.cell.seed,
+            **_dump(self.config.scores),
+        }
+        code = (
+            f"{ROOM}.benchmarks.stages.score",
+            f"{ROOM}.core.statistics",
+            *sorted({plugin_code(metric) for metric in self.metrics}),
+        )
+        inputs = (self.embed, self.generate) if self.has_audio else (self.embed,)
+        return Stage("score", settings, code, _later("score", arguments), inputs)
+
+
+def plugin_code(spec: Spec) -> str:
+    """Return the package whose source decides what a plugin does: a room of ours, or the outsider's own package."""
+    parts = spec.target.partition(":")[0].split(".")
+    if parts[0] != ROOM:
+        return parts[0]
+    return ".".join(parts[:3])  # plugins.encoders, plugins.targets, benchmarks.metrics
+
+
+def _later(name: str, arguments: dict[str, Any]) -> Callable[..., None]:
+    """Return the stage's function, imported (with torch) when it runs."""
+
+    def run(out: Path, progress: Callable[[str, float], None]) -> None:
+        import importlib
+
+        importlib.import_module(f"{ROOM}.benchmarks.stages.{name}").run(out, progress, **arguments)
+
+    return run
+
+
+def _dump(section: Any) -> dict[str, Any]:
+    return section.model_dump(mode="json")

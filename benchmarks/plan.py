@@ -1,0 +1,108 @@
+"""The plan of a run: its cells, which of their stages are there already, and how long the rest takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import tomllib
+from rich.console import Console
+from rich.table import Table
+
+from eeg2speech_bench.benchmarks.cells import Cell
+from eeg2speech_bench.benchmarks.pipeline import Pipeline
+from eeg2speech_bench.core.config import RunConfig
+from eeg2speech_bench.core.errors import UsageError
+from eeg2speech_bench.core.recordings import SpeechDataset
+from eeg2speech_bench.core.registry import Registry
+from eeg2speech_bench.core.specs import DatasetSpec
+
+
+def find_dataset(text: str, registry: Registry) -> tuple[DatasetSpec, str | None]:
+    """Return the declaration and argument of what ``--dataset`` names: a name, ``name:argument``, or a BIDS folder."""
+    name, _, argument = text.partition(":")
+    known = {spec.name for spec in registry.all("dataset")}
+    if name not in known and (Path(text).expanduser().exists() or "/" in text):
+        return registry.get("dataset", "bids"), text
+    return registry.get("dataset", name), argument or None
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Read ``3`` as the seeds 0, 1, 2 and ``4,7`` as those two.
+
+    Raises
+    ------
+    UsageError
+    """
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if not numbers or min(numbers) < 0 or (len(numbers) == 1 and "," not in text and numbers[0] < 1):
+        raise UsageError("Option --seeds was not understood", got=repr(text), expected="a count (3) or a list (0,1,2)")
+    return list(range(numbers[0])) if len(numbers) == 1 and "," not in text else sorted(set(numbers))
+
+
+def make_cells(
+    encoders: Iterable[str], dataset: str, name: str, seeds: Iterable[int], config: RunConfig, registry: Registry
+) -> list[Cell]:
+    """Return the cells of a run; unknown encoders and options for encoders that do not exist are refused."""
+    for encoder in (*encoders, *config.encoder):
+        registry.get("encoder", encoder)
+    registry.get("target", config.target.name)
+    return [Cell(encoder, dataset, name, seed, config) for encoder in dict.fromkeys(encoders) for seed in seeds]
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """Seconds that stages are expected to take: measured on two cores, per preset, and kept in ``measured.toml``."""
+
+    seconds: dict[str, float]
+
+    @classmethod
+    def of_preset(cls, preset: str) -> Expectation:
+        """Read the measured seconds of a preset; empty where none were measured."""
+        from importlib import resources
+
+        text = resources.files("eeg2speech_bench.benchmarks").joinpath("measured.toml").read_text(encoding="utf8")
+        return cls(tomllib.loads(text).get(preset, {}))
+
+    def minutes(self, stages: Iterable[str]) -> float | None:
+        """Return the sum over stages in minutes, None if one was never measured."""
+        seconds = [self.seconds.get(name) for name in stages]
+        known = [value for value in seconds if value is not None]
+        return sum(known) / 60 if len(known) == len(seconds) else None
+
+
+def print_plan(pipelines: list[Pipeline], dataset: SpeechDataset, results: Path, console: Console) -> None:
+    """Print cells, stages, what is there already, and the minutes that the rest is expected to take."""
+    first = pipelines[0]
+    console.print(
+        f"Plan: {len(pipelines)} cell(s) on data set '{dataset.name}', preset '{first.config.preset}', "
+        f"device {first.device} ({first.precision})",
+        markup=False,
+        highlight=False,
+    )
+    table = Table(box=None, pad_edge=False)
+    for column in ("cell", "target", "stages to run", "reused"):
+        table.add_column(column)
+    planned: set[str] = set()
+    to_run: list[str] = []
+    for pipeline in pipelines:
+        missing, reused = [], []
+        for stage in pipeline.stages():
+            there = stage.key in planned or first.store.find(stage) is not None
+            (reused if there else missing).append(stage.name)
+            planned.add(stage.key)
+        to_run += missing
+        label = f"{pipeline.cell.encoder}, seed {pipeline.cell.seed}"
+        table.add_row(label, pipeline.target.name, ", ".join(missing) or "none", ", ".join(reused) or "none")
+    console.print(table)
+    for name, reason in first.skipped().items():
+        console.print(f"Skipped: {name}: {reason}.", markup=False, highlight=False)
+    for recording, reason in getattr(dataset, "skipped", ()):
+        console.print(f"Left out: {recording}: {reason}.", markup=False, highlight=False)
+    minutes = Expectation.of_preset(first.config.preset).minutes(to_run)
+    expected = "not measured for this preset" if minutes is None else f"about {minutes:.0f} min on 2 CPU cores"
+    console.print(f"Expected: {expected}. Results: {results}", markup=False, highlight=False)

@@ -1,0 +1,99 @@
+"""Stage ``autoencoder``: the mel autoencoder of a data set, and the latents of all its stimulus windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from eeg2speech_bench.core.config import AutoencoderConfig
+from eeg2speech_bench.core.generator.autoencoder import AutoencoderTraining, MelAutoencoder
+from eeg2speech_bench.core.generator.checkpoints import load_original_vae, read_checkpoint
+from eeg2speech_bench.core.generator.mel import MelSpectrogram, normalise_waveform
+from eeg2speech_bench.core.seeding import seed_everything
+from eeg2speech_bench.core.segments import SegmentStore
+from eeg2speech_bench.core.stages import write_json
+from eeg2speech_bench.core.training import TrainingProgress, fit, make_trainer
+
+#: the autoencoder belongs to the data set and not to a cell, so its seed is the same for all cells
+SEED = 0
+
+
+def window_mels(store: SegmentStore, windows: np.ndarray) -> Tensor:
+    """Return the log-mel spectrograms of stimulus windows, shape (batch, n_frames, 64)."""
+    return MelSpectrogram()(normalise_waveform(torch.from_numpy(store.gather_sound(windows))))
+
+
+class TrainingMels(torch.utils.data.IterableDataset):
+    """Endless shuffled batches of log-mel spectrograms of training windows."""
+
+    def __init__(self, store: SegmentStore, batch_size: int) -> None:
+        self.store, self.batch_size = store, batch_size
+        self.windows = np.flatnonzero((store.windows["split"] == "train").to_numpy())
+
+    def __iter__(self) -> Iterator[Tensor]:
+        rng = np.random.default_rng(SEED)
+        while True:
+            yield window_mels(self.store, rng.choice(self.windows, self.batch_size, replace=False))
+
+
+def load_autoencoder(path: Path, config: AutoencoderConfig) -> MelAutoencoder:
+    """Load the trained autoencoder of a finished stage."""
+    autoencoder = MelAutoencoder(config)
+    autoencoder.load_state_dict(torch.load(path / "weights.pt", map_location="cpu", weights_only=True))
+    return autoencoder.eval()
+
+
+def run(
+    out: Path,
+    progress: Callable[[str, float], None],
+    *,
+    prepared: Path,
+    config: AutoencoderConfig,
+    device: str,
+    precision: str,
+) -> None:
+    """Train (or load) the autoencoder, encode every window, fit the scale on all training latents."""
+    store = SegmentStore(prepared)
+    seed_everything(SEED)
+    autoencoder = MelAutoencoder(config)
+    mels = TrainingMels(store, min(config.batch_size, int((store.windows["split"] == "train").sum())))
+    if config.checkpoint:
+        load_original_vae(autoencoder.vae, read_checkpoint(Path(config.checkpoint)))
+    else:
+        autoencoder.fit_input(next(iter(TrainingMels(store, min(256, len(mels.windows))))))
+        callbacks = [TrainingProgress(lambda note, share: progress(note, 0.9 * share), config.max_steps)]
+        trainer = make_trainer(device, precision, callbacks, max_steps=config.max_steps)
+        fit(trainer, AutoencoderTraining(autoencoder, config), mels)
+    autoencoder.to(device).eval()
+    mean, std = _encode_all(autoencoder, store, device)
+    train = torch.from_numpy((store.windows["split"] == "train").to_numpy())
+    ratio = autoencoder.fit_scale(mean[train], std[train])
+    np.save(out / "mean.npy", (mean * ratio).half().numpy())
+    np.save(out / "std.npy", (std * ratio).half().numpy())
+    torch.save(autoencoder.cpu().state_dict(), out / "weights.pt")
+    error = _held_out_error(autoencoder, store)
+    facts = {"n_parameters": sum(p.numel() for p in autoencoder.parameters()), "valid_mel_error": error}
+    write_json(out / "training.json", facts | {"scale_factor": float(autoencoder.scale_factor)})
+
+
+@torch.no_grad()
+def _encode_all(autoencoder: MelAutoencoder, store: SegmentStore, device: str) -> tuple[Tensor, Tensor]:
+    parts = []
+    for first in range(0, len(store.windows), 64):
+        windows = np.arange(first, min(first + 64, len(store.windows)))
+        mean, std = autoencoder.encode(window_mels(store, windows).to(device))
+        parts.append((mean.cpu(), std.cpu()))
+    return torch.cat([mean for mean, _ in parts]), torch.cat([std for _, std in parts])
+
+
+@torch.no_grad()
+def _held_out_error(autoencoder: MelAutoencoder, store: SegmentStore) -> float:
+    """Return the mean absolute log-mel error on up to 64 validation windows."""
+    windows = np.flatnonzero((store.windows["split"] == "valid").to_numpy())[:64]
+    mel = window_mels(store, windows)
+    mean, _ = autoencoder.encode(mel)
+    return float((autoencoder.decode(mean) - mel).abs().mean())

@@ -1,0 +1,108 @@
+"""Stage ``diffuse``: the latent diffusion denoiser of a cell, trained on cached latents under the cell's condition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from eeg2speech_bench.benchmarks.frames import FrameStore
+from eeg2speech_bench.benchmarks.stages.align import Pair
+from eeg2speech_bench.core.config import AutoencoderConfig, DenoiserConfig, DiffusionConfig
+from eeg2speech_bench.core.generator.checkpoints import load_original_unet, read_checkpoint
+from eeg2speech_bench.core.generator.conditioner import Conditioner
+from eeg2speech_bench.core.generator.denoiser import ConditionedDenoiser, latent_shape
+from eeg2speech_bench.core.generator.diffusion import DiffusionBatch, LatentDiffusion
+from eeg2speech_bench.core.seeding import seed_everything
+from eeg2speech_bench.core.segments import SegmentStore
+from eeg2speech_bench.core.stages import write_json
+from eeg2speech_bench.core.training import TrainingProgress, fit, make_trainer
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """The parts of the configuration that shape the denoiser."""
+
+    autoencoder: AutoencoderConfig
+    denoiser: DenoiserConfig
+    diffusion: DiffusionConfig
+
+    def shape(self, store: SegmentStore) -> tuple[int, int, int]:
+        """Return (latent_channels, n_latent_frames, n_latent_bands) of a window."""
+        return latent_shape(store.window_s, self.autoencoder, self.denoiser)
+
+    def build(self, store: SegmentStore, condition_dim: int) -> ConditionedDenoiser:
+        """Build the untrained denoiser for windows of ``store``."""
+        channels, _, bands = self.shape(store)
+        return ConditionedDenoiser(self.denoiser, channels, bands, condition_dim)
+
+    def load(self, store: SegmentStore, path: Path) -> ConditionedDenoiser:
+        """Load the trained denoiser of a finished stage."""
+        weights = torch.load(path / "weights.pt", map_location="cpu", weights_only=True)
+        denoiser = self.build(store, len(weights["null"]))
+        denoiser.load_state_dict(weights)
+        return denoiser.eval()
+
+
+class TrainingLatents(torch.utils.data.IterableDataset):
+    """Endless shuffled batches of training latents with what their condition is made of."""
+
+    def __init__(
+        self, store: SegmentStore, frames: FrameStore, latents: Path, config: DiffusionConfig, seed: int
+    ) -> None:
+        self.store, self.frames, self.config, self.seed = store, frames, config, seed
+        self.mean = np.load(latents / "mean.npy", mmap_mode="r")
+        self.std = np.load(latents / "std.npy", mmap_mode="r")
+        self.rows = store.indices("train")
+        self.windows = np.unique(store.segments["window"].to_numpy()[self.rows])
+
+    def __iter__(self) -> Iterator[DiffusionBatch]:
+        rng = np.random.default_rng(self.seed)
+        of_row = self.store.segments["window"].to_numpy()
+        while True:
+            if self.config.condition_on == "audio":
+                windows, segments = rng.choice(self.windows, self.config.batch_size), None
+            else:
+                segments = self.store.gather(rows := np.sort(rng.choice(self.rows, self.config.batch_size)))
+                windows = of_row[rows]
+            frames = None if self.config.condition_on == "eeg" else torch.from_numpy(self.frames.gather(windows))
+            mean, std = (torch.from_numpy(part[windows].astype(np.float32)) for part in (self.mean, self.std))
+            yield DiffusionBatch(mean, std, frames, segments)
+
+
+def run(
+    out: Path,
+    progress: Callable[[str, float], None],
+    *,
+    prepared: Path,
+    features: Path,
+    aligned: Path,
+    latents: Path,
+    pair: Pair,
+    config: GeneratorConfig,
+    seed: int,
+    device: str,
+    precision: str,
+) -> None:
+    """Train the denoiser and store its averaged weights."""
+    store = SegmentStore(prepared)
+    seed_everything(seed)
+    encoder, target = pair.load(store, aligned)
+    conditioner = Conditioner(pair.encoder.name, encoder, target)
+    conditioner.from_eeg(store.gather(store.indices("train")[:2]))  # learns the encoder's token count
+    denoiser = config.build(store, target.info.dim)
+    if config.denoiser.checkpoint:
+        load_original_unet(denoiser.unet, read_checkpoint(Path(config.denoiser.checkpoint)))
+    diffusion = config.diffusion
+    data = TrainingLatents(store, FrameStore(features, store), latents, diffusion, seed)
+    module = LatentDiffusion(denoiser, conditioner, diffusion)
+    trainer = make_trainer(
+        device, precision, [TrainingProgress(progress, diffusion.max_steps)], max_steps=diffusion.max_steps
+    )
+    fit(trainer, module, data)
+    torch.save(denoiser.cpu().state_dict(), out / "weights.pt")
+    facts = {"n_parameters": sum(p.numel() for p in denoiser.parameters()), "history": module.history}
+    write_json(out / "training.json", facts | {"condition_on": diffusion.condition_on})

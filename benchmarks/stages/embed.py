@@ -1,0 +1,147 @@
+"""Stage ``embed``: what the aligned encoder says of the test EEG and of every control; retrieval scores and conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from eeg2speech_bench.benchmarks.controls import CONDITIONS, EEG_CONDITIONS, ControlSource
+from eeg2speech_bench.benchmarks.frames import FrameStore
+from eeg2speech_bench.benchmarks.stages.align import Pair
+from eeg2speech_bench.core.conditioning import check_conditioning, pool_tokens
+from eeg2speech_bench.core.contrastive.loss import clip_scores
+from eeg2speech_bench.core.generator.conditioner import standardise
+from eeg2speech_bench.core.seeding import derive_seed
+from eeg2speech_bench.core.segments import Batch, SegmentStore
+
+#: training segments behind the mean condition
+N_MEAN_SEGMENTS = 512
+BATCH_SIZE = 128
+
+
+def choose_clips(store: SegmentStore, rows: np.ndarray, n_clips: int) -> np.ndarray:
+    """Choose the test segments to generate: evenly spaced windows, listeners in rotation.
+
+    Every chosen window is a different piece of audio, so that the clips form a pool for identification; the choice
+    depends on the split alone and is the same for every encoder and seed.
+    """
+    table = store.segments.iloc[rows][["window", "subject"]].assign(place=np.arange(len(rows)))
+    windows = np.unique(table["window"].to_numpy())
+    chosen = windows[np.linspace(0, len(windows) - 1, min(n_clips, len(windows))).round().astype(int)]
+    places = []
+    for turn, window in enumerate(chosen):
+        heard = table[table["window"] == window].sort_values(["subject", "place"])
+        subjects = heard["subject"].unique()
+        own = heard[heard["subject"] == subjects[turn % len(subjects)]]["place"].to_numpy()
+        places.append(own[turn // len(subjects) % len(own)])
+    return np.asarray(places)
+
+
+def run(
+    out: Path,
+    progress: Callable[[str, float], None],
+    *,
+    prepared: Path,
+    features: Path,
+    aligned: Path,
+    pair: Pair,
+    n_clips: int,
+    seed: int,
+    device: str,
+) -> None:
+    """Write pool and segment tables, one score matrix per condition, and the conditions of the chosen clips."""
+    store = SegmentStore(prepared)
+    embedder = _Embedder(store, FrameStore(features, store), pair, aligned, device)
+    rows = store.indices("test")
+    pool = np.unique(store.segments["window"].to_numpy()[rows])
+    source = ControlSource(store, rows, derive_seed(seed, "controls"))
+    clips = choose_clips(store, rows, n_clips)
+    candidates = embedder.audio(pool)
+    table = store.segments.iloc[rows].reset_index(drop=True)
+    table = table.assign(row=rows, true=np.searchsorted(pool, table["window"].to_numpy()), clip=-1)
+    table.loc[clips, "clip"] = np.arange(len(clips))
+    table.to_parquet(out / "segments.parquet")
+    pd.DataFrame({"window": pool}).to_parquet(out / "pool.parquet")
+    for i, condition in enumerate(CONDITIONS):
+        progress(condition, i / len(CONDITIONS))
+        scores, conditions = embedder.condition(condition, source, len(rows), clips, candidates, table)
+        np.save(out / f"scores_{condition}.npy", scores.astype(np.float32))
+        np.save(out / f"conditions_{condition}.npy", conditions.astype(np.float32))
+
+
+class _Embedder:
+    """Runs encoder and target over test segments, a batch at a time."""
+
+    def __init__(self, store: SegmentStore, frames: FrameStore, pair: Pair, aligned: Path, device: str) -> None:
+        self.store, self.frames, self.name, self.device = store, frames, pair.encoder.name, device
+        self.encoder, self.target = (module.to(device) for module in pair.load(store, aligned))
+        self.mean = self._mean_estimate()
+
+    @torch.no_grad()
+    def audio(self, windows: np.ndarray) -> Tensor:
+        """Embed stimulus windows, pooled to the encoder's token count."""
+        parts = []
+        for first in range(0, len(windows), BATCH_SIZE):
+            frames = torch.from_numpy(self.frames.gather(windows[first : first + BATCH_SIZE]))
+            parts.append(pool_tokens(self.target(frames.to(self.device)), self.mean.shape[1]).cpu())
+        return torch.cat(parts)
+
+    @torch.no_grad()
+    def _estimate(self, batch: Batch) -> Tensor:
+        conditioning = self.encoder(batch.to(self.device))
+        return check_conditioning(self.name, conditioning, len(batch), self.target.info).embeddings.cpu()
+
+    def _mean_estimate(self) -> Tensor:
+        """Return the mean estimate of evenly spaced training segments, shape (1, n_tokens, dim)."""
+        rows = self.store.indices("train")
+        rows = rows[np.linspace(0, len(rows) - 1, min(N_MEAN_SEGMENTS, len(rows))).round().astype(int)]
+        total, n = torch.zeros(()), 0
+        for first in range(0, len(rows), BATCH_SIZE):
+            estimates = self._estimate(self.store.gather(rows[first : first + BATCH_SIZE]))
+            total, n = total + estimates.sum(0), n + len(estimates)
+        return (total / n)[None]
+
+    def condition(
+        self,
+        condition: str,
+        source: ControlSource,
+        n: int,
+        clips: np.ndarray,
+        candidates: Tensor,
+        table: pd.DataFrame,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return score matrix (n, n_pool) and standardised tokens of the clips (n_clips, n_tokens, dim)."""
+        if condition in EEG_CONDITIONS:
+            return self._from_eeg(condition, source, n, clips, candidates)
+        if condition == "audio":
+            own = candidates[torch.from_numpy(table["true"].to_numpy())]
+            scores = np.concatenate([clip_scores(part, candidates).numpy() for part in own.split(BATCH_SIZE)])
+            return scores, standardise(own[clips]).numpy()
+        # without a condition there is nothing to compare: all candidates score the same
+        estimate = self.mean if condition == "mean" else torch.zeros_like(self.mean)
+        scores = clip_scores(estimate, candidates).numpy().repeat(n, 0)
+        return scores, standardise(estimate).numpy().repeat(len(clips), 0)
+
+    def _from_eeg(
+        self, condition: str, source: ControlSource, n: int, clips: np.ndarray, candidates: Tensor
+    ) -> tuple[np.ndarray, np.ndarray]:
+        windows = self.store.segments["window"].to_numpy()[source.rows]
+        scores, kept = [], {}
+        for first in range(0, n, BATCH_SIZE):
+            places = np.arange(first, min(first + BATCH_SIZE, n))
+            eeg = source.gather(condition, places)
+            subject = torch.from_numpy(eeg.subject)
+            estimates = self._estimate(
+                Batch(torch.from_numpy(eeg.eeg), subject, torch.from_numpy(windows[places]), self._text(windows[places]))
+            )
+            scores.append(clip_scores(estimates, candidates).numpy())
+            kept |= {place: standardise(estimates[place - first][None]) for place in np.intersect1d(places, clips)}
+        return np.concatenate(scores), torch.cat([kept[place] for place in clips]).numpy()
+
+    def _text(self, windows: np.ndarray) -> tuple[str, ...]:
+        return tuple(self.store.windows["text"].to_numpy()[windows])

@@ -1,0 +1,116 @@
+"""Stage ``generate``: speech from the test EEG, from every control, and the audio ceilings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from eeg2speech_bench.benchmarks.controls import CONDITIONS
+from eeg2speech_bench.benchmarks.stages.autoencoder import load_autoencoder, window_mels
+from eeg2speech_bench.benchmarks.stages.diffuse import GeneratorConfig
+from eeg2speech_bench.core.clips import Clips
+from eeg2speech_bench.core.conditioning import Conditioning
+from eeg2speech_bench.core.config import SamplingConfig, VocoderConfig
+from eeg2speech_bench.core.errors import ContractError
+from eeg2speech_bench.core.generator.denoiser import ConditionedDenoiser
+from eeg2speech_bench.core.generator.mel import MelSpectrogram, normalise_waveform
+from eeg2speech_bench.core.generator.sampling import sample_latents
+from eeg2speech_bench.core.generator.vocoder import build_vocoder
+from eeg2speech_bench.core.seeding import derive_seed
+from eeg2speech_bench.core.segments import SegmentStore
+
+#: true audio through parts of the generator: what no condition can exceed
+CEILINGS = ("vocoder", "autoencoder")
+VOCODER_BATCH = 64
+
+
+def run(
+    out: Path,
+    progress: Callable[[str, float], None],
+    *,
+    prepared: Path,
+    embedded: Path,
+    latents: Path,
+    diffused: Path,
+    config: GeneratorConfig,
+    sampling: SamplingConfig,
+    vocoder: VocoderConfig,
+    seed: int,
+    device: str,
+) -> None:
+    """Write the reference clips and one set of generated clips per condition and ceiling."""
+    store = SegmentStore(prepared)
+    segments = pd.read_parquet(embedded / "segments.parquet")
+    windows = segments[segments["clip"] >= 0].sort_values("clip")["window"].to_numpy()
+    voice = build_vocoder(vocoder).to(device).eval()
+    autoencoder = load_autoencoder(latents, config.autoencoder).to(device)
+    denoiser = config.load(store, diffused).to(device)
+    true = normalise_waveform(torch.from_numpy(store.gather_sound(windows)))
+    _save(out, "reference", true)
+    seeds = [derive_seed(seed, "clip", int(window)) for window in windows]
+    names = (*CONDITIONS, *CEILINGS)
+    for i, name in enumerate(names):
+        progress(name, i / len(names))
+        if name in CEILINGS:
+            mel = _ceiling(name, store, windows, latents, autoencoder, device)
+        else:
+            tokens = torch.from_numpy(np.load(embedded / f"conditions_{name}.npy")).to(device)
+            latent = _sample(name, denoiser, tokens, config, config.shape(store), sampling, seeds)
+            with torch.no_grad():
+                mel = torch.cat([autoencoder.decode(part) for part in latent.split(VOCODER_BATCH)])
+        _save(out, name, _vocode(voice, mel, name))
+
+
+def _sample(
+    name: str,
+    denoiser: ConditionedDenoiser,
+    tokens: Tensor,
+    config: GeneratorConfig,
+    shape: tuple[int, int, int],
+    sampling: SamplingConfig,
+    seeds: list[int],
+) -> Tensor:
+    if name == "none":  # guidance 0 is the unconditional prediction, which sees the null token alone
+        sampling = sampling.model_copy(update={"guidance_scale": 0.0})
+    latent = sample_latents(denoiser, Conditioning.from_tokens(tokens), shape, sampling, config.diffusion, seeds)
+    if not bool(torch.isfinite(latent).all()):
+        raise ContractError(
+            f"Sampling under condition '{name}' diverged",
+            got="latents that are not finite",
+            then="Lower it with --set sampling.guidance_scale=1.5 or train the denoiser longer.",
+        )
+    return latent
+
+
+@torch.no_grad()
+def _ceiling(
+    name: str, store: SegmentStore, windows: np.ndarray, latents: Path, autoencoder: torch.nn.Module, device: str
+) -> Tensor:
+    if name == "vocoder":
+        return window_mels(store, windows).to(device)
+    mean = np.load(latents / "mean.npy", mmap_mode="r")[windows].astype(np.float32)
+    return torch.cat([autoencoder.decode(part.to(device)) for part in torch.from_numpy(mean).split(VOCODER_BATCH)])
+
+
+@torch.no_grad()
+def _vocode(voice: torch.nn.Module, mel: Tensor, name: str) -> Tensor:
+    wave = torch.cat([voice(part).float().cpu() for part in mel.split(VOCODER_BATCH)])
+    if not bool(torch.isfinite(wave).all()):
+        raise ContractError(f"The vocoder made values that are not finite under condition '{name}'")
+    return normalise_waveform(wave)
+
+
+def _save(out: Path, name: str, wave: Tensor) -> None:
+    """Store waveforms (n, n_samples) as 16-bit samples, which is what listeners get."""
+    np.save(out / f"{name}.npy", (wave * 32767).round().short().numpy())
+
+
+def load_clips(path: Path, name: str) -> Clips:
+    """Load stored clips with the mel *of the waveform*: scores are of what one hears, not of what was painted."""
+    wave = torch.from_numpy(np.load(path / f"{name}.npy").astype(np.float32) / 32767)
+    return Clips(wave.numpy(), MelSpectrogram()(wave).numpy())

@@ -1,0 +1,101 @@
+"""Contrastive alignment: an encoder (and a target that is trained jointly) learn one embedding space."""
+
+from __future__ import annotations
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from eeg2speech_bench.core.conditioning import Encoder, Target, check_conditioning, pool_tokens
+from eeg2speech_bench.core.config import AlignmentConfig
+from eeg2speech_bench.core.contrastive.loss import ClipLoss, clip_scores
+from eeg2speech_bench.core.errors import ContractError
+from eeg2speech_bench.core.segments import Batch
+
+
+class Alignment(L.LightningModule):
+    """Trains encoder and target with the CLIP loss; validates by retrieval among unseen windows.
+
+    Parameters
+    ----------
+    name : str
+        The encoder's name, for messages.
+    encoder : Encoder
+    target : Target
+        Trained along if ``target.trained_jointly``, else frozen.
+    config : AlignmentConfig
+    valid_windows : Tensor of int, shape (n_pool,)
+        Stimulus windows of the validation pool.
+    valid_frames : Tensor, shape (n_pool, n_frames, n_features)
+        Their frames.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        encoder: Encoder,
+        target: Target,
+        config: AlignmentConfig,
+        valid_windows: Tensor,
+        valid_frames: Tensor,
+    ) -> None:
+        super().__init__()
+        self.name, self.encoder, self.target, self.config = name, encoder, target, config
+        self.target.requires_grad_(target.trained_jointly)
+        self.loss = ClipLoss(symmetric=config.symmetric)
+        self.register_buffer("valid_windows", valid_windows, persistent=False)
+        self.register_buffer("valid_frames", valid_frames, persistent=False)
+        self.history: list[dict[str, float]] = []
+        self._losses: list[Tensor] = []
+        self._reciprocal_ranks: list[Tensor] = []
+
+    def estimate(self, batch: Batch) -> Tensor:
+        """Return the encoder's tokens (batch, n_tokens, dim), checked against the contract."""
+        return check_conditioning(self.name, self.encoder(batch), len(batch), self.target.info).embeddings
+
+    def training_step(self, item: tuple[Batch, Tensor, Tensor]) -> Tensor:
+        """Return the loss of (segments, frames of their windows, which of them share audio)."""
+        batch, frames, same_audio = item
+        estimates = self.estimate(batch)
+        candidates = pool_tokens(self.target(frames), estimates.shape[1])
+        loss = self.loss(estimates, candidates, same_audio if self.config.mask_same_audio else None)
+        if not torch.isfinite(loss):
+            raise ContractError(
+                f"Training of encoder '{self.name}' diverged at step {self.global_step}",
+                got="a loss that is not finite",
+                then="Lower it with --set alignment.learning_rate=1e-4.",
+            )
+        self._losses.append(loss.detach())
+        return loss
+
+    def on_validation_epoch_start(self) -> None:
+        """Embed the validation pool once."""
+        self._pool = self.target(self.valid_frames)
+
+    def validation_step(self, item: tuple[Batch, Tensor]) -> None:
+        """Rank the true window of each segment in the pool."""
+        batch, _ = item
+        estimates = self.estimate(batch)
+        scores = clip_scores(estimates, pool_tokens(self._pool, estimates.shape[1]))
+        true = torch.searchsorted(self.valid_windows, batch.window)
+        own = scores.gather(1, true[:, None])
+        rank = (scores > own).sum(1) + 0.5 * ((scores == own).sum(1) - 1)
+        self._reciprocal_ranks.append(1 / (1 + rank))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the mean reciprocal rank, by which the best weights are chosen."""
+        reciprocal_rank = torch.cat(self._reciprocal_ranks).mean()
+        self._reciprocal_ranks.clear()
+        self.log("valid_mrr", reciprocal_rank)
+        if not self.trainer.sanity_checking:
+            loss = torch.stack(self._losses).mean() if self._losses else torch.tensor(0.0)
+            self._losses.clear()
+            row = {"epoch": self.current_epoch, "step": self.global_step}
+            self.history.append({**row, "train_loss": float(loss), "valid_mrr": float(reciprocal_rank)})
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Adam as in brainmagick (Defossez et al. 2023), with decoupled weight decay if asked for."""
+        weights = [p for p in self.parameters() if p.requires_grad]
+        config = self.config
+        fused = self.device.type == "cuda"
+        return torch.optim.AdamW(weights, config.learning_rate, weight_decay=config.weight_decay, fused=fused)

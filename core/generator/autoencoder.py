@@ -1,0 +1,170 @@
+"""The mel autoencoder: diffusers' AutoencoderKL in AudioLDM's shape, and its training."""
+
+from __future__ import annotations
+
+import lightning as L
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor, nn
+
+from eeg2speech_bench.core.config import AutoencoderConfig
+from eeg2speech_bench.core.errors import DataError
+from eeg2speech_bench.core.generator.mel import FRAME_RATE_HZ, N_MELS
+
+
+def build_autoencoder(config: AutoencoderConfig) -> AutoencoderKL:
+    """Make the untrained network; time is its height, mel bands are its width.
+
+    Returns
+    -------
+    AutoencoderKL
+        One channel in and out, halved in time and frequency between levels. With the default configuration this
+        is AudioLDM's autoencoder (55 376 873 parameters, factor 4).
+    """
+    n_levels = len(config.channels)
+    return AutoencoderKL(
+        in_channels=1,
+        out_channels=1,
+        down_block_types=("DownEncoderBlock2D",) * n_levels,
+        up_block_types=("UpDecoderBlock2D",) * n_levels,
+        block_out_channels=config.channels,
+        layers_per_block=config.layers_per_block,
+        latent_channels=config.latent_channels,
+        norm_num_groups=config.norm_groups,
+        sample_size=None,
+        scaling_factor=1.0,  # the factor is fitted on all latents and held by MelAutoencoder
+    )
+
+
+class MelAutoencoder(nn.Module):
+    """Log-mel spectrograms to scaled latents and back.
+
+    Parameters
+    ----------
+    config : AutoencoderConfig
+        Shape of the network.
+
+    Attributes
+    ----------
+    vae : AutoencoderKL
+    mean, std : Tensor, shape ()
+        What standardises the input; 0 and 1 (AudioLDM's raw log-mel) until `fit_input`.
+    scale_factor : Tensor, shape ()
+        What brings latents to unit standard deviation; 1 until `fit_scale`.
+    factor : int
+        Mel frames per latent frame, and mel bands per latent band.
+    """
+
+    mean: Tensor
+    std: Tensor
+    scale_factor: Tensor
+
+    def __init__(self, config: AutoencoderConfig) -> None:
+        super().__init__()
+        self.vae = build_autoencoder(config)
+        self.factor = 2 ** (len(config.channels) - 1)
+        self.register_buffer("mean", torch.zeros(()))
+        self.register_buffer("std", torch.ones(()))
+        self.register_buffer("scale_factor", torch.ones(()))
+
+    def fit_input(self, mel: Tensor) -> None:
+        """Standardise the input by the mean and deviation of training spectrograms of any shape."""
+        self.mean.fill_(mel.mean())
+        self.std.fill_(mel.std())
+
+    def posterior(self, mel: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and standard deviation of the unscaled latent of ``mel`` (batch, n_frames, 64)."""
+        if mel.shape[1] % self.factor or mel.shape[2] != N_MELS:
+            raise DataError(
+                "Mel autoencoder cannot halve this spectrogram evenly",
+                got=f"{mel.shape[1]} frames of {mel.shape[2]} bands",
+                expected=f"a multiple of {self.factor} frames of {N_MELS} bands",
+                then=f"Set data.window_s to a multiple of {self.factor / FRAME_RATE_HZ} s.",
+            )
+        latent = self.vae.encode(((mel - self.mean) / self.std).unsqueeze(1)).latent_dist
+        return latent.mean, latent.std
+
+    def encode(self, mel: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode log-mel spectrograms.
+
+        Parameters
+        ----------
+        mel : Tensor, shape (batch, n_frames, 64)
+
+        Returns
+        -------
+        mean, std : Tensor, shape (batch, latent_channels, n_frames / factor, 64 / factor)
+            Of the scaled latent's Gaussian.
+        """
+        mean, std = self.posterior(mel)
+        return mean * self.scale_factor, std * self.scale_factor
+
+    @staticmethod
+    def sample(mean: Tensor, std: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Draw latents from what `encode` returned."""
+        return mean + std * torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Decode scaled latents to log-mel spectrograms, shape (batch, n_frames, 64)."""
+        return self.vae.decode(latent / self.scale_factor).sample.squeeze(1) * self.std + self.mean
+
+    @torch.no_grad()
+    def fit_scale(self, mean: Tensor, std: Tensor) -> float:
+        """Set `scale_factor` so that sampled latents have standard deviation 1 over the whole set.
+
+        AudioLDM takes the deviation of one batch, often of two items, which is off by several per cent.
+
+        Parameters
+        ----------
+        mean, std : Tensor
+            What `encode` returned for all training spectrograms.
+
+        Returns
+        -------
+        float
+            By how much latents that were encoded before must be multiplied.
+        """
+        # Law of total variance: no draw is needed, so the factor has no sampling noise.
+        variance = mean.double().var(correction=0) + std.double().square().mean()
+        ratio = float(variance.rsqrt())
+        self.scale_factor.mul_(ratio)
+        return ratio
+
+
+class AutoencoderTraining(L.LightningModule):
+    """Trains a `MelAutoencoder` on batches of log-mel spectrograms (batch, n_frames, 64).
+
+    The loss is AudioLDM's without LPIPS and discriminator: absolute error and ``kl_weight`` times the KL divergence
+    from a standard normal, both summed over an item and averaged over the batch. The error is taken in log-mel
+    units, so that ``kl_weight`` means the same with and without a standardised input.
+    """
+
+    def __init__(self, autoencoder: MelAutoencoder, config: AutoencoderConfig) -> None:
+        super().__init__()
+        self.autoencoder = autoencoder
+        self.config = config
+
+    def loss(self, mel: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss and the mean absolute error per mel value, both of shape ()."""
+        mean, std = self.autoencoder.posterior(mel)
+        latent = self.autoencoder.sample(mean, std)
+        error = (self.autoencoder.decode(latent * self.autoencoder.scale_factor) - mel).abs()
+        # float32 whatever autocast chose: the sum runs over thousands of values.
+        mean, std = mean.float(), std.float()
+        kl = 0.5 * (mean.square() + std.square() - 1 - 2 * std.log()).sum()
+        return (error.float().sum() + self.config.kl_weight * kl) / len(mel), error.float().mean()
+
+    def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
+        """Loss of one batch."""
+        loss, error = self.loss(batch)
+        self.log_dict({"train_loss": loss, "train_mel_error": error}, batch_size=len(batch))
+        return loss
+
+    def validation_step(self, batch: Tensor, batch_idx: int) -> None:
+        """Log ``valid_mel_error``, the mean absolute error in log-mel units."""
+        loss, error = self.loss(batch)
+        self.log_dict({"valid_loss": loss, "valid_mel_error": error}, batch_size=len(batch))
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """AdamW at a constant rate."""
+        return torch.optim.AdamW(self.parameters(), lr=self.config.learning_rate, fused=True)

@@ -1,0 +1,144 @@
+"""Training of the latent diffusion denoiser on cached latents and a frozen condition."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import lightning as L
+import torch
+from diffusers.training_utils import EMAModel, compute_snr
+from torch import Tensor
+
+from eeg2speech_bench.core.conditioning import Conditioning
+from eeg2speech_bench.core.config import DiffusionConfig
+from eeg2speech_bench.core.errors import ContractError
+from eeg2speech_bench.core.generator.conditioner import Conditioner
+from eeg2speech_bench.core.generator.denoiser import ConditionedDenoiser
+from eeg2speech_bench.core.generator.sampling import training_scheduler
+from eeg2speech_bench.core.segments import Batch
+
+
+@dataclass
+class DiffusionBatch:
+    """Cached latents with what their condition is made of.
+
+    Attributes
+    ----------
+    mean, std : Tensor, shape (batch, latent_channels, n_latent_frames, n_latent_bands)
+        Scaled posterior of the mel autoencoder.
+    frames : Tensor, shape (batch, n_frames, n_features), optional
+        Target frames, for the audio condition.
+    segments : Batch, optional
+        EEG of the same windows, for the EEG condition.
+    """
+
+    mean: Tensor
+    std: Tensor
+    frames: Tensor | None
+    segments: Batch | None
+
+    def to(self, device: Any) -> DiffusionBatch:
+        """Copy the tensors to ``device``."""
+        frames = None if self.frames is None else self.frames.to(device)
+        segments = None if self.segments is None else self.segments.to(device)
+        return DiffusionBatch(self.mean.to(device), self.std.to(device), frames, segments)
+
+
+class LatentDiffusion(L.LightningModule):
+    """Trains a denoiser; the exponential average of its weights is what samples.
+
+    The first half of a batch is conditioned on audio and the rest on EEG when both are given
+    (``condition_on = both``).
+
+    Parameters
+    ----------
+    denoiser : ConditionedDenoiser
+    conditioner : Conditioner
+        Frozen.
+    config : DiffusionConfig
+    """
+
+    def __init__(self, denoiser: ConditionedDenoiser, conditioner: Conditioner, config: DiffusionConfig) -> None:
+        super().__init__()
+        self.denoiser, self.conditioner, self.config = denoiser, conditioner, config
+        self.scheduler = training_scheduler(config)
+        self.ema = EMAModel(denoiser.parameters(), decay=config.ema_decay, foreach=True)
+        self.history: list[dict[str, float]] = []
+        self._recent: list[float] = []
+
+    def _condition(self, batch: DiffusionBatch) -> Conditioning:
+        parts = []
+        if batch.segments is not None:
+            parts.append(self.conditioner.from_eeg(batch.segments).embeddings)
+        if batch.frames is not None:
+            parts.append(self.conditioner.from_audio(batch.frames).embeddings)
+        if len(parts) == 2:
+            half = len(batch.mean) // 2
+            parts = [parts[1][:half], parts[0][half:]]
+        return Conditioning.from_tokens(torch.cat(parts))
+
+    def training_step(self, batch: DiffusionBatch) -> Tensor:
+        """Return the denoising loss at random times, with the condition dropped per item."""
+        latent = batch.mean + batch.std * torch.randn_like(batch.std)
+        condition = self._condition(batch)
+        noise = torch.randn_like(latent)
+        n = len(latent)
+        time = torch.randint(0, self.config.n_train_timesteps, (n,), device=latent.device)
+        drop = torch.rand(n, device=latent.device) < self.config.condition_dropout
+        prediction = self.denoiser(self.scheduler.add_noise(latent, noise, time), time, condition, drop)
+        error = (prediction.float() - self._goal(latent, noise, time)).square().mean((1, 2, 3))
+        loss = (error * self._weight(time)).mean()
+        if not torch.isfinite(loss):
+            raise ContractError(
+                f"Training of the denoiser diverged at step {self.global_step}",
+                got="a loss that is not finite",
+                then="Lower it with --set diffusion.learning_rate=5e-5.",
+            )
+        self._record(float(loss.detach()))
+        return loss
+
+    def _goal(self, latent: Tensor, noise: Tensor, time: Tensor) -> Tensor:
+        if self.config.prediction == "epsilon":
+            return noise
+        if self.config.prediction == "sample":
+            return latent
+        return self.scheduler.get_velocity(latent, noise, time)
+
+    def _weight(self, time: Tensor) -> Tensor:
+        """Min-SNR weighting (Hang et al. 2023, arXiv 2303.09556), which limits the weight of nearly clean latents."""
+        gamma = self.config.min_snr_gamma
+        if gamma is None:
+            return torch.ones_like(time, dtype=torch.float32)
+        snr = compute_snr(self.scheduler, time)
+        limited = snr.clamp(max=gamma)
+        return {"epsilon": limited / snr, "v_prediction": limited / (snr + 1), "sample": limited}[self.config.prediction]
+
+    def _record(self, loss: float) -> None:
+        self._recent.append(loss)
+        if len(self._recent) == 50:
+            self.history.append({"step": self.global_step + 1, "train_loss": sum(self._recent) / 50})
+            self._recent.clear()
+
+    def on_train_start(self) -> None:
+        """Move the average to where the weights are."""
+        self.ema.to(self.device)
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Update the average after every step."""
+        self.ema.step(self.denoiser.parameters())
+
+    def on_fit_end(self) -> None:
+        """Leave the averaged weights in the denoiser."""
+        self.ema.copy_to(self.denoiser.parameters())
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """AdamW with a linear warm-up, then constant, as AudioLDM trains."""
+        config = self.config
+        fused = self.device.type == "cuda"
+        optimizer = torch.optim.AdamW(
+            self.denoiser.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=fused
+        )
+        warmup = max(config.warmup_steps, 1)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / warmup))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -1,0 +1,94 @@
+"""Training with Lightning: one trainer, its progress line, and the best weights kept."""
+
+from __future__ import annotations
+
+import copy
+import signal
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import lightning as L
+import torch
+
+class KeepBest(L.Callback):
+    """Keeps a copy of the weights with the highest monitored value and puts it back after training."""
+
+    def __init__(self, monitor: str) -> None:
+        self.monitor = monitor
+        self.best = -float("inf")
+        self.epoch = -1
+        self._weights: dict[str, Any] | None = None
+
+    def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Copy the weights if they are the best so far."""
+        value = float(trainer.callback_metrics[self.monitor])
+        if not trainer.sanity_checking and value > self.best:
+            self.best, self.epoch = value, trainer.current_epoch
+            self._weights = copy.deepcopy(module.state_dict())
+
+    def on_fit_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Put the best weights back."""
+        if self._weights is not None:
+            module.load_state_dict(self._weights)
+
+
+class TrainingProgress(L.Callback):
+    """Reports steps done, and what was logged last, to a stage's progress line."""
+
+    def __init__(self, report: Callable[[str, float], None], n_steps: int) -> None:
+        self.report, self.n_steps = report, max(n_steps, 1)
+
+    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+        """Report after every step."""
+        logged = ", ".join(f"{name} {float(v):.3f}" for name, v in trainer.callback_metrics.items())
+        note = f"step {trainer.global_step}" + (f", {logged}" if logged else "")
+        self.report(note, min(trainer.global_step / self.n_steps, 1.0))
+
+
+def make_trainer(
+    device: str, precision: str, callbacks: list[L.Callback], *, max_epochs: int = -1, max_steps: int = -1
+) -> L.Trainer:
+    """Return a Lightning trainer that writes nothing and shows nothing by itself.
+
+    Parameters
+    ----------
+    device : str
+        ``cpu`` or ``cuda`` (with an index for one GPU of several).
+    precision : str
+        ``float32`` or ``bfloat16`` (autocast; weights stay float32).
+    """
+    cuda = device.startswith("cuda")
+    index = [int(device.split(":")[1])] if ":" in device else 1
+    return L.Trainer(
+        accelerator="gpu" if cuda else "cpu",
+        devices=index if cuda else 1,
+        precision="bf16-mixed" if precision == "bfloat16" else "32-true",
+        max_epochs=max_epochs,
+        max_steps=max_steps,
+        callbacks=callbacks,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+    )
+
+
+def fit(trainer: L.Trainer, module: L.LightningModule, *batches: Iterable[Any]) -> None:
+    """Train on iterables of whole batches (training, and validation if there is one).
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If the user stopped it. Lightning would end the process instead, and leave Ctrl-C switched off.
+    """
+    loaders = [torch.utils.data.DataLoader(data, batch_size=None) for data in batches]  # type: ignore[arg-type]
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(module, *loaders)
+    except SystemExit as stop:
+        signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from stop
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    module.cpu()

@@ -1,0 +1,196 @@
+"""BIDS folders with stimuli: the one way in for recordings of people who listen to speech."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from eeg2speech_bench.core.errors import DataError
+from eeg2speech_bench.core.recordings import Recording, Stimulus
+from eeg2speech_bench.datasets.audio import StimulusFolder, is_pointer
+from eeg2speech_bench.datasets.events import presentations, read_stimulus_rows
+
+if TYPE_CHECKING:
+    import mne
+    from mne_bids import BIDSPath
+
+#: BrainVision, EDF, BDF, EEGLAB
+EXTENSIONS = [".vhdr", ".edf", ".bdf", ".set"]
+
+MEBIBYTE = 2**20
+
+
+@dataclass
+class BidsDataset:
+    """A BIDS folder as a `SpeechDataset`.
+
+    Attributes
+    ----------
+    name : str
+        The folder's name.
+    revision : str
+        Hash of the names, sizes and content of what the data are read from (of files above 1 MiB: first and
+        last MiB); copying the folder does not change it.
+    stimuli : tuple of Stimulus
+    recordings : tuple of Recording
+        Sorted by subject, session, task and run.
+    skipped : tuple of (str, str)
+        Recordings that name no stimulus or were not downloaded, with the reason.
+    split_fractions : None
+    """
+
+    name: str
+    revision: str
+    stimuli: tuple[Stimulus, ...]
+    recordings: tuple[Recording, ...]
+    skipped: tuple[tuple[str, str], ...] = ()
+    split_fractions: tuple[float, float, float] | None = None
+
+
+def open_bids(root: Path) -> BidsDataset:
+    """Open a BIDS folder whose events.tsv name stimuli (column ``stim_file``, files under ``stimuli/``).
+
+    Parameters
+    ----------
+    root : Path
+        Folder with ``dataset_description.json``.
+
+    Raises
+    ------
+    DataError
+        If it is no BIDS folder, has no EEG, names no stimuli, or a sound, events or EEG file is missing,
+        damaged or contradicts another.
+    """
+    root = _checked_root(Path(root))
+    folder = StimulusFolder(root / "stimuli")
+    recordings: list[Recording] = []
+    skipped: list[tuple[str, str]] = []
+    for path in _recording_paths(root):
+        rows, reason = read_stimulus_rows(_events_path(path))
+        if rows is None or (reason := _not_downloaded(path.fpath)):
+            skipped.append((path.fpath.stem, reason))
+            continue
+        heard = presentations(rows, folder, _duration_s(path), _events_path(path))
+        recordings.append(Recording(path.fpath.stem, path.subject, str(path.fpath), heard, partial(read_raw, path)))
+    if not recordings:
+        raise _nothing_usable(root, skipped)
+    name = re.sub(r"[^\w.-]+", "_", root.name)
+    return BidsDataset(name, _revision(root), folder.stimuli, tuple(recordings), tuple(skipped))
+
+
+def read_raw(path: BIDSPath) -> mne.io.BaseRaw:
+    """Read a recording with its channel types, bad channels and electrode positions.
+
+    Where the folder has no electrodes.tsv and every EEG channel bears a name of the 10-05 system, the
+    positions are those of MNE's template head.
+    """
+    import mne
+    import mne_bids
+
+    raw = mne_bids.read_raw_bids(path, verbose="ERROR")
+    located = any(np.isfinite(c["loc"][:3]).all() and np.any(c["loc"][:3]) for c in raw.info["chs"])
+    template = mne.channels.make_standard_montage("colin27_1005")
+    known = {name.lower() for name in template.ch_names}
+    eeg = [raw.ch_names[k] for k in mne.pick_types(raw.info, eeg=True, exclude=())]
+    if not located and all(name.lower() in known for name in eeg):
+        raw.set_montage(template, match_case=False, on_missing="ignore", verbose="ERROR")
+    return raw
+
+
+def _checked_root(root: Path) -> Path:
+    root = root.expanduser().resolve()
+    if not root.is_dir():
+        raise DataError(f"Folder {root} does not exist", then="Give the folder of a BIDS data set.")
+    if not (root / "dataset_description.json").is_file():
+        raise DataError(
+            f"Folder {root} is not a BIDS data set",
+            got="no dataset_description.json",
+            expected="the root of a BIDS data set",
+            then="Give its root folder, or run mne_bids.make_dataset_description on it.",
+        )
+    return root
+
+
+def _recording_paths(root: Path) -> list[BIDSPath]:
+    import mne_bids
+
+    found = mne_bids.find_matching_paths(
+        root, datatypes="eeg", suffixes="eeg", extensions=EXTENSIONS, ignore_json=True, ignore_nosub=True
+    )
+    if not found:
+        raise DataError(
+            f"BIDS data set {root} has no EEG recordings",
+            got="no file",
+            expected=f"sub-*/eeg/*_eeg with an ending of {', '.join(EXTENSIONS)}",
+            then="MEG and intracranial recordings are not read.",
+        )
+    return sorted(found, key=lambda path: str(path.fpath))
+
+
+def _events_path(path: BIDSPath) -> Path:
+    return path.fpath.with_name(path.fpath.stem.removesuffix("_eeg") + "_events.tsv")
+
+
+def _not_downloaded(eeg: Path) -> str:
+    """Reason to skip a recording of which git-annex holds only a pointer."""
+    parts = [p for p in sorted(eeg.parent.glob(f"{eeg.stem}.*")) if p.suffix != ".json" and is_pointer(p)]
+    return f"{parts[0].name} was not downloaded (git-annex pointer); run: datalad get {eeg.parent}" if parts else ""
+
+
+def _duration_s(path: BIDSPath) -> float:
+    import mne
+
+    try:
+        raw = mne.io.read_raw(path.fpath, preload=False, verbose="ERROR")
+    except Exception as error:  # MNE's readers raise whatever a broken file leads them to
+        raise DataError(
+            f"Recording {path.fpath} cannot be read",
+            got=f"{type(error).__name__}: {error}",
+            expected="a complete BrainVision, EDF, BDF or EEGLAB file",
+            then="Download it again.",
+        ) from error
+    return raw.n_times / raw.info["sfreq"]
+
+
+def _nothing_usable(root: Path, skipped: list[tuple[str, str]]) -> DataError:
+    name, reason = skipped[0]
+    more = f" (and {len(skipped) - 1} more recordings)" if len(skipped) > 1 else ""
+    advice = "Add the column stim_file to events.tsv, with one row where each sound file starts."
+    return DataError(
+        f"BIDS data set {root} has no recording that can be joined to its stimuli",
+        got=f"{name}: {reason}{more}",
+        expected="events.tsv with a column stim_file that names files under stimuli/",
+        then="Download the recordings first." if "not downloaded" in reason else advice,
+    )
+
+
+def _revision(root: Path) -> str:
+    revision = hashlib.sha256()
+    for path in sorted(set(_content(root))):
+        size = path.stat().st_size if path.is_file() else -1
+        revision.update(f"{path.relative_to(root).as_posix()}\0{size}\0".encode())
+        if size >= 0:
+            revision.update(_fingerprint(path, size))
+    return revision.hexdigest()[:16]
+
+
+def _content(root: Path) -> Iterator[Path]:
+    """Files that decide what is read: recordings with their tables, sounds, and the tables they inherit."""
+    for pattern in ("sub-*/**/eeg/*", "stimuli/**/*", "*.json", "*.tsv"):
+        yield from (p for p in root.glob(pattern) if not p.is_dir())
+
+
+def _fingerprint(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        if size <= MEBIBYTE:
+            return hashlib.sha256(file.read()).digest()
+        first = file.read(MEBIBYTE)
+        file.seek(-MEBIBYTE, 2)
+        return hashlib.sha256(first + file.read()).digest()

@@ -1,0 +1,67 @@
+"""The verb ``datasets``: list what there is, or write a simulated data set."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from eeg2speech_bench.core.cli import default_cache
+from eeg2speech_bench.core.progress import make_console
+from eeg2speech_bench.core.registry import Registry
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the actions of ``datasets`` and the options of ``datasets simulate``."""
+    parser.add_argument("action", nargs="?", choices=["list", "simulate"], default="list")
+    simulate = parser.add_argument_group("options of simulate")
+    simulate.add_argument("--null", action="store_true", help="EEG and speech are independent")
+    simulate.add_argument("--listeners", type=int, metavar="N", help="default: 8")
+    simulate.add_argument("--channels", type=int, choices=[16, 32, 64], help="BioSemi montage (default: 32)")
+    simulate.add_argument("--snr-db", type=float, metavar="DB", help="response over background (default: calibrated)")
+    simulate.add_argument("--seed", type=int, metavar="N", help="default: 0")
+    simulate.add_argument("--out", type=Path, metavar="DIR", help="folder to write (default: in the cache)")
+    parser.add_argument("--cache", type=Path, default=default_cache(), metavar="DIR", help="default: %(default)s")
+
+
+def datasets(arguments: argparse.Namespace, registry: Registry) -> int:
+    """List the data sets, or simulate one and say how to run on it."""
+    return _simulate(arguments) if arguments.action == "simulate" else _list(registry)
+
+
+def _list(registry: Registry) -> int:
+    from rich.table import Table
+    from rich.text import Text
+
+    console = make_console()
+    table = Table("type", "what it is", "licence", box=None, pad_edge=False)
+    for spec in registry.all("dataset"):
+        typed = f"{spec.name}:{spec.argument}" if spec.argument[:1] not in ("", "[") else f"{spec.name}{spec.argument}"
+        table.add_row(Text(typed.replace("[", "[:")), spec.summary, spec.licence)
+    console.print(table)
+    console.print("Use one: eeg2speech-bench run --encoder NAME --dataset TYPE", markup=False)
+    return 0
+
+
+def _simulate(arguments: argparse.Namespace) -> int:
+    from eeg2speech_bench.datasets.simulated import open_simulated_root, simulate
+    from eeg2speech_bench.datasets.simulation import SimulationSettings
+
+    console = make_console()
+    named = {
+        "n_listeners": arguments.listeners,
+        "n_chans": arguments.channels,
+        "snr_db": arguments.snr_db,
+        "seed": arguments.seed,
+    }
+    settings = SimulationSettings(null=arguments.null, **{k: v for k, v in named.items() if v is not None})
+
+    def report(line: str) -> None:
+        console.print(line, markup=False, highlight=False)
+
+    if arguments.out:
+        root = simulate(arguments.out, settings, report)
+    else:
+        root = open_simulated_root(arguments.cache / "simulated", settings, report)
+    console.print(f"BIDS data set: {root}", markup=False, highlight=False)
+    console.print(f"Next: eeg2speech-bench run --encoder brainmagick --dataset {root}", markup=False, highlight=False)
+    return 0

@@ -1,0 +1,55 @@
+"""What the datasets room registers: data sets, the way from them to segments, and the verb ``datasets``."""
+
+from __future__ import annotations
+
+from eeg2speech_bench.core.hookspecs import hookimpl
+from eeg2speech_bench.core.specs import CommandSpec, DatasetSpec, PreparationSpec
+
+_ROOM = "eeg2speech_bench.datasets"
+
+
+@hookimpl
+def register_datasets() -> list[DatasetSpec]:
+    """Return the data sets that ship with the suite."""
+    return [
+        DatasetSpec(
+            "simulated",
+            f"{_ROOM}.opening:open_simulated",
+            "simulated listeners to the suite's own speech; made on first use",
+            argument="[null]",
+            licence="CC0",
+        ),
+        DatasetSpec(
+            "bids",
+            f"{_ROOM}.opening:open_bids_folder",
+            "any BIDS EEG folder whose events place stim_file by onset",
+            argument="FOLDER",
+            licence="its own",
+        ),
+        DatasetSpec(
+            "dtu",
+            f"{_ROOM}.opening:open_dtu_folder",
+            "published npz files of Fuglsang et al.: EEG of 64 channels and the speech envelope, no audio",
+            argument="FOLDER",
+            licence="CC-BY-4.0",
+        ),
+    ]
+
+
+@hookimpl
+def register_preparations() -> list[PreparationSpec]:
+    """Return the one way from a data set to segments."""
+    return [PreparationSpec("windows", f"{_ROOM}.preparation:prepare", "fixed windows, split by stimulus time")]
+
+
+@hookimpl
+def register_commands() -> list[CommandSpec]:
+    """Return the verb ``datasets``."""
+    return [
+        CommandSpec(
+            "datasets",
+            f"{_ROOM}.commands:datasets",
+            "list data sets, or write a simulated one",
+            configure=f"{_ROOM}.commands:configure",
+        )
+    ]

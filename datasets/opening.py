@@ -1,0 +1,88 @@
+"""From what stands behind ``--dataset NAME:`` to a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eeg2speech_bench.core.errors import UsageError
+from eeg2speech_bench.core.recordings import Recording, SpeechDataset, Stimulus
+
+if TYPE_CHECKING:
+    from eeg2speech_bench.datasets.bids import BidsDataset
+    from eeg2speech_bench.datasets.simulation import SimulationSettings
+
+Report = Callable[[str], None]
+
+
+@dataclass
+class SimulatedDataset:
+    """The simulated data set, written when its recordings are first asked for, then read like any BIDS folder.
+
+    Its revision follows from its settings, so a plan can be made before anything is simulated.
+    """
+
+    name: str
+    cache: Path
+    settings: SimulationSettings
+    report: Report = field(repr=False)
+    sound_kind: str = "waveform"
+    split_fractions: tuple[float, float, float] | None = None
+
+    @property
+    def revision(self) -> str:
+        """Name of its folder, which is made of the settings and of the speech."""
+        from eeg2speech_bench.datasets.simulated import folder_name
+
+        return folder_name(self.settings)
+
+    @cached_property
+    def _bids(self) -> BidsDataset:
+        from eeg2speech_bench.datasets.bids import open_bids
+        from eeg2speech_bench.datasets.simulated import open_simulated_root
+
+        return open_bids(open_simulated_root(self.cache / "simulated", self.settings, self.report))
+
+    @property
+    def stimuli(self) -> tuple[Stimulus, ...]:
+        """The stories."""
+        return self._bids.stimuli
+
+    @property
+    def recordings(self) -> tuple[Recording, ...]:
+        """One recording per simulated listener."""
+        return self._bids.recordings
+
+
+def open_simulated(argument: str | None, cache: Path, report: Report) -> SpeechDataset:
+    """Open ``simulated``, or its null twin ``simulated:null`` in which EEG and speech are independent."""
+    from eeg2speech_bench.datasets.simulation import SimulationSettings
+
+    if argument not in (None, "null"):
+        then = "For other settings run 'eeg2speech-bench datasets simulate --help' and give --dataset the folder."
+        raise UsageError("Data set 'simulated' has no such variant", got=repr(argument), expected="null", then=then)
+    name = "simulated-null" if argument else "simulated"
+    return SimulatedDataset(name, cache, SimulationSettings(null=bool(argument)), report)
+
+
+def open_bids_folder(argument: str | None, cache: Path, report: Report) -> SpeechDataset:
+    """Open a BIDS folder."""
+    from eeg2speech_bench.datasets.bids import open_bids
+
+    return open_bids(_folder("bids", argument))
+
+
+def open_dtu_folder(argument: str | None, cache: Path, report: Report) -> SpeechDataset:
+    """Open the folder of the DTU npz files."""
+    from eeg2speech_bench.datasets.dtu import open_dtu
+
+    return open_dtu(_folder("dtu", argument))
+
+
+def _folder(name: str, argument: str | None) -> Path:
+    if not argument:
+        raise UsageError(f"Data set '{name}' needs a folder", then=f"Type --dataset {name}:FOLDER.")
+    return Path(argument).expanduser()

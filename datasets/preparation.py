@@ -1,0 +1,243 @@
+"""From a data set to the folder of arrays and tables that `SegmentStore` gathers batches from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eeg2speech_bench.core.config import DataConfig
+from eeg2speech_bench.core.errors import DataError
+from eeg2speech_bench.core.recordings import Sound, SpeechDataset, Stimulus
+from eeg2speech_bench.datasets.preprocessing import check_scale, in_order_of, load_eeg, robust_scale
+from eeg2speech_bench.datasets.splits import DEFAULT_FRACTIONS, Split, plan_split
+from eeg2speech_bench.datasets.windows import (
+    BLOCK_S,
+    SoundTrack,
+    count_segments,
+    drop_unheard,
+    prove_eeg_apart,
+    segment_table,
+    window_table,
+    zone_table,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: (what is being done, share that is done)
+Progress = Callable[[str, float], None]
+
+#: settings that the meta data repeat, for whoever reads the folder without its configuration
+REPEATED = ("window_s", "stride_s", "shift_s", "baseline_s", "clamp_iqr", "highpass_hz", "lowpass_hz")
+
+
+def prepare(dataset: SpeechDataset, settings: DataConfig, out: Path, progress: Progress | None = None) -> None:
+    """Write the prepared data set that `SegmentStore` reads into the folder ``out``.
+
+    Recordings and sounds pass through memory one at a time, so memory does not grow with hours of data.
+
+    Parameters
+    ----------
+    dataset : SpeechDataset
+    settings : DataConfig
+    out : Path
+        Made if it does not exist; ``meta.json`` is written last.
+    progress : callable, optional
+        Called with a line of text and the share (0 to 1) that is done.
+
+    Raises
+    ------
+    LeakageError
+        If the split shares stimulus audio, or EEG samples, between its parts.
+    DataError
+        If a recording or sound cannot be used, or a split has no segment.
+    """
+    report = progress or (lambda text, share: None)
+    out.mkdir(parents=True, exist_ok=True)
+    stimuli = _heard_stimuli(dataset)
+    split = _split(dataset, settings, stimuli)
+    track = _write_sounds(stimuli, out / "sound.npy", report)
+    zones = zone_table(split, stimuli, track)
+    windows = window_table(zones, stimuli, settings, track)
+    eeg = _write_eeg(dataset, settings, windows, stimuli, out, report)
+    windows, segments = drop_unheard(windows, eeg.segments)
+    for name, table in (("zones", zones), ("windows", windows), ("segments", segments)):
+        table.to_parquet(out / f"{name}.parquet", index=False)
+    meta = {
+        **{key: getattr(settings, key) for key in REPEATED},
+        "block_s": BLOCK_S,
+        **eeg.meta(settings.sfreq),
+        "stimuli": [{"stimulus_id": s.stimulus_id, "name": s.name, "duration_s": s.duration_s} for s in stimuli],
+        "sound": {"kind": track.kind, "rate_hz": track.rate_hz},
+        "dataset": {"name": dataset.name, "revision": dataset.revision, "skipped": _skipped(dataset)},
+        "split": split.as_dict(),
+        "n_segments": count_segments(segments),
+        "has_transcripts": any(s.words for s in stimuli),
+    }
+    meta["split"]["evidence"]["eeg_gap_s"] = prove_eeg_apart(segments, eeg.n_times, settings.sfreq)
+    (out / "meta.json").write_text(json.dumps(meta, indent=1, allow_nan=False), encoding="utf8")
+    report("prepared", 1.0)
+
+
+def _heard_stimuli(dataset: SpeechDataset) -> list[Stimulus]:
+    heard = {p.stimulus_id for r in dataset.recordings for p in r.presentations}
+    unknown = heard - {s.stimulus_id for s in dataset.stimuli}
+    if unknown or not heard:
+        raise DataError(
+            f"Data set '{dataset.name}' cannot be prepared",
+            got=f"presentations of unknown stimuli {sorted(unknown)}" if unknown else "no presentation",
+            expected="recordings of listeners to its stimuli",
+        )
+    return [s for s in dataset.stimuli if s.stimulus_id in heard]
+
+
+def _split(dataset: SpeechDataset, settings: DataConfig, stimuli: list[Stimulus]) -> Split:
+    durations_s = {s.stimulus_id: s.duration_s for s in stimuli}
+    fractions = settings.fractions or dataset.split_fractions or DEFAULT_FRACTIONS
+    return plan_split(settings.split, durations_s, dataset.recordings, fractions, settings.guard_s, settings.window_s)
+
+
+def _skipped(dataset: SpeechDataset) -> list[dict[str, str]]:
+    return [{"recording": name, "reason": reason} for name, reason in getattr(dataset, "skipped", ())]
+
+
+class _GrowingArray:
+    """A float32 .npy file that rows are appended to; its header is completed on leaving."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb")
+        self._row_shape: tuple[int, ...] | None = None
+        self.n_rows = 0
+
+    def __enter__(self) -> _GrowingArray:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with self._file:
+            if self._row_shape is not None:
+                self._file.seek(0)
+                self._write_header()
+
+    def append(self, rows: np.ndarray) -> None:
+        if self._row_shape is None:
+            self._row_shape = rows.shape[1:]
+            self._write_header()
+        self._file.write(np.ascontiguousarray(rows, dtype="<f4").data)
+        self.n_rows += len(rows)
+
+    def _write_header(self) -> None:
+        # numpy pads the header so that the first axis can grow to 21 digits in place.
+        header = {"descr": "<f4", "fortran_order": False, "shape": (self.n_rows, *(self._row_shape or ()))}
+        np.lib.format.write_array_header_1_0(self._file, header)
+
+
+def _write_sounds(stimuli: list[Stimulus], path: Path, report: Progress) -> SoundTrack:
+    first: Sound | None = None
+    starts = [0]
+    with _GrowingArray(path) as array:
+        for i, stimulus in enumerate(stimuli):
+            report(f"sound {i + 1} of {len(stimuli)}: {stimulus.name}", 0.1 * i / len(stimuli))
+            sound = _checked_sound(stimulus)
+            first = first or sound
+            if (sound.kind, sound.rate_hz) != (first.kind, first.rate_hz):
+                raise DataError(
+                    f"Stimulus '{stimulus.name}' is of another kind than '{stimuli[0].name}'",
+                    got=f"{sound.kind} at {sound.rate_hz:g} Hz",
+                    expected=f"{first.kind} at {first.rate_hz:g} Hz for every stimulus of a data set",
+                )
+            array.append(sound.values)
+            starts.append(array.n_rows)
+    assert first is not None  # _heard_stimuli returns at least one
+    return SoundTrack(first.kind, first.rate_hz, np.array(starts))
+
+
+def _checked_sound(stimulus: Stimulus) -> Sound:
+    sound = stimulus.load()
+    if not np.isfinite(sound.values).all():
+        raise DataError(f"Sound of stimulus '{stimulus.name}' holds values that are not finite", then="Replace it.")
+    if abs(len(sound.values) - stimulus.duration_s * sound.rate_hz) > 2:
+        raise DataError(
+            f"Stimulus '{stimulus.name}' has another length than it declares",
+            got=f"{len(sound.values) / sound.rate_hz:.3f} s",
+            expected=f"{stimulus.duration_s:.3f} s",
+            then="Its file is probably truncated: download it again.",
+        )
+    return sound
+
+
+@dataclass(frozen=True)
+class _Eeg:
+    """What writing the recordings yields beside eeg.npy and scale.npy."""
+
+    chs_info: list[dict[str, Any]]
+    n_times: int
+    subjects: list[str]
+    recordings: list[dict[str, str]]
+    segments: pd.DataFrame
+
+    def meta(self, sfreq: float) -> dict[str, Any]:
+        signal = {"n_chans": len(self.chs_info), "n_times": self.n_times, "sfreq": sfreq, "chs_info": self.chs_info}
+        return {"signal": signal, "subjects": self.subjects, "recordings": self.recordings}
+
+
+def _write_eeg(
+    dataset: SpeechDataset,
+    settings: DataConfig,
+    windows: pd.DataFrame,
+    stimuli: list[Stimulus],
+    out: Path,
+    report: Progress,
+) -> _Eeg:
+    """Append the recordings to eeg.npy and write scale.npy; the channels are the first recording's, in its order."""
+    import pandas as pd
+
+    recordings = dataset.recordings
+    subjects = sorted({r.subject for r in recordings})
+    stimulus_ids = [s.stimulus_id for s in stimuli]
+    n_times, n_baseline = (round(seconds * settings.sfreq) for seconds in (settings.window_s, settings.baseline_s))
+    reference: list[dict[str, Any]] = []
+    tables, scales = [], []
+    with _GrowingArray(out / "eeg.npy") as array:
+        for i, recording in enumerate(recordings):
+            report(f"EEG {i + 1} of {len(recordings)}: {recording.recording_id}", 0.1 + 0.9 * i / len(recordings))
+            eeg, chs_info = load_eeg(recording, settings)
+            reference = reference or chs_info
+            names = [c["ch_name"] for c in reference]
+            eeg = in_order_of(recording, eeg, chs_info, names)
+            table = segment_table(recording, windows, stimulus_ids, settings, len(eeg))
+            starts = table.loc[table["split"] == "train", "eeg_start"].to_numpy()
+            scale = robust_scale(eeg, starts, n_times, n_baseline) if len(starts) else None
+            scales.append(scale if scale is None else check_scale(recording, scale, names))
+            table["eeg_start"] += array.n_rows
+            tables.append(table.assign(recording=i, subject=subjects.index(recording.subject)))
+            array.append(eeg)
+    filled, origins = _fill_scales(scales, [r.subject for r in recordings])
+    np.save(out / "scale.npy", filled)
+    rows = [
+        {"recording_id": r.recording_id, "subject": r.subject, "scale_from": origin}
+        for r, origin in zip(recordings, origins, strict=True)
+    ]
+    columns = ["recording", "subject", "window", "eeg_start", "split"]
+    return _Eeg(reference, n_times, subjects, rows, pd.concat(tables, ignore_index=True)[columns])
+
+
+def _fill_scales(scales: list[np.ndarray | None], subjects: list[str]) -> tuple[np.ndarray, list[str]]:
+    """Give recordings without training windows the median scale of their listener's others, or of all others.
+
+    A data set with one story per recording has such recordings; scaling them by their own windows would let
+    the scaler see validation and test data.
+    """
+    known = {i: scale for i, scale in enumerate(scales) if scale is not None}
+    if not known:
+        raise DataError("No recording holds a training window", then="Change data.fractions or data.split.")
+    filled, origins = [], []
+    for i, subject in enumerate(subjects):
+        same = [scale for k, scale in known.items() if subjects[k] == subject]
+        filled.append(known[i] if i in known else np.median(same or list(known.values()), axis=0))
+        origins.append("recording" if i in known else "subject" if same else "all")
+    return np.stack(filled).astype(np.float32), origins

@@ -1,0 +1,190 @@
+"""From a recording to clean, resampled EEG in microvolts, and the scale of its channels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eeg2speech_bench.core.config import DataConfig
+from eeg2speech_bench.core.errors import BenchError, DataError
+from eeg2speech_bench.core.recordings import Recording
+
+if TYPE_CHECKING:
+    import mne
+
+MICROVOLT = 1e6
+
+#: training windows of a recording that its scale is read from, as in brainmagick (reference: brainmagick, 4.3)
+SCALE_WINDOWS = 200
+
+
+def load_eeg(recording: Recording, settings: DataConfig) -> tuple[np.ndarray, list[dict[str, Any]]]:
+    """Load a recording's EEG channels, checked, interpolated, filtered and resampled.
+
+    No re-reference, no notch and no high-pass unless ``settings`` asks for one (reference: brainmagick, 4.2).
+
+    Parameters
+    ----------
+    recording : Recording
+    settings : DataConfig
+
+    Returns
+    -------
+    eeg : array of float32, shape (n_samples, n_chans)
+        Microvolts at ``settings.sfreq``; row k is the time k / sfreq after the recording's first sample.
+    chs_info : list of dict
+        One MNE channel dictionary per channel, of plain numbers; positions that are not known are zeros.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, has no EEG channel, or holds NaN, infinite values, a flat channel that is not
+        marked bad, or a bad channel that cannot be interpolated.
+    """
+    raw = _read(recording)
+    _check_finite(recording, raw)
+    _check_not_flat(recording, raw)
+    _interpolate(recording, raw)
+    _filter(recording, raw, settings)
+    if raw.info["sfreq"] != settings.sfreq:
+        raw.resample(settings.sfreq, verbose="ERROR")
+    eeg = np.ascontiguousarray(raw.get_data().T * MICROVOLT, dtype=np.float32)
+    return eeg, [_channel(c) for c in raw.info["chs"]]
+
+
+def robust_scale(eeg: np.ndarray, starts: np.ndarray, n_times: int, n_baseline: int) -> np.ndarray:
+    """Inter-quartile range of each channel over training windows, after their baseline is subtracted.
+
+    Parameters
+    ----------
+    eeg : array, shape (n_samples, n_chans)
+    starts : array of int, shape (n_windows,)
+        First rows of the training windows; at most 200, evenly spaced, are read.
+    n_times, n_baseline : int
+        Samples of a window, and of the baseline at its start.
+
+    Returns
+    -------
+    array of float32, shape (n_chans,)
+        Not divided by 1.349: brainmagick's unit.
+    """
+    chosen = np.unique(np.linspace(0, len(starts) - 1, min(len(starts), SCALE_WINDOWS)).round().astype(int))
+    windows = eeg[starts[chosen][:, None] + np.arange(n_times)]
+    if n_baseline:
+        windows = windows - windows[:, :n_baseline].mean(1, keepdims=True)
+    low, high = np.percentile(windows.reshape(-1, eeg.shape[1]), [25, 75], axis=0)
+    return (high - low).astype(np.float32)
+
+
+def check_scale(recording: Recording, scale: np.ndarray, names: list[str]) -> np.ndarray:
+    """Return ``scale`` unless a channel does not vary in the training windows (`DataError`)."""
+    if not np.all(scale > 0):
+        name = names[int(np.argmin(scale))]
+        raise DataError(
+            f"Channel '{name}' of {recording.source} does not vary in the training windows",
+            got="an inter-quartile range of 0",
+            expected="a recorded signal",
+            then=f"Set the status of '{name}' to bad in channels.tsv; it is then interpolated.",
+        )
+    return scale
+
+
+def in_order_of(recording: Recording, eeg: np.ndarray, chs_info: list[dict[str, Any]], names: list[str]) -> np.ndarray:
+    """Return ``eeg`` with its channels in the order of ``names``, the first recording's.
+
+    Raises
+    ------
+    DataError
+        If the recording has other channels.
+    """
+    own = [c["ch_name"] for c in chs_info]
+    if own == names:
+        return eeg
+    if set(own) != set(names):
+        raise DataError(
+            f"{recording.source} has other EEG channels than the first recording",
+            got=f"{len(own)} channels, missing {sorted(set(names) - set(own))}, extra {sorted(set(own) - set(names))}",
+            expected=f"the same {len(names)} channels in every recording",
+            then="Give the extra ones the type MISC in channels.tsv, or add the missing ones as bad channels.",
+        )
+    return np.ascontiguousarray(eeg[:, [own.index(name) for name in names]])
+
+
+def _read(recording: Recording) -> mne.io.BaseRaw:
+    try:
+        raw = recording.load()
+        raw.load_data(verbose="ERROR")
+        return raw.pick("eeg", exclude=(), verbose="ERROR")
+    except BenchError:
+        raise
+    except Exception as error:  # MNE's readers raise whatever a broken file leads them to
+        raise DataError(
+            f"Recording {recording.source} cannot be read",
+            got=f"{type(error).__name__}: {error}",
+            expected="a complete file with EEG channels",
+            then="Open it with MNE to see more, or download it again.",
+        ) from error
+
+
+def _check_finite(recording: Recording, raw: mne.io.BaseRaw) -> None:
+    bad = ~np.isfinite(raw.get_data())
+    if bad.any():
+        channel = int(np.argmax(bad.any(1)))
+        time = int(np.argmax(bad[channel])) / raw.info["sfreq"]
+        raise DataError(
+            f"{recording.source} holds samples that are not finite",
+            got=f"{int(bad.sum())} of them, first in channel '{raw.ch_names[channel]}' at {time:.3f} s",
+            expected="finite values",
+            then="Repair the file, or crop the recording and its events.",
+        )
+
+
+def _check_not_flat(recording: Recording, raw: mne.io.BaseRaw) -> None:
+    data = raw.get_data()
+    flat = [n for n, x in zip(raw.ch_names, data, strict=True) if n not in raw.info["bads"] and np.ptp(x) == 0]
+    if flat:
+        raise DataError(
+            f"{recording.source} has flat channels that are not marked bad",
+            got=", ".join(flat),
+            expected="a signal that varies",
+            then="Set their status to bad in channels.tsv; they are then interpolated.",
+        )
+
+
+def _interpolate(recording: Recording, raw: mne.io.BaseRaw) -> None:
+    bads = raw.info["bads"]
+    if not bads:
+        return
+    located = all(np.isfinite(c["loc"][:3]).all() and np.any(c["loc"][:3]) for c in raw.info["chs"])
+    if not located or len(bads) == len(raw.ch_names):
+        raise DataError(
+            f"Bad channels of {recording.source} cannot be interpolated",
+            got=f"bad: {', '.join(bads)}; " + ("no good channel" if located else "electrodes without positions"),
+            expected="good channels with positions around them",
+            then="Add electrodes.tsv and coordsystem.json, or give the bad channels the type MISC in every recording.",
+        )
+    raw.interpolate_bads(reset_bads=True, verbose="ERROR")
+
+
+def _filter(recording: Recording, raw: mne.io.BaseRaw, settings: DataConfig) -> None:
+    """Zero-phase second-order Butterworth; it does not ring as long as a linear-phase filter of that edge."""
+    edges = [e for e in (settings.highpass_hz, settings.lowpass_hz) if e is not None]
+    if not edges:
+        return
+    if max(edges) >= raw.info["sfreq"] / 2:
+        raise DataError(
+            f"A filter edge lies above what {recording.source} holds",
+            got=f"{max(edges):g} Hz",
+            expected=f"below {raw.info['sfreq'] / 2:g} Hz",
+            then="Lower data.lowpass_hz or data.highpass_hz, or set it to null.",
+        )
+    design = {"order": 2, "ftype": "butter"}
+    raw.filter(settings.highpass_hz, settings.lowpass_hz, method="iir", iir_params=design, verbose="ERROR")
+
+
+def _channel(channel: dict[str, Any]) -> dict[str, Any]:
+    """Reduce MNE's channel dictionary to plain numbers."""
+    numbers = {key: int(channel[key]) for key in ("kind", "coil_type", "unit", "coord_frame")}
+    loc = np.nan_to_num(np.asarray(channel["loc"], dtype=float))
+    return {"ch_name": str(channel["ch_name"]), "loc": loc.tolist(), **numbers}

@@ -1,0 +1,173 @@
+"""Tables of zones, stimulus windows and segments, and the proof that no EEG sample serves two splits."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from eeg2speech_bench.core.config import DataConfig
+from eeg2speech_bench.core.errors import DataError, LeakageError
+from eeg2speech_bench.core.recordings import Recording, Stimulus
+from eeg2speech_bench.core.segments import SPLITS
+from eeg2speech_bench.datasets.splits import TOLERANCE_S, Split
+
+#: windows that start in the same 15 s of a zone form a block, the unit that intervals are resampled by
+BLOCK_S = 15.0
+
+
+@dataclass(frozen=True)
+class SoundTrack:
+    """Where each stimulus lies in the array of all sounds.
+
+    Attributes
+    ----------
+    kind : str
+        ``"waveform"`` or ``"envelope"``.
+    rate_hz : float
+    starts : array of int, shape (n_stimuli + 1,)
+        First row of each stimulus, and the number of rows.
+    """
+
+    kind: str
+    rate_hz: float
+    starts: np.ndarray
+
+    def row(self, stimulus: np.ndarray, time_s: np.ndarray, room: int = 0) -> np.ndarray:
+        """Row at a time of a stimulus, moved so that ``room`` rows of the stimulus follow it."""
+        rows = self.starts[stimulus] + np.round(time_s * self.rate_hz).astype(np.int64)
+        return np.minimum(rows, self.starts[stimulus + 1] - room)
+
+
+def zone_table(split: Split, stimuli: list[Stimulus], track: SoundTrack) -> pd.DataFrame:
+    """Make the table of zones: stimulus, start_s, stop_s, sound_start, sound_stop, split."""
+    index = {s.stimulus_id: i for i, s in enumerate(stimuli)}
+    rows = sorted((index[z.stimulus_id], z.start_s, z.stop_s, z.split) for z in split.zones)
+    table = pd.DataFrame(rows, columns=["stimulus", "start_s", "stop_s", "split"])
+    stimulus = table["stimulus"].to_numpy()
+    table["sound_start"] = track.row(stimulus, table["start_s"].to_numpy())
+    table["sound_stop"] = track.row(stimulus, table["stop_s"].to_numpy())
+    return table
+
+
+def window_table(zones: pd.DataFrame, stimuli: list[Stimulus], settings: DataConfig, track: SoundTrack) -> pd.DataFrame:
+    """Make the table of stimulus windows: stimulus, start_s, split, block, sound_start, text.
+
+    Training windows lie on a grid of ``settings.stride_s``, the others side by side; each within one zone.
+    """
+    parts: list[pd.DataFrame] = []
+    n_blocks = 0
+    for zone in zones.itertuples():
+        step_s = settings.stride_s if zone.split == "train" else settings.window_s
+        n = math.floor((zone.stop_s - zone.start_s - settings.window_s + TOLERANCE_S) / step_s) + 1
+        offset_s = step_s * np.arange(n)
+        block = n_blocks + ((offset_s + TOLERANCE_S) // BLOCK_S).astype(np.int64)
+        n_blocks = int(block[-1]) + 1
+        columns = {"stimulus": zone.stimulus, "start_s": zone.start_s + offset_s, "split": zone.split, "block": block}
+        parts.append(pd.DataFrame(columns))
+    windows = pd.concat(parts, ignore_index=True)
+    n_samples = round(settings.window_s * track.rate_hz)
+    windows["sound_start"] = track.row(windows["stimulus"].to_numpy(), windows["start_s"].to_numpy(), n_samples)
+    windows["text"] = _texts(windows, stimuli, settings.window_s)
+    return windows
+
+
+def _texts(windows: pd.DataFrame, stimuli: list[Stimulus], window_s: float) -> list[str]:
+    """Words whose middle lies in the window, so that a word cut by a border counts on one side only."""
+    texts: list[str] = []
+    for i, starts in windows.groupby("stimulus", sort=False)["start_s"]:
+        words = sorted(stimuli[i].words, key=lambda w: w.start_s + w.stop_s)
+        middles = np.array([(w.start_s + w.stop_s) / 2 for w in words])
+        spans = np.searchsorted(middles, [starts.to_numpy(), starts.to_numpy() + window_s])
+        texts += [" ".join(w.text for w in words[first:last]) for first, last in spans.T]
+    return texts
+
+
+def segment_table(
+    recording: Recording, windows: pd.DataFrame, stimulus_ids: list[str], settings: DataConfig, n_samples: int
+) -> pd.DataFrame:
+    """Make the segments of one recording: window, eeg_start (row of its own EEG), split.
+
+    The EEG of a window starts ``settings.shift_s`` after its sound (reference: brainmagick, 4.4). Windows that
+    a presentation covers only in part, or whose EEG leaves the recording, give no segment.
+    """
+    stimulus, start_s = windows["stimulus"].to_numpy(), windows["start_s"].to_numpy()
+    n_times = round(settings.window_s * settings.sfreq)
+    parts = []
+    for p in recording.presentations:
+        covered = (
+            (stimulus == stimulus_ids.index(p.stimulus_id))
+            & (start_s >= p.start_s - TOLERANCE_S)
+            & (start_s + settings.window_s <= p.start_s + p.duration_s + TOLERANCE_S)
+        )
+        window = np.flatnonzero(covered)
+        time_s = p.onset_s + (start_s[window] - p.start_s) + settings.shift_s
+        first = np.round(time_s * settings.sfreq).astype(np.int64)
+        inside = (first >= 0) & (first + n_times <= n_samples)
+        parts.append(pd.DataFrame({"window": window[inside], "eeg_start": first[inside]}))
+    segments = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"window": [], "eeg_start": []})
+    segments = segments.astype(np.int64)
+    segments["split"] = windows["split"].to_numpy()[segments["window"]]
+    return segments
+
+
+def drop_unheard(windows: pd.DataFrame, segments: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Drop windows without any segment and renumber the others in both tables."""
+    heard = np.unique(segments["window"])
+    renumbered = segments.assign(window=np.searchsorted(heard, segments["window"]))
+    return windows.iloc[heard].reset_index(drop=True), renumbered
+
+
+def count_segments(segments: pd.DataFrame) -> dict[str, int]:
+    """Count segments per split; a split without any is a `DataError`."""
+    counts = {split: int((segments["split"] == split).sum()) for split in SPLITS}
+    if not all(counts.values()):
+        raise DataError(
+            "A split has no segment",
+            got=", ".join(f"{split}: {n}" for split, n in counts.items()),
+            expected="at least one in each",
+            then="Change data.fractions, or check that the recordings cover the stimuli.",
+        )
+    return counts
+
+
+def prove_eeg_apart(segments: pd.DataFrame, n_times: int, sfreq: float) -> float | None:
+    """Return the smallest gap in seconds between EEG windows of different splits in one recording.
+
+    Raises
+    ------
+    LeakageError
+        If windows of two splits share EEG samples (more than the one that rounding to samples can cause).
+    """
+    gaps = [
+        np.min(np.abs(one - other)) - n_times
+        for _, own in segments.groupby("recording")
+        for a, b in combinations(SPLITS, 2)
+        for one, other in [_nearest(own, a, b)]
+        if len(one)
+    ]
+    if not gaps:
+        return None
+    gap_s = float(min(gaps)) / sfreq
+    if gap_s < -1.5 / sfreq:
+        raise LeakageError(
+            "Windows of different splits share EEG samples",
+            got=f"an overlap of {-gap_s:.3f} s",
+            expected="none",
+            then="Check the onsets in events.tsv: two stimuli seem to sound at the same time.",
+        )
+    return gap_s
+
+
+def _nearest(segments: pd.DataFrame, one: str, other: str) -> tuple[np.ndarray, np.ndarray]:
+    """Pair each start in one split with the nearest start in the other."""
+    first, second = (np.sort(segments.loc[segments["split"] == s, "eeg_start"].to_numpy()) for s in (one, other))
+    if not len(first) or not len(second):
+        return first[:0], second[:0]
+    right = np.searchsorted(second, first).clip(0, len(second) - 1)
+    left = (right - 1).clip(0)
+    nearer = np.abs(second[left] - first) < np.abs(second[right] - first)
+    return first, np.where(nearer, second[left], second[right])

@@ -1,0 +1,43 @@
+"""A table as Markdown, CSV, or lines in a terminal."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import rich.box
+import rich.table
+from rich.console import Console
+from rich.text import Text
+
+from eeg2speech_bench.leaderboard.table import Table
+
+
+def to_markdown(table: Table) -> str:
+    """Return a Markdown table with its notes; cell text cannot break the table."""
+    rows = [table.columns, ["---"] * len(table.columns), *table.rows]
+    lines = ["| " + " | ".join(_escaped(cell) for cell in row) + " |" for row in rows]
+    return "\n".join([f"**{_escaped(table.title)}**", "", *lines, "", *(_escaped(note) + "  " for note in table.notes)])
+
+
+def to_csv(table: Table) -> str:
+    """Return comma-separated values with a header."""
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows([table.columns, *table.rows])
+    return stream.getvalue()
+
+
+def print_table(table: Table, console: Console) -> None:
+    """Print a table with its notes."""
+    made = rich.table.Table(title=Text(table.title), title_justify="left", box=rich.box.SIMPLE_HEAD, pad_edge=False)
+    for number, column in enumerate(table.columns):
+        made.add_column(column, overflow="fold", justify="left" if number == 0 else "right")
+    for row in table.rows:
+        made.add_row(*(Text(cell) for cell in row))  # Text: names from plugins are not markup
+    console.print(made)
+    for note in table.notes:
+        console.print(note, markup=False, highlight=False)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")

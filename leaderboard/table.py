@@ -1,0 +1,163 @@
+"""Tables made of records: text cells with named columns, the same for terminal, Markdown and CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from eeg2speech_bench.core.records import Record
+
+#: shown first; any further metric that the records hold follows
+BOARD_METRICS = ("top1", "top10", "identification", "mel_correlation", "estoi")
+CONTROL_METRICS = ("top1", "top5", "top10", "mrr", "identification", "mel_correlation", "estoi", "lsd")
+#: order of conditions, signal first, ceilings last
+CONDITIONS = ("eeg", "shift", "phase", "shuffle", "mean", "none", "audio", "autoencoder", "vocoder")
+CONDITION_LABELS = {
+    "eeg": "EEG",
+    "shift": "EEG at a wrong time",
+    "phase": "phase-randomised EEG",
+    "shuffle": "EEG of other segments",
+    "mean": "mean condition",
+    "none": "no condition",
+    "audio": "true audio embedding (ceiling)",
+    "autoencoder": "true audio through the autoencoder (ceiling)",
+    "vocoder": "true audio through the vocoder (ceiling)",
+}
+NO_SIGNAL = "not distinguishable from no signal"
+
+
+@dataclass
+class Table:
+    """Text in rows.
+
+    Attributes
+    ----------
+    title : str
+    columns : list of str
+    rows : list of list of str
+    notes : list of str
+        Lines below the table.
+    """
+
+    title: str
+    columns: list[str]
+    rows: list[list[str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def board(records: Iterable[Record]) -> Table:
+    """Return one row per cell, the best retrieval of each data set first; no ranks, since they hide intervals."""
+    records = sorted(records, key=_board_order)
+    metrics = [name for name in BOARD_METRICS if any(record.metric(name) for record in records)]
+    head = ["encoder", "data set", "preset", "seed", "target"]
+    table = Table("Leaderboard", [*head, *metrics, "retrieval", "generated speech", "parameters", "minutes"])
+    for record in records:
+        cell = record.cell
+        name = f"{cell['encoder']} (baseline)" if record.encoder.get("baseline") else cell["encoder"]
+        row = [name, cell["dataset"], cell["preset"], str(cell["seed"]), record.target.get("name", "-")]
+        row += [with_interval(record.metric(metric)) for metric in metrics]
+        row += [verdict_text(record, "top1"), verdict_text(record, "identification")]
+        table.rows.append([*row, _parameters(record), _minutes(record)])
+    table.notes = _board_notes(records)
+    return table
+
+
+def controls(record: Record) -> Table:
+    """Return one row per condition of a cell: the EEG, every control, the ceilings; p is of the EEG against a control."""
+    metrics = [name for name in CONTROL_METRICS if record.metric(name)]
+    cell = record.cell
+    title = f"{cell['encoder']} on {cell['dataset']}, preset {cell['preset']}, seed {cell['seed']}: EEG and controls"
+    p_columns = [name for name in ("top1", "identification") if name in metrics]
+    table = Table(title, ["condition", *metrics, *(f"p ({name})" for name in p_columns)])
+    p = {(test["metric"], test["control"]): test["p"] for test in record.tests}
+    for condition in CONDITIONS:
+        entries = [record.metric(name, condition) for name in metrics]
+        if not any(entries):
+            continue
+        row = [CONDITION_LABELS[condition], *(with_interval(entry) for entry in entries)]
+        table.rows.append(row + [_p_text(p.get((name, condition))) for name in p_columns])
+    table.rows.append(["chance", *(_number(_chance(record, name)) for name in metrics), *("" for _ in p_columns)])
+    table.notes = [*_distance_to_ceiling(record), *_verdict_notes(record)]
+    return table
+
+
+def with_interval(entry: dict[str, Any] | None) -> str:
+    """Return ``value [low, high]``, or a dash if it was not measured."""
+    if entry is None:
+        return "-"
+    unit = f" {entry['unit']}" if entry["unit"] else ""
+    return f"{_number(entry['value'])}{unit} [{_number(entry['low'])}, {_number(entry['high'])}]"
+
+
+def verdict_text(record: Record, metric: str) -> str:
+    """Return what a headline metric says: above all no-signal controls, or not distinguishable from no signal."""
+    if record.status != "done":
+        return record.status.upper() + (f" in {record.error['phase']}" if record.error else "")
+    verdict = record.verdict.get(metric)
+    if verdict is None:
+        return "not run"
+    return f"signal, {_p_text(verdict['p'], 'p ')}" if verdict["distinguishable"] else NO_SIGNAL
+
+
+def _board_order(record: Record) -> tuple[Any, ...]:
+    entry = record.metric("top1")
+    cell = record.cell
+    return (cell["dataset"], cell["preset"], -(entry["value"] if entry else -1.0), cell["encoder"], cell["seed"])
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def _p_text(p: float | None, prefix: str = "") -> str:
+    if p is None:
+        return ""
+    return f"{prefix}< 0.001" if p < 0.001 else (f"{prefix}= {p:.3f}" if prefix else f"{p:.3f}")
+
+
+def _chance(record: Record, metric: str) -> float | None:
+    entry = record.metric(metric)
+    return entry["chance"] if entry else None
+
+
+def _parameters(record: Record) -> str:
+    count = record.training.get("align", {}).get("n_parameters", {}).get("encoder")
+    return "-" if count is None else f"{count:,}"
+
+
+def _minutes(record: Record) -> str:
+    stages = record.provenance.get("stages", [])
+    return f"{sum(stage['seconds'] for stage in stages) / 60:.1f}" if stages else "-"
+
+
+def _board_notes(records: list[Record]) -> list[str]:
+    pools = {
+        (r.cell["dataset"], entry["n_pool"], entry["chance"]) for r in records if (entry := r.metric("top1")) is not None
+    }
+    notes = [f"top1 on {name}: {n} candidates, chance {chance:.3f}." for name, n, chance in sorted(pools)]
+    notes.append(
+        "Brackets: 95 % bootstrap over listeners and blocks. Minutes: all stages, as if none had been reused."
+    )
+    return notes
+
+
+def _distance_to_ceiling(record: Record) -> list[str]:
+    notes = []
+    for name in ("identification", "mel_correlation"):
+        eeg, ceiling = record.metric(name), record.metric(name, "audio")
+        if eeg and ceiling:
+            gap = ceiling["value"] - eeg["value"]
+            notes.append(f"{name}: {_number(gap)} below generation from the true audio embedding.")
+    return notes
+
+
+def _verdict_notes(record: Record) -> list[str]:
+    notes = []
+    for name, verdict in record.verdict.items():
+        label = CONDITION_LABELS[verdict["hardest_control"]]
+        said = "above every no-signal control" if verdict["distinguishable"] else NO_SIGNAL
+        notes.append(f"{name}: {said} ({_p_text(verdict['p'], 'p ')} against the hardest one: {label}).")
+    return notes + [f"Not run: {stage}: {reason}." for stage, reason in record.skipped.items()]

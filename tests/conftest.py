@@ -1,0 +1,38 @@
+"""What all tests share: one thread, no network, and the folder of real recordings where there is one."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+@pytest.fixture(scope="session")
+def realdata() -> Path:
+    """Folder of real recordings, speech and weights, which the project does not ship."""
+    named = os.environ.get("EEG2SPEECH_BENCH_REALDATA")
+    folder = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "realdata"
+    if not folder.is_dir():
+        pytest.skip("real recordings are not here; set EEG2SPEECH_BENCH_REALDATA to their folder")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def no_network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail a test that connects to anything but this machine, unless it is marked ``network``."""
+    if request.node.get_closest_marker("network") is None:
+        connect = socket.socket.connect
+
+        def refuse(self: socket.socket, address: object) -> None:
+            if isinstance(address, tuple) and address[0] not in ("127.0.0.1", "::1", "localhost"):
+                raise AssertionError(f"a test tried to connect to {address}")
+            connect(self, address)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(socket.socket, "connect", refuse)
+    yield
