@@ -99,7 +99,9 @@ def _say_where(results: Path, records: list) -> None:  # type: ignore[type-arg]
         if "audio" in record.files:
             console.print(f"Audio:  {results / record.files['audio']}", markup=False, highlight=False)
         if record.error:
-            console.print(f"Failed in {record.error['phase']}: {record.error['message']}", markup=False, highlight=False)
+            console.print(
+                f"Failed in {record.error['phase']}: {record.error['message']}", markup=False, highlight=False
+            )
     console.print(
         "Next: 'eeg2speech-bench leaderboard' shows all records of ./results; add '--encoder NAME' to compare another.",
         markup=False,

@@ -87,13 +87,13 @@ class ControlSource:
         """
         table = self.store.segments.iloc[self.rows]
         n_times = self.store.signal.n_times
-        bounds = {r["recording"]: (r["start"], r["stop"]) for r in self.store.meta["recordings"]}
+        bounds = [(r["start"], r["stop"]) for r in self.store.meta["recordings"]]
         rng = np.random.default_rng(derive_seed(self.seed, "shift"))
         starts = table["eeg_start"].to_numpy(dtype=np.int64)
         recordings = table["recording"].to_numpy()
         shifted = np.empty_like(starts)
         for recording in np.unique(recordings):
-            first, stop = bounds[int(recording)]
+            first, stop = bounds[recording]
             room = stop - first - n_times  # last admissible start, relative to the recording
             if room < 7 * n_times:
                 raise DataError(

@@ -27,7 +27,7 @@ class FrameStore:
         index = json.loads((path / "index.json").read_text(encoding="utf8"))
         self.frames = np.load(path / "frames.npy", mmap_mode="r")
         self.rate_hz = float(index["rate_hz"])
-        self.n_frames = int(round(store.window_s * self.rate_hz))
+        self.n_frames = round(store.window_s * self.rate_hz)
         self._starts = np.asarray(index["window_starts"], dtype=np.int64)
         self._train = [slice(*part) for part in index["train"]]
 
@@ -49,7 +49,7 @@ def write_frames(out: Path, store: SegmentStore, parts: list[np.ndarray], rate_h
     """Write the frames of every zone (in the order of ``store.zones``) with an index by window."""
     offsets = np.concatenate([[0], np.cumsum([len(part) for part in parts])])
     zones = store.zones
-    n_frames = int(round(store.window_s * rate_hz))
+    n_frames = round(store.window_s * rate_hz)
     starts = np.full(len(store.windows), -1, dtype=np.int64)
     window_stimulus = store.windows["stimulus"].to_numpy()
     window_start = store.windows["start_s"].to_numpy()

@@ -158,10 +158,11 @@ class Pipeline:
             "aligned": self.place(self.align),
             "pair": self._pair,
             "n_clips": self.config.sampling.n_clips,
+            "standardise": self.config.diffusion.standardise,
             "seed": self.cell.seed,
             "device": self.device,
         }
-        settings = {"n_clips": self.config.sampling.n_clips, "seed": self.cell.seed}
+        settings = {name: arguments[name] for name in ("n_clips", "standardise", "seed")}
         code = (
             f"{ROOM}.benchmarks.stages.embed",
             f"{ROOM}.benchmarks.controls",

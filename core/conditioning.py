@@ -61,9 +61,7 @@ class Encoder(nn.Module):
         """
         raise ContractError(f"Encoder '{type(self).__name__}' has no forward", then="Define forward(batch).")
 
-    def fit(
-        self, train: Iterable[tuple[Batch, Tensor]], valid: Iterable[tuple[Batch, Tensor]]
-    ) -> dict[str, float]:
+    def fit(self, train: Iterable[tuple[Batch, Tensor]], valid: Iterable[tuple[Batch, Tensor]]) -> dict[str, float]:
         """Fit in closed form; both arguments can be iterated more than once.
 
         Parameters
@@ -76,7 +74,9 @@ class Encoder(nn.Module):
         dict of str to float
             What was chosen (a ridge penalty, say), for the record.
         """
-        raise ContractError(f"Encoder '{type(self).__name__}' has no fit", then="Define fit or leave closed_form False.")
+        raise ContractError(
+            f"Encoder '{type(self).__name__}' has no fit", then="Define fit or leave closed_form False."
+        )
 
 
 class Target(nn.Module):

@@ -62,6 +62,7 @@ class AutoencoderConfig(Section):
     layers_per_block: int = 2
     latent_channels: int = 8
     norm_groups: int = 32
+    clip_s: float | None = Field(None, description="length that clips are zero-padded to; null: the window's own")
     kl_weight: float = Field(0.0305, description="weight on the summed KL; AudioLDM's 1000/32768")
     batch_size: int = 16
     learning_rate: float = 1e-4
@@ -86,6 +87,7 @@ class DiffusionConfig(Section):
     """Training of the denoiser."""
 
     condition_on: Literal["audio", "eeg", "both"] = "audio"
+    standardise: bool = Field(True, description="conditions of zero mean over time and unit variance, per segment")
     prediction: Literal["epsilon", "v_prediction", "sample"] = "epsilon"
     n_train_timesteps: int = 1000
     beta_start: float = 0.0015

@@ -102,13 +102,22 @@ class SpeechDataset(Protocol):
         ``prepare`` stage's key.
     stimuli : sequence of Stimulus
     recordings : sequence of Recording
+    sound_kind : str
+        ``"waveform"`` or ``"envelope"``: what `Stimulus.load` gives, known before anything is loaded.
     split_fractions : tuple of float, optional
         Recommended (train, valid, test) shares of stimulus time, where the default does not suit.
     """
 
     name: str
-    revision: str
-    split_fractions: tuple[float, float, float] | None
+    sound_kind: str
+
+    @property
+    def revision(self) -> str:
+        """Version or hash of the content."""
+
+    @property
+    def split_fractions(self) -> tuple[float, float, float] | None:
+        """Recommended shares of stimulus time, None for the default."""
 
     @property
     def stimuli(self) -> Sequence[Stimulus]:

@@ -22,5 +22,5 @@ def seed_everything(seed: int) -> None:
     import torch
 
     random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002  libraries draw from the global stream
+    np.random.seed(seed)
     torch.manual_seed(seed)

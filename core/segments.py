@@ -199,7 +199,7 @@ class SegmentStore:
         first = self._columns["eeg_start"][rows] if starts is None else starts
         span = np.arange(self.signal.n_times)
         eeg = np.asarray(self.eeg[first[:, None] + span])  # (batch, n_times, n_chans)
-        n_baseline = int(round(self.meta["baseline_s"] * self.signal.sfreq))
+        n_baseline = round(self.meta["baseline_s"] * self.signal.sfreq)
         if n_baseline:
             eeg = eeg - eeg[:, :n_baseline].mean(1, keepdims=True)
         eeg = eeg / self.scale[self._columns["recording"][rows]][:, None, :]
@@ -222,5 +222,5 @@ class SegmentStore:
     def gather_sound(self, windows: np.ndarray) -> np.ndarray:
         """Gather the sound of stimulus windows, float32 (batch, n_samples)."""
         first = self.windows["sound_start"].to_numpy(dtype=np.int64)[windows]
-        n_samples = int(round(self.window_s * self.sound_rate_hz))
+        n_samples = round(self.window_s * self.sound_rate_hz)
         return np.ascontiguousarray(self.sound[first[:, None] + np.arange(n_samples)], dtype=np.float32)

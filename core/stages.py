@@ -146,7 +146,9 @@ class StageStore:
         try:
             stage.run(partial, progress)
             cost = {"seconds": time.monotonic() - started, "peak_memory_mb": peak_memory_mb()}
-            write_json(partial / MANIFEST, {"name": stage.name, "key": stage.key, **cost, "files": fingerprints(partial)})
+            write_json(
+                partial / MANIFEST, {"name": stage.name, "key": stage.key, **cost, "files": fingerprints(partial)}
+            )
             partial.rename(path)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)

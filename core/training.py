@@ -10,6 +10,7 @@ from typing import Any
 import lightning as L
 import torch
 
+
 class KeepBest(L.Callback):
     """Keeps a copy of the weights with the highest monitored value and puts it back after training."""
 

@@ -1,4 +1,4 @@
-"""Auditory cortex that follows speech: spectral bands, their kernels in time and their dipoles in both temporal lobes."""
+"""Auditory cortex that follows speech: spectral bands, their kernels in time and their dipoles on both sides."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ N_BANDS = 8
 BAND_EDGES_HZ = (80.0, 7000.0)
 #: exponent of the amplitude envelope: the ear's compression
 COMPRESSION = 0.5
-#: how much of the mean over bands is taken from each band: neighbours inhibit each other on the way to the cortex, which
+#: how much of the mean over bands is taken from each band: bands inhibit each other on the way to the cortex, which
 #: sharpens spectral contrast (Yang, Wang and Shamma 1992)
 LATERAL_INHIBITION = 0.8
 #: share of onsets beside envelopes in what drives a band's dipoles

@@ -83,9 +83,13 @@ class Background:
         rng, duration_s = self._rng, self._n_times / self._sfreq
         eyes = np.array([[-0.030, 0.070, -0.030], [0.030, 0.070, -0.030]])
         topography = self._head.gain(eyes, np.array([[0, 0.9, 0.5], [0, 0.9, 0.5]])).sum(1)
-        n_blinks = rng.poisson(duration_s * rng.uniform(*BLINKS_PER_MINUTE) / 60)
+        # The lid must open before it can close again: intervals have a shortest length.
+        mean_s, shortest_s = 60 / rng.uniform(*BLINKS_PER_MINUTE), 0.8
+        waits_s = shortest_s + rng.exponential(mean_s - shortest_s, int(duration_s / shortest_s) + 1)
+        times_s = np.cumsum(waits_s)
+        times_s = times_s[times_s < duration_s]
         train = np.zeros(self._n_times, dtype=np.float32)
-        train[rng.integers(0, self._n_times, n_blinks)] = rng.uniform(*BLINK_PEAK_UV, n_blinks)
+        train[(times_s * self._sfreq).astype(int)] = rng.uniform(*BLINK_PEAK_UV, len(times_s))
         time_s = np.arange(int(0.5 * self._sfreq)) / self._sfreq - 0.15
         lid = np.exp(-0.5 * (time_s / np.where(time_s < 0, 0.04, 0.09)) ** 2)
         return np.outer(topography / topography.max(), np.convolve(train, lid)[: self._n_times]).astype(np.float32)
@@ -101,8 +105,8 @@ class Background:
         time_s = np.arange(self._n_times) / self._sfreq
         line_hz = self._head.info["line_freq"]
         harmonics = np.arange(line_hz, self._sfreq / 2, line_hz)
-        hum = sum(np.sin(2 * np.pi * hz * time_s + self._rng.uniform(0, 2 * np.pi)) / n**2
-                  for n, hz in enumerate(harmonics, 1))
+        phases = 2 * np.pi * (np.outer(harmonics, time_s) + self._rng.uniform(0, 1, (len(harmonics), 1)))
+        hum = (np.sin(phases) / np.arange(1, len(harmonics) + 1)[:, None] ** 2).sum(0)
         strength = np.exp(self._rng.normal(0, 0.5, (self._n_chans, 1)))
         return _at_rms((strength * hum).astype(np.float32), LINE_UV)
 

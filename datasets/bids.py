@@ -52,6 +52,7 @@ class BidsDataset:
     recordings: tuple[Recording, ...]
     skipped: tuple[tuple[str, str], ...] = ()
     split_fractions: tuple[float, float, float] | None = None
+    sound_kind: str = "waveform"
 
 
 def open_bids(root: Path) -> BidsDataset:

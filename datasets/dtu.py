@@ -38,6 +38,7 @@ class DtuDataset:
     recordings: tuple[Recording, ...]
     # With the default guard of 3 s this leaves 5, 2 and 8 windows of 2.88 s side by side.
     split_fractions: tuple[float, float, float] | None = (0.32, 0.18, 0.5)
+    sound_kind: str = "envelope"
 
 
 def open_dtu(root: Path) -> DtuDataset:

@@ -177,7 +177,7 @@ class _Eeg:
     chs_info: list[dict[str, Any]]
     n_times: int
     subjects: list[str]
-    recordings: list[dict[str, str]]
+    recordings: list[dict[str, Any]]
     segments: pd.DataFrame
 
     def meta(self, sfreq: float) -> dict[str, Any]:
@@ -201,7 +201,7 @@ def _write_eeg(
     stimulus_ids = [s.stimulus_id for s in stimuli]
     n_times, n_baseline = (round(seconds * settings.sfreq) for seconds in (settings.window_s, settings.baseline_s))
     reference: list[dict[str, Any]] = []
-    tables, scales = [], []
+    tables, scales, bounds = [], [], []
     with _GrowingArray(out / "eeg.npy") as array:
         for i, recording in enumerate(recordings):
             report(f"EEG {i + 1} of {len(recordings)}: {recording.recording_id}", 0.1 + 0.9 * i / len(recordings))
@@ -213,14 +213,15 @@ def _write_eeg(
             starts = table.loc[table["split"] == "train", "eeg_start"].to_numpy()
             scale = robust_scale(eeg, starts, n_times, n_baseline) if len(starts) else None
             scales.append(scale if scale is None else check_scale(recording, scale, names))
+            bounds.append((array.n_rows, array.n_rows + len(eeg)))
             table["eeg_start"] += array.n_rows
             tables.append(table.assign(recording=i, subject=subjects.index(recording.subject)))
             array.append(eeg)
     filled, origins = _fill_scales(scales, [r.subject for r in recordings])
     np.save(out / "scale.npy", filled)
     rows = [
-        {"recording_id": r.recording_id, "subject": r.subject, "scale_from": origin}
-        for r, origin in zip(recordings, origins, strict=True)
+        {"recording_id": r.recording_id, "subject": r.subject, "start": start, "stop": stop, "scale_from": origin}
+        for r, origin, (start, stop) in zip(recordings, origins, bounds, strict=True)
     ]
     columns = ["recording", "subject", "window", "eeg_start", "split"]
     return _Eeg(reference, n_times, subjects, rows, pd.concat(tables, ignore_index=True)[columns])

@@ -261,7 +261,7 @@ def _overlaps(zones: Sequence[Zone], one: str, other: str) -> Iterator[tuple[flo
 
 
 def _shared_s(zones: Sequence[Zone], one: str, other: str) -> float:
-    return sum(max(0.0, seconds) for seconds, _, _ in _overlaps(_merged(zones), one, other))
+    return sum((max(0.0, seconds) for seconds, _, _ in _overlaps(_merged(zones), one, other)), 0.0)
 
 
 def _smallest_distance(zones: Sequence[Zone]) -> float | None:

@@ -60,14 +60,14 @@ def window_table(zones: pd.DataFrame, stimuli: list[Stimulus], settings: DataCon
     """
     parts: list[pd.DataFrame] = []
     n_blocks = 0
-    for zone in zones.itertuples():
-        step_s = settings.stride_s if zone.split == "train" else settings.window_s
-        n = math.floor((zone.stop_s - zone.start_s - settings.window_s + TOLERANCE_S) / step_s) + 1
+    for zone in zones.to_dict("records"):
+        step_s = settings.stride_s if zone["split"] == "train" else settings.window_s
+        n = math.floor((zone["stop_s"] - zone["start_s"] - settings.window_s + TOLERANCE_S) / step_s) + 1
         offset_s = step_s * np.arange(n)
         block = n_blocks + ((offset_s + TOLERANCE_S) // BLOCK_S).astype(np.int64)
         n_blocks = int(block[-1]) + 1
-        columns = {"stimulus": zone.stimulus, "start_s": zone.start_s + offset_s, "split": zone.split, "block": block}
-        parts.append(pd.DataFrame(columns))
+        kept = {key: zone[key] for key in ("stimulus", "split")}
+        parts.append(pd.DataFrame({**kept, "start_s": zone["start_s"] + offset_s, "block": block}))
     windows = pd.concat(parts, ignore_index=True)
     n_samples = round(settings.window_s * track.rate_hz)
     windows["sound_start"] = track.row(windows["stimulus"].to_numpy(), windows["start_s"].to_numpy(), n_samples)
@@ -78,10 +78,11 @@ def window_table(zones: pd.DataFrame, stimuli: list[Stimulus], settings: DataCon
 def _texts(windows: pd.DataFrame, stimuli: list[Stimulus], window_s: float) -> list[str]:
     """Words whose middle lies in the window, so that a word cut by a border counts on one side only."""
     texts: list[str] = []
-    for i, starts in windows.groupby("stimulus", sort=False)["start_s"]:
-        words = sorted(stimuli[i].words, key=lambda w: w.start_s + w.stop_s)
+    for stimulus in windows["stimulus"].unique().tolist():
+        starts = windows.loc[windows["stimulus"] == stimulus, "start_s"].to_numpy()
+        words = sorted(stimuli[stimulus].words, key=lambda w: w.start_s + w.stop_s)
         middles = np.array([(w.start_s + w.stop_s) / 2 for w in words])
-        spans = np.searchsorted(middles, [starts.to_numpy(), starts.to_numpy() + window_s])
+        spans = np.searchsorted(middles, [starts, starts + window_s])
         texts += [" ".join(w.text for w in words[first:last]) for first, last in spans.T]
     return texts
 

@@ -135,12 +135,12 @@ def _minutes(record: Record) -> str:
 
 def _board_notes(records: list[Record]) -> list[str]:
     pools = {
-        (r.cell["dataset"], entry["n_pool"], entry["chance"]) for r in records if (entry := r.metric("top1")) is not None
+        (r.cell["dataset"], entry["n_pool"], entry["chance"])
+        for r in records
+        if (entry := r.metric("top1")) is not None
     }
     notes = [f"top1 on {name}: {n} candidates, chance {chance:.3f}." for name, n, chance in sorted(pools)]
-    notes.append(
-        "Brackets: 95 % bootstrap over listeners and blocks. Minutes: all stages, as if none had been reused."
-    )
+    notes.append("Brackets: 95 % bootstrap over listeners and blocks. Minutes: all stages, as if none had been reused.")
     return notes
 
 

@@ -129,7 +129,9 @@ def run(
     if encoder.closed_form:
         training = _fit_closed_form(encoder, target, store, frames, config)
     else:
-        training = _fit_by_gradient(pair.encoder.name, encoder, target, store, frames, config, seed, device, precision, progress)
+        training = _fit_by_gradient(
+            pair.encoder.name, encoder, target, store, frames, config, seed, device, precision, progress
+        )
     training["n_parameters"] = {
         "encoder": sum(p.numel() for p in encoder.parameters()),
         "target": sum(p.numel() for p in target.parameters() if target.trained_jointly),
@@ -170,9 +172,7 @@ def _fit_by_gradient(
     train = TrainingSegments(store, frames, config.batch_size, seed)
     valid_rows = store.indices("valid")
     pool = np.unique(store.segments["window"].to_numpy()[valid_rows])
-    module = Alignment(
-        name, encoder, target, config, torch.from_numpy(pool), torch.from_numpy(frames.gather(pool))
-    )
+    module = Alignment(name, encoder, target, config, torch.from_numpy(pool), torch.from_numpy(frames.gather(pool)))
     best = KeepBest("valid_mrr")
     n_steps = min(config.max_epochs * len(train), config.max_steps)
     callbacks: list[L.Callback] = [
@@ -185,4 +185,3 @@ def _fit_by_gradient(
     fit(trainer, module, train, valid)
     chosen = {"epoch": best.epoch, "valid_mrr": best.best, "n_valid_windows": len(pool)}
     return {"method": "gradient", "chosen": chosen, "n_steps": trainer.global_step, "history": module.history}
-

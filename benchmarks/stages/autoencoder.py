@@ -22,22 +22,24 @@ from eeg2speech_bench.core.training import TrainingProgress, fit, make_trainer
 SEED = 0
 
 
-def window_mels(store: SegmentStore, windows: np.ndarray) -> Tensor:
-    """Return the log-mel spectrograms of stimulus windows, shape (batch, n_frames, 64)."""
-    return MelSpectrogram()(normalise_waveform(torch.from_numpy(store.gather_sound(windows))))
+def window_mels(store: SegmentStore, windows: np.ndarray, clip_s: float | None) -> Tensor:
+    """Return the log-mel spectrograms of stimulus windows, zero-padded to ``clip_s``, shape (batch, n_frames, 64)."""
+    wave = normalise_waveform(torch.from_numpy(store.gather_sound(windows)))
+    missing = round(clip_s * store.sound_rate_hz) - wave.shape[1] if clip_s else 0
+    return MelSpectrogram()(torch.nn.functional.pad(wave, (0, missing)))
 
 
 class TrainingMels(torch.utils.data.IterableDataset):
     """Endless shuffled batches of log-mel spectrograms of training windows."""
 
-    def __init__(self, store: SegmentStore, batch_size: int) -> None:
-        self.store, self.batch_size = store, batch_size
+    def __init__(self, store: SegmentStore, batch_size: int, clip_s: float | None) -> None:
+        self.store, self.batch_size, self.clip_s = store, batch_size, clip_s
         self.windows = np.flatnonzero((store.windows["split"] == "train").to_numpy())
 
     def __iter__(self) -> Iterator[Tensor]:
         rng = np.random.default_rng(SEED)
         while True:
-            yield window_mels(self.store, rng.choice(self.windows, self.batch_size, replace=False))
+            yield window_mels(self.store, rng.choice(self.windows, self.batch_size, replace=False), self.clip_s)
 
 
 def load_autoencoder(path: Path, config: AutoencoderConfig) -> MelAutoencoder:
@@ -60,40 +62,43 @@ def run(
     store = SegmentStore(prepared)
     seed_everything(SEED)
     autoencoder = MelAutoencoder(config)
-    mels = TrainingMels(store, min(config.batch_size, int((store.windows["split"] == "train").sum())))
+    n_train = int((store.windows["split"] == "train").sum())
+    mels = TrainingMels(store, min(config.batch_size, n_train), config.clip_s)
     if config.checkpoint:
         load_original_vae(autoencoder.vae, read_checkpoint(Path(config.checkpoint)))
     else:
-        autoencoder.fit_input(next(iter(TrainingMels(store, min(256, len(mels.windows))))))
+        autoencoder.fit_input(next(iter(TrainingMels(store, min(256, n_train), config.clip_s))))
         callbacks = [TrainingProgress(lambda note, share: progress(note, 0.9 * share), config.max_steps)]
         trainer = make_trainer(device, precision, callbacks, max_steps=config.max_steps)
         fit(trainer, AutoencoderTraining(autoencoder, config), mels)
     autoencoder.to(device).eval()
-    mean, std = _encode_all(autoencoder, store, device)
-    train = torch.from_numpy((store.windows["split"] == "train").to_numpy())
+    mean, std = _encode_all(autoencoder, store, config.clip_s, device)
+    train = torch.tensor((store.windows["split"] == "train").to_numpy())
     ratio = autoencoder.fit_scale(mean[train], std[train])
     np.save(out / "mean.npy", (mean * ratio).half().numpy())
     np.save(out / "std.npy", (std * ratio).half().numpy())
     torch.save(autoencoder.cpu().state_dict(), out / "weights.pt")
-    error = _held_out_error(autoencoder, store)
+    error = _held_out_error(autoencoder, store, config.clip_s)
     facts = {"n_parameters": sum(p.numel() for p in autoencoder.parameters()), "valid_mel_error": error}
     write_json(out / "training.json", facts | {"scale_factor": float(autoencoder.scale_factor)})
 
 
 @torch.no_grad()
-def _encode_all(autoencoder: MelAutoencoder, store: SegmentStore, device: str) -> tuple[Tensor, Tensor]:
+def _encode_all(
+    autoencoder: MelAutoencoder, store: SegmentStore, clip_s: float | None, device: str
+) -> tuple[Tensor, Tensor]:
     parts = []
     for first in range(0, len(store.windows), 64):
         windows = np.arange(first, min(first + 64, len(store.windows)))
-        mean, std = autoencoder.encode(window_mels(store, windows).to(device))
+        mean, std = autoencoder.encode(window_mels(store, windows, clip_s).to(device))
         parts.append((mean.cpu(), std.cpu()))
     return torch.cat([mean for mean, _ in parts]), torch.cat([std for _, std in parts])
 
 
 @torch.no_grad()
-def _held_out_error(autoencoder: MelAutoencoder, store: SegmentStore) -> float:
+def _held_out_error(autoencoder: MelAutoencoder, store: SegmentStore, clip_s: float | None) -> float:
     """Return the mean absolute log-mel error on up to 64 validation windows."""
     windows = np.flatnonzero((store.windows["split"] == "valid").to_numpy())[:64]
-    mel = window_mels(store, windows)
+    mel = window_mels(store, windows, clip_s)
     mean, _ = autoencoder.encode(mel)
     return float((autoencoder.decode(mean) - mel).abs().mean())

@@ -32,7 +32,7 @@ class GeneratorConfig:
 
     def shape(self, store: SegmentStore) -> tuple[int, int, int]:
         """Return (latent_channels, n_latent_frames, n_latent_bands) of a window."""
-        return latent_shape(store.window_s, self.autoencoder, self.denoiser)
+        return latent_shape(self.autoencoder.clip_s or store.window_s, self.autoencoder, self.denoiser)
 
     def build(self, store: SegmentStore, condition_dim: int) -> ConditionedDenoiser:
         """Build the untrained denoiser for windows of ``store``."""
@@ -91,7 +91,7 @@ def run(
     store = SegmentStore(prepared)
     seed_everything(seed)
     encoder, target = pair.load(store, aligned)
-    conditioner = Conditioner(pair.encoder.name, encoder, target)
+    conditioner = Conditioner(pair.encoder.name, encoder, target, standardise=config.diffusion.standardise)
     conditioner.from_eeg(store.gather(store.indices("train")[:2]))  # learns the encoder's token count
     denoiser = config.build(store, target.info.dim)
     if config.denoiser.checkpoint:

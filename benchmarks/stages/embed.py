@@ -15,7 +15,7 @@ from eeg2speech_bench.benchmarks.frames import FrameStore
 from eeg2speech_bench.benchmarks.stages.align import Pair
 from eeg2speech_bench.core.conditioning import check_conditioning, pool_tokens
 from eeg2speech_bench.core.contrastive.loss import clip_scores
-from eeg2speech_bench.core.generator.conditioner import standardise
+from eeg2speech_bench.core.generator.conditioner import make_condition
 from eeg2speech_bench.core.seeding import derive_seed
 from eeg2speech_bench.core.segments import Batch, SegmentStore
 
@@ -51,6 +51,7 @@ def run(
     aligned: Path,
     pair: Pair,
     n_clips: int,
+    standardise: bool,
     seed: int,
     device: str,
 ) -> None:
@@ -69,9 +70,10 @@ def run(
     pd.DataFrame({"window": pool}).to_parquet(out / "pool.parquet")
     for i, condition in enumerate(CONDITIONS):
         progress(condition, i / len(CONDITIONS))
-        scores, conditions = embedder.condition(condition, source, len(rows), clips, candidates, table)
+        scores, raw = embedder.condition(condition, source, len(rows), clips, candidates, table)
+        made = make_condition(raw, standardise=standardise)
         np.save(out / f"scores_{condition}.npy", scores.astype(np.float32))
-        np.save(out / f"conditions_{condition}.npy", conditions.astype(np.float32))
+        np.savez(out / f"condition_{condition}.npz", tokens=made.embeddings.numpy(), pooled=made.pooled.numpy())
 
 
 class _Embedder:
@@ -114,22 +116,22 @@ class _Embedder:
         clips: np.ndarray,
         candidates: Tensor,
         table: pd.DataFrame,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return score matrix (n, n_pool) and standardised tokens of the clips (n_clips, n_tokens, dim)."""
+    ) -> tuple[np.ndarray, Tensor]:
+        """Return score matrix (n, n_pool) and the embeddings of the clips (n_clips, n_tokens, dim)."""
         if condition in EEG_CONDITIONS:
             return self._from_eeg(condition, source, n, clips, candidates)
         if condition == "audio":
             own = candidates[torch.from_numpy(table["true"].to_numpy())]
             scores = np.concatenate([clip_scores(part, candidates).numpy() for part in own.split(BATCH_SIZE)])
-            return scores, standardise(own[clips]).numpy()
+            return scores, own[clips]
         # without a condition there is nothing to compare: all candidates score the same
         estimate = self.mean if condition == "mean" else torch.zeros_like(self.mean)
         scores = clip_scores(estimate, candidates).numpy().repeat(n, 0)
-        return scores, standardise(estimate).numpy().repeat(len(clips), 0)
+        return scores, estimate.expand(len(clips), -1, -1)
 
     def _from_eeg(
         self, condition: str, source: ControlSource, n: int, clips: np.ndarray, candidates: Tensor
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray, Tensor]:
         windows = self.store.segments["window"].to_numpy()[source.rows]
         scores, kept = [], {}
         for first in range(0, n, BATCH_SIZE):
@@ -137,11 +139,13 @@ class _Embedder:
             eeg = source.gather(condition, places)
             subject = torch.from_numpy(eeg.subject)
             estimates = self._estimate(
-                Batch(torch.from_numpy(eeg.eeg), subject, torch.from_numpy(windows[places]), self._text(windows[places]))
+                Batch(
+                    torch.from_numpy(eeg.eeg), subject, torch.from_numpy(windows[places]), self._text(windows[places])
+                )
             )
             scores.append(clip_scores(estimates, candidates).numpy())
-            kept |= {place: standardise(estimates[place - first][None]) for place in np.intersect1d(places, clips)}
-        return np.concatenate(scores), torch.cat([kept[place] for place in clips]).numpy()
+            kept |= {place: estimates[place - first] for place in np.intersect1d(places, clips)}
+        return np.concatenate(scores), torch.stack([kept[place] for place in clips])
 
     def _text(self, windows: np.ndarray) -> tuple[str, ...]:
         return tuple(self.store.windows["text"].to_numpy()[windows])

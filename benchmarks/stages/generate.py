@@ -17,6 +17,7 @@ from eeg2speech_bench.core.clips import Clips
 from eeg2speech_bench.core.conditioning import Conditioning
 from eeg2speech_bench.core.config import SamplingConfig, VocoderConfig
 from eeg2speech_bench.core.errors import ContractError
+from eeg2speech_bench.core.generator.autoencoder import MelAutoencoder
 from eeg2speech_bench.core.generator.denoiser import ConditionedDenoiser
 from eeg2speech_bench.core.generator.mel import MelSpectrogram, normalise_waveform
 from eeg2speech_bench.core.generator.sampling import sample_latents
@@ -57,19 +58,25 @@ def run(
     for i, name in enumerate(names):
         progress(name, i / len(names))
         if name in CEILINGS:
-            mel = _ceiling(name, store, windows, latents, autoencoder, device)
+            mel = _ceiling(name, store, windows, latents, autoencoder, config.autoencoder.clip_s, device)
         else:
-            tokens = torch.from_numpy(np.load(embedded / f"conditions_{name}.npy")).to(device)
-            latent = _sample(name, denoiser, tokens, config, config.shape(store), sampling, seeds)
+            condition = _load_condition(embedded / f"condition_{name}.npz", device)
+            latent = _sample(name, denoiser, condition, config, config.shape(store), sampling, seeds)
             with torch.no_grad():
                 mel = torch.cat([autoencoder.decode(part) for part in latent.split(VOCODER_BATCH)])
-        _save(out, name, _vocode(voice, mel, name))
+        _save(out, name, _vocode(voice, mel, name, n_samples=true.shape[1]))
+
+
+def _load_condition(path: Path, device: str) -> Conditioning:
+    with np.load(path) as file:
+        tokens, pooled = (torch.from_numpy(file[name]).to(device) for name in ("tokens", "pooled"))
+    return Conditioning(tokens, torch.ones(tokens.shape[:2], dtype=torch.bool, device=device), pooled)
 
 
 def _sample(
     name: str,
     denoiser: ConditionedDenoiser,
-    tokens: Tensor,
+    condition: Conditioning,
     config: GeneratorConfig,
     shape: tuple[int, int, int],
     sampling: SamplingConfig,
@@ -77,7 +84,7 @@ def _sample(
 ) -> Tensor:
     if name == "none":  # guidance 0 is the unconditional prediction, which sees the null token alone
         sampling = sampling.model_copy(update={"guidance_scale": 0.0})
-    latent = sample_latents(denoiser, Conditioning.from_tokens(tokens), shape, sampling, config.diffusion, seeds)
+    latent = sample_latents(denoiser, condition, shape, sampling, config.diffusion, seeds)
     if not bool(torch.isfinite(latent).all()):
         raise ContractError(
             f"Sampling under condition '{name}' diverged",
@@ -89,20 +96,26 @@ def _sample(
 
 @torch.no_grad()
 def _ceiling(
-    name: str, store: SegmentStore, windows: np.ndarray, latents: Path, autoencoder: torch.nn.Module, device: str
+    name: str,
+    store: SegmentStore,
+    windows: np.ndarray,
+    latents: Path,
+    autoencoder: MelAutoencoder,
+    clip_s: float | None,
+    device: str,
 ) -> Tensor:
     if name == "vocoder":
-        return window_mels(store, windows).to(device)
+        return window_mels(store, windows, clip_s).to(device)
     mean = np.load(latents / "mean.npy", mmap_mode="r")[windows].astype(np.float32)
     return torch.cat([autoencoder.decode(part.to(device)) for part in torch.from_numpy(mean).split(VOCODER_BATCH)])
 
 
 @torch.no_grad()
-def _vocode(voice: torch.nn.Module, mel: Tensor, name: str) -> Tensor:
+def _vocode(voice: torch.nn.Module, mel: Tensor, name: str, n_samples: int) -> Tensor:
     wave = torch.cat([voice(part).float().cpu() for part in mel.split(VOCODER_BATCH)])
     if not bool(torch.isfinite(wave).all()):
         raise ContractError(f"The vocoder made values that are not finite under condition '{name}'")
-    return normalise_waveform(wave)
+    return normalise_waveform(wave[:, :n_samples])  # beyond the segment there is padding only
 
 
 def _save(out: Path, name: str, wave: Tensor) -> None:

@@ -31,7 +31,6 @@ def build_autoencoder(config: AutoencoderConfig) -> AutoencoderKL:
         layers_per_block=config.layers_per_block,
         latent_channels=config.latent_channels,
         norm_num_groups=config.norm_groups,
-        sample_size=None,
         scaling_factor=1.0,  # the factor is fitted on all latents and held by MelAutoencoder
     )
 

@@ -9,23 +9,34 @@ from eeg2speech_bench.core.conditioning import Conditioning, Encoder, Target, ch
 from eeg2speech_bench.core.segments import Batch
 
 
-def standardise(embeddings: Tensor) -> Tensor:
-    """Give each segment's tokens (batch, n_tokens, dim) zero mean and unit variance.
+def make_condition(embeddings: Tensor, *, standardise: bool) -> Conditioning:
+    """Turn embeddings (batch, n_tokens, dim) of either side into what the denoiser is given.
 
     The two sides of the CLIP loss differ in scale, since only the candidates are normalised there; a generator
-    that is trained on one side and tested on the other must not see that. The mean is taken over time per
-    dimension where there is time, so that what is constant in a segment (voice, loudness) does not drown what
-    changes; a single token keeps its direction.
+    that is trained on one side and tested on the other must not see that. Standardised tokens have zero mean over
+    time per dimension and unit variance per segment, so that what is constant in a segment (voice, loudness) does
+    not drown what changes; that constant part is kept in ``pooled``, standardised over dimensions.
     """
-    if embeddings.shape[1] > 1:
-        embeddings = embeddings - embeddings.mean(1, keepdim=True)
-    else:
-        embeddings = embeddings - embeddings.mean(2, keepdim=True)
-    return embeddings / embeddings.std((1, 2), keepdim=True).clamp_min(1e-6)
+    pooled = embeddings.mean(1)
+    if not standardise:
+        return Conditioning(embeddings, _all_real(embeddings), pooled)
+    summary = _unit_variance(pooled - pooled.mean(1, keepdim=True), (1,))
+    if embeddings.shape[1] == 1:
+        return Conditioning(summary[:, None], _all_real(embeddings), summary)
+    tokens = _unit_variance(embeddings - embeddings.mean(1, keepdim=True), (1, 2))
+    return Conditioning(tokens, _all_real(embeddings), summary)
+
+
+def _unit_variance(values: Tensor, axes: tuple[int, ...]) -> Tensor:
+    return values / values.square().mean(axes, keepdim=True).sqrt().clamp_min(1e-6)
+
+
+def _all_real(embeddings: Tensor) -> Tensor:
+    return torch.ones(embeddings.shape[:2], dtype=torch.bool, device=embeddings.device)
 
 
 class Conditioner(nn.Module):
-    """Turns EEG or audio frames into standardised conditions of equal token count.
+    """Turns EEG or audio frames into conditions of equal token count.
 
     Parameters
     ----------
@@ -33,11 +44,13 @@ class Conditioner(nn.Module):
         The encoder's name, for messages.
     encoder : Encoder
     target : Target
+    standardise : bool
+        See `make_condition`.
     """
 
-    def __init__(self, name: str, encoder: Encoder, target: Target) -> None:
+    def __init__(self, name: str, encoder: Encoder, target: Target, *, standardise: bool) -> None:
         super().__init__()
-        self.name, self.encoder, self.target = name, encoder, target
+        self.name, self.encoder, self.target, self.standardise = name, encoder, target, standardise
         self.n_tokens: int | None = None
         self.requires_grad_(False)
         self.eval()
@@ -51,10 +64,11 @@ class Conditioner(nn.Module):
         """Return the condition that the encoder makes of EEG."""
         raw = check_conditioning(self.name, self.encoder(batch), len(batch), self.target.info).embeddings
         self.n_tokens = raw.shape[1]
-        return Conditioning.from_tokens(standardise(raw))
+        return make_condition(raw, standardise=self.standardise)
 
     @torch.no_grad()
     def from_audio(self, frames: Tensor) -> Conditioning:
         """Return the condition that the target makes of frames, with as many tokens as the encoder gives."""
         tokens = self.target(frames)
-        return Conditioning.from_tokens(standardise(pool_tokens(tokens, self.n_tokens or tokens.shape[1])))
+        pooled = pool_tokens(tokens, self.n_tokens or tokens.shape[1])
+        return make_condition(pooled, standardise=self.standardise)

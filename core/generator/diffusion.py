@@ -68,15 +68,13 @@ class LatentDiffusion(L.LightningModule):
         self._recent: list[float] = []
 
     def _condition(self, batch: DiffusionBatch) -> Conditioning:
-        parts = []
-        if batch.segments is not None:
-            parts.append(self.conditioner.from_eeg(batch.segments).embeddings)
-        if batch.frames is not None:
-            parts.append(self.conditioner.from_audio(batch.frames).embeddings)
-        if len(parts) == 2:
-            half = len(batch.mean) // 2
-            parts = [parts[1][:half], parts[0][half:]]
-        return Conditioning.from_tokens(torch.cat(parts))
+        audio = None if batch.frames is None else self.conditioner.from_audio(batch.frames)
+        eeg = None if batch.segments is None else self.conditioner.from_eeg(batch.segments)
+        if audio is None or eeg is None:
+            return audio or eeg  # type: ignore[return-value]  # the data give at least one
+        half = len(batch.mean) // 2
+        names = ("embeddings", "mask", "pooled")
+        return Conditioning(*(torch.cat([getattr(audio, n)[:half], getattr(eeg, n)[half:]]) for n in names))
 
     def training_step(self, batch: DiffusionBatch) -> Tensor:
         """Return the denoising loss at random times, with the condition dropped per item."""
@@ -112,7 +110,9 @@ class LatentDiffusion(L.LightningModule):
             return torch.ones_like(time, dtype=torch.float32)
         snr = compute_snr(self.scheduler, time)
         limited = snr.clamp(max=gamma)
-        return {"epsilon": limited / snr, "v_prediction": limited / (snr + 1), "sample": limited}[self.config.prediction]
+        return {"epsilon": limited / snr, "v_prediction": limited / (snr + 1), "sample": limited}[
+            self.config.prediction
+        ]
 
     def _record(self, loss: float) -> None:
         self._recent.append(loss)

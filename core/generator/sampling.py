@@ -30,9 +30,7 @@ def training_scheduler(diffusion: DiffusionConfig) -> DDPMScheduler:
     return DDPMScheduler(**_schedule(diffusion), clip_sample=False)
 
 
-def make_scheduler(
-    sampling: SamplingConfig, diffusion: DiffusionConfig
-) -> DDIMScheduler | DPMSolverMultistepScheduler:
+def make_scheduler(sampling: SamplingConfig, diffusion: DiffusionConfig) -> DDIMScheduler | DPMSolverMultistepScheduler:
     """Make the sampler's scheduler with its timesteps set.
 
     ``ddim`` is AudioLDM's own sampler (timesteps 996, 991, ..., 1 for 200 steps); ``dpm-solver++`` of second order
@@ -77,7 +75,9 @@ def guided_prediction(
         drop = torch.full((n,), guidance_scale == 0, device=latent.device)
         return denoiser(latent, timestep, conditioning, drop)
     drop = torch.arange(2 * n, device=latent.device) >= n
-    twice = Conditioning(*(torch.cat([x, x]) for x in (conditioning.embeddings, conditioning.mask, conditioning.pooled)))
+    twice = Conditioning(
+        *(torch.cat([x, x]) for x in (conditioning.embeddings, conditioning.mask, conditioning.pooled))
+    )
     given, null = denoiser(torch.cat([latent, latent]), timestep, twice, drop).chunk(2)
     return null + guidance_scale * (given - null)
 
@@ -143,8 +143,6 @@ def _sample_batch(
     # DPM-Solver++ refuses nothing but uses neither: only DDIM adds noise along the way.
     noise = {"eta": sampling.eta, "generator": generators} if sampling.scheduler == "ddim" else {}
     for timestep in scheduler.timesteps:
-        prediction = guided_prediction(
-            denoiser, latent, timestep.to(device), conditioning, sampling.guidance_scale
-        )
+        prediction = guided_prediction(denoiser, latent, timestep.to(device), conditioning, sampling.guidance_scale)
         latent = scheduler.step(prediction.float(), timestep, latent, **noise).prev_sample
     return latent

@@ -33,7 +33,7 @@ RATE_HZ = 16000
 PEAK = 0.6
 #: silence added between sentences; flite's own pauses around a sentence add about 0.35 s
 PAUSE_S = 0.15
-#: factor on phone durations: slt and awb speak faster than rms, and awb is the least intelligible of the three
+#: factor on phone durations: slt and awb speak faster than rms
 STRETCH = {"slt": 1.03, "rms": 1.0, "awb": 1.05}
 
 

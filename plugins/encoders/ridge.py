@@ -62,16 +62,16 @@ class Ridge(Encoder):
 
     def forward(self, batch: Batch) -> Conditioning:
         """Encode a batch to tokens of shape (batch, n_tokens, dim)."""
-        lagged = self._lagged(batch.eeg.to(self.weights.dtype))
+        lagged = self._lagged(batch.eeg)
         return Conditioning.from_tokens(_apply(self.weights, lagged, self._rows(batch.subject)))
 
     def _rows(self, subject: Tensor) -> Tensor:
         known = (subject >= 0) & (subject < self.pooled_row) & self.per_subject
         return torch.where(known, subject, self.pooled_row)
 
-    def _lagged(self, eeg: Tensor) -> Tensor:
+    def _lagged(self, eeg: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Turn EEG (batch, n_chans, n_times) into features (batch, n_tokens, n_lags * n_chans + 1); the last is 1."""
-        slow = adaptive_avg_pool1d(eeg, self.n_tokens)
+        slow = adaptive_avg_pool1d(eeg, self.n_tokens).to(dtype)
         slow = slow - slow.mean(-1, keepdim=True)
         before, after = max(0, -self.lags.start), max(0, self.lags.stop - 1)
         padded = pad(slow, (before, after)).transpose(1, 2)
@@ -117,11 +117,11 @@ class Ridge(Encoder):
 
     def _by_subject(self, segments: Iterable[tuple[Batch, Tensor]]) -> Iterator[tuple[int, Tensor, Tensor]]:
         for batch, target in segments:
-            lagged = self._lagged(batch.eeg.double())
-            tokens = pool_tokens(target.double(), self.n_tokens)
+            tokens = pool_tokens(target, self.n_tokens)
             for row in batch.subject.unique().tolist():
                 mine = batch.subject == row
-                yield row, lagged[mine].flatten(0, 1), tokens[mine].flatten(0, 1)
+                lagged = self._lagged(batch.eeg[mine], torch.float64)
+                yield row, lagged.flatten(0, 1), tokens[mine].double().flatten(0, 1)
 
     def _correlations(self, fits: Tensor, valid: Iterable[tuple[Batch, Tensor]]) -> Tensor:
         """Correlate estimates with targets for weights ``fits`` (n_penalties, n_rows, n_features, dim)."""
@@ -130,7 +130,7 @@ class Ridge(Encoder):
         for batch, target in valid:
             n_segments += len(batch)
             truth = _centred(pool_tokens(target.to(fits), self.n_tokens))
-            lagged, rows = self._lagged(batch.eeg.to(fits)), self._rows(batch.subject)
+            lagged, rows = self._lagged(batch.eeg), self._rows(batch.subject)
             for k, weights in enumerate(fits):
                 estimate = _centred(_apply(weights, lagged, rows))
                 products = (estimate * truth, estimate.square(), truth.square())

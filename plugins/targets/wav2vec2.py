@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from eeg2speech_bench.core.conditioning import SoundInfo
 from eeg2speech_bench.core.errors import BenchError, DataError, UsageError
 from eeg2speech_bench.plugins.targets.frames import FrameTarget
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 RATE_HZ = 16_000
 #: attention grows with the square of a stretch: longer ones go through in pieces with some context on either side
@@ -80,7 +77,7 @@ class Wav2Vec2Target(FrameTarget):
         self.config = config
 
     @cached_property
-    def network(self) -> PreTrainedModel:
+    def network(self) -> nn.Module:
         """The frozen network, loaded when the first stretch of sound arrives.
 
         Kept out of the module tree: only the scaler belongs into the state that a cell stores.

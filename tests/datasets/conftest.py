@@ -136,7 +136,9 @@ def make_dataset() -> Callable[..., ArrayDataset]:
             for i, d in enumerate(durations_s)
         )
         onsets = gap_s + np.cumsum([0.0, *[d + gap_s for d in durations_s]])
-        heard = tuple(Presentation(s.stimulus_id, float(t), s.duration_s) for s, t in zip(stimuli, onsets, strict=False))
+        heard = tuple(
+            Presentation(s.stimulus_id, float(t), s.duration_s) for s, t in zip(stimuli, onsets, strict=False)
+        )
         eeg = {f"L{k}": simple_raw(float(onsets[-1]), k, sfreq) for k in range(listeners)}
         recordings = tuple(Recording(f"rec-{k}", k, f"{k}.vhdr", heard, raw.copy) for k, raw in eeg.items())
         return ArrayDataset(eeg, stimuli, recordings)

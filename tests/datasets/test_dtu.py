@@ -88,7 +88,9 @@ def test_the_recommended_split_tests_on_the_second_half(dtu_root, tmp_path):
 
 @pytest.mark.parametrize("kind", ["subject", "recording"])
 def test_real_recordings_refuse_a_split_by_listener_or_recording(realdata, tmp_path, kind):
-    proof = r"shares 50\.0 of 50\.0 s of test stimulus audio with train \(stimulus \w+ heard in DTU_\w+ \(train\) and in"
+    proof = (
+        r"shares 50\.0 of 50\.0 s of test stimulus audio with train \(stimulus \w+ heard in DTU_\w+ \(train\) and in"
+    )
     with pytest.raises(LeakageError, match=proof):
         prepare(open_dtu(realdata), DataConfig(split=kind), tmp_path)
 

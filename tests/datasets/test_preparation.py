@@ -95,7 +95,8 @@ def test_a_presentation_from_within_a_stimulus_is_aligned(make_dataset, tmp_path
         prepare(dataclasses.replace(dataset, recordings=(recording,)), SETTINGS, tmp_path / name)
     tables = [SegmentStore(tmp_path / name) for name in ("whole", "late")]
     starts = [
-        dict(zip(t.windows.loc[t.segments["window"], "sound_start"], t.segments["eeg_start"], strict=True)) for t in tables
+        dict(zip(t.windows.loc[t.segments["window"], "sound_start"], t.segments["eeg_start"], strict=True))
+        for t in tables
     ]
     assert len(starts[1]) < len(starts[0])
     assert all(starts[0][key] == start for key, start in starts[1].items())
@@ -216,6 +217,13 @@ def test_the_folder_keeps_every_sample_of_every_recording(stored):
     assert store.sound.shape == (sum(round(s * 64) for s in STORIES),)
 
 
+def test_the_meta_data_say_which_rows_are_whose_recording(stored):
+    dataset, store = stored
+    n = dataset.eeg["L0"].n_times
+    bounds = [(r["recording_id"], r["start"], r["stop"]) for r in store.meta["recordings"]]
+    assert bounds == [("rec-L0", 0, n), ("rec-L1", n, 2 * n)]
+
+
 def test_the_meta_data_name_signal_subjects_split_and_counts(stored):
     _, store = stored
     meta = store.meta
@@ -286,9 +294,7 @@ def test_a_sound_shorter_than_declared_is_refused(make_dataset, tmp_path):
 def test_a_split_that_no_recording_covers_is_refused(make_dataset, tmp_path):
     dataset = make_dataset([40.0], listeners=1)
     p = dataset.recordings[0].presentations[0]
-    part = dataclasses.replace(
-        dataset.recordings[0], presentations=(Presentation(p.stimulus_id, p.onset_s, 20.0),)
-    )
+    part = dataclasses.replace(dataset.recordings[0], presentations=(Presentation(p.stimulus_id, p.onset_s, 20.0),))
     with pytest.raises(DataError, match=r"A split has no segment: got train: \d+, valid: 0, test: 0"):
         settings = DataConfig(fractions=(0.5, 0.2, 0.3))
         prepare(dataclasses.replace(dataset, recordings=(part,)), settings, tmp_path)

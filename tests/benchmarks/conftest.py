@@ -1,0 +1,72 @@
+"""A tiny prepared data set, written by hand, so that tests of the benchmarks room need no data set of ours."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from eeg2speech_bench.core.segments import SegmentStore
+
+SFREQ, WINDOW_S, N_CHANS, RATE_HZ = 20.0, 2.0, 3, 16_000
+N_SUBJECTS, N_WINDOWS, N_TIMES = 3, 12, 40
+RECORDING_SAMPLES = 1200
+
+
+def write_store(path: Path) -> None:
+    """Write three listeners to one stimulus of 60 s, whose first 12 windows of 2 s are segments; 4 are test."""
+    path.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    np.save(path / "eeg.npy", rng.standard_normal((N_SUBJECTS * RECORDING_SAMPLES, N_CHANS)).astype(np.float32))
+    np.save(path / "scale.npy", np.ones((N_SUBJECTS, N_CHANS), np.float32))
+    np.save(path / "sound.npy", rng.standard_normal(60 * RATE_HZ).astype(np.float32))
+    splits = np.repeat(["train", "valid", "test"], [6, 2, 4])
+    starts = np.arange(N_WINDOWS) * WINDOW_S
+    windows = {"stimulus": "s", "start_s": starts, "sound_start": (starts * RATE_HZ).astype(int), "split": splits}
+    pd.DataFrame(windows).assign(text="").to_parquet(path / "windows.parquet")
+    rows = [
+        {
+            "recording": s,
+            "subject": s,
+            "window": w,
+            "eeg_start": s * RECORDING_SAMPLES + int(w * WINDOW_S * SFREQ),
+            "split": splits[w],
+        }
+        for s in range(N_SUBJECTS)
+        for w in range(N_WINDOWS)
+    ]
+    pd.DataFrame(rows).to_parquet(path / "segments.parquet")
+    zones = [(0.0, 12.0, "train"), (12.0, 16.0, "valid"), (16.0, 24.0, "test")]
+    table = pd.DataFrame(zones, columns=["start_s", "stop_s", "split"]).assign(stimulus="s")
+    table["sound_start"], table["sound_stop"] = ((table[c] * RATE_HZ).astype(int) for c in ("start_s", "stop_s"))
+    table.to_parquet(path / "zones.parquet")
+    channel = {"loc": [0.01, 0.02, 0.03] + [0.0] * 9, "kind": 2, "coil_type": 1, "unit": 107, "coord_frame": 4}
+    bounds = [
+        {"start": s * RECORDING_SAMPLES, "stop": (s + 1) * RECORDING_SAMPLES, "subject": f"{s}"}
+        for s in range(N_SUBJECTS)
+    ]
+    meta = {
+        "window_s": WINDOW_S,
+        "baseline_s": 0.0,
+        "clamp_iqr": 20.0,
+        "signal": {
+            "n_chans": N_CHANS,
+            "n_times": N_TIMES,
+            "sfreq": SFREQ,
+            "chs_info": [{**channel, "ch_name": f"C{i}"} for i in range(N_CHANS)],
+        },
+        "subjects": [f"{s}" for s in range(N_SUBJECTS)],
+        "recordings": bounds,
+        "sound": {"kind": "waveform", "rate_hz": RATE_HZ},
+    }
+    (path / "meta.json").write_text(json.dumps(meta))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SegmentStore:
+    """The tiny prepared data set."""
+    write_store(tmp_path / "prepared")
+    return SegmentStore(tmp_path / "prepared")

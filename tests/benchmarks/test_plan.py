@@ -1,0 +1,57 @@
+"""Plans: cells, seeds and data sets from what is typed."""
+
+from __future__ import annotations
+
+import pytest
+
+from eeg2speech_bench.benchmarks.plan import find_dataset, make_cells, parse_seeds
+from eeg2speech_bench.core.config import load_config
+from eeg2speech_bench.core.errors import UnknownNameError, UsageError
+from eeg2speech_bench.core.registry import load_registry
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"), [("1", [0]), ("3", [0, 1, 2]), ("0,1,2", [0, 1, 2]), ("7,", None), ("4,2,4", [2, 4])]
+)
+def test_seeds_are_a_count_or_a_list(text, seeds):
+    if seeds is None:
+        with pytest.raises(UsageError, match="--seeds was not understood"):
+            parse_seeds(text)
+    else:
+        assert parse_seeds(text) == seeds
+
+
+@pytest.mark.parametrize("text", ["", "many", "-1", "0"])
+def test_seeds_that_make_no_sense_are_refused(text):
+    with pytest.raises(UsageError, match="--seeds was not understood"):
+        parse_seeds(text)
+
+
+def test_a_data_set_is_a_name_a_name_with_argument_or_a_folder(tmp_path):
+    registry = load_registry()
+    assert find_dataset("simulated", registry)[1] is None
+    assert find_dataset("simulated:null", registry)[1] == "null"
+    spec, argument = find_dataset(str(tmp_path), registry)
+    assert (spec.name, argument) == ("bids", str(tmp_path))
+    with pytest.raises(UnknownNameError, match="Did you mean 'simulated'"):
+        find_dataset("simulatd", registry)
+
+
+def test_cells_are_encoders_by_seeds_with_names_of_their_own():
+    config = load_config("quick")
+    cells = make_cells(["ridge", "brainmagick", "ridge"], "simulated", "simulated", [0, 1], config, load_registry())
+    assert [(cell.encoder, cell.seed) for cell in cells] == [
+        ("ridge", 0),
+        ("ridge", 1),
+        ("brainmagick", 0),
+        ("brainmagick", 1),
+    ]
+    assert len({cell.id for cell in cells}) == 4
+    changed = load_config("quick", overrides=["data.stride_s=0.7"])
+    assert make_cells(["ridge"], "simulated", "simulated", [0], changed, load_registry())[0].id != cells[0].id
+
+
+def test_options_for_an_encoder_that_does_not_exist_are_refused():
+    config = load_config("quick", overrides=["encoder.brainmagik.hidden=3"])
+    with pytest.raises(UnknownNameError, match="Did you mean 'brainmagick'"):
+        make_cells(["ridge"], "simulated", "simulated", [0], config, load_registry())

@@ -1,0 +1,70 @@
+"""The encoder contract and what the denoiser is given."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from eeg2speech_bench.core.conditioning import Conditioning, check_conditioning, pool_tokens
+from eeg2speech_bench.core.errors import ContractError
+from eeg2speech_bench.core.generator.conditioner import make_condition
+from eeg2speech_bench.core.segments import TargetInfo
+
+TARGET = TargetInfo(dim=3, n_tokens=4, token_rate_hz=1.0)
+
+
+def test_tokens_that_keep_the_contract_pass():
+    given = Conditioning.from_tokens(torch.ones(2, 4, 3))
+    assert check_conditioning("net", given, 2, TARGET) is given
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (1, 4, 3), (2, 5, 3), (2, 4, 2)])
+def test_a_wrong_shape_is_named_with_the_allowed_one(shape):
+    tokens = torch.ones(*shape)
+    given = Conditioning(tokens, torch.ones(shape[:2], dtype=torch.bool), tokens)
+    with pytest.raises(ContractError, match=r"'net' returned embeddings of a wrong shape.*\(2, 1 to 4, 3\)"):
+        check_conditioning("net", given, 2, TARGET)
+
+
+def test_a_bare_tensor_is_refused():
+    with pytest.raises(ContractError, match=r"wrong type: got Tensor, expected a Conditioning"):
+        check_conditioning("net", torch.ones(2, 4, 3), 2, TARGET)
+
+
+def test_nan_is_refused():
+    with pytest.raises(ContractError, match="not finite"):
+        check_conditioning("net", Conditioning.from_tokens(torch.full((2, 4, 3), float("nan"))), 2, TARGET)
+
+
+def test_pooling_averages_neighbouring_tokens():
+    tokens = torch.arange(4.0)[None, :, None]
+    assert pool_tokens(tokens, 2).flatten().tolist() == [0.5, 2.5]
+
+
+def test_standardised_condition_does_not_see_scale_or_offset():
+    torch.manual_seed(0)
+    tokens = torch.randn(2, 6, 3)
+    plain, moved = (make_condition(t, standardise=True) for t in (tokens, 7 * tokens + torch.tensor([1.0, 2.0, 3.0])))
+    torch.testing.assert_close(plain.embeddings, moved.embeddings)
+    assert plain.embeddings.mean(1).abs().max() < 1e-6
+    torch.testing.assert_close(plain.embeddings.square().mean((1, 2)), torch.ones(2))
+
+
+def test_pooled_condition_keeps_what_is_constant_in_a_segment():
+    constant = torch.tensor([[1.0, -1.0, 0.0]])
+    tokens = constant[:, None] + torch.randn(1, 50, 3) * 1e-3
+    pooled = make_condition(tokens, standardise=True).pooled
+    torch.testing.assert_close(pooled, constant / constant.square().mean().sqrt(), atol=1e-2, rtol=0)
+
+
+def test_a_single_token_keeps_its_direction():
+    token = torch.tensor([[[2.0, -2.0, 0.0]]])
+    made = make_condition(token, standardise=True)
+    assert torch.nn.functional.cosine_similarity(made.embeddings[0, 0], token[0, 0], dim=0) > 0.999
+
+
+def test_raw_condition_is_passed_on_as_it_is():
+    tokens = torch.randn(2, 5, 3)
+    made = make_condition(tokens, standardise=False)
+    assert made.embeddings is tokens
+    torch.testing.assert_close(made.pooled, tokens.mean(1))
