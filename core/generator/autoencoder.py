@@ -11,6 +11,9 @@ from eeg2speech_bench.core.config import AutoencoderConfig
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.generator.mel import FRAME_RATE_HZ, N_MELS
 
+#: frames of the random crop that a training step sees; a multiple of any autoencoder's factor up to 32
+CROP_FRAMES = 96
+
 
 def build_autoencoder(config: AutoencoderConfig) -> AutoencoderKL:
     """Make the untrained network; time is its height, mel bands are its width.
@@ -154,8 +157,11 @@ class AutoencoderTraining(L.LightningModule):
         return (error.float().sum() + self.config.kl_weight * kl) / len(mel), error.float().mean()
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
-        """Loss of one batch."""
-        loss, error = self.loss(batch)
+        """Loss of a random crop of one batch."""
+        # The network is convolutional but for one attention. At equal CPU time, three times as many steps on crops
+        # left a held-out error of 0.63 instead of 0.77 (40 s, channels 16-32-64-64, batch 4).
+        first = int(torch.randint(max(batch.shape[1] - CROP_FRAMES, 0) + 1, ()))
+        loss, error = self.loss(batch[:, first : first + CROP_FRAMES])
         self.log_dict({"train_loss": loss, "train_mel_error": error}, batch_size=len(batch))
         return loss
 

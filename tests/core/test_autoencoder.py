@@ -7,7 +7,12 @@ import torch
 
 from eeg2speech_bench.core.config import AutoencoderConfig
 from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.core.generator.autoencoder import AutoencoderTraining, MelAutoencoder, build_autoencoder
+from eeg2speech_bench.core.generator.autoencoder import (
+    CROP_FRAMES,
+    AutoencoderTraining,
+    MelAutoencoder,
+    build_autoencoder,
+)
 
 TINY = AutoencoderConfig(channels=(8, 8, 8, 8), layers_per_block=1, norm_groups=4)
 
@@ -126,3 +131,16 @@ def test_a_few_steps_of_training_lower_the_loss(autoencoder: MelAutoencoder, mel
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.8 * losses[0]
+
+
+@pytest.mark.parametrize(("n_frames", "n_seen"), [(288, CROP_FRAMES), (64, 64)])
+def test_a_training_step_sees_a_crop_of_long_spectrograms(
+    autoencoder: MelAutoencoder, monkeypatch: pytest.MonkeyPatch, n_frames: int, n_seen: int
+) -> None:
+    training, seen = AutoencoderTraining(autoencoder, TINY), []
+    monkeypatch.setattr(training, "loss", lambda mel: seen.append(mel) or (mel.sum(), mel.sum()))
+    monkeypatch.setattr(training, "log_dict", lambda *_, **__: None)
+    mel = torch.arange(float(n_frames))[None, :, None].expand(2, -1, 64)
+    training.training_step(mel, 0)
+    assert seen[0].shape == (2, n_seen, 64)
+    assert torch.equal(seen[0][0, :, 0].diff(), torch.ones(n_seen - 1))
