@@ -44,8 +44,8 @@ class Pipeline:
 
     @property
     def target_options(self) -> dict[str, Any]:
-        """Options of the target: the configuration's, unless the encoder brings its own target."""
-        return {} if self.target.name != self.config.target.name else dict(self.config.target.options)
+        """Options of the target from the configuration."""
+        return dict(self.config.target.options.get(self.target.name, {}))
 
     @property
     def encoder_options(self) -> dict[str, Any]:

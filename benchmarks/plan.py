@@ -50,7 +50,8 @@ def make_cells(
     """Return the cells of a run; unknown encoders and options for encoders that do not exist are refused."""
     for encoder in (*encoders, *config.encoder):
         registry.get("encoder", encoder)
-    registry.get("target", config.target.name)
+    for target in (config.target.name, *config.target.options):
+        registry.get("target", target)
     return [Cell(encoder, dataset, name, seed, config) for encoder in dict.fromkeys(encoders) for seed in seeds]
 
 

@@ -36,10 +36,10 @@ class DataConfig(Section):
 
 
 class TargetConfig(Section):
-    """Which audio target the encoders are aligned to."""
+    """Which audio target the encoders are aligned to; options per target, since some encoders bring their own."""
 
     name: str = "deep_mel"
-    options: dict[str, Any] = {}
+    options: dict[str, dict[str, Any]] = {}
 
 
 class AlignmentConfig(Section):
@@ -49,7 +49,7 @@ class AlignmentConfig(Section):
     learning_rate: float = Field(3e-4, gt=0)
     weight_decay: float = Field(0.0, ge=0)
     max_epochs: int = Field(10, ge=1)
-    max_steps: int = Field(1_000_000, ge=1, description="upper bound on optimiser steps")
+    steps_per_epoch: int = Field(1200, ge=1, description="an epoch ends here at the latest, as in brainmagick")
     patience: int = Field(3, ge=1, description="epochs without better validation retrieval before stopping")
     mask_same_audio: bool = Field(True, description="windows of overlapping audio are not each other's negatives")
     symmetric: bool = Field(False, description="also classify the EEG for each audio (not in brainmagick)")

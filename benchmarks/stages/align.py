@@ -63,8 +63,11 @@ class TrainingSegments(torch.utils.data.IterableDataset):
     seed and e alone.
     """
 
-    def __init__(self, store: SegmentStore, frames: FrameStore, batch_size: int, seed: int) -> None:
+    def __init__(
+        self, store: SegmentStore, frames: FrameStore, batch_size: int, steps_per_epoch: int, seed: int
+    ) -> None:
         self.store, self.frames, self.batch_size, self.seed = store, frames, batch_size, seed
+        self.steps_per_epoch = steps_per_epoch
         self.rows = store.indices("train")
         self.epoch = 0
         if len(self.rows) < batch_size:
@@ -79,7 +82,7 @@ class TrainingSegments(torch.utils.data.IterableDataset):
         self._stimulus = windows["stimulus"].astype("category").cat.codes.to_numpy()
 
     def __len__(self) -> int:
-        return len(self.rows) // self.batch_size
+        return min(len(self.rows) // self.batch_size, self.steps_per_epoch)
 
     def __iter__(self) -> Iterator[tuple[Batch, Tensor, Tensor]]:
         order = np.random.default_rng((self.seed, self.epoch)).permutation(self.rows)
@@ -169,18 +172,17 @@ def _fit_by_gradient(
     precision: str,
     progress: Callable[[str, float], None],
 ) -> dict[str, Any]:
-    train = TrainingSegments(store, frames, config.batch_size, seed)
+    train = TrainingSegments(store, frames, config.batch_size, config.steps_per_epoch, seed)
     valid_rows = store.indices("valid")
     pool = np.unique(store.segments["window"].to_numpy()[valid_rows])
     module = Alignment(name, encoder, target, config, torch.from_numpy(pool), torch.from_numpy(frames.gather(pool)))
     best = KeepBest("valid_mrr")
-    n_steps = min(config.max_epochs * len(train), config.max_steps)
     callbacks: list[L.Callback] = [
         best,
         EarlyStopping("valid_mrr", mode="max", patience=config.patience),
-        TrainingProgress(progress, n_steps),
+        TrainingProgress(progress, config.max_epochs * len(train)),
     ]
-    trainer = make_trainer(device, precision, callbacks, max_epochs=config.max_epochs, max_steps=config.max_steps)
+    trainer = make_trainer(device, precision, callbacks, max_epochs=config.max_epochs)
     valid = OrderedSegments(store, frames, valid_rows, config.batch_size)
     fit(trainer, module, train, valid)
     chosen = {"epoch": best.epoch, "valid_mrr": best.best, "n_valid_windows": len(pool)}

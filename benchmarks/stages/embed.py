@@ -121,7 +121,7 @@ class _Embedder:
         if condition in EEG_CONDITIONS:
             return self._from_eeg(condition, source, n, clips, candidates)
         if condition == "audio":
-            own = candidates[torch.from_numpy(table["true"].to_numpy())]
+            own = candidates[torch.tensor(table["true"].to_numpy())]
             scores = np.concatenate([clip_scores(part, candidates).numpy() for part in own.split(BATCH_SIZE)])
             return scores, own[clips]
         # without a condition there is nothing to compare: all candidates score the same

@@ -79,12 +79,12 @@ def test_eeg2speech_preset_has_the_numbers_of_the_prototype():
     assert (data.sfreq, data.shift_s, data.baseline_s, data.clamp_iqr) == (120, 0.15, 0.5, 20)
     assert (data.highpass_hz, data.lowpass_hz) == (None, None)
     assert (align.batch_size, align.learning_rate, align.weight_decay) == (256, 3e-4, 0)
-    assert (align.max_epochs, align.patience, align.symmetric) == (200, 10, False)
+    assert (align.max_epochs, align.patience, align.steps_per_epoch) == (200, 10, 1200)
     assert (brain["hidden"], brain["depth"], brain["virtual_channels"], brain["initial_linear"]) == (320, 10, 270, 270)
     assert (brain["fourier_dim"], brain["merger_dropout"]) == (2048, 0.2)
     assert config.target.name == "wav2vec2"
-    assert config.target.options["model"] == "facebook/wav2vec2-large-xlsr-53"
-    assert config.target.options["layers"] == [14, 15, 16, 17, 18]
+    assert config.target.options["wav2vec2"]["model"] == "facebook/wav2vec2-large-xlsr-53"
+    assert config.target.options["wav2vec2"]["layers"] == [14, 15, 16, 17, 18]
     vae = config.autoencoder
     assert (vae.channels, vae.layers_per_block, vae.latent_channels, vae.norm_groups) == ((128, 256, 512), 2, 8, 32)
     assert (vae.clip_s, vae.batch_size, vae.learning_rate, vae.max_steps) == (10.24, 4, 8e-6, 800_000)
