@@ -39,7 +39,9 @@ def add_folders(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, registry: Registry) -> int:
     """Plan and run the cells; return 0 if all are done, 1 if some failed."""
+    from eeg2speech_bench.benchmarks.pipeline import Pipeline
     from eeg2speech_bench.benchmarks.plan import find_dataset, make_cells, parse_seeds, print_plan
+    from eeg2speech_bench.core.environment import choose_device, choose_precision
     from eeg2speech_bench.core.stages import StageStore
 
     console = make_console()
@@ -47,12 +49,9 @@ def run(arguments: argparse.Namespace, registry: Registry) -> int:
     spec, argument = find_dataset(arguments.dataset, registry)
     make_cells(arguments.encoder, arguments.dataset, "", [0], config, registry)  # refuses unknown names at once
     seeds = parse_seeds(arguments.seeds)
+    device = choose_device(arguments.device)
     dataset = spec.load()(argument, arguments.cache, lambda line: console.print(line, markup=False, highlight=False))
     cells = make_cells(arguments.encoder, arguments.dataset, dataset.name, seeds, config, registry)
-    from eeg2speech_bench.benchmarks.pipeline import Pipeline
-    from eeg2speech_bench.core.environment import choose_device, choose_precision
-
-    device = choose_device(arguments.device)
     precision = choose_precision(config.precision, device)
     stages = StageStore(arguments.cache / "stages")
     pipelines = [Pipeline(cell, dataset, registry, stages, device, precision) for cell in cells]
@@ -103,7 +102,8 @@ def _say_where(results: Path, records: list) -> None:  # type: ignore[type-arg]
                 f"Failed in {record.error['phase']}: {record.error['message']}", markup=False, highlight=False
             )
     console.print(
-        "Next: 'eeg2speech-bench leaderboard' shows all records of ./results; add '--encoder NAME' to compare another.",
+        f"Next: 'eeg2speech-bench leaderboard --results {results}' shows all its records; "
+        "'eeg2speech-bench run --encoder NAME' adds another encoder.",
         markup=False,
         highlight=False,
     )

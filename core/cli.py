@@ -11,9 +11,7 @@ from pathlib import Path
 from eeg2speech_bench.core.errors import BenchError, UnknownNameError
 from eeg2speech_bench.core.registry import Registry, load_registry
 
-DESCRIPTION = (
-    "Benchmark EEG encoders as conditions of a latent diffusion speech generator, every score beside its controls."
-)
+DESCRIPTION = "Benchmark EEG encoders as conditions of a speech generator, every score beside its controls."
 
 
 def default_cache() -> Path:

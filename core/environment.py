@@ -94,7 +94,7 @@ def choose_device(name: str) -> str:
     Raises
     ------
     UsageError
-        If ``cuda`` is asked for and torch sees none.
+        If the name is no device, or torch does not see that GPU.
     """
     import torch
 
@@ -102,8 +102,12 @@ def choose_device(name: str) -> str:
 
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise UsageError("Device 'cuda' is not available", got="no CUDA device", then="Use --device cpu or auto.")
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda") or (index and not (kind == "cuda" and index.isdigit())):
+        raise UsageError("Unknown device", got=repr(name), expected="auto, cpu, cuda or cuda:N")
+    if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
+        seen = f"{torch.cuda.device_count()} CUDA devices"
+        raise UsageError(f"Device '{name}' is not available", got=seen, then="Use --device cpu or auto.")
     return name
 
 

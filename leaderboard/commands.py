@@ -15,7 +15,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``leaderboard``."""
     parser.add_argument("action", nargs="?", choices=["show"], default="show", help="show (default)")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: ./results")
-    parser.add_argument("--format", choices=["table", "markdown", "csv"], default="table")
+    parser.add_argument("--format", choices=["table", "markdown", "csv", "svg"], default="table")
     parser.add_argument("--controls", action="store_true", help="also one table per cell: EEG beside its controls")
     parser.add_argument("--cell", action="append", default=[], metavar="ID", help="only these cells")
 
@@ -23,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def leaderboard(arguments: argparse.Namespace, registry: Registry) -> int:
     """Show the board; return 1 if a record could not be read."""
     from eeg2speech_bench.core.progress import make_console
-    from eeg2speech_bench.leaderboard.export import print_table, to_csv, to_markdown
+    from eeg2speech_bench.leaderboard.export import print_table, to_csv, to_markdown, to_svg
     from eeg2speech_bench.leaderboard.table import board, controls
 
     records, unreadable = _read(arguments.results, arguments.cell)
@@ -31,11 +31,12 @@ def leaderboard(arguments: argparse.Namespace, registry: Registry) -> int:
     if arguments.controls:
         tables = [controls(record) for record in records if record.status == "done"] + tables
     console = make_console()
+    export = {"markdown": to_markdown, "csv": to_csv, "svg": to_svg}
     for table in tables:
         if arguments.format == "table":
             print_table(table, console)
         else:
-            sys.stdout.write((to_markdown if arguments.format == "markdown" else to_csv)(table) + "\n")
+            sys.stdout.write(export[arguments.format](table) + "\n")
     for error in unreadable:
         print(f"left out: {error}", file=sys.stderr)
     return 1 if unreadable else 0

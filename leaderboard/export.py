@@ -1,4 +1,4 @@
-"""A table as Markdown, CSV, or lines in a terminal."""
+"""A table as Markdown, CSV, a picture, or lines in a terminal."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from rich.console import Console
 from rich.text import Text
 
 from eeg2speech_bench.leaderboard.table import Table
+
+#: from this width on, cells are kept on one line
+ROOMY_COLUMNS = 150
 
 
 def to_markdown(table: Table) -> str:
@@ -30,13 +33,21 @@ def to_csv(table: Table) -> str:
 def print_table(table: Table, console: Console) -> None:
     """Print a table with its notes."""
     made = rich.table.Table(title=Text(table.title), title_justify="left", box=rich.box.SIMPLE_HEAD, pad_edge=False)
+    roomy = console.width >= ROOMY_COLUMNS
     for number, column in enumerate(table.columns):
-        made.add_column(column, overflow="fold", justify="left" if number == 0 else "right")
+        made.add_column(column, justify="left" if number == 0 else "right", no_wrap=roomy or number == 0)
     for row in table.rows:
         made.add_row(*(Text(cell) for cell in row))  # Text: names from plugins are not markup
     console.print(made)
     for note in table.notes:
         console.print(note, markup=False, highlight=False)
+
+
+def to_svg(table: Table) -> str:
+    """Return a picture of the table as it looks in a terminal."""
+    console = Console(record=True, file=io.StringIO(), width=170)
+    print_table(table, console)
+    return console.export_svg(title=f"eeg2speech-bench: {table.title}")
 
 
 def _escaped(text: str) -> str:

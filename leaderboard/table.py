@@ -8,9 +8,25 @@ from typing import Any
 
 from eeg2speech_bench.core.records import Record
 
-#: shown first; any further metric that the records hold follows
+#: what the tables show; the records hold every metric
 BOARD_METRICS = ("top1", "top10", "identification", "mel_correlation", "estoi")
-CONTROL_METRICS = ("top1", "top5", "top10", "mrr", "identification", "mel_correlation", "estoi", "lsd")
+CONTROL_METRICS = (
+    "top1", "top5", "top10", "mrr", "median_rank", "identification", "mel_correlation", "estoi", "lsd"
+)  # fmt: skip
+#: column heads, short enough for a terminal
+LABELS = {
+    "top1": "top-1",
+    "top5": "top-5",
+    "top10": "top-10",
+    "mrr": "MRR",
+    "median_rank": "median rank",
+    "identification": "identified",
+    "mel_correlation": "mel r",
+    "estoi": "ESTOI",
+    "lsd": "LSD, dB",
+}
+#: metrics whose interval is shown beside the value; those of the others are in the record
+WITH_INTERVAL = ("top1", "identification", "mel_correlation")
 #: order of conditions, signal first, ceilings last
 CONDITIONS = ("eeg", "shift", "phase", "shuffle", "mean", "none", "audio", "autoencoder", "vocoder")
 CONDITION_LABELS = {
@@ -20,9 +36,9 @@ CONDITION_LABELS = {
     "shuffle": "EEG of other segments",
     "mean": "mean condition",
     "none": "no condition",
-    "audio": "true audio embedding (ceiling)",
-    "autoencoder": "true audio through the autoencoder (ceiling)",
-    "vocoder": "true audio through the vocoder (ceiling)",
+    "audio": "ceiling: true audio embedding",
+    "autoencoder": "ceiling: autoencoder + vocoder",
+    "vocoder": "ceiling: vocoder",
 }
 NO_SIGNAL = "not distinguishable from no signal"
 
@@ -51,12 +67,13 @@ def board(records: Iterable[Record]) -> Table:
     records = sorted(records, key=_board_order)
     metrics = [name for name in BOARD_METRICS if any(record.metric(name) for record in records)]
     head = ["encoder", "data set", "preset", "seed", "target"]
-    table = Table("Leaderboard", [*head, *metrics, "retrieval", "generated speech", "parameters", "minutes"])
+    labels = [LABELS[name] for name in metrics]
+    table = Table("Leaderboard", [*head, *labels, "retrieval", "generated speech", "parameters", "minutes"])
     for record in records:
         cell = record.cell
         name = f"{cell['encoder']} (baseline)" if record.encoder.get("baseline") else cell["encoder"]
         row = [name, cell["dataset"], cell["preset"], str(cell["seed"]), record.target.get("name", "-")]
-        row += [with_interval(record.metric(metric)) for metric in metrics]
+        row += [value_text(record.metric(metric)) for metric in metrics]
         row += [verdict_text(record, "top1"), verdict_text(record, "identification")]
         table.rows.append([*row, _parameters(record), _minutes(record)])
     table.notes = _board_notes(records)
@@ -64,30 +81,32 @@ def board(records: Iterable[Record]) -> Table:
 
 
 def controls(record: Record) -> Table:
-    """Return one row per condition of a cell: the EEG, every control, the ceilings; p is of the EEG against a control."""
+    """Return one row per condition of a cell: EEG, controls, ceilings; p is of the EEG against that control."""
     metrics = [name for name in CONTROL_METRICS if record.metric(name)]
     cell = record.cell
     title = f"{cell['encoder']} on {cell['dataset']}, preset {cell['preset']}, seed {cell['seed']}: EEG and controls"
     p_columns = [name for name in ("top1", "identification") if name in metrics]
-    table = Table(title, ["condition", *metrics, *(f"p ({name})" for name in p_columns)])
+    labels = [*(LABELS[name] for name in metrics), *(f"p, {LABELS[name]}" for name in p_columns)]
+    table = Table(title, ["condition", *labels])
     p = {(test["metric"], test["control"]): test["p"] for test in record.tests}
     for condition in CONDITIONS:
         entries = [record.metric(name, condition) for name in metrics]
         if not any(entries):
             continue
-        row = [CONDITION_LABELS[condition], *(with_interval(entry) for entry in entries)]
+        row = [CONDITION_LABELS[condition], *(value_text(entry) for entry in entries)]
         table.rows.append(row + [_p_text(p.get((name, condition))) for name in p_columns])
     table.rows.append(["chance", *(_number(_chance(record, name)) for name in metrics), *("" for _ in p_columns)])
     table.notes = [*_distance_to_ceiling(record), *_verdict_notes(record)]
     return table
 
 
-def with_interval(entry: dict[str, Any] | None) -> str:
-    """Return ``value [low, high]``, or a dash if it was not measured."""
+def value_text(entry: dict[str, Any] | None) -> str:
+    """Return a value, with its interval for the metrics that have it shown, or a dash if it was not measured."""
     if entry is None:
         return "-"
-    unit = f" {entry['unit']}" if entry["unit"] else ""
-    return f"{_number(entry['value'])}{unit} [{_number(entry['low'])}, {_number(entry['high'])}]"
+    if entry["name"] not in WITH_INTERVAL:
+        return _number(entry["value"])
+    return f"{_number(entry['value'])} [{entry['low']:.2f}, {entry['high']:.2f}]"
 
 
 def verdict_text(record: Record, metric: str) -> str:
@@ -139,7 +158,7 @@ def _board_notes(records: list[Record]) -> list[str]:
         for r in records
         if (entry := r.metric("top1")) is not None
     }
-    notes = [f"top1 on {name}: {n} candidates, chance {chance:.3f}." for name, n, chance in sorted(pools)]
+    notes = [f"top-1 on {name}: {n} candidates, chance {chance:.3f}." for name, n, chance in sorted(pools)]
     notes.append("Brackets: 95 % bootstrap over listeners and blocks. Minutes: all stages, as if none had been reused.")
     return notes
 
@@ -150,7 +169,7 @@ def _distance_to_ceiling(record: Record) -> list[str]:
         eeg, ceiling = record.metric(name), record.metric(name, "audio")
         if eeg and ceiling:
             gap = ceiling["value"] - eeg["value"]
-            notes.append(f"{name}: {_number(gap)} below generation from the true audio embedding.")
+            notes.append(f"{LABELS[name]}: {_number(gap)} below generation from the true audio embedding.")
     return notes
 
 
@@ -159,5 +178,7 @@ def _verdict_notes(record: Record) -> list[str]:
     for name, verdict in record.verdict.items():
         label = CONDITION_LABELS[verdict["hardest_control"]]
         said = "above every no-signal control" if verdict["distinguishable"] else NO_SIGNAL
-        notes.append(f"{name}: {said} ({_p_text(verdict['p'], 'p ')} against the hardest one: {label}).")
+        notes.append(
+            f"{LABELS.get(name, name)}: {said} ({_p_text(verdict['p'], 'p ')} against the hardest one: {label})."
+        )
     return notes + [f"Not run: {stage}: {reason}." for stage, reason in record.skipped.items()]

@@ -160,22 +160,24 @@ def _fit_closed_form(
         return {"method": "closed form", "fitted": encoder.fit(Targets("train"), Targets("valid"))}
 
 
+def _make_alignment(
+    name: str, encoder: Encoder, target: Target, store: SegmentStore, frames: FrameStore, config: AlignmentConfig
+) -> Alignment:
+    pool = np.unique(store.segments["window"].to_numpy()[store.indices("valid")])
+    return Alignment(name, encoder, target, config, torch.from_numpy(pool), torch.from_numpy(frames.gather(pool)))
+
+
 def _fit_by_gradient(
-    name: str,
-    encoder: Encoder,
-    target: Target,
+    module: Alignment,
     store: SegmentStore,
     frames: FrameStore,
-    config: AlignmentConfig,
     seed: int,
     device: str,
     precision: str,
     progress: Callable[[str, float], None],
 ) -> dict[str, Any]:
+    config = module.config
     train = TrainingSegments(store, frames, config.batch_size, config.steps_per_epoch, seed)
-    valid_rows = store.indices("valid")
-    pool = np.unique(store.segments["window"].to_numpy()[valid_rows])
-    module = Alignment(name, encoder, target, config, torch.from_numpy(pool), torch.from_numpy(frames.gather(pool)))
     best = KeepBest("valid_mrr")
     callbacks: list[L.Callback] = [
         best,
@@ -183,7 +185,6 @@ def _fit_by_gradient(
         TrainingProgress(progress, config.max_epochs * len(train)),
     ]
     trainer = make_trainer(device, precision, callbacks, max_epochs=config.max_epochs)
-    valid = OrderedSegments(store, frames, valid_rows, config.batch_size)
-    fit(trainer, module, train, valid)
-    chosen = {"epoch": best.epoch, "valid_mrr": best.best, "n_valid_windows": len(pool)}
+    fit(trainer, module, train, OrderedSegments(store, frames, store.indices("valid"), config.batch_size))
+    chosen = {"epoch": best.epoch, "valid_mrr": best.best, "n_valid_windows": len(module.valid_windows)}
     return {"method": "gradient", "chosen": chosen, "n_steps": trainer.global_step, "history": module.history}

@@ -1,4 +1,4 @@
-"""Stage ``embed``: what the aligned encoder says of the test EEG and of every control; retrieval scores and conditions."""
+"""Stage ``embed``: what the encoder says of the test EEG and of every control; retrieval scores and conditions."""
 
 from __future__ import annotations
 

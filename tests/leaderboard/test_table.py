@@ -41,7 +41,7 @@ def column(table, name):
 
 def test_a_score_stands_beside_its_interval_and_verdict():
     table = board([record()])
-    assert column(table, "top1") == ["0.500 [0.400, 0.600]"]
+    assert column(table, "top-1") == ["0.500 [0.40, 0.60]"]
     assert column(table, "retrieval") == ["signal, p < 0.001"]
     assert "50 candidates, chance 0.020" in table.notes[0]
 
@@ -54,7 +54,7 @@ def test_the_best_comes_first_and_a_failed_cell_stays_on_the_board():
     table = board([record("a", 0.2), record("b", status="failed"), record("ridge", 0.4)])
     assert column(table, "encoder") == ["ridge (baseline)", "a", "b"]
     assert column(table, "retrieval")[-1] == "FAILED in align"
-    assert column(table, "top1")[-1] == "-"
+    assert column(table, "top-1")[-1] == "-"
 
 
 def test_controls_are_rows_with_the_p_of_the_eeg_against_them():
@@ -62,11 +62,11 @@ def test_controls_are_rows_with_the_p_of_the_eeg_against_them():
     assert column(table, "condition") == [
         "EEG",
         "EEG of other segments",
-        "true audio embedding (ceiling)",
+        "ceiling: true audio embedding",
         "chance",
     ]
-    assert column(table, "p (top1)") == ["", "< 0.001", "", ""]
-    assert table.notes[-1].startswith("top1: above every no-signal control (p < 0.001")
+    assert column(table, "p, top-1") == ["", "< 0.001", "", ""]
+    assert table.notes[-1].startswith("top-1: above every no-signal control (p < 0.001")
 
 
 def test_a_plugin_name_cannot_break_a_markdown_table():
@@ -82,7 +82,7 @@ def test_csv_has_a_header_and_a_row_per_cell():
     assert len(lines) == 3
 
 
-@pytest.mark.parametrize("form", ["table", "markdown", "csv"])
+@pytest.mark.parametrize("form", ["table", "markdown", "csv", "svg"])
 def test_the_verb_shows_every_record(tmp_path, capsys, form):
     for name in ("first", "second"):
         RecordStore(tmp_path).write(record(name))

@@ -1,0 +1,124 @@
+"""A real data set and a configuration so small that the whole chain takes seconds."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from eeg2speech_bench.datasets.simulated import simulate
+from eeg2speech_bench.datasets.simulation import SimulationSettings
+
+TINY = """
+[data]
+stride_s = 2.0
+sfreq = 60.0
+
+[target.options]
+deep_mel = { n_bands = 16, token_rate_hz = 12.5, hidden = 8, depth = 2, dim = 8 }
+mel = { n_bands = 16, token_rate_hz = 12.5 }
+
+[encoder.brainmagick]
+hidden = 8
+depth = 2
+virtual_channels = 8
+initial_linear = 8
+fourier_dim = 32
+
+[alignment]
+batch_size = 16
+steps_per_epoch = 4
+max_epochs = 2
+
+[autoencoder]
+channels = [8, 8, 8, 8]
+batch_size = 2
+max_steps = 2
+
+[denoiser]
+channels = [8, 16]
+attention = [false, false]
+attention_heads = [2, 2]
+norm_groups = 4
+frame_channels = 4
+
+[diffusion]
+batch_size = 4
+max_steps = 3
+
+[sampling]
+n_steps = 2
+n_clips = 6
+
+[vocoder]
+n_iter = 1
+
+[scores]
+n_bootstrap = 100
+n_permutations = 200
+"""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The command line over one data set, one cache and one results folder."""
+
+    folder: Path
+    data: Path
+
+    def start(self, *arguments: str, verb: str = "run") -> subprocess.Popen[str]:
+        """Start a command in its own process."""
+        command = [sys.executable, "-m", "eeg2speech_bench.core", verb, *arguments]
+        environment = {**os.environ, "EEG2SPEECH_BENCH_CACHE": str(self.folder / "cache"), "OMP_NUM_THREADS": "1"}
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, cwd=self.folder, env=environment, stdout=pipe, stderr=pipe, text=True)
+
+    def run(self, *arguments: str, dataset: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run cells to the end with the tiny configuration."""
+        process = self.start(*self.tiny(), "--dataset", dataset or str(self.data), *arguments)
+        output, errors = process.communicate(timeout=240)
+        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+    def tiny(self) -> list[str]:
+        """Options that choose the tiny configuration."""
+        config = self.folder / "tiny.toml"
+        config.write_text(TINY)
+        return ["--config", str(config), "--results", str(self.folder / "results")]
+
+    def stop_during(self, stage: str, sent: signal.Signals, *arguments: str) -> int:
+        """Start a run, send a signal as soon as a stage has begun, and return the exit code."""
+        process = self.start(*self.tiny(), "--dataset", str(self.data), *arguments)
+        stages = self.folder / "cache" / "stages"
+        wait_for(lambda: any(stages.glob(f".partial-{stage}-*")), process)
+        process.send_signal(sent)
+        process.communicate(timeout=120)
+        return process.returncode
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Wait until a condition holds; fail if the process ends first."""
+    deadline = time.monotonic() + 200
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+@pytest.fixture(scope="session")
+def tiny_bids(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two simulated listeners to six stories, as a BIDS folder."""
+    root = tmp_path_factory.mktemp("data") / "two_listeners"
+    return simulate(root, SimulationSettings(n_listeners=2, n_chans=16, snr_db=-10.0, stories=6))
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory, tiny_bids: Path) -> Bench:
+    """The command line over a fresh cache."""
+    return Bench(tmp_path_factory.mktemp("bench"), tiny_bids)
