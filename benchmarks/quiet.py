@@ -16,5 +16,5 @@ def silence_libraries() -> None:
     os.environ.setdefault("MNE_LOGGING_LEVEL", "ERROR")
     for name in ("lightning", "lightning.pytorch", "lightning.fabric", "lightning_utilities"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    for module in ("lightning", "mne", "mne_bids", "braindecode", "diffusers", "torch"):
+    for module in ("lightning", "mne", "mne_bids", "diffusers", "torch"):
         warnings.filterwarnings("ignore", module=rf"{module}(\..*)?")

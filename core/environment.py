@@ -16,7 +16,7 @@ from typing import Any
 #: packages whose versions can change a number
 PACKAGES = (
     "eeg2speech-bench", "torch", "torchaudio", "lightning", "diffusers", "transformers", "mne", "mne-bids",
-    "braindecode", "numpy", "scipy", "pandas", "soundfile", "pystoi",
+    "numpy", "scipy", "pandas", "soundfile", "pystoi",
 )  # fmt: skip
 
 

@@ -97,7 +97,7 @@ class SegmentStore:
         sound.npy          float32 (n_samples,): all stimuli end to end, at meta sound rate (waveform or envelope)
         segments.parquet   one row per segment: recording, subject, window, eeg_start (row of eeg.npy), split
         windows.parquet    one row per stimulus window: stimulus, start_s, sound_start (row of sound.npy),
-                           split, block, text
+                           split, text
         zones.parquet      one row per uninterrupted stretch of stimulus inside one split: stimulus, start_s,
                            stop_s, sound_start, sound_stop, split
 

@@ -16,7 +16,6 @@ from eeg2speech_bench.core.recordings import Sound, SpeechDataset, Stimulus
 from eeg2speech_bench.datasets.preprocessing import check_scale, in_order_of, load_eeg, robust_scale
 from eeg2speech_bench.datasets.splits import DEFAULT_FRACTIONS, Split, plan_split
 from eeg2speech_bench.datasets.windows import (
-    BLOCK_S,
     SoundTrack,
     count_segments,
     drop_unheard,
@@ -70,7 +69,6 @@ def prepare(dataset: SpeechDataset, settings: DataConfig, out: Path, progress: P
         table.to_parquet(out / f"{name}.parquet", index=False)
     meta = {
         **{key: getattr(settings, key) for key in REPEATED},
-        "block_s": BLOCK_S,
         **eeg.meta(settings.sfreq),
         "stimuli": [{"stimulus_id": s.stimulus_id, "name": s.name, "duration_s": s.duration_s} for s in stimuli],
         "sound": {"kind": track.kind, "rate_hz": track.rate_hz},

@@ -15,9 +15,6 @@ from eeg2speech_bench.core.recordings import Recording, Stimulus
 from eeg2speech_bench.core.segments import SPLITS
 from eeg2speech_bench.datasets.splits import TOLERANCE_S, Split
 
-#: windows that start in the same 15 s of a zone form a block, the unit that intervals are resampled by
-BLOCK_S = 15.0
-
 
 @dataclass(frozen=True)
 class SoundTrack:
@@ -54,20 +51,17 @@ def zone_table(split: Split, stimuli: list[Stimulus], track: SoundTrack) -> pd.D
 
 
 def window_table(zones: pd.DataFrame, stimuli: list[Stimulus], settings: DataConfig, track: SoundTrack) -> pd.DataFrame:
-    """Make the table of stimulus windows: stimulus, start_s, split, block, sound_start, text.
+    """Make the table of stimulus windows: stimulus, start_s, split, sound_start, text.
 
     Training windows lie on a grid of ``settings.stride_s``, the others side by side; each within one zone.
     """
     parts: list[pd.DataFrame] = []
-    n_blocks = 0
     for zone in zones.to_dict("records"):
         step_s = settings.stride_s if zone["split"] == "train" else settings.window_s
         n = math.floor((zone["stop_s"] - zone["start_s"] - settings.window_s + TOLERANCE_S) / step_s) + 1
         offset_s = step_s * np.arange(n)
-        block = n_blocks + ((offset_s + TOLERANCE_S) // BLOCK_S).astype(np.int64)
-        n_blocks = int(block[-1]) + 1
         kept = {key: zone[key] for key in ("stimulus", "split")}
-        parts.append(pd.DataFrame({**kept, "start_s": zone["start_s"] + offset_s, "block": block}))
+        parts.append(pd.DataFrame({**kept, "start_s": zone["start_s"] + offset_s}))
     windows = pd.concat(parts, ignore_index=True)
     n_samples = round(settings.window_s * track.rate_hz)
     windows["sound_start"] = track.row(windows["stimulus"].to_numpy(), windows["start_s"].to_numpy(), n_samples)

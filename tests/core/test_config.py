@@ -72,7 +72,7 @@ def test_file_that_is_not_toml_is_named(tmp_path):
 
 
 def test_eeg2speech_preset_has_the_numbers_of_the_prototype():
-    """Sources: audioldm_eeg.yaml, simple_conv_params.yaml and exp_config.yaml of eeg2speech (reference audioldm 3-7)."""
+    """Sources: audioldm_eeg.yaml, simple_conv_params.yaml and exp_config.yaml of eeg2speech."""
     config = load_config("eeg2speech")
     data, align, brain = config.data, config.alignment, config.encoder["brainmagick"]
     assert round(data.window_s * data.sfreq) == 343

@@ -190,14 +190,6 @@ def test_the_split_is_the_same_for_listeners_in_another_order(bids_store):
     assert table.groupby("split")["subject"].nunique().tolist() == [2, 2, 2]
 
 
-def test_blocks_are_fifteen_seconds_of_one_zone(stored):
-    _, store = stored
-    blocks = store.windows.groupby("block")
-    assert (blocks["stimulus"].nunique() == 1).all()
-    assert (blocks["start_s"].max() - blocks["start_s"].min()).max() < 15
-    assert store.windows["block"].is_monotonic_increasing
-
-
 def test_text_holds_the_words_whose_middle_is_in_the_window(bids_store):
     stimulus = [s["name"] for s in bids_store.meta["stimuli"]].index("c.flac")
     for window in bids_store.windows[bids_store.windows["stimulus"] == stimulus].itertuples():
