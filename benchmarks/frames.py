@@ -53,15 +53,15 @@ def write_frames(out: Path, store: SegmentStore, parts: list[np.ndarray], rate_h
     starts = np.full(len(store.windows), -1, dtype=np.int64)
     window_stimulus = store.windows["stimulus"].to_numpy()
     window_start = store.windows["start_s"].to_numpy()
-    for zone in zones.itertuples():
+    for number, zone in enumerate(zones.to_dict("records")):
         inside = (
-            (window_stimulus == zone.stimulus)
-            & (window_start >= zone.start_s - 1e-6)
-            & (window_start + store.window_s <= zone.stop_s + 1e-6)
+            (window_stimulus == zone["stimulus"])
+            & (window_start >= zone["start_s"] - 1e-6)
+            & (window_start + store.window_s <= zone["stop_s"] + 1e-6)
         )
-        first = np.round((window_start[inside] - zone.start_s) * rate_hz).astype(np.int64)
+        first = np.round((window_start[inside] - zone["start_s"]) * rate_hz).astype(np.int64)
         # rounding may put the last window one frame past the end of its zone
-        starts[inside] = offsets[zone.Index] + np.minimum(first, len(parts[zone.Index]) - n_frames)
+        starts[inside] = offsets[number] + np.minimum(first, len(parts[number]) - n_frames)
     np.save(out / "frames.npy", np.concatenate(parts).astype(np.float32))
     train = [[int(offsets[i]), int(offsets[i + 1])] for i in np.flatnonzero((zones["split"] == "train").to_numpy())]
     write_json(out / "index.json", {"rate_hz": rate_hz, "window_starts": starts.tolist(), "train": train})

@@ -91,7 +91,8 @@ def print_plan(pipelines: list[Pipeline], dataset: SpeechDataset, results: Path,
     planned: set[str] = set()
     to_run: list[str] = []
     for pipeline in pipelines:
-        missing, reused = [], []
+        missing: list[str] = []
+        reused: list[str] = []
         for stage in pipeline.stages():
             there = stage.key in planned or first.store.find(stage) is not None
             (reused if there else missing).append(stage.name)

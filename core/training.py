@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import lightning as L
@@ -47,7 +47,7 @@ class TrainingProgress(L.Callback):
 
 
 def make_trainer(
-    device: str, precision: str, callbacks: list[L.Callback], *, max_epochs: int = -1, max_steps: int = -1
+    device: str, precision: str, callbacks: Sequence[L.Callback], *, max_epochs: int = -1, max_steps: int = -1
 ) -> L.Trainer:
     """Return a Lightning trainer that writes nothing and shows nothing by itself.
 
@@ -66,7 +66,7 @@ def make_trainer(
         precision="bf16-mixed" if precision == "bfloat16" else "32-true",
         max_epochs=max_epochs,
         max_steps=max_steps,
-        callbacks=callbacks,
+        callbacks=list(callbacks),
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,

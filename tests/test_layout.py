@@ -39,9 +39,7 @@ def test_packaged_folders_are_the_folders_that_hold_modules():
     setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf8"))["tool"]["setuptools"]
     folders = {p.parent.relative_to(ROOT) for room in ROOMS for p in (ROOT / room).rglob("__init__.py")}
     assert {".".join((PACKAGE, *folder.parts)) for folder in folders} == set(setuptools["packages"])
-    assert setuptools["package-dir"] == {
-        ".".join((PACKAGE, *folder.parts)): folder.as_posix() for folder in folders
-    }
+    assert setuptools["package-dir"] == {".".join((PACKAGE, *folder.parts)): folder.as_posix() for folder in folders}
 
 
 def test_every_packaged_folder_is_marked_as_typed():

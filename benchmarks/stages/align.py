@@ -132,9 +132,8 @@ def run(
     if encoder.closed_form:
         training = _fit_closed_form(encoder, target, store, frames, config)
     else:
-        training = _fit_by_gradient(
-            pair.encoder.name, encoder, target, store, frames, config, seed, device, precision, progress
-        )
+        module = _make_alignment(pair.encoder.name, encoder, target, store, frames, config)
+        training = _fit_by_gradient(module, store, frames, seed, device, precision, progress)
     training["n_parameters"] = {
         "encoder": sum(p.numel() for p in encoder.parameters()),
         "target": sum(p.numel() for p in target.parameters() if target.trained_jointly),
@@ -186,5 +185,5 @@ def _fit_by_gradient(
     ]
     trainer = make_trainer(device, precision, callbacks, max_epochs=config.max_epochs)
     fit(trainer, module, train, OrderedSegments(store, frames, store.indices("valid"), config.batch_size))
-    chosen = {"epoch": best.epoch, "valid_mrr": best.best, "n_valid_windows": len(module.valid_windows)}
+    chosen = {"epoch": best.epoch, "valid_mrr": best.best, "n_valid_windows": module.n_pool}
     return {"method": "gradient", "chosen": chosen, "n_steps": trainer.global_step, "history": module.history}

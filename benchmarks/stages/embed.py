@@ -133,7 +133,8 @@ class _Embedder:
         self, condition: str, source: ControlSource, n: int, clips: np.ndarray, candidates: Tensor
     ) -> tuple[np.ndarray, Tensor]:
         windows = self.store.segments["window"].to_numpy()[source.rows]
-        scores, kept = [], {}
+        scores: list[np.ndarray] = []
+        kept: dict[int, Tensor] = {}
         for first in range(0, n, BATCH_SIZE):
             places = np.arange(first, min(first + BATCH_SIZE, n))
             eeg = source.gather(condition, places)

@@ -32,8 +32,8 @@ def run(
     store = SegmentStore(prepared)
     front_end = build_target(target, options, store)
     parts: list[np.ndarray] = []
-    for zone in store.zones.itertuples():
-        sound = torch.from_numpy(np.array(store.sound[zone.sound_start : zone.sound_stop]))
+    for zone in store.zones.to_dict("records"):
+        sound = torch.from_numpy(np.array(store.sound[zone["sound_start"] : zone["sound_stop"]]))
         with torch.no_grad():
             parts.append(front_end.features(sound).numpy())
         progress(f"{len(parts)} of {len(store.zones)} stretches", len(parts) / len(store.zones))

@@ -30,6 +30,9 @@ class Alignment(L.LightningModule):
         Their frames.
     """
 
+    valid_windows: Tensor
+    valid_frames: Tensor
+
     def __init__(
         self,
         name: str,
@@ -45,6 +48,7 @@ class Alignment(L.LightningModule):
         self.loss = ClipLoss(symmetric=config.symmetric)
         self.register_buffer("valid_windows", valid_windows, persistent=False)
         self.register_buffer("valid_frames", valid_frames, persistent=False)
+        self.n_pool = len(valid_windows)
         self.history: list[dict[str, float]] = []
         self._losses: list[Tensor] = []
         self._reciprocal_ranks: list[Tensor] = []

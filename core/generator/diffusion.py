@@ -8,6 +8,7 @@ from typing import Any
 import lightning as L
 import torch
 from diffusers.training_utils import EMAModel, compute_snr
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
 from eeg2speech_bench.core.conditioning import Conditioning
@@ -132,7 +133,7 @@ class LatentDiffusion(L.LightningModule):
         """Leave the averaged weights in the denoiser."""
         self.ema.copy_to(self.denoiser.parameters())
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW with a linear warm-up, then constant, as AudioLDM trains."""
         config = self.config
         fused = self.device.type == "cuda"
