@@ -59,6 +59,8 @@ def run(arguments: argparse.Namespace, registry: Registry) -> int:
     if arguments.dry_run:
         console.print_json(config.model_dump_json())
         return 0
+    for pipeline in pipelines:
+        pipeline.check_options()
     return _run_all(pipelines, arguments, registry)
 
 

@@ -52,6 +52,11 @@ class Pipeline:
         """Options of the encoder from the configuration."""
         return dict(self.config.encoder.get(self.cell.encoder, {}))
 
+    def check_options(self) -> None:
+        """Refuse options that encoder or target do not have, before anything runs."""
+        self.encoder.check_options(self.encoder_options)
+        self.target.check_options(self.target_options)
+
     @property
     def has_audio(self) -> bool:
         """Whether the data set has waveforms to generate."""

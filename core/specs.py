@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from eeg2speech_bench.core.errors import BenchError
+from eeg2speech_bench.core.errors import BenchError, UnknownNameError
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,22 @@ class Spec:
                 got=f"{type(error).__name__}: {error}",
                 then="Install what it needs; everything else works.",
             ) from error
+
+    def check_options(self, options: Iterable[str]) -> None:
+        """Refuse options that the constructor does not take, since they would have no effect.
+
+        Raises
+        ------
+        UnknownNameError
+            With the options that there are.
+        """
+        parameters = inspect.signature(self.load().__init__).parameters.values()
+        if any(p.kind is p.VAR_KEYWORD for p in parameters):
+            return
+        known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+        for name in options:
+            if name not in known:
+                raise UnknownNameError(f"option of {self.kind} '{self.name}'", name, known)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from eeg2speech_bench.core.generator.mel import FRAME_RATE_HZ, N_MELS
 
 #: width between the two layers that project tokens onto the latent map
 PROJECTION_WIDTH = 256
+#: tokens that each latent frame is given
+TOKENS_PER_FRAME = 4
 
 
 def build_unet(config: DenoiserConfig, latent_channels: int, condition_dim: int) -> UNet2DConditionModel:
@@ -93,17 +95,22 @@ def resample_tokens(embeddings: Tensor, n_frames: int) -> Tensor:
 
 
 class FrameProjection(nn.Module):
-    """Tokens to a map of ``n_channels`` that joins the latent, with its own weights for every latent band."""
+    """Tokens to a map of ``n_channels`` that joins the latent, with its own weights for every latent band.
+
+    A latent frame sees the `TOKENS_PER_FRAME` tokens of its span side by side: their mean would lose what is faster
+    than the latent's frame rate, and brain signals follow speech up to about 8 Hz.
+    """
 
     def __init__(self, condition_dim: int, n_channels: int, n_bands: int) -> None:
         super().__init__()
         self.n_bands = n_bands
-        self.squeeze = nn.Linear(condition_dim, PROJECTION_WIDTH)
+        self.squeeze = nn.Linear(TOKENS_PER_FRAME * condition_dim, PROJECTION_WIDTH)
         self.spread = nn.Conv1d(PROJECTION_WIDTH, n_channels * n_bands, kernel_size=3, padding=1)
 
     def forward(self, embeddings: Tensor, n_frames: int) -> Tensor:
         """Map (batch, n_tokens, dim) to (batch, n_channels, n_frames, n_bands)."""
-        hidden = F.silu(self.squeeze(resample_tokens(embeddings, n_frames)))
+        tokens = resample_tokens(embeddings, TOKENS_PER_FRAME * n_frames)
+        hidden = F.silu(self.squeeze(tokens.unflatten(1, (n_frames, -1)).flatten(2)))
         rows = self.spread(hidden.transpose(1, 2))  # (batch, n_channels * n_bands, n_frames)
         return rows.unflatten(1, (-1, self.n_bands)).transpose(2, 3)
 

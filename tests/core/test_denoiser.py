@@ -141,8 +141,8 @@ def test_the_order_of_tokens_matters(way: str) -> None:
 
 @torch.no_grad()
 def test_frames_enter_at_their_own_time_and_differently_in_every_band() -> None:
-    tokens = torch.zeros(1, 36, DIM)
-    tokens[:, 20] = 1
+    tokens = torch.zeros(1, 144, DIM)  # four tokens for each frame
+    tokens[:, 81] = 1
     frames = make("frames").frames
     change = (frames(tokens, 36) - frames(torch.zeros_like(tokens), 36)).abs().sum(1)[0]  # (n_frames, n_bands)
     assert torch.nonzero(change.sum(1)).flatten().tolist() == [19, 20, 21]

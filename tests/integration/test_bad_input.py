@@ -57,6 +57,19 @@ def test_a_bids_folder_without_stimuli_is_refused(tmp_path, tiny_bids, capsys):
     assert "stimuli" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("encoder.brainmagick.hiden=3", "option of encoder 'brainmagick': got 'hiden'"),
+        ("target.options.deep_mel.n_band=3", "option of target 'deep_mel': got 'n_band'"),
+    ],
+)
+def test_an_option_without_effect_is_refused_before_anything_runs(tmp_path, tiny_bids, capsys, option, said):
+    assert main(["run", "--encoder", "brainmagick", "--dataset", str(tiny_bids), "--set", option]) == 2
+    assert said in capsys.readouterr().err
+    assert not any((tmp_path / "cache" / "stages").iterdir())
+
+
 def test_results_that_cannot_be_written_are_found_out_before_training(tmp_path, tiny_bids, capsys):
     (tmp_path / "taken").write_text("")
     assert main(["run", "--encoder", "ridge", "--dataset", str(tiny_bids), "--results", str(tmp_path / "taken")]) == 1
