@@ -59,5 +59,5 @@ class StageProgress:
 
 def make_console() -> Console:
     """Return the console for what a command says to its user (standard output)."""
-    width = None if sys.stdout.isatty() else 170  # tables in a log or a pipe are not wrapped at 80
+    width = None if sys.stdout.isatty() else 250  # tables in a log or a pipe are not cut
     return Console(file=sys.stdout, width=width, soft_wrap=not sys.stdout.isatty())

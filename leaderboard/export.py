@@ -12,8 +12,8 @@ from rich.text import Text
 
 from eeg2speech_bench.leaderboard.table import Table
 
-#: from this width on, cells are kept on one line
-ROOMY_COLUMNS = 150
+#: from this width on, cells are kept on one line; a narrower terminal breaks them
+ROOMY_COLUMNS = 190
 
 
 def to_markdown(table: Table) -> str:
@@ -45,7 +45,7 @@ def print_table(table: Table, console: Console) -> None:
 
 def to_svg(table: Table) -> str:
     """Return a picture of the table as it looks in a terminal."""
-    console = Console(record=True, file=io.StringIO(), width=170)
+    console = Console(record=True, file=io.StringIO(), width=200)
     print_table(table, console)
     return console.export_svg(title=f"eeg2speech-bench: {table.title}")
 

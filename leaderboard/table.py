@@ -19,7 +19,7 @@ LABELS = {
     "top5": "top-5",
     "top10": "top-10",
     "mrr": "MRR",
-    "median_rank": "median rank",
+    "median_rank": "med. rank",
     "identification": "identified",
     "mel_correlation": "mel r",
     "estoi": "ESTOI",

@@ -81,7 +81,8 @@ class _Embedder:
 
     def __init__(self, store: SegmentStore, frames: FrameStore, pair: Pair, aligned: Path, device: str) -> None:
         self.store, self.frames, self.name, self.device = store, frames, pair.encoder.name, device
-        self.encoder, self.target = (module.to(device) for module in pair.load(store, aligned))
+        encoder, target = pair.load(store, aligned)
+        self.encoder, self.target = encoder.to(device), target.to(device)
         self.mean = self._mean_estimate()
 
     @torch.no_grad()
