@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from rich.console import Console
 
 from eeg2speech_bench.benchmarks.cells import Cell
@@ -153,8 +154,10 @@ class Runner:
 
     def _write_files(self, pipeline: Pipeline) -> dict[str, str]:
         folder = self.records.cell_folder(pipeline.cell.id)
-        with explained(self.records.results):
-            folder.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # two runs of one cell must not write its files at the same time
+        with explained(self.records.results), FileLock(folder.with_name(f".{folder.name}.lock")):
+            folder.mkdir(exist_ok=True)
             shutil.copyfile(pipeline.place(pipeline.score) / "segments.parquet", folder / "segments.parquet")
             files = {"segments": f"cells/{folder.name}/segments.parquet"}
             if pipeline.has_audio:

@@ -96,7 +96,7 @@ def test_a_second_encoder_reuses_what_belongs_to_the_data_set(bench, finished):
 
 def test_the_same_command_again_runs_no_stage_and_changes_no_number(bench, finished, record):
     done = bench.run("--encoder", "brainmagick")
-    assert done.stdout.count(" reused ") == len(STAGES)
+    assert done.stdout.count(" reused    (took") == len(STAGES)
     again = json.loads(RecordStore(bench.folder / "results").path(record.cell["id"]).read_text())
     assert Record(**again).semantic() == record.semantic()
     assert again["provenance"]["attempts"] == record.provenance["attempts"] + 1
@@ -119,7 +119,7 @@ def test_a_stopped_run_goes_on_where_it_was_and_ends_the_same(bench, tmp_path, r
         assert [r.status for r in store.read_all()] == ["interrupted"]
     done = other.run("--encoder", "brainmagick")
     assert done.returncode == 0, done.stderr + done.stdout
-    assert done.stdout.count(" reused ") == STAGES.index(stage)
+    assert done.stdout.count(" reused    (took") == STAGES.index(stage)
     assert [r.semantic() for r in store.read_all()] == [record.semantic()]
 
 
@@ -129,5 +129,5 @@ def test_two_runs_at_once_share_their_stages(bench, tmp_path, record):
     both = [other.start(*arguments) for _ in range(2)]
     outputs = [process.communicate(timeout=240)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
-    assert sum(output.count("done in") for output in outputs) == len(STAGES)
+    assert sum(output.count(" done in ") for output in outputs) == len(STAGES)
     assert [r.semantic() for r in RecordStore(tmp_path / "results").read_all()] == [record.semantic()]
