@@ -75,7 +75,9 @@ def make_trainer(
     )
 
 
-def fit(trainer: L.Trainer, module: L.LightningModule, *batches: Iterable[Any]) -> None:
+def fit(
+    trainer: L.Trainer, module: L.LightningModule, train: Iterable[Any], valid: Iterable[Any] | None = None
+) -> None:
     """Train on iterables of whole batches (training, and validation if there is one).
 
     Raises
@@ -83,13 +85,16 @@ def fit(trainer: L.Trainer, module: L.LightningModule, *batches: Iterable[Any]) 
     KeyboardInterrupt
         If the user stopped it. Lightning would end the process instead, and leave Ctrl-C switched off.
     """
-    loaders = [torch.utils.data.DataLoader(data, batch_size=None) for data in batches]  # type: ignore[arg-type]
     handler = signal.getsignal(signal.SIGINT)
     try:
-        trainer.fit(module, *loaders)
+        trainer.fit(module, _loader(train), None if valid is None else _loader(valid))
     except SystemExit as stop:
         signal.signal(signal.SIGINT, handler)
         raise KeyboardInterrupt from stop
     if trainer.interrupted:
         raise KeyboardInterrupt
     module.cpu()
+
+
+def _loader(batches: Any) -> torch.utils.data.DataLoader[Any]:
+    return torch.utils.data.DataLoader(batches, batch_size=None)  # what is given comes in batches already
