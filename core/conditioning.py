@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -45,6 +46,10 @@ class Encoder(nn.Module):
 
     #: True when `fit` replaces gradient descent
     closed_form: bool = False
+
+    #: what is changed of the signal to meet the network's needs ("sampling rate": "120 Hz resampled to 200 Hz");
+    #: shown by listings and kept in the record, so that nothing is adapted in silence
+    adaptations: Mapping[str, str] = MappingProxyType({})
 
     @classmethod
     def build(cls, signal: SignalInfo, target: TargetInfo, **options: object) -> Encoder:

@@ -34,6 +34,8 @@ class SignalInfo:
         One MNE channel dictionary per channel (``ch_name``, ``loc`` with the position in metres at ``loc[:3]``).
     n_subjects : int
         Listeners in the data set; ``Batch.subject`` holds indices below it.
+    sound_rate_hz : float, optional
+        Samples per second of ``Batch.sound``; None where the data set publishes no audio.
     """
 
     n_chans: int
@@ -41,6 +43,7 @@ class SignalInfo:
     sfreq: float
     chs_info: tuple[dict[str, Any], ...] = field(repr=False)
     n_subjects: int
+    sound_rate_hz: float | None = None
 
     @property
     def has_positions(self) -> bool:
@@ -71,19 +74,23 @@ class Batch:
         Index of the stimulus window; equal for all listeners who heard the same audio.
     text : tuple of str, optional
         Words spoken in each window, where the data set has a transcript.
+    sound : Tensor, shape (batch, n_samples), optional
+        Waveform of each window; only encoders of modality ``"audio"`` are given it.
     """
 
     eeg: Tensor
     subject: Tensor
     window: Tensor
     text: tuple[str, ...] | None = None
+    sound: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.subject)
 
     def to(self, device: Any) -> Batch:
         """Copy the tensors to ``device``."""
-        return Batch(self.eeg.to(device), self.subject.to(device), self.window.to(device), self.text)
+        sound = None if self.sound is None else self.sound.to(device)
+        return Batch(self.eeg.to(device), self.subject.to(device), self.window.to(device), self.text, sound)
 
 
 class SegmentStore:
@@ -170,7 +177,11 @@ class SegmentStore:
         """The EEG of a window, as encoders are told of it."""
         signal = self.meta["signal"]
         chs_info = tuple({**c, "loc": np.asarray(c["loc"], dtype=float)} for c in signal["chs_info"])
-        return SignalInfo(signal["n_chans"], signal["n_times"], signal["sfreq"], chs_info, len(self.meta["subjects"]))
+        n_subjects = len(self.meta["subjects"])
+        sound_rate_hz = self.sound_rate_hz if self.has_audio else None
+        return SignalInfo(
+            signal["n_chans"], signal["n_times"], signal["sfreq"], chs_info, n_subjects, sound_rate_hz=sound_rate_hz
+        )
 
     def indices(self, split: str) -> np.ndarray:
         """Row numbers of ``segments`` that belong to ``split`` ('train', 'valid' or 'test')."""

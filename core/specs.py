@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from eeg2speech_bench.core.errors import BenchError, UnknownNameError
@@ -73,19 +73,35 @@ class EncoderSpec(Spec):
 
     Attributes
     ----------
+    modality : str
+        What it reads: ``"eeg"``, or the ``"text"`` or ``"audio"`` of the segment (references, not decoders). Controls
+        destroy that signal.
     needs : tuple of str
-        What the data must have: ``"positions"``, ``"transcript"``.
+        What the data must have: ``"positions"``, ``"transcript"``, ``"audio"``.
     audio_target : str, optional
         The audio target this encoder is fitted to where it cannot follow the preset's (a closed-form fit cannot
         train a target jointly); shown in the plan and the record.
     baseline : bool
         True for floors and controls; the board marks them.
+    ceiling : bool
+        True for references that see the audio itself; the board marks them.
+    on_request : str
+        Why it runs only when named and not with ``--encoder all``: a licence, a size. Empty for all others.
+    pretrained : str
+        Weights it can start from, and what those were trained on; empty if there are none.
+    alignment : dict of str to float
+        Optimiser settings of its own (``learning_rate``, ``weight_decay``) instead of the preset's; shown per row.
     licence, citation : str
     """
 
+    modality: Literal["eeg", "text", "audio"] = "eeg"
     needs: tuple[str, ...] = ()
     audio_target: str | None = None
     baseline: bool = False
+    ceiling: bool = False
+    on_request: str = ""
+    pretrained: str = ""
+    alignment: Mapping[str, float] = field(default_factory=dict, hash=False)
     licence: str = "Apache-2.0"
     citation: str = ""
     kind = "encoder"
