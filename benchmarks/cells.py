@@ -32,6 +32,16 @@ class Cell:
     config: RunConfig
 
     @property
+    def is_twin(self) -> bool:
+        """Whether this is the twin of a cell, trained on surrogate EEG: a floor, whatever its encoder is."""
+        return self.config.alignment.train_on == "surrogate"
+
+    @property
+    def label(self) -> str:
+        """What a person calls this cell's encoder."""
+        return f"{self.encoder}, trained on surrogate EEG" if self.is_twin else self.encoder
+
+    @property
     def id(self) -> str:
         """Readable name that is unique to encoder, data set, configuration and seed; used for files."""
         text = json.dumps(self.config.model_dump(mode="json"), sort_keys=True)
@@ -44,6 +54,7 @@ class Cell:
         return {
             "id": self.id,
             "encoder": self.encoder,
+            "label": self.label,
             "dataset": self.dataset_name,
             "dataset_argument": self.dataset,
             "preset": self.config.preset,

@@ -18,7 +18,13 @@ def configure_nothing(parser: argparse.ArgumentParser) -> None:
 
 def configure_run(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``run``."""
-    parser.add_argument("--encoder", action="append", required=True, metavar="NAME", help="encoder; may be repeated")
+    parser.add_argument(
+        "--encoder",
+        action="append",
+        required=True,
+        metavar="NAME",
+        help="encoder, 'all' or 'baselines'; may be repeated",
+    )
     parser.add_argument(
         "--dataset", default="simulated", metavar="NAME|FOLDER", help="data set or BIDS folder (default: simulated)"
     )
@@ -26,6 +32,12 @@ def configure_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file over the preset")
     parser.add_argument("--set", action="append", default=[], metavar="A.B=V", help="set one configuration key")
     parser.add_argument("--seeds", default="1", metavar="N|LIST", help="how many seeds, or a list such as 0,1,2")
+    parser.add_argument("--target", metavar="NAME", help="audio target to align to (default: the preset's)")
+    parser.add_argument("--scores", choices=("all", "retrieval"), help="retrieval stops after alignment")
+    parser.add_argument("--tune", type=int, metavar="N", help="try N settings per encoder by the same random search")
+    parser.add_argument(
+        "--controls", choices=("test", "full"), default="test", help="full adds twins trained on surrogate EEG"
+    )
     add_folders(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and the configuration, run nothing")
@@ -45,13 +57,14 @@ def run(arguments: argparse.Namespace, registry: Registry) -> int:
     from eeg2speech_bench.core.stages import StageStore
 
     console = make_console()
-    config = load_config(arguments.preset, arguments.config, arguments.set)
+    config = load_config(arguments.preset, arguments.config, [*arguments.set, *_shorthands(arguments)])
     spec, argument = find_dataset(arguments.dataset, registry)
     make_cells(arguments.encoder, arguments.dataset, "", [0], config, registry)  # refuses unknown names at once
     seeds = parse_seeds(arguments.seeds)
     device = choose_device(arguments.device)
     dataset = spec.load()(argument, arguments.cache, lambda line: console.print(line, markup=False, highlight=False))
-    cells = make_cells(arguments.encoder, arguments.dataset, dataset.name, seeds, config, registry)
+    twins = arguments.controls == "full"
+    cells = make_cells(arguments.encoder, arguments.dataset, dataset.name, seeds, config, registry, with_twins=twins)
     precision = choose_precision(config.precision, device)
     stages = StageStore(arguments.cache / "stages")
     pipelines = [Pipeline(cell, dataset, registry, stages, device, precision) for cell in cells]
@@ -62,6 +75,13 @@ def run(arguments: argparse.Namespace, registry: Registry) -> int:
     for pipeline in pipelines:
         pipeline.check_options()
     return _run_all(pipelines, arguments, registry)
+
+
+def _shorthands(arguments: argparse.Namespace) -> list[str]:
+    """Return the options that have a name of their own as ``section.key=value``."""
+    keys = {"target": "target.name", "scores": "scores.which", "tune": "alignment.n_trials"}
+    given = {key: getattr(arguments, name) for name, key in keys.items()}
+    return [f"{key}={value}" for key, value in given.items() if value is not None]
 
 
 def _run_all(pipelines: list, arguments: argparse.Namespace, registry: Registry) -> int:  # type: ignore[type-arg]
@@ -78,7 +98,7 @@ def _run_all(pipelines: list, arguments: argparse.Namespace, registry: Registry)
         with stoppable():
             for number, pipeline in enumerate(pipelines, 1):
                 cell = pipeline.cell
-                title = f"[{number}/{len(pipelines)}] {cell.encoder} on {cell.dataset_name}, seed {cell.seed}"
+                title = f"[{number}/{len(pipelines)}] {cell.label} on {cell.dataset_name}, seed {cell.seed}"
                 console.print(title, markup=False, highlight=False)
                 records.append(runner.run(pipeline))
     except KeyboardInterrupt:

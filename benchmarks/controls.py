@@ -3,42 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import torch
 
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.seeding import derive_seed
-from eeg2speech_bench.core.segments import SegmentStore
+from eeg2speech_bench.core.segments import Batch, SegmentStore
+from eeg2speech_bench.core.surrogates import turn_phases
 
 #: conditions that carry no knowledge of the true audio; a claim must beat every one of them
 NO_SIGNAL = ("shift", "phase", "shuffle", "mean", "none")
 #: order in which conditions are run and shown; "audio" is the ceiling
 CONDITIONS = ("eeg", *NO_SIGNAL, "audio")
-#: the ones that are EEG, and pass through the encoder
-EEG_CONDITIONS = ("eeg", "shift", "phase", "shuffle")
+#: the ones that pass through the encoder
+ENCODED = ("eeg", "shift", "phase", "shuffle")
 
 DESCRIPTIONS = {
-    "eeg": "the EEG of the segment",
-    "shift": "EEG of the right listener at a wrong time (circular shift)",
-    "phase": "the segment's EEG with randomised phases (same spectrum and channel covariance)",
-    "shuffle": "EEG of another segment",
+    "eeg": "the signal of the segment: its EEG, or what else the encoder reads",
+    "shift": "signal of the right listener at a wrong time (EEG: circular shift)",
+    "phase": "the segment's signal with randomised phases (same spectrum and channel covariance); text has none",
+    "shuffle": "signal of another segment",
     "mean": "the mean condition of training segments",
     "none": "no condition",
     "audio": "the true audio embedding (ceiling)",
 }
 
+#: windows between a segment and the wrong time it is given, beyond the autocorrelation of speech
+FAR = 3
 
-@dataclass(frozen=True)
-class ControlledEeg:
-    """EEG of a control: ``eeg`` float32 (batch, n_chans, n_times) and the listener it is told to be from."""
 
-    eeg: np.ndarray
-    subject: np.ndarray
+def conditions_of(modality: str) -> tuple[str, ...]:
+    """Return the conditions that an encoder of this modality is run under."""
+    return tuple(c for c in CONDITIONS if not (c == "phase" and modality == "text"))
+
+
+def conditions_in(embedded: Path) -> tuple[str, ...]:
+    """Return the conditions that a finished ``embed`` stage holds."""
+    return tuple(c for c in CONDITIONS if (embedded / f"scores_{c}.npy").is_file())
 
 
 class ControlSource:
-    """Gathers the test EEG of every condition; deterministic by seed.
+    """Gathers test segments under every condition; deterministic by seed.
+
+    Only the signal that the encoder declares to read is destroyed; all else stays true. An encoder that peeks at
+    anything else then scores under the controls what it scores without, and is not distinguishable from no signal.
 
     Parameters
     ----------
@@ -46,39 +57,77 @@ class ControlSource:
     rows : array of int, shape (n,)
         Test segments.
     seed : int
+    modality : str
+        ``"eeg"``, ``"text"`` or ``"audio"``.
     """
 
-    def __init__(self, store: SegmentStore, rows: np.ndarray, seed: int) -> None:
-        self.store, self.rows, self.seed = store, rows, seed
-        self._subject = store.segments["subject"].to_numpy(dtype=np.int64)
-        self._shuffled = _other_segments(
-            store.segments["window"].to_numpy()[rows], np.random.default_rng(derive_seed(seed, "shuffle"))
-        )
-        self._shifted = self._shifted_starts()
+    def __init__(self, store: SegmentStore, rows: np.ndarray, seed: int, modality: str = "eeg") -> None:
+        self.store, self.rows, self.seed, self.modality = store, rows, seed, modality
+        self._window = store.segments["window"].to_numpy(dtype=np.int64)
+        self._shuffled = rows[_other_segments(self._window[rows], np.random.default_rng(derive_seed(seed, "shuffle")))]
+        if modality == "eeg":
+            self._shifted = self._shifted_starts()
+        else:
+            self._far = self._far_rows()
 
-    def gather(self, condition: str, places: np.ndarray) -> ControlledEeg:
-        """Return the EEG of ``rows[places]`` under one of `EEG_CONDITIONS`."""
-        makers: dict[str, Callable[[np.ndarray], ControlledEeg]] = {
-            "eeg": lambda p: self._own(self.rows[p]),
-            "shuffle": lambda p: self._own(self.rows[self._shuffled[p]]),
+    def gather(self, condition: str, places: np.ndarray) -> Batch:
+        """Return ``rows[places]`` under one of `ENCODED`."""
+        makers: dict[str, Callable[[np.ndarray], Batch]] = {
+            "eeg": self._own,
+            "shuffle": lambda p: self._with_signal_of(p, self._shuffled[p]),
             "shift": self._shift,
             "phase": self._phase,
         }
         return makers[condition](places)
 
-    def _own(self, rows: np.ndarray) -> ControlledEeg:
-        return ControlledEeg(self.store.gather_eeg(rows), self._subject[rows])
+    def _own(self, places: np.ndarray) -> Batch:
+        return self.store.gather(self.rows[places], with_sound=self.modality == "audio")
 
-    def _shift(self, places: np.ndarray) -> ControlledEeg:
-        rows = self.rows[places]
-        return ControlledEeg(self.store.gather_eeg(rows, self._shifted[places]), self._subject[rows])
+    def _with_signal_of(self, places: np.ndarray, rows: np.ndarray) -> Batch:
+        """Return segments that are told the signal of other ones; the listener goes along with EEG."""
+        own = self._own(places)
+        if self.modality == "text":
+            return replace(own, text=self.store.text(self._window[rows]))
+        if self.modality == "audio":
+            return replace(own, sound=torch.from_numpy(self.store.gather_sound(self._window[rows])))
+        subject = self.store.segments["subject"].to_numpy(dtype=np.int64)[rows]
+        return replace(own, eeg=torch.from_numpy(self.store.gather_eeg(rows)), subject=torch.from_numpy(subject))
 
-    def _phase(self, places: np.ndarray) -> ControlledEeg:
-        own = self._own(self.rows[places])
-        eeg = np.empty_like(own.eeg)
-        for i, place in enumerate(places):
-            eeg[i] = randomise_phases(own.eeg[i], np.random.default_rng(derive_seed(self.seed, "phase", int(place))))
-        return ControlledEeg(eeg, own.subject)
+    def _shift(self, places: np.ndarray) -> Batch:
+        if self.modality != "eeg":
+            return self._with_signal_of(places, self._far[places])
+        eeg = self.store.gather_eeg(self.rows[places], self._shifted[places])
+        return replace(self._own(places), eeg=torch.from_numpy(eeg))
+
+    def _phase(self, places: np.ndarray) -> Batch:
+        own = self._own(places)
+        signal = own.eeg if own.sound is None else own.sound[:, None]
+        n_frequencies = signal.shape[-1] // 2 + 1
+        seeds = [derive_seed(self.seed, "phase", int(place)) for place in places]
+        turns = np.stack([np.random.default_rng(seed).random(n_frequencies) for seed in seeds])
+        surrogate = turn_phases(signal, torch.from_numpy(turns).float())
+        return replace(own, eeg=surrogate) if own.sound is None else replace(own, sound=surrogate[:, 0])
+
+    def _far_rows(self) -> np.ndarray:
+        """Return for each segment a random one of the same recording, at least `FAR` windows away."""
+        table = self.store.segments
+        recording, start = (table[c].to_numpy(dtype=np.int64) for c in ("recording", "eeg_start"))
+        rng = np.random.default_rng(derive_seed(self.seed, "shift"))
+        distance = FAR * self.store.signal.n_times
+        far = np.empty_like(self.rows)
+        for number in np.unique(recording[self.rows]):
+            of_recording = np.flatnonzero(recording == number)
+            of_recording = of_recording[np.argsort(start[of_recording], kind="stable")]
+            starts = start[of_recording]
+            here = np.flatnonzero(recording[self.rows] == number)
+            before = np.searchsorted(starts, start[self.rows[here]] - distance, side="right")
+            after = np.searchsorted(starts, start[self.rows[here]] + distance, side="left")
+            n_far = before + len(starts) - after
+            if n_far.min() < 1:
+                raise _too_short(number, "no segment far enough away")
+            drawn = rng.integers(n_far)
+            far[here] = of_recording[np.where(drawn < before, drawn, drawn - before + after)]
+        return far
 
     def _shifted_starts(self) -> np.ndarray:
         """Shift all segments of a recording by one random amount, circularly within that recording.
@@ -95,17 +144,21 @@ class ControlSource:
         for recording in np.unique(recordings):
             first, stop = bounds[recording]
             room = stop - first - n_times  # last admissible start, relative to the recording
-            if room < 7 * n_times:
-                raise DataError(
-                    f"Recording {recording} is too short for the wrong-time control",
-                    got=f"{(stop - first) / self.store.signal.sfreq:.1f} s",
-                    expected=f"at least {8 * n_times / self.store.signal.sfreq:.1f} s",
-                    then="Use longer recordings or a shorter data.window_s.",
-                )
+            if room < (2 * FAR + 1) * n_times:
+                raise _too_short(recording, f"{(stop - first) / self.store.signal.sfreq:.1f} s")
             here = recordings == recording
-            shift = rng.integers(3 * n_times, room - 3 * n_times)
+            shift = rng.integers(FAR * n_times, room - FAR * n_times)
             shifted[here] = first + (starts[here] - first + shift) % room
         return shifted
+
+
+def _too_short(recording: int, got: str) -> DataError:
+    return DataError(
+        f"Recording {recording} is too short for the wrong-time control",
+        got=got,
+        expected=f"at least {2 * FAR + 2} windows",
+        then="Use longer recordings or a shorter data.window_s.",
+    )
 
 
 def _other_segments(windows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -127,21 +180,3 @@ def _other_segments(windows: np.ndarray, rng: np.random.Generator) -> np.ndarray
     other = np.empty(len(windows), dtype=np.int64)
     other[place] = np.roll(place, step)
     return other
-
-
-def randomise_phases(eeg: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return a surrogate with the same power spectra and cross-spectra, and random phases.
-
-    One random phase per frequency is added to all channels, which keeps the covariance between channels
-    (Prichard & Theiler 1994, Phys. Rev. Lett. 73:951).
-
-    Parameters
-    ----------
-    eeg : array, shape (n_chans, n_times)
-    """
-    spectrum = np.fft.rfft(eeg, axis=-1)
-    turn = np.exp(2j * np.pi * rng.random(spectrum.shape[-1]))
-    turn[0] = 1.0
-    if eeg.shape[-1] % 2 == 0:
-        turn[-1] = 1.0  # the Nyquist bin of an even length is real
-    return np.fft.irfft(spectrum * turn, n=eeg.shape[-1], axis=-1).astype(np.float32)

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from eeg2speech_bench.benchmarks.cells import Cell
+from eeg2speech_bench.core.config import AlignmentConfig
+from eeg2speech_bench.core.errors import ContractError
 from eeg2speech_bench.core.recordings import SpeechDataset
 from eeg2speech_bench.core.registry import Registry
 from eeg2speech_bench.core.seeding import derive_seed
@@ -15,8 +17,11 @@ from eeg2speech_bench.core.specs import Spec
 from eeg2speech_bench.core.stages import Stage, StageStore
 
 ROOM = "eeg2speech_bench"
-#: why the generator's stages are left out where a data set publishes no audio
+#: what an encoder may choose for itself; everything else of the alignment is the budget
+OWN_SETTINGS = {"learning_rate", "weight_decay"}
+#: why the generator's stages are left out
 NO_AUDIO = "the data set publishes an envelope and no audio, so there is nothing to generate"
+RETRIEVAL_ONLY = "only retrieval was asked for (--scores retrieval)"
 
 
 class Pipeline:
@@ -54,24 +59,51 @@ class Pipeline:
 
     def check_options(self) -> None:
         """Refuse options that encoder or target do not have, before anything runs."""
+        _ = self.alignment  # refuses settings that are not an encoder's to choose
         self.encoder.check_options(self.encoder_options)
         self.target.check_options(self.target_options)
 
     @property
-    def has_audio(self) -> bool:
-        """Whether the data set has waveforms to generate."""
-        return self.dataset.sound_kind == "waveform"
+    def no_generation(self) -> str:
+        """Why no speech is generated; empty if it is."""
+        if self.dataset.sound_kind != "waveform":
+            return NO_AUDIO
+        return RETRIEVAL_ONLY if self.config.scores.which == "retrieval" else ""
+
+    @property
+    def generates(self) -> bool:
+        """Whether speech is generated and scored."""
+        return not self.no_generation
+
+    @cached_property
+    def alignment(self) -> AlignmentConfig:
+        """The preset's budget, with the optimiser settings that the encoder declares for itself.
+
+        Raises
+        ------
+        ContractError
+            If it declares anything else: the budget is the same for all.
+        """
+        own = dict(self.encoder.alignment)
+        if unknown := sorted(set(own) - OWN_SETTINGS):
+            raise ContractError(
+                f"Encoder '{self.encoder.name}' declares settings that belong to the budget",
+                got=", ".join(unknown),
+                expected=", ".join(sorted(OWN_SETTINGS)),
+                then="The budget is the same for all encoders; users change it with --set alignment.KEY=VALUE.",
+            )
+        return self.config.alignment.model_copy(update=own)
 
     def stages(self) -> list[Stage]:
         """Return all stages in the order in which they run."""
         first = [self.prepare, self.features]
-        if not self.has_audio:
+        if not self.generates:
             return [*first, self.align, self.embed, self.score]
         return [*first, self.autoencoder, self.align, self.embed, self.diffuse, self.generate, self.score]
 
     def skipped(self) -> dict[str, str]:
         """Return the stages that are left out, with the reason."""
-        return {} if self.has_audio else dict.fromkeys(("autoencoder", "diffuse", "generate"), NO_AUDIO)
+        return {} if self.generates else dict.fromkeys(("autoencoder", "diffuse", "generate"), self.no_generation)
 
     def place(self, stage: Stage) -> Path:
         """Return the folder of a stage's results."""
@@ -79,7 +111,7 @@ class Pipeline:
 
     @cached_property
     def _pair(self) -> Any:
-        from eeg2speech_bench.benchmarks.stages.align import Pair
+        from eeg2speech_bench.benchmarks.pairs import Pair
 
         return Pair(self.encoder, self.encoder_options, self.target, self.target_options)
 
@@ -139,7 +171,7 @@ class Pipeline:
             "prepared": self.place(self.prepare),
             "features": self.place(self.features),
             "pair": self._pair,
-            "config": self.config.alignment,
+            "config": self.alignment,
             "seed": seed,
             "device": self.device,
             "precision": self.precision,
@@ -149,9 +181,13 @@ class Pipeline:
             "options": self.encoder_options,
             "seed": seed,
             "precision": self.precision,
-            **_dump(self.config.alignment),
+            **_dump(self.alignment),
         }
-        code = (f"{ROOM}.benchmarks.stages.align", f"{ROOM}.core.contrastive", plugin_code(self.encoder))
+        code = (
+            *(f"{ROOM}.benchmarks.{name}" for name in ("stages.align", "pairs", "batches")),
+            f"{ROOM}.core.contrastive",
+            plugin_code(self.encoder),
+        )
         return Stage("align", settings, code, _later("align", arguments), (self.prepare, self.features))
 
     @cached_property
@@ -230,7 +266,7 @@ class Pipeline:
         arguments = {
             "prepared": self.place(self.prepare),
             "embedded": self.place(self.embed),
-            "generated": self.place(self.generate) if self.has_audio else None,
+            "generated": self.place(self.generate) if self.generates else None,
             "metrics": self.metrics,
             "config": self.config.scores,
             "seed": self.cell.seed,
@@ -245,7 +281,7 @@ class Pipeline:
             f"{ROOM}.core.statistics",
             *sorted({plugin_code(metric) for metric in self.metrics}),
         )
-        inputs = (self.embed, self.generate) if self.has_audio else (self.embed,)
+        inputs = (self.embed, self.generate) if self.generates else (self.embed,)
         return Stage("score", settings, code, _later("score", arguments), inputs)
 
 

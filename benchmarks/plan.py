@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,10 @@ from eeg2speech_bench.core.config import RunConfig
 from eeg2speech_bench.core.errors import UsageError
 from eeg2speech_bench.core.recordings import SpeechDataset
 from eeg2speech_bench.core.registry import Registry
-from eeg2speech_bench.core.specs import DatasetSpec
+from eeg2speech_bench.core.specs import DatasetSpec, EncoderSpec
+
+#: names that stand for several encoders
+GROUPS: dict[str, Callable[[EncoderSpec], bool]] = {"all": lambda spec: True, "baselines": lambda spec: spec.baseline}
 
 
 def find_dataset(text: str, registry: Registry) -> tuple[DatasetSpec, str | None]:
@@ -44,15 +47,55 @@ def parse_seeds(text: str) -> list[int]:
     return list(range(numbers[0])) if len(numbers) == 1 and "," not in text else sorted(set(numbers))
 
 
+def choose_encoders(names: Iterable[str], registry: Registry) -> list[str]:
+    """Return the encoders that names stand for, each once.
+
+    ``all`` stands for every encoder that does not run on request only, ``baselines`` for the floors among them.
+
+    Raises
+    ------
+    UnknownNameError
+    """
+    chosen: list[str] = []
+    for name in names:
+        if name in GROUPS:
+            chosen += [spec.name for spec in registry.all("encoder") if not spec.on_request and GROUPS[name](spec)]
+        else:
+            chosen.append(registry.get("encoder", name).name)
+    return list(dict.fromkeys(chosen))
+
+
 def make_cells(
-    encoders: Iterable[str], dataset: str, name: str, seeds: Iterable[int], config: RunConfig, registry: Registry
+    encoders: Iterable[str],
+    dataset: str,
+    name: str,
+    seeds: Iterable[int],
+    config: RunConfig,
+    registry: Registry,
+    *,
+    with_twins: bool = False,
 ) -> list[Cell]:
-    """Return the cells of a run; unknown encoders and options for encoders that do not exist are refused."""
-    for encoder in (*encoders, *config.encoder):
+    """Return the cells of a run; unknown encoders and options for encoders that do not exist are refused.
+
+    Parameters
+    ----------
+    with_twins : bool
+        Add to every encoder that is trained on EEG its twin that is trained on surrogate EEG.
+    """
+    for encoder in config.encoder:
         registry.get("encoder", encoder)
     for target in (config.target.name, *config.target.options):
         registry.get("target", target)
-    return [Cell(encoder, dataset, name, seed, config) for encoder in dict.fromkeys(encoders) for seed in seeds]
+    cells = []
+    surrogate = config.alignment.model_copy(update={"train_on": "surrogate"})
+    for encoder in choose_encoders(encoders, registry):
+        spec = registry.get("encoder", encoder)
+        for seed in seeds:
+            cells.append(Cell(encoder, dataset, name, seed, config))
+            if with_twins and spec.modality == "eeg" and not spec.baseline:
+                twin = config.model_copy(update={"alignment": surrogate})
+                cells.append(Cell(encoder, dataset, name, seed, twin))
+    return cells
 
 
 @dataclass(frozen=True)
@@ -98,7 +141,7 @@ def print_plan(pipelines: list[Pipeline], dataset: SpeechDataset, results: Path,
             (reused if there else missing).append(stage.name)
             planned.add(stage.key)
         to_run += missing
-        label = f"{pipeline.cell.encoder}, seed {pipeline.cell.seed}"
+        label = f"{pipeline.cell.label}, seed {pipeline.cell.seed}"
         table.add_row(label, pipeline.target.name, ", ".join(missing) or "none", ", ".join(reused) or "none")
     console.print(table)
     for name, reason in first.skipped().items():

@@ -110,7 +110,10 @@ class Runner:
                 "source_hash": source_hash(plugin_code(spec)),
                 "licence": spec.licence,
                 "citation": spec.citation,
-                "baseline": spec.baseline,
+                "modality": spec.modality,
+                "baseline": spec.baseline or cell.is_twin,
+                "ceiling": spec.ceiling,
+                "own_settings": dict(spec.alignment),
                 "options": pipeline.encoder_options,
             },
             target={"name": pipeline.target.name, "options": pipeline.target_options},
@@ -145,7 +148,7 @@ class Runner:
             "skipped_recordings": meta["dataset"]["skipped"],
         }
         record.split = meta["split"]
-        trained = [pipeline.align] + ([pipeline.autoencoder, pipeline.diffuse] if pipeline.has_audio else [])
+        trained = [pipeline.align] + ([pipeline.autoencoder, pipeline.diffuse] if pipeline.generates else [])
         for stage in trained:
             record.training[stage.name] = json.loads((pipeline.place(stage) / "training.json").read_text("utf8"))
         scores = json.loads((pipeline.place(pipeline.score) / "scores.json").read_text(encoding="utf8"))
@@ -160,7 +163,7 @@ class Runner:
             folder.mkdir(exist_ok=True)
             shutil.copyfile(pipeline.place(pipeline.score) / "segments.parquet", folder / "segments.parquet")
             files = {"segments": f"cells/{folder.name}/segments.parquet"}
-            if pipeline.has_audio:
+            if pipeline.generates:
                 from eeg2speech_bench.benchmarks.audio_files import write_audio
 
                 write_audio(pipeline.place(pipeline.generate), folder / "audio")

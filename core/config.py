@@ -52,6 +52,8 @@ class AlignmentConfig(Section):
     steps_per_epoch: int = Field(1200, ge=1, description="an epoch ends here at the latest, as in brainmagick")
     patience: int = Field(3, ge=1, description="epochs without better validation retrieval before stopping")
     mask_same_audio: bool = Field(True, description="windows of overlapping audio are not each other's negatives")
+    train_on: Literal["signal", "surrogate"] = Field("signal", description="surrogate: EEG of randomised phases")
+    n_trials: int = Field(1, ge=1, description="settings tried by random search; 1 is the preset's own")
     symmetric: bool = Field(False, description="also classify the EEG for each audio (not in brainmagick)")
 
 
@@ -122,8 +124,9 @@ class VocoderConfig(Section):
 
 
 class ScoresConfig(Section):
-    """Resampling behind intervals and tests."""
+    """Which scores are made, and the resampling behind intervals and tests."""
 
+    which: Literal["all", "retrieval"] = Field("all", description="retrieval: stop after alignment")
     n_bootstrap: int = 2000
     n_permutations: int = 10_000
     block_s: float = Field(15.0, gt=0, description="length of a block of neighbouring segments")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,6 +76,8 @@ class Batch:
         Words spoken in each window, where the data set has a transcript.
     sound : Tensor, shape (batch, n_samples), optional
         Waveform of each window; only encoders of modality ``"audio"`` are given it.
+    elapsed_s : Tensor, shape (batch,), optional
+        Seconds from the start of the recording.
     """
 
     eeg: Tensor
@@ -83,14 +85,15 @@ class Batch:
     window: Tensor
     text: tuple[str, ...] | None = None
     sound: Tensor | None = None
+    elapsed_s: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.subject)
 
     def to(self, device: Any) -> Batch:
         """Copy the tensors to ``device``."""
-        sound = None if self.sound is None else self.sound.to(device)
-        return Batch(self.eeg.to(device), self.subject.to(device), self.window.to(device), self.text, sound)
+        moved = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Batch(**{name: value.to(device) if hasattr(value, "to") else value for name, value in moved.items()})
 
 
 class SegmentStore:
@@ -217,18 +220,29 @@ class SegmentStore:
         limit = self.meta["clamp_iqr"]
         return np.ascontiguousarray(np.clip(eeg, -limit, limit).transpose(0, 2, 1), dtype=np.float32)
 
-    def gather(self, rows: np.ndarray) -> Batch:
-        """Gather the segments ``rows`` as a `Batch` on the CPU."""
+    def gather(self, rows: np.ndarray, *, with_sound: bool = False) -> Batch:
+        """Gather the segments ``rows`` as a `Batch` on the CPU, with the waveforms if an encoder reads them."""
         import torch
 
         columns = self._columns
-        text = tuple(self.windows["text"].to_numpy()[columns["window"][rows]])
+        window = columns["window"][rows]
+        first = self._recording_starts[columns["recording"][rows]]
         return Batch(
             torch.from_numpy(self.gather_eeg(rows)),
             torch.from_numpy(columns["subject"][rows]),
-            torch.from_numpy(columns["window"][rows]),
-            text,
+            torch.from_numpy(window),
+            self.text(window),
+            torch.from_numpy(self.gather_sound(window)) if with_sound else None,
+            torch.from_numpy((columns["eeg_start"][rows] - first) / self.signal.sfreq).float(),
         )
+
+    @cached_property
+    def _recording_starts(self) -> np.ndarray:
+        return np.asarray([recording["start"] for recording in self.meta["recordings"]], dtype=np.int64)
+
+    def text(self, windows: np.ndarray) -> tuple[str, ...]:
+        """Return the words spoken in stimulus windows, empty where there is no transcript."""
+        return tuple(self.windows["text"].to_numpy()[windows])
 
     def gather_sound(self, windows: np.ndarray) -> np.ndarray:
         """Gather the sound of stimulus windows, float32 (batch, n_samples)."""

@@ -68,14 +68,13 @@ def board(records: Iterable[Record]) -> Table:
     metrics = [name for name in BOARD_METRICS if any(record.metric(name) for record in records)]
     head = ["encoder", "data set", "preset", "seed", "target"]
     labels = [LABELS[name] for name in metrics]
-    table = Table("Leaderboard", [*head, *labels, "retrieval", "generated speech", "parameters", "minutes"])
+    table = Table("Leaderboard", [*head, *labels, "retrieval", "generated speech", "budget", "parameters", "minutes"])
     for record in records:
         cell = record.cell
-        name = f"{cell['encoder']} (baseline)" if record.encoder.get("baseline") else cell["encoder"]
-        row = [name, cell["dataset"], cell["preset"], str(cell["seed"]), record.target.get("name", "-")]
+        row = [name_text(record), cell["dataset"], cell["preset"], str(cell["seed"]), record.target.get("name", "-")]
         row += [value_text(record.metric(metric)) for metric in metrics]
         row += [verdict_text(record, "top1"), verdict_text(record, "identification")]
-        table.rows.append([*row, _parameters(record), _minutes(record)])
+        table.rows.append([*row, budget_text(record), _parameters(record), _minutes(record)])
     table.notes = _board_notes(records)
     return table
 
@@ -84,7 +83,7 @@ def controls(record: Record) -> Table:
     """Return one row per condition of a cell: EEG, controls, ceilings; p is of the EEG against that control."""
     metrics = [name for name in CONTROL_METRICS if record.metric(name)]
     cell = record.cell
-    title = f"{cell['encoder']} on {cell['dataset']}, preset {cell['preset']}, seed {cell['seed']}: EEG and controls"
+    title = f"{name_text(record)} on {cell['dataset']}, preset {cell['preset']}, seed {cell['seed']}: EEG and controls"
     p_columns = [name for name in ("top1", "identification") if name in metrics]
     labels = [*(LABELS[name] for name in metrics), *(f"p, {LABELS[name]}" for name in p_columns)]
     table = Table(title, ["condition", *labels])
@@ -93,11 +92,29 @@ def controls(record: Record) -> Table:
         entries = [record.metric(name, condition) for name in metrics]
         if not any(entries):
             continue
-        row = [CONDITION_LABELS[condition], *(value_text(entry) for entry in entries)]
+        row = [_condition_text(record, condition), *(value_text(entry) for entry in entries)]
         table.rows.append(row + [_p_text(p.get((name, condition))) for name in p_columns])
     table.rows.append(["chance", *(_number(_chance(record, name)) for name in metrics), *("" for _ in p_columns)])
     table.notes = [*_distance_to_ceiling(record), *_verdict_notes(record)]
     return table
+
+
+def name_text(record: Record) -> str:
+    """Return what the row is called: the encoder, its twin, and whether it is a floor or a ceiling."""
+    name = record.cell.get("label", record.cell["encoder"])
+    marks = [mark for mark in ("baseline", "ceiling") if record.encoder.get(mark)]
+    return f"{name} ({marks[0]})" if marks else name
+
+
+def budget_text(record: Record) -> str:
+    """Return what the encoder was trained with: steps x batch, trials, and a star for settings of its own."""
+    training = record.training.get("align", {})
+    if "n_steps" not in training:
+        return training.get("method", "-")
+    text = f"{training['n_steps']} x {record.config['alignment']['batch_size']}"
+    if trials := training.get("trials"):
+        text += f", best of {len(trials)}"
+    return text + (" *" if record.encoder.get("own_settings") else "")
 
 
 def value_text(entry: dict[str, Any] | None) -> str:
@@ -117,6 +134,11 @@ def verdict_text(record: Record, metric: str) -> str:
     if verdict is None:
         return "not run"
     return f"signal, {_p_text(verdict['p'], 'p ')}" if verdict["distinguishable"] else NO_SIGNAL
+
+
+def _condition_text(record: Record, condition: str) -> str:
+    read = {"text": "transcript", "audio": "audio of the segment"}.get(record.encoder.get("modality", "eeg"))
+    return read if condition == "eeg" and read else CONDITION_LABELS[condition]
 
 
 def _board_order(record: Record) -> tuple[Any, ...]:
@@ -160,6 +182,9 @@ def _board_notes(records: list[Record]) -> list[str]:
     }
     notes = [f"top-1 on {name}: {n} candidates, chance {chance:.3f}." for name, n, chance in sorted(pools)]
     notes.append("Brackets: 95 % bootstrap over listeners and blocks. Minutes: all stages, as if none had been reused.")
+    notes.append(
+        "Budget: alignment steps x batch, the same for all (early stop on validation); *: own optimiser settings."
+    )
     return notes
 
 

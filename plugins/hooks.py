@@ -28,6 +28,33 @@ def register_encoders() -> list[EncoderSpec]:
             baseline=True,
             citation="Crosse et al. 2016, Frontiers in Human Neuroscience 10:604",
         ),
+        *_baselines(),
+    ]
+
+
+def _baselines() -> list[EncoderSpec]:
+    """Return the floors that know nothing of the sound from the EEG."""
+    module = f"{_ENCODERS}.baselines"
+    return [
+        EncoderSpec(
+            "noise-trained",
+            f"{module}:NoiseTrained",
+            "the brain module, trained on EEG of randomised phases",
+            needs=("positions",),
+            baseline=True,
+            citation="Jo et al. 2024, arXiv 2405.06459",
+        ),
+        EncoderSpec(
+            "random-weights",
+            f"{module}:RandomWeights",
+            "the brain module, never trained",
+            needs=("positions",),
+            audio_target="mel",
+            baseline=True,
+        ),
+        EncoderSpec("subject-id", f"{module}:SubjectOnly", "one answer per listener", baseline=True),
+        EncoderSpec("time-only", f"{module}:TimeOnly", "an answer to the time since the start", baseline=True),
+        EncoderSpec("mean", f"{module}:MeanTarget", "the mean embedding", audio_target="mel", baseline=True),
     ]
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from eeg2speech_bench.benchmarks.batches import Gather
 from eeg2speech_bench.benchmarks.frames import FrameStore
-from eeg2speech_bench.benchmarks.stages.align import Pair
+from eeg2speech_bench.benchmarks.pairs import Pair
 from eeg2speech_bench.core.config import AutoencoderConfig, DenoiserConfig, DiffusionConfig
 from eeg2speech_bench.core.generator.checkpoints import load_original_unet, read_checkpoint
 from eeg2speech_bench.core.generator.conditioner import Conditioner
@@ -51,9 +53,15 @@ class TrainingLatents(torch.utils.data.IterableDataset):
     """Endless shuffled batches of training latents with what their condition is made of."""
 
     def __init__(
-        self, store: SegmentStore, frames: FrameStore, latents: Path, config: DiffusionConfig, seed: int
+        self,
+        store: SegmentStore,
+        frames: FrameStore,
+        gather: Gather,
+        latents: Path,
+        config: DiffusionConfig,
+        seed: int,
     ) -> None:
-        self.store, self.frames, self.config, self.seed = store, frames, config, seed
+        self.store, self.frames, self.gather, self.config, self.seed = store, frames, gather, config, seed
         self.mean = np.load(latents / "mean.npy", mmap_mode="r")
         self.std = np.load(latents / "std.npy", mmap_mode="r")
         self.rows = store.indices("train")
@@ -66,7 +74,7 @@ class TrainingLatents(torch.utils.data.IterableDataset):
             if self.config.condition_on == "audio":
                 windows, segments = rng.choice(self.windows, self.config.batch_size), None
             else:
-                segments = self.store.gather(rows := np.sort(rng.choice(self.rows, self.config.batch_size)))
+                segments = self.gather(rows := np.sort(rng.choice(self.rows, self.config.batch_size)))
                 windows = of_row[rows]
             frames = None if self.config.condition_on == "eeg" else torch.from_numpy(self.frames.gather(windows))
             mean, std = (torch.from_numpy(part[windows].astype(np.float32)) for part in (self.mean, self.std))
@@ -92,12 +100,13 @@ def run(
     seed_everything(seed)
     encoder, target = pair.load(store, aligned)
     conditioner = Conditioner(pair.encoder.name, encoder, target, standardise=config.diffusion.standardise)
-    conditioner.from_eeg(store.gather(store.indices("train")[:2]))  # learns the encoder's token count
+    gather = partial(pair.gather, store)
+    conditioner.from_eeg(gather(store.indices("train")[:2]))  # learns the encoder's token count
     denoiser = config.build(store, target.info.dim)
     if config.denoiser.checkpoint:
         load_original_unet(denoiser.unet, read_checkpoint(Path(config.denoiser.checkpoint)))
     diffusion = config.diffusion
-    data = TrainingLatents(store, FrameStore(features, store), latents, diffusion, seed)
+    data = TrainingLatents(store, FrameStore(features, store), gather, latents, diffusion, seed)
     module = LatentDiffusion(denoiser, conditioner, diffusion)
     trainer = make_trainer(
         device, precision, [TrainingProgress(progress, diffusion.max_steps)], max_steps=diffusion.max_steps

@@ -10,9 +10,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from eeg2speech_bench.benchmarks.controls import CONDITIONS, EEG_CONDITIONS, ControlSource
+from eeg2speech_bench.benchmarks.controls import ENCODED, ControlSource, conditions_of
 from eeg2speech_bench.benchmarks.frames import FrameStore
-from eeg2speech_bench.benchmarks.stages.align import Pair
+from eeg2speech_bench.benchmarks.pairs import Pair
 from eeg2speech_bench.core.conditioning import check_conditioning, pool_tokens
 from eeg2speech_bench.core.contrastive.loss import clip_scores
 from eeg2speech_bench.core.generator.conditioner import make_condition
@@ -60,7 +60,7 @@ def run(
     embedder = _Embedder(store, FrameStore(features, store), pair, aligned, device)
     rows = store.indices("test")
     pool = np.unique(store.segments["window"].to_numpy()[rows])
-    source = ControlSource(store, rows, derive_seed(seed, "controls"))
+    source = ControlSource(store, rows, derive_seed(seed, "controls"), pair.encoder.modality)
     clips = choose_clips(store, rows, n_clips)
     candidates = embedder.audio(pool)
     table = store.segments.iloc[rows].reset_index(drop=True)
@@ -68,8 +68,9 @@ def run(
     table.loc[clips, "clip"] = np.arange(len(clips))
     table.to_parquet(out / "segments.parquet")
     pd.DataFrame({"window": pool}).to_parquet(out / "pool.parquet")
-    for i, condition in enumerate(CONDITIONS):
-        progress(condition, i / len(CONDITIONS))
+    conditions = conditions_of(pair.encoder.modality)
+    for i, condition in enumerate(conditions):
+        progress(condition, i / len(conditions))
         scores, raw = embedder.condition(condition, source, len(rows), clips, candidates, table)
         made = make_condition(raw, standardise=standardise)
         np.save(out / f"scores_{condition}.npy", scores.astype(np.float32))
@@ -80,7 +81,7 @@ class _Embedder:
     """Runs encoder and target over test segments, a batch at a time."""
 
     def __init__(self, store: SegmentStore, frames: FrameStore, pair: Pair, aligned: Path, device: str) -> None:
-        self.store, self.frames, self.name, self.device = store, frames, pair.encoder.name, device
+        self.store, self.frames, self.pair, self.device = store, frames, pair, device
         encoder, target = pair.load(store, aligned)
         self.encoder, self.target = encoder.to(device), target.to(device)
         self.mean = self._mean_estimate()
@@ -97,7 +98,7 @@ class _Embedder:
     @torch.no_grad()
     def _estimate(self, batch: Batch) -> Tensor:
         conditioning = self.encoder(batch.to(self.device))
-        return check_conditioning(self.name, conditioning, len(batch), self.target.info).embeddings.cpu()
+        return check_conditioning(self.pair.encoder.name, conditioning, len(batch), self.target.info).embeddings.cpu()
 
     def _mean_estimate(self) -> Tensor:
         """Return the mean estimate of evenly spaced training segments, shape (1, n_tokens, dim)."""
@@ -105,7 +106,7 @@ class _Embedder:
         rows = rows[np.linspace(0, len(rows) - 1, min(N_MEAN_SEGMENTS, len(rows))).round().astype(int)]
         total, n = torch.zeros(()), 0
         for first in range(0, len(rows), BATCH_SIZE):
-            estimates = self._estimate(self.store.gather(rows[first : first + BATCH_SIZE]))
+            estimates = self._estimate(self.pair.gather(self.store, rows[first : first + BATCH_SIZE]))
             total, n = total + estimates.sum(0), n + len(estimates)
         return (total / n)[None]
 
@@ -119,8 +120,8 @@ class _Embedder:
         table: pd.DataFrame,
     ) -> tuple[np.ndarray, Tensor]:
         """Return score matrix (n, n_pool) and the embeddings of the clips (n_clips, n_tokens, dim)."""
-        if condition in EEG_CONDITIONS:
-            return self._from_eeg(condition, source, n, clips, candidates)
+        if condition in ENCODED:
+            return self._encoded(condition, source, n, clips, candidates)
         if condition == "audio":
             own = candidates[torch.tensor(table["true"].to_numpy())]
             scores = np.concatenate([clip_scores(part, candidates).numpy() for part in own.split(BATCH_SIZE)])
@@ -130,24 +131,14 @@ class _Embedder:
         scores = clip_scores(estimate, candidates).numpy().repeat(n, 0)
         return scores, estimate.expand(len(clips), -1, -1)
 
-    def _from_eeg(
+    def _encoded(
         self, condition: str, source: ControlSource, n: int, clips: np.ndarray, candidates: Tensor
     ) -> tuple[np.ndarray, Tensor]:
-        windows = self.store.segments["window"].to_numpy()[source.rows]
         scores: list[np.ndarray] = []
         kept: dict[int, Tensor] = {}
         for first in range(0, n, BATCH_SIZE):
             places = np.arange(first, min(first + BATCH_SIZE, n))
-            eeg = source.gather(condition, places)
-            subject = torch.from_numpy(eeg.subject)
-            estimates = self._estimate(
-                Batch(
-                    torch.from_numpy(eeg.eeg), subject, torch.from_numpy(windows[places]), self._text(windows[places])
-                )
-            )
+            estimates = self._estimate(source.gather(condition, places))
             scores.append(clip_scores(estimates, candidates).numpy())
             kept |= {place: estimates[place - first] for place in np.intersect1d(places, clips)}
         return np.concatenate(scores), torch.stack([kept[place] for place in clips])
-
-    def _text(self, windows: np.ndarray) -> tuple[str, ...]:
-        return tuple(self.store.windows["text"].to_numpy()[windows])

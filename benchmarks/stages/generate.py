@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from eeg2speech_bench.benchmarks.controls import CONDITIONS
+from eeg2speech_bench.benchmarks.controls import conditions_in
 from eeg2speech_bench.benchmarks.stages.autoencoder import load_autoencoder, window_mels
 from eeg2speech_bench.benchmarks.stages.diffuse import GeneratorConfig
 from eeg2speech_bench.core.clips import Clips
@@ -55,7 +55,7 @@ def run(
     true = normalise_waveform(torch.from_numpy(store.gather_sound(windows)))
     _save(out, "reference", true)
     seeds = [derive_seed(seed, "clip", int(window)) for window in windows]
-    names = (*CONDITIONS, *CEILINGS)
+    names = (*conditions_in(embedded), *CEILINGS)
     for i, name in enumerate(names):
         progress(name, i / len(names))
         if name in CEILINGS:

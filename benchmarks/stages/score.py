@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from eeg2speech_bench.benchmarks.controls import CONDITIONS, NO_SIGNAL
+from eeg2speech_bench.benchmarks.controls import NO_SIGNAL, conditions_in
 from eeg2speech_bench.core import statistics
 from eeg2speech_bench.core.config import ScoresConfig
 from eeg2speech_bench.core.seeding import derive_seed
@@ -59,7 +59,7 @@ def run(
     table["block"] = _blocks(store, table["window"].to_numpy(), config.block_s)
     measured = _retrieval(embedded, table, [m for m in metrics if m.needs == "scores"])
     if generated is not None:
-        measured += _quality(generated, table, [m for m in metrics if m.needs == "clips"], progress)
+        measured += _quality(embedded, generated, table, [m for m in metrics if m.needs == "clips"], progress)
     measured = [_defined(v) for v in measured if np.isfinite(v.values).any()]
     _write_segments(out, measured, store)
     subjects = store.meta["subjects"]
@@ -82,7 +82,7 @@ def _blocks(store: SegmentStore, windows: np.ndarray, block_s: float) -> np.ndar
 def _retrieval(embedded: Path, table: pd.DataFrame, metrics: list[MetricSpec]) -> list[Values]:
     true = table["true"].to_numpy()
     measured = []
-    for condition in CONDITIONS:
+    for condition in conditions_in(embedded):
         scores = np.load(embedded / f"scores_{condition}.npy")
         for metric in metrics:
             function = metric.load()
@@ -93,13 +93,17 @@ def _retrieval(embedded: Path, table: pd.DataFrame, metrics: list[MetricSpec]) -
 
 
 def _quality(
-    generated: Path, table: pd.DataFrame, metrics: list[MetricSpec], progress: Callable[[str, float], None]
+    embedded: Path,
+    generated: Path,
+    table: pd.DataFrame,
+    metrics: list[MetricSpec],
+    progress: Callable[[str, float], None],
 ) -> list[Values]:
     from eeg2speech_bench.benchmarks.stages.generate import CEILINGS, load_clips
 
     clips = table[table["clip"] >= 0].sort_values("clip")
     reference = load_clips(generated, "reference")
-    names = (*CONDITIONS, *CEILINGS)
+    names = (*conditions_in(embedded), *CEILINGS)
     measured = []
     for i, name in enumerate(names):
         progress(name, i / len(names))
@@ -173,6 +177,8 @@ def _tests(measured: list[Values], config: ScoresConfig, seed: int) -> list[dict
             continue
         sign = 1 if eeg.metric.higher_is_better else -1
         for control in NO_SIGNAL:
+            if (name, control) not in by_key:
+                continue
             test = statistics.paired_sign_flip(
                 sign * (eeg.values - by_key[name, control].values),
                 _units(eeg.table),
