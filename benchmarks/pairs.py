@@ -11,6 +11,7 @@ import torch
 
 from eeg2speech_bench.benchmarks.stages.features import build_target
 from eeg2speech_bench.core.conditioning import Encoder, Target
+from eeg2speech_bench.core.contrastive.bridge import Bridge
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.segments import Batch, SegmentStore
 from eeg2speech_bench.core.specs import EncoderSpec, TargetSpec
@@ -68,10 +69,20 @@ class Pair:
         """Gather segments with what the encoder reads."""
         return store.gather(rows, with_sound=self.encoder.modality == "audio")
 
-    def load(self, store: SegmentStore, path: Path) -> tuple[Encoder, Target]:
+    def load(self, store: SegmentStore, path: Path) -> Aligned:
         """Build both and load the weights of a finished ``align`` stage."""
         encoder, target = self.build(store)
         weights = torch.load(path / "weights.pt", map_location="cpu", weights_only=True)
         encoder.load_state_dict(weights["encoder"])
         target.load_state_dict(weights["target"])
-        return encoder.eval(), target.eval()
+        bridge = Bridge(**weights["bridge"]) if weights["bridge"] else torch.nn.Identity()
+        return Aligned(encoder.eval(), target.eval(), bridge)
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """An aligned pair, and the map from the encoder's estimates to what the generator is given (or the identity)."""
+
+    encoder: Encoder
+    target: Target
+    bridge: torch.nn.Module

@@ -16,9 +16,10 @@ from torch import Tensor
 from eeg2speech_bench.benchmarks.batches import OrderedSegments, TrainingSegments
 from eeg2speech_bench.benchmarks.frames import FrameStore
 from eeg2speech_bench.benchmarks.pairs import Pair
-from eeg2speech_bench.core.conditioning import Encoder, Target
+from eeg2speech_bench.core.conditioning import Encoder, Target, check_conditioning, pool_tokens
 from eeg2speech_bench.core.config import AlignmentConfig
 from eeg2speech_bench.core.contrastive.alignment import Alignment
+from eeg2speech_bench.core.contrastive.bridge import Bridge, fit_bridge
 from eeg2speech_bench.core.seeding import seed_everything
 from eeg2speech_bench.core.segments import Batch, SegmentStore
 from eeg2speech_bench.core.stages import write_json
@@ -26,6 +27,8 @@ from eeg2speech_bench.core.training import KeepBest, TrainingProgress, fit, make
 
 #: the settings that a search draws are those of this seed for every encoder, data set and cell
 TRIAL_SEED = 0
+#: training segments that the bridge is fitted on
+N_BRIDGE_SEGMENTS = 2048
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,9 @@ def run(
         "target": sum(p.numel() for p in target.parameters() if target.trained_jointly),
     }
     facts["adaptations"] = dict(encoder.adaptations)
-    torch.save({"encoder": encoder.state_dict(), "target": target.state_dict()}, out / "weights.pt")
+    bridge = _fit_bridge(training, encoder, target).state_dict() if config.bridge else None
+    weights = {"encoder": encoder.state_dict(), "target": target.state_dict(), "bridge": bridge}
+    torch.save(weights, out / "weights.pt")
     write_json(out / "training.json", facts)
 
 
@@ -113,6 +118,25 @@ def _fit_closed_form(training: Training, encoder: Encoder, target: Target) -> di
 
     with torch.no_grad():
         return {"method": "closed form", "fitted": encoder.fit(Targets("train"), Targets("valid"))}
+
+
+@torch.no_grad()
+def _fit_bridge(training: Training, encoder: Encoder, target: Target) -> Bridge:
+    """Fit the map from estimates to target embeddings on evenly spaced training segments."""
+    encoder, target = encoder.to(training.device).eval(), target.to(training.device).eval()
+    rows = training.store.indices("train")
+    rows = rows[np.linspace(0, len(rows) - 1, min(N_BRIDGE_SEGMENTS, len(rows))).round().astype(int)]
+    token_rate_hz = target.info.token_rate_hz
+
+    def pairs() -> Iterator[tuple[Tensor, Tensor]]:
+        for batch, frames in OrderedSegments(training.frames, training.gather, rows, training.config.batch_size):
+            conditioning = encoder(batch.to(training.device))
+            estimates = check_conditioning(training.pair.encoder.name, conditioning, len(batch), target.info).embeddings
+            yield estimates.cpu(), pool_tokens(target(frames.to(training.device)), estimates.shape[1]).cpu()
+
+    bridge = fit_bridge(pairs(), token_rate_hz)
+    encoder.cpu(), target.cpu()
+    return bridge
 
 
 def draw_trials(config: AlignmentConfig) -> list[AlignmentConfig]:

@@ -98,11 +98,13 @@ def run(
     """Train the denoiser and store its averaged weights."""
     store = SegmentStore(prepared)
     seed_everything(seed)
-    encoder, target = pair.load(store, aligned)
-    conditioner = Conditioner(pair.encoder.name, encoder, target, standardise=config.diffusion.standardise)
+    loaded = pair.load(store, aligned)
+    conditioner = Conditioner(
+        pair.encoder.name, loaded.encoder, loaded.target, loaded.bridge, standardise=config.diffusion.standardise
+    )
     gather = partial(pair.gather, store)
     conditioner.from_eeg(gather(store.indices("train")[:2]))  # learns the encoder's token count
-    denoiser = config.build(store, target.info.dim)
+    denoiser = config.build(store, loaded.target.info.dim)
     if config.denoiser.checkpoint:
         load_original_unet(denoiser.unet, read_checkpoint(Path(config.denoiser.checkpoint)))
     diffusion = config.diffusion

@@ -22,6 +22,8 @@ from eeg2speech_bench.core.segments import Batch, SegmentStore
 #: training segments behind the mean condition
 N_MEAN_SEGMENTS = 512
 BATCH_SIZE = 128
+#: conditions that are no estimate of the encoder
+UNBRIDGED = ("audio", "none")
 
 
 def choose_clips(store: SegmentStore, rows: np.ndarray, n_clips: int) -> np.ndarray:
@@ -72,6 +74,8 @@ def run(
     for i, condition in enumerate(conditions):
         progress(condition, i / len(conditions))
         scores, raw = embedder.condition(condition, source, len(rows), clips, candidates, table)
+        if condition not in UNBRIDGED:
+            raw = embedder.bridge(raw)
         made = make_condition(raw, standardise=standardise)
         np.save(out / f"scores_{condition}.npy", scores.astype(np.float32))
         np.savez(out / f"condition_{condition}.npz", tokens=made.embeddings.numpy(), pooled=made.pooled.numpy())
@@ -82,8 +86,8 @@ class _Embedder:
 
     def __init__(self, store: SegmentStore, frames: FrameStore, pair: Pair, aligned: Path, device: str) -> None:
         self.store, self.frames, self.pair, self.device = store, frames, pair, device
-        encoder, target = pair.load(store, aligned)
-        self.encoder, self.target = encoder.to(device), target.to(device)
+        loaded = pair.load(store, aligned)
+        self.encoder, self.target, self.bridge = loaded.encoder.to(device), loaded.target.to(device), loaded.bridge
         self.mean = self._mean_estimate()
 
     @torch.no_grad()

@@ -44,13 +44,16 @@ class Conditioner(nn.Module):
         The encoder's name, for messages.
     encoder : Encoder
     target : Target
+    bridge : nn.Module
+        From the encoder's estimates to the target's space, see `core.contrastive.bridge`.
     standardise : bool
         See `make_condition`.
     """
 
-    def __init__(self, name: str, encoder: Encoder, target: Target, *, standardise: bool) -> None:
+    def __init__(self, name: str, encoder: Encoder, target: Target, bridge: nn.Module, *, standardise: bool) -> None:
         super().__init__()
-        self.name, self.encoder, self.target, self.standardise = name, encoder, target, standardise
+        self.name, self.encoder, self.target, self.bridge = name, encoder, target, bridge
+        self.standardise = standardise
         self.n_tokens: int | None = None
         self.requires_grad_(False)
         self.eval()
@@ -64,7 +67,7 @@ class Conditioner(nn.Module):
         """Return the condition that the encoder makes of EEG."""
         raw = check_conditioning(self.name, self.encoder(batch), len(batch), self.target.info).embeddings
         self.n_tokens = raw.shape[1]
-        return make_condition(raw, standardise=self.standardise)
+        return make_condition(self.bridge(raw), standardise=self.standardise)
 
     @torch.no_grad()
     def from_audio(self, frames: Tensor) -> Conditioning:
