@@ -13,6 +13,7 @@ from eeg2speech_bench.core.errors import ContractError
 from eeg2speech_bench.core.recordings import SpeechDataset
 from eeg2speech_bench.core.registry import Registry
 from eeg2speech_bench.core.seeding import derive_seed
+from eeg2speech_bench.core.source_code import modules_used
 from eeg2speech_bench.core.specs import Spec
 from eeg2speech_bench.core.stages import Stage, StageStore
 
@@ -142,7 +143,7 @@ class Pipeline:
     def features(self) -> Stage:
         """Stimuli become target frames."""
         settings = {"target": self.target.name, "options": self.target_options}
-        code = (f"{ROOM}.benchmarks.stages.features", f"{ROOM}.benchmarks.frames", plugin_code(self.target))
+        code = (f"{ROOM}.benchmarks.stages.features", f"{ROOM}.benchmarks.frames", *plugin_code(self.target))
         arguments = {"prepared": self.place(self.prepare), "target": self.target, "options": self.target_options}
         return Stage("features", settings, code, _later("features", arguments), (self.prepare,))
 
@@ -186,7 +187,7 @@ class Pipeline:
         code = (
             *(f"{ROOM}.benchmarks.{name}" for name in ("stages.align", "pairs", "batches")),
             f"{ROOM}.core.contrastive",
-            plugin_code(self.encoder),
+            *plugin_code(self.encoder),
         )
         return Stage("align", settings, code, _later("align", arguments), (self.prepare, self.features))
 
@@ -279,18 +280,19 @@ class Pipeline:
         code = (
             f"{ROOM}.benchmarks.stages.score",
             f"{ROOM}.core.statistics",
-            *sorted({plugin_code(metric) for metric in self.metrics}),
+            *sorted({module for metric in self.metrics for module in plugin_code(metric)}),
         )
         inputs = (self.embed, self.generate) if self.generates else (self.embed,)
         return Stage("score", settings, code, _later("score", arguments), inputs)
 
 
-def plugin_code(spec: Spec) -> str:
-    """Return the package whose source decides what a plugin does: a room of ours, or the outsider's own package."""
-    parts = spec.target.partition(":")[0].split(".")
-    if parts[0] != ROOM:
-        return parts[0]
-    return ".".join(parts[:3])  # plugins.encoders, plugins.targets, benchmarks.metrics
+def plugin_code(spec: Spec) -> tuple[str, ...]:
+    """Return what decides what a plugin does: its module and those of ours it uses, or an outsider's whole package."""
+    module = spec.target.partition(":")[0]
+    package = module.partition(".")[0]
+    if package != ROOM:
+        return (package,)
+    return modules_used(module, ".".join(module.split(".")[:2]))
 
 
 def _later(name: str, arguments: dict[str, Any]) -> Callable[..., None]:

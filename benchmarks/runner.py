@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import signal
@@ -24,7 +25,9 @@ from eeg2speech_bench.core.errors import BenchError
 from eeg2speech_bench.core.progress import StageProgress
 from eeg2speech_bench.core.records import Record, RecordStore, read_record
 from eeg2speech_bench.core.registry import Registry
-from eeg2speech_bench.core.stages import Stage, StageResult, StageStore, explained, source_hash
+from eeg2speech_bench.core.source_code import source_hash
+from eeg2speech_bench.core.specs import Spec
+from eeg2speech_bench.core.stages import Stage, StageResult, StageStore, explained
 
 TRACEBACK_LINES = 30
 
@@ -107,7 +110,7 @@ class Runner:
                 "distribution": origin.distribution,
                 "version": origin.version,
                 "target": spec.target,
-                "source_hash": source_hash(plugin_code(spec)),
+                "source_hash": _source_hash(spec),
                 "licence": spec.licence,
                 "citation": spec.citation,
                 "modality": spec.modality,
@@ -169,6 +172,11 @@ class Runner:
                 write_audio(pipeline.place(pipeline.generate), folder / "audio")
                 files["audio"] = f"cells/{folder.name}/audio"
         return files
+
+
+def _source_hash(spec: Spec) -> str:
+    """Return one hash of all source that an encoder is made of."""
+    return hashlib.sha256(" ".join(map(source_hash, plugin_code(spec))).encode()).hexdigest()[:16]
 
 
 def _describe_error(phase: str, error: BaseException) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import importlib.util
 import json
 import os
 import shutil
@@ -12,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from filelock import FileLock
 from eeg2speech_bench.core.environment import peak_memory_mb, reset_peak_memory
 from eeg2speech_bench.core.errors import StorageError
 from eeg2speech_bench.core.progress import StageProgress
+from eeg2speech_bench.core.source_code import source_hash
 
 MANIFEST = "stage.json"
 #: files up to this size are checked in full, larger ones at both ends, so that a check stays quick on hours of EEG
@@ -72,21 +72,6 @@ class StageResult:
     seconds: float
     peak_memory_mb: float
     cached: bool
-
-
-@lru_cache
-def source_hash(module: str) -> str:
-    """Hash the Python source of a module, or of all modules of a package, without importing it."""
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
-        raise StorageError(f"The source of module '{module}' was not found", then="Reinstall the package it is from.")
-    origin = Path(spec.origin)
-    files = sorted(origin.parent.rglob("*.py")) if origin.name == "__init__.py" else [origin]
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.relative_to(origin.parent).as_posix().encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 class StageStore:
