@@ -100,11 +100,16 @@ class Pipeline:
         first = [self.prepare, self.features]
         if not self.generates:
             return [*first, self.align, self.embed, self.score]
-        return [*first, self.autoencoder, self.align, self.embed, self.diffuse, self.generate, self.score]
+        shared = [self.autoencoder, self.ceilings]
+        return [*first, *shared, self.align, self.embed, self.diffuse, self.generate, self.score]
 
     def skipped(self) -> dict[str, str]:
         """Return the stages that are left out, with the reason."""
-        return {} if self.generates else dict.fromkeys(("autoencoder", "diffuse", "generate"), self.no_generation)
+        return (
+            {}
+            if self.generates
+            else dict.fromkeys(("autoencoder", "ceilings", "diffuse", "generate"), self.no_generation)
+        )
 
     def place(self, stage: Stage) -> Path:
         """Return the folder of a stage's results."""
@@ -163,6 +168,24 @@ class Pipeline:
             f"{ROOM}.core.generator.mel",
         )
         return Stage("autoencoder", settings, code, _later("autoencoder", arguments), (self.prepare,))
+
+    @cached_property
+    def ceilings(self) -> Stage:
+        """True clips through parts of the generator."""
+        arguments = {
+            "prepared": self.place(self.prepare),
+            "latents": self.place(self.autoencoder),
+            "autoencoder": self.config.autoencoder,
+            "n_clips": self.config.sampling.n_clips,
+            "vocoder": self.config.vocoder,
+            "device": self.device,
+        }
+        settings = {"n_clips": self.config.sampling.n_clips, **_dump(self.config.vocoder)}
+        code = (
+            *(f"{ROOM}.benchmarks.{name}" for name in ("stages.ceilings", "audio_files")),
+            f"{ROOM}.core.generator.vocoder",
+        )
+        return Stage("ceilings", settings, code, _later("ceilings", arguments), (self.autoencoder,))
 
     @cached_property
     def align(self) -> Stage:
@@ -256,7 +279,7 @@ class Pipeline:
         }
         settings = {**_dump(self.config.sampling), "vocoder": _dump(self.config.vocoder), "seed": self.cell.seed}
         code = (
-            f"{ROOM}.benchmarks.stages.generate",
+            *(f"{ROOM}.benchmarks.{name}" for name in ("stages.generate", "stages.ceilings", "audio_files")),
             *(f"{ROOM}.core.generator.{name}" for name in ("mel", "sampling", "vocoder", "denoiser")),
         )
         return Stage("generate", settings, code, _later("generate", arguments), (self.embed, self.diffuse))
@@ -268,6 +291,7 @@ class Pipeline:
             "prepared": self.place(self.prepare),
             "embedded": self.place(self.embed),
             "generated": self.place(self.generate) if self.generates else None,
+            "ceilings": self.place(self.ceilings) if self.generates else None,
             "metrics": self.metrics,
             "config": self.config.scores,
             "seed": self.cell.seed,
@@ -282,7 +306,7 @@ class Pipeline:
             f"{ROOM}.core.statistics",
             *sorted({module for metric in self.metrics for module in plugin_code(metric)}),
         )
-        inputs = (self.embed, self.generate) if self.generates else (self.embed,)
+        inputs = (self.embed, self.ceilings, self.generate) if self.generates else (self.embed,)
         return Stage("score", settings, code, _later("score", arguments), inputs)
 
 

@@ -169,7 +169,7 @@ class Runner:
             if pipeline.generates:
                 from eeg2speech_bench.benchmarks.audio_files import write_audio
 
-                write_audio(pipeline.place(pipeline.generate), folder / "audio")
+                write_audio(map(pipeline.place, (pipeline.ceilings, pipeline.generate)), folder / "audio")
                 files["audio"] = f"cells/{folder.name}/audio"
         return files
 

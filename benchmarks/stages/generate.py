@@ -1,4 +1,4 @@
-"""Stage ``generate``: speech from the test EEG, from every control, and the audio ceilings."""
+"""Stage ``generate``: speech from the test signal and from every control."""
 
 from __future__ import annotations
 
@@ -10,24 +10,19 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from eeg2speech_bench.benchmarks.audio_files import save_clips
 from eeg2speech_bench.benchmarks.controls import conditions_in
-from eeg2speech_bench.benchmarks.stages.autoencoder import load_autoencoder, window_mels
+from eeg2speech_bench.benchmarks.stages.autoencoder import load_autoencoder
+from eeg2speech_bench.benchmarks.stages.ceilings import decode, vocode
 from eeg2speech_bench.benchmarks.stages.diffuse import GeneratorConfig
-from eeg2speech_bench.core.clips import Clips
 from eeg2speech_bench.core.conditioning import Conditioning
 from eeg2speech_bench.core.config import SamplingConfig, VocoderConfig
 from eeg2speech_bench.core.errors import ContractError
-from eeg2speech_bench.core.generator.autoencoder import MelAutoencoder
 from eeg2speech_bench.core.generator.denoiser import ConditionedDenoiser
-from eeg2speech_bench.core.generator.mel import MelSpectrogram, normalise_waveform
 from eeg2speech_bench.core.generator.sampling import sample_latents
 from eeg2speech_bench.core.generator.vocoder import build_vocoder
 from eeg2speech_bench.core.seeding import derive_seed
 from eeg2speech_bench.core.segments import SegmentStore
-
-#: true audio through parts of the generator: what no condition can exceed
-CEILINGS = ("vocoder", "autoencoder")
-VOCODER_BATCH = 64
 
 
 def run(
@@ -44,7 +39,7 @@ def run(
     seed: int,
     device: str,
 ) -> None:
-    """Write the reference clips and one set of generated clips per condition and ceiling."""
+    """Write one set of generated clips per condition."""
     store = SegmentStore(prepared)
     segments = pd.read_parquet(embedded / "segments.parquet")
     windows = segments[segments["clip"] >= 0].sort_values("clip")["window"].to_numpy()
@@ -52,20 +47,14 @@ def run(
     autoencoder = load_autoencoder(latents, config.autoencoder).to(device)
     # convolutions read faster in this layout where no gradient is wanted (GroupNorm's backward is what loses by it)
     denoiser = config.load(store, diffused).to(device, memory_format=torch.channels_last)
-    true = normalise_waveform(torch.from_numpy(store.gather_sound(windows)))
-    _save(out, "reference", true)
     seeds = [derive_seed(seed, "clip", int(window)) for window in windows]
-    names = (*conditions_in(embedded), *CEILINGS)
+    n_samples = round(store.window_s * store.sound_rate_hz)
+    names = conditions_in(embedded)
     for i, name in enumerate(names):
         progress(name, i / len(names))
-        if name in CEILINGS:
-            mel = _ceiling(name, store, windows, latents, autoencoder, config.autoencoder.clip_s, device)
-        else:
-            condition = _load_condition(embedded / f"condition_{name}.npz", device)
-            latent = _sample(name, denoiser, condition, config, config.shape(store), sampling, seeds)
-            with torch.no_grad():
-                mel = torch.cat([autoencoder.decode(part) for part in latent.split(VOCODER_BATCH)])
-        _save(out, name, _vocode(voice, mel, name, n_samples=true.shape[1]))
+        condition = _load_condition(embedded / f"condition_{name}.npz", device)
+        latent = _sample(name, denoiser, condition, config, config.shape(store), sampling, seeds)
+        save_clips(out, name, vocode(voice, decode(autoencoder, latent), name, n_samples))
 
 
 def _load_condition(path: Path, device: str) -> Conditioning:
@@ -93,38 +82,3 @@ def _sample(
             then="Lower it with --set sampling.guidance_scale=1.5 or train the denoiser longer.",
         )
     return latent
-
-
-@torch.no_grad()
-def _ceiling(
-    name: str,
-    store: SegmentStore,
-    windows: np.ndarray,
-    latents: Path,
-    autoencoder: MelAutoencoder,
-    clip_s: float | None,
-    device: str,
-) -> Tensor:
-    if name == "vocoder":
-        return window_mels(store, windows, clip_s).to(device)
-    mean = np.load(latents / "mean.npy", mmap_mode="r")[windows].astype(np.float32)
-    return torch.cat([autoencoder.decode(part.to(device)) for part in torch.from_numpy(mean).split(VOCODER_BATCH)])
-
-
-@torch.no_grad()
-def _vocode(voice: torch.nn.Module, mel: Tensor, name: str, n_samples: int) -> Tensor:
-    wave = torch.cat([voice(part).float().cpu() for part in mel.split(VOCODER_BATCH)])
-    if not bool(torch.isfinite(wave).all()):
-        raise ContractError(f"The vocoder made values that are not finite under condition '{name}'")
-    return normalise_waveform(wave[:, :n_samples])  # beyond the segment there is padding only
-
-
-def _save(out: Path, name: str, wave: Tensor) -> None:
-    """Store waveforms (n, n_samples) as 16-bit samples, which is what listeners get."""
-    np.save(out / f"{name}.npy", (wave * 32767).round().short().numpy())
-
-
-def load_clips(path: Path, name: str) -> Clips:
-    """Load stored clips with the mel *of the waveform*: scores are of what one hears, not of what was painted."""
-    wave = torch.from_numpy(np.load(path / f"{name}.npy").astype(np.float32) / 32767)
-    return Clips(wave.numpy(), MelSpectrogram()(wave).numpy())

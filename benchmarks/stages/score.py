@@ -49,6 +49,7 @@ def run(
     prepared: Path,
     embedded: Path,
     generated: Path | None,
+    ceilings: Path | None,
     metrics: list[MetricSpec],
     config: ScoresConfig,
     seed: int,
@@ -58,8 +59,8 @@ def run(
     table = pd.read_parquet(embedded / "segments.parquet")
     table["block"] = _blocks(store, table["window"].to_numpy(), config.block_s)
     measured = _retrieval(embedded, table, [m for m in metrics if m.needs == "scores"])
-    if generated is not None:
-        measured += _quality(embedded, generated, table, [m for m in metrics if m.needs == "clips"], progress)
+    if generated is not None and ceilings is not None:
+        measured += _quality(embedded, generated, ceilings, table, [m for m in metrics if m.needs == "clips"], progress)
     measured = [_defined(v) for v in measured if np.isfinite(v.values).any()]
     _write_segments(out, measured, store)
     subjects = store.meta["subjects"]
@@ -95,19 +96,21 @@ def _retrieval(embedded: Path, table: pd.DataFrame, metrics: list[MetricSpec]) -
 def _quality(
     embedded: Path,
     generated: Path,
+    ceilings: Path,
     table: pd.DataFrame,
     metrics: list[MetricSpec],
     progress: Callable[[str, float], None],
 ) -> list[Values]:
-    from eeg2speech_bench.benchmarks.stages.generate import CEILINGS, load_clips
+    from eeg2speech_bench.benchmarks.audio_files import load_clips
+    from eeg2speech_bench.benchmarks.stages.ceilings import CEILINGS
 
     clips = table[table["clip"] >= 0].sort_values("clip")
-    reference = load_clips(generated, "reference")
+    reference = load_clips(ceilings, "reference")
     names = (*conditions_in(embedded), *CEILINGS)
     measured = []
     for i, name in enumerate(names):
         progress(name, i / len(names))
-        made = load_clips(generated, name)
+        made = load_clips(ceilings if name in CEILINGS else generated, name)
         for metric in metrics:
             chance = 1 / len(clips) if metric.chance == "1/n" else metric.chance
             values = metric.load()(made, reference)

@@ -32,6 +32,20 @@ virtual_channels = 8
 initial_linear = 8
 fourier_dim = 32
 
+[encoder.noise-trained]
+hidden = 8
+depth = 2
+virtual_channels = 8
+initial_linear = 8
+fourier_dim = 32
+
+[encoder.random-weights]
+hidden = 8
+depth = 2
+virtual_channels = 8
+initial_linear = 8
+fourier_dim = 32
+
 [alignment]
 batch_size = 16
 steps_per_epoch = 4

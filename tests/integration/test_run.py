@@ -12,7 +12,7 @@ import soundfile
 
 from eeg2speech_bench.core.records import Record, RecordStore
 
-STAGES = ["prepare", "features", "autoencoder", "align", "embed", "diffuse", "generate", "score"]
+STAGES = ["prepare", "features", "autoencoder", "ceilings", "align", "embed", "diffuse", "generate", "score"]
 
 
 @pytest.fixture(scope="module")

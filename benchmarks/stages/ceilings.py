@@ -1,0 +1,74 @@
+"""Stage ``ceilings``: the true clips, and what the autoencoder and the vocoder alone make of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from eeg2speech_bench.benchmarks.audio_files import save_clips
+from eeg2speech_bench.benchmarks.stages.autoencoder import load_autoencoder, window_mels
+from eeg2speech_bench.benchmarks.stages.embed import choose_clips
+from eeg2speech_bench.core.config import AutoencoderConfig, VocoderConfig
+from eeg2speech_bench.core.errors import ContractError
+from eeg2speech_bench.core.generator.autoencoder import MelAutoencoder
+from eeg2speech_bench.core.generator.mel import normalise_waveform
+from eeg2speech_bench.core.generator.vocoder import build_vocoder
+from eeg2speech_bench.core.segments import SegmentStore
+
+#: true audio through parts of the generator: what no condition can exceed
+CEILINGS = ("vocoder", "autoencoder")
+#: clips at once: what is made between two layers stays within a CPU's cache
+DECODE_BATCH = 16
+
+
+def run(
+    out: Path,
+    progress: Callable[[str, float], None],
+    *,
+    prepared: Path,
+    latents: Path,
+    autoencoder: AutoencoderConfig,
+    n_clips: int,
+    vocoder: VocoderConfig,
+    device: str,
+) -> None:
+    """Write the reference clips and one set of clips per ceiling."""
+    store = SegmentStore(prepared)
+    rows = store.indices("test")
+    windows = store.segments["window"].to_numpy()[rows[choose_clips(store, rows, n_clips)]]
+    voice = build_vocoder(vocoder).to(device).eval()
+    true = normalise_waveform(torch.from_numpy(store.gather_sound(windows)))
+    save_clips(out, "reference", true)
+    progress("vocoder", 0.0)
+    mel = window_mels(store, windows, autoencoder.clip_s).to(device)
+    save_clips(out, "vocoder", vocode(voice, mel, "vocoder", true.shape[1]))
+    progress("autoencoder", 0.5)
+    mean = torch.from_numpy(np.load(latents / "mean.npy", mmap_mode="r")[windows].astype(np.float32))
+    mel = decode(load_autoencoder(latents, autoencoder).to(device), mean.to(device))
+    save_clips(out, "autoencoder", vocode(voice, mel, "autoencoder", true.shape[1]))
+
+
+@torch.no_grad()
+def decode(autoencoder: MelAutoencoder, latent: Tensor) -> Tensor:
+    """Decode scaled latents (n, channels, n_frames, n_bands) to log-mel (n, n_mel_frames, 64), a few at a time."""
+    autoencoder = autoencoder.to(memory_format=torch.channels_last)
+    return torch.cat([autoencoder.decode(part) for part in latent.split(DECODE_BATCH)])
+
+
+@torch.no_grad()
+def vocode(voice: torch.nn.Module, mel: Tensor, name: str, n_samples: int) -> Tensor:
+    """Turn log-mel (n, n_mel_frames, 64) into waveforms (n, n_samples) of equal loudness on the CPU.
+
+    Raises
+    ------
+    ContractError
+        If the vocoder made values that are not finite.
+    """
+    wave = torch.cat([voice(part).float().cpu() for part in mel.split(64)])
+    if not bool(torch.isfinite(wave).all()):
+        raise ContractError(f"The vocoder made values that are not finite under condition '{name}'")
+    return normalise_waveform(wave[:, :n_samples])  # beyond the segment there is padding only
