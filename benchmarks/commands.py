@@ -1,4 +1,4 @@
-"""The verbs ``run``, ``encoders`` and ``env``. Nothing heavy is imported before a cell runs."""
+"""The verbs ``run`` and ``env``. Nothing heavy is imported before a cell runs."""
 
 from __future__ import annotations
 
@@ -129,25 +129,6 @@ def _say_where(results: Path, records: list) -> None:  # type: ignore[type-arg]
         markup=False,
         highlight=False,
     )
-
-
-def encoders(arguments: argparse.Namespace, registry: Registry) -> int:
-    """List encoders, what they need, where they come from; then what is broken and why."""
-    from rich.table import Table
-
-    console = make_console()
-    table = Table("encoder", "what it is", "needs", "licence", "from", box=None, pad_edge=False)
-    for spec in registry.all("encoder"):
-        origin = registry.provenance("encoder", spec.name)
-        mark = f"{spec.name} (baseline)" if spec.baseline else spec.name
-        source = f"{origin.distribution} {origin.version}"
-        table.add_row(mark, spec.summary, ", ".join(spec.needs) or "-", spec.licence, source)
-    console.print(table)
-    for broken in registry.broken:
-        line = f"broken: {broken.entry_point} ({broken.distribution}) in {broken.step}: {broken.reason}"
-        console.print(line, markup=False, highlight=False)
-    console.print("Run one: eeg2speech-bench run --encoder NAME", markup=False)
-    return 0
 
 
 def env(arguments: argparse.Namespace, registry: Registry) -> int:

@@ -59,7 +59,7 @@ def register_metrics() -> list[MetricSpec]:
 
 @hookimpl
 def register_commands() -> list[CommandSpec]:
-    """Return the verbs ``run``, ``encoders`` and ``env``."""
+    """Return the verbs ``run``, ``rerun`` and ``env``."""
     return [
         CommandSpec(
             "run",
@@ -68,9 +68,16 @@ def register_commands() -> list[CommandSpec]:
             configure=f"{_COMMANDS}:configure_run",
         ),
         CommandSpec(
-            "encoders", f"{_COMMANDS}:encoders", "list the encoders", configure=f"{_COMMANDS}:configure_nothing"
+            "rerun",
+            "eeg2speech_bench.benchmarks.rerun:run",
+            "repeat the cell of a record and compare the numbers",
+            configure="eeg2speech_bench.benchmarks.rerun:configure",
         ),
         CommandSpec(
-            "env", f"{_COMMANDS}:env", "show versions, hardware and folders", configure=f"{_COMMANDS}:configure_nothing"
+            "env",
+            f"{_COMMANDS}:env",
+            "show versions, hardware and folders",
+            configure=f"{_COMMANDS}:configure_nothing",
+            loads_plugins=False,
         ),
     ]

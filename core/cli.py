@@ -8,10 +8,13 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from eeg2speech_bench.core.errors import BenchError, UnknownNameError
-from eeg2speech_bench.core.registry import Registry, load_registry
+from eeg2speech_bench.core.errors import BenchError
+from eeg2speech_bench.core.failures import plain
+from eeg2speech_bench.core.registry import Registry, load_others, load_own
+from eeg2speech_bench.core.sources import OURS, PluginChoice
 
 DESCRIPTION = "Benchmark EEG encoders as conditions of a speech generator, every score beside its controls."
+PROGRAM = "eeg2speech-bench"
 
 
 def default_cache() -> Path:
@@ -22,25 +25,62 @@ def default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "eeg2speech-bench"
 
 
-def build_parser(registry: Registry) -> argparse.ArgumentParser:
-    """Return the parser with one sub-command per registered verb."""
-    parser = argparse.ArgumentParser(prog="eeg2speech-bench", description=DESCRIPTION)
-    parser.add_argument("--version", action="version", version=metadata.version("eeg2speech-bench"))
+def plugin_options() -> argparse.ArgumentParser:
+    """Return the options that choose plugins; they are read before any verb is known, so they may stand anywhere."""
+    parser = argparse.ArgumentParser(prog=PROGRAM, add_help=False, allow_abbrev=False)
+    group = parser.add_argument_group("plugins (before or after the command; may be repeated)")
+    group.add_argument(
+        "--plugin",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE.py",
+        help="load a file as a plugin, uninstalled",
+    )
+    group.add_argument(
+        "--disable",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="leave out a plugin, its distribution or an encoder",
+    )
+    return parser
+
+
+def build_parser(registry: Registry, verb: str | None) -> argparse.ArgumentParser:
+    """Return the parser with one sub-command per registered verb.
+
+    Parameters
+    ----------
+    registry : Registry
+    verb : str, optional
+        The one whose options are needed; the others are listed only, and none of their modules is imported.
+    """
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description=DESCRIPTION,
+        parents=[plugin_options()],
+        allow_abbrev=False,
+        epilog=f"'{PROGRAM} encoders' lists encoders, commands of other plugins, and plugins that are broken.",
+    )
+    parser.add_argument("--version", action="version", version=metadata.version(OURS))
     verbs = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True)
+    epilog = f"--plugin FILE.py and --disable NAME work here too; see '{PROGRAM} --help'."
     for spec in registry.all("command"):
-        verb = verbs.add_parser(spec.name, help=spec.summary, description=spec.summary)
-        spec.load_configure()(verb)
-        verb.set_defaults(command=spec)
+        summary = plain(spec.summary).replace("%", "%%")  # argparse would fill it in
+        one = verbs.add_parser(spec.name, help=summary, description=summary, epilog=epilog)
+        if spec.name == verb:
+            spec.load_configure()(one)
+            one.set_defaults(command=spec)
     return parser
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code: 0 good, 1 failed, 2 usage, 130 interrupted."""
     try:
-        registry = load_registry()
-        arguments = sys.argv[1:] if arguments is None else arguments
-        _refuse_unknown_verb(arguments, registry)
-        return run_verb(registry, arguments)
+        chosen, rest = plugin_options().parse_known_args(sys.argv[1:] if arguments is None else arguments)
+        registry = load_own(PluginChoice.from_environment(chosen.plugin, chosen.disable))
+        return _run(registry, rest)
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
@@ -52,14 +92,18 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
 
 
-def run_verb(registry: Registry, arguments: list[str]) -> int:
-    """Run another verb from within one, by what a user would type; rooms meet here and not by import."""
-    parsed = build_parser(registry).parse_args(arguments)
+def _run(registry: Registry, arguments: list[str]) -> int:
+    verb = arguments[0] if arguments and not arguments[0].startswith("-") else None
+    if verb is not None and verb not in [spec.name for spec in registry.all("command")]:
+        load_others(registry)
+        registry.get("command", verb)  # a suggestion is what somebody who mistyped needs; argparse lists all choices
+    parsed = build_parser(registry, verb).parse_args(arguments)  # --help ends here, before others' plugins are loaded
+    if parsed.command.loads_plugins:
+        load_others(registry)
     return int(parsed.command.load()(parsed, registry) or 0)
 
 
-def _refuse_unknown_verb(arguments: list[str], registry: Registry) -> None:
-    # argparse lists all choices; a suggestion is what somebody who mistyped needs
-    verbs = [spec.name for spec in registry.all("command")]
-    if arguments and not arguments[0].startswith("-") and arguments[0] not in verbs:
-        raise UnknownNameError("command", arguments[0], verbs, "Run 'eeg2speech-bench --help'.")
+def run_verb(registry: Registry, arguments: list[str]) -> int:
+    """Run another verb from within one, by what a user would type; rooms meet here and not by import."""
+    parsed = build_parser(registry, arguments[0]).parse_args(arguments)
+    return int(parsed.command.load()(parsed, registry) or 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,8 @@ from eeg2speech_bench.core.stages import explained, write_json
 
 #: version of the record's layout; a reader refuses what it does not know
 SCHEMA = 1
+#: a larger file is refused unread; records of a hundred listeners stay below a tenth of it
+MAX_RECORD_BYTES = 5_000_000
 
 Status = Literal["done", "failed", "interrupted"]
 
@@ -99,24 +102,54 @@ class RecordStore:
 
 
 def read_record(path: Path) -> Record:
-    """Read one record.
+    """Read one record; its top level is checked here, every field of it by `core.record_schema.check_record`.
 
     Raises
     ------
     StorageError
-        If the file is not a record of this schema.
+        If the file is too large, is not JSON (which has no NaN and no infinity), names a key twice, or is not a
+        record of this schema.
     """
-    try:
-        tree = json.loads(Path(path).read_text(encoding="utf8"))
-    except (OSError, ValueError) as error:
-        raise StorageError(
-            f"Record {path} cannot be read", got=f"{type(error).__name__}: {error}", then="Run that cell again."
-        ) from error
+    tree = _read_tree(Path(path))
     if not isinstance(tree, dict) or tree.get("schema") != SCHEMA:
         found = tree.get("schema") if isinstance(tree, dict) else type(tree).__name__
         then = "Update eeg2speech-bench, or run that cell again."
-        raise StorageError(f"Record {path} has an unknown schema", got=found, expected=SCHEMA, then=then)
+        raise StorageError(f"Record {path} has an unknown schema", got=f"{found!s:.80}", expected=SCHEMA, then=then)
     try:
         return Record(**tree)
     except TypeError as error:
-        raise StorageError(f"Record {path} has unexpected fields", got=str(error), then="Run it again.") from error
+        said = f"{error!s:.200}"
+        raise StorageError(f"Record {path} has unexpected fields", got=said, then="Run it again.") from error
+
+
+def _read_tree(path: Path) -> Any:
+    try:
+        size = path.stat().st_size if path.is_file() else 0  # a pipe or a device would be read for ever
+        if size > MAX_RECORD_BYTES:
+            raise StorageError(f"Record {path} is too large", got=f"{size} bytes", expected=f"<= {MAX_RECORD_BYTES}")
+        if not path.is_file() and path.exists():
+            raise StorageError(f"Record {path} is not a file", then="Remove it.")
+        text = path.read_text(encoding="utf8")
+        return json.loads(text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_without_repeats)
+    except (OSError, ValueError, RecursionError) as error:
+        raise StorageError(
+            f"Record {path} cannot be read", got=f"{type(error).__name__}: {error!s:.200}", then="Run that cell again."
+        ) from error
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is not a number of JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):  # JSON has no name for infinity, but 1e999 reads as one
+        raise ValueError(f"{text[:40]} is not finite")
+    return value
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    tree = dict(pairs)
+    if len(tree) < len(pairs):  # readers disagree on which one counts
+        raise ValueError("a key is there twice")
+    return tree

@@ -165,10 +165,12 @@ class MetricSpec(Spec):
 class CommandSpec(Spec):
     """A verb of the command line: ``target`` names ``run(arguments, registry) -> int``.
 
-    ``configure`` names ``configure(parser)`` in a module that imports nothing heavy.
+    ``configure`` names ``configure(parser)`` in a module that imports nothing heavy. A verb that works on what is
+    there already says ``loads_plugins=False``, and keeps working whatever is installed.
     """
 
     configure: str = ""
+    loads_plugins: bool = True
     kind = "command"
 
     def load_configure(self) -> Any:

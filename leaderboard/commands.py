@@ -1,26 +1,53 @@
-"""The verb ``leaderboard``."""
+"""The verb ``leaderboard``: its actions in a table, one line each."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from eeg2speech_bench.core.errors import StorageError, UsageError
 from eeg2speech_bench.core.records import Record, RecordStore, read_record
 from eeg2speech_bench.core.registry import Registry
 
 
+class Action(NamedTuple):
+    """What ``leaderboard NAME`` does: ``configure`` adds its options, ``run`` returns the exit code."""
+
+    summary: str
+    configure: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``leaderboard``."""
-    parser.add_argument("action", nargs="?", choices=["show"], default="show", help="show (default)")
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: ./results")
-    parser.add_argument("--format", choices=["table", "markdown", "csv", "svg"], default="table")
-    parser.add_argument("--controls", action="store_true", help="also one table per cell: EEG beside its controls")
-    parser.add_argument("--cell", action="append", default=[], metavar="ID", help="only these cells")
+    """Add the options of ``leaderboard``; without an action it shows the table."""
+    _configure_show(parser)
+    parser.set_defaults(action="show", results=Path("results"), format="table", controls=False, cell=[])
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=False)
+    for name, action in ACTIONS.items():
+        # an option that is left out must not undo what stands before the action
+        left_out = argparse.SUPPRESS if name == "show" else None
+        own = actions.add_parser(
+            name, help=action.summary, description=action.summary, argument_default=left_out
+        )
+        action.configure(own)
 
 
 def leaderboard(arguments: argparse.Namespace, registry: Registry) -> int:
+    """Run the chosen action."""
+    return ACTIONS[arguments.action].run(arguments)
+
+
+def _configure_show(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--results", type=Path, metavar="DIR", help="default: ./results")
+    parser.add_argument("--format", choices=["table", "markdown", "csv", "svg"], help="default: table")
+    parser.add_argument("--controls", action="store_true", help="also one table per cell: EEG beside its controls")
+    parser.add_argument("--cell", action="append", metavar="ID", help="only these cells")
+
+
+def _show(arguments: argparse.Namespace) -> int:
     """Show the board; return 1 if a record could not be read."""
     from eeg2speech_bench.core.progress import make_console
     from eeg2speech_bench.leaderboard.export import print_table, to_csv, to_markdown, to_svg
@@ -55,3 +82,27 @@ def _read(results: Path, cells: list[str]) -> tuple[list[Record], list[StorageEr
         except StorageError as error:
             unreadable.append(error)
     return records, unreadable
+
+
+def _configure_build(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--results", type=Path, action="append", metavar="DIR", help="may be repeated; default: ./results"
+    )
+    parser.add_argument("--out", type=Path, default=Path("board"), metavar="DIR", help="default: ./board")
+
+
+def _build(arguments: argparse.Namespace) -> int:
+    """Build the page; return 1 if a record could not be used."""
+    from eeg2speech_bench.leaderboard.page.folder import build
+
+    report = build(arguments.results or [Path("results")], arguments.out)
+    for refusal in report.refused:
+        print(f"left out: {refusal.path}: {refusal.reason}", file=sys.stderr)
+    print(f"{report.n_rows} row(s) of {report.n_cells} record(s): open {report.index}")
+    return 1 if report.refused else 0
+
+
+ACTIONS = {
+    "show": Action("print the table of all records (this is what no action does)", _configure_show, _show),
+    "build": Action("write the board as a folder of static pages, with audio", _configure_build, _build),
+}

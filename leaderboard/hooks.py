@@ -17,5 +17,6 @@ def register_commands() -> list[CommandSpec]:
             f"{_COMMANDS}:leaderboard",
             "show the table of all records",
             configure=f"{_COMMANDS}:configure",
+            loads_plugins=False,
         )
     ]

@@ -1,9 +1,10 @@
-"""What the plugins room registers: encoders and audio targets."""
+"""What the plugins room registers: encoders, audio targets, and the verbs that are about plugins."""
 
 from __future__ import annotations
 
 from eeg2speech_bench.core.hookspecs import hookimpl
-from eeg2speech_bench.core.specs import EncoderSpec, TargetSpec
+from eeg2speech_bench.core.specs import CommandSpec, EncoderSpec, TargetSpec
+from eeg2speech_bench.plugins.encoders import braindecode
 
 _ENCODERS = "eeg2speech_bench.plugins.encoders"
 _TARGETS = "eeg2speech_bench.plugins.targets"
@@ -29,6 +30,37 @@ def register_encoders() -> list[EncoderSpec]:
             citation="Crosse et al. 2016, Frontiers in Human Neuroscience 10:604",
         ),
         *_baselines(),
+        *_clap(),
+        *braindecode.specs(),
+    ]
+
+
+def _clap() -> list[EncoderSpec]:
+    """Return the references that read what was said, or the sound itself."""
+    module = f"{_ENCODERS}.clap"
+    common = {
+        "audio_target": "clap",
+        "pretrained": "any CLAP of transformers or LAION (laion/clap-htsat-unfused: LAION-Audio-630K, AudioSet)",
+        "citation": "Wu et al. 2023, ICASSP, arXiv 2211.06687",
+    }
+    return [
+        EncoderSpec(
+            "clap-text",
+            f"{module}:ClapText",
+            "CLAP's text tower on the transcript, what AudioLDM was built for",
+            modality="text",
+            needs=("transcript", "audio"),
+            **common,
+        ),
+        EncoderSpec(
+            "clap-audio",
+            f"{module}:ClapAudio",
+            "CLAP's audio tower on the sound itself",
+            modality="audio",
+            needs=("audio",),
+            ceiling=True,
+            **common,
+        ),
     ]
 
 
@@ -64,5 +96,32 @@ def register_targets() -> list[TargetSpec]:
     return [
         TargetSpec("mel", f"{_TARGETS}.mel:MelTarget", "log-mel frames, standardised"),
         TargetSpec("deep_mel", f"{_TARGETS}.deep_mel:DeepMelTarget", "convolutions on log-mel, trained jointly"),
+        TargetSpec("clap", f"{_TARGETS}.clap:ClapTarget", "CLAP's audio tower, one token per window"),
         TargetSpec("wav2vec2", f"{_TARGETS}.wav2vec2:Wav2Vec2Target", "hidden layers of wav2vec 2.0, frozen"),
+    ]
+
+
+@hookimpl
+def register_commands() -> list[CommandSpec]:
+    """Return the verbs ``encoders``, ``check`` and ``new``."""
+    room = "eeg2speech_bench.plugins"
+    return [
+        CommandSpec(
+            "encoders",
+            f"{room}.listing:encoders",
+            "list the encoders, and the plugins that are broken or slow",
+            configure=f"{room}.listing:configure",
+        ),
+        CommandSpec(
+            "check",
+            f"{room}.checking:check",
+            "check that an encoder keeps the contract, on tiny data",
+            configure=f"{room}.checking:configure",
+        ),
+        CommandSpec(
+            "new",
+            f"{room}.scaffold:new",
+            "write the package of a new encoder, ready to install",
+            configure=f"{room}.scaffold:configure",
+        ),
     ]

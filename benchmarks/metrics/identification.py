@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from eeg2speech_bench.benchmarks.metrics import retrieval
+from eeg2speech_bench.benchmarks.metrics import embeddings, retrieval
 from eeg2speech_bench.benchmarks.metrics.quality import standardise_bands
 from eeg2speech_bench.core.clips import Clips
 
@@ -31,7 +31,8 @@ def identification(generated: Clips, reference: Clips) -> np.ndarray:
     ContractError
         If the clips differ in number or length.
     """
-    return _scored(retrieval.top_1, generated, reference)
+    generated.check_matches(reference)
+    return identify(retrieval.top_1, generated.mel, reference.mel, reference)
 
 
 def identification_rank(generated: Clips, reference: Clips) -> np.ndarray:
@@ -39,11 +40,65 @@ def identification_rank(generated: Clips, reference: Clips) -> np.ndarray:
 
     Parameters, errors and NaN as `identification`; ties count half.
     """
-    return _scored(retrieval.relative_rank, generated, reference)
+    generated.check_matches(reference)
+    return identify(retrieval.relative_rank, generated.mel, reference.mel, reference)
+
+
+def two_way_identification(generated: Clips, reference: Clips) -> np.ndarray:
+    """Share of the other reference clips that are less like the generated clip than the true one is; chance 0.5.
+
+    Parameters, errors and NaN as `identification`; ties count half.
+    """
+    generated.check_matches(reference)
+    return identify(retrieval.match_mismatch, generated.mel, reference.mel, reference)
+
+
+def wakeword_identification(generated: Clips, reference: Clips) -> np.ndarray:
+    """`identification` by the correlation over time of `embeddings.wakeword`, a network that no stage ever saw.
+
+    A generator may learn to paint mels that correlate; this judge listens with other ears.
+    """
+    generated.check_matches(reference)
+    ours, theirs = embeddings.wakeword(generated), embeddings.wakeword(reference)
+    return identify(retrieval.top_1, ours, theirs, reference)
+
+
+def wakeword_two_way(generated: Clips, reference: Clips) -> np.ndarray:
+    """`two_way_identification` by `embeddings.wakeword`."""
+    generated.check_matches(reference)
+    ours, theirs = embeddings.wakeword(generated), embeddings.wakeword(reference)
+    return identify(retrieval.match_mismatch, ours, theirs, reference)
+
+
+def identify(
+    metric: retrieval.ScoreMetric, generated: np.ndarray, candidates: np.ndarray, reference: Clips
+) -> np.ndarray:
+    """Retrieve the true clip from the generated one by sequences of vectors, with any metric of `retrieval`.
+
+    Parameters
+    ----------
+    metric : callable
+        Of `retrieval`.
+    generated, candidates : array of float, shape (n, n_frames, dim)
+        Of generated and reference clips.
+    reference : Clips
+        Decides which segments are scored, and which of them are one candidate.
+
+    Returns
+    -------
+    array of float, shape (n,)
+        NaN where the reference is silent.
+    """
+    values = np.full(len(reference), np.nan)
+    sounding = np.flatnonzero(standardise_bands(reference.mel)[1].any(axis=1))
+    if sounding.size:
+        first, true = _distinct(reference.mel[sounding])
+        values[sounding] = metric(similarity_matrix(generated[sounding], candidates[sounding[first]]), true)
+    return values
 
 
 def similarity_matrix(generated: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-    """Mean over bands of the correlation over time of every generated mel with every candidate.
+    """Mean over bands of the correlation over time of every generated sequence with every candidate.
 
     Parameters
     ----------
@@ -58,17 +113,6 @@ def similarity_matrix(generated: np.ndarray, candidates: np.ndarray) -> np.ndarr
     ours, _ = standardise_bands(generated)
     theirs, varies = standardise_bands(candidates)
     return ours.reshape(len(ours), -1) @ theirs.reshape(len(theirs), -1).T / varies.sum(axis=1)
-
-
-def _scored(metric: retrieval.ScoreMetric, generated: Clips, reference: Clips) -> np.ndarray:
-    generated.check_matches(reference)
-    values = np.full(len(reference), np.nan)
-    sounding = np.flatnonzero(standardise_bands(reference.mel)[1].any(axis=1))
-    if sounding.size:
-        first, true = _distinct(reference.mel[sounding])
-        candidates = reference.mel[sounding[first]]
-        values[sounding] = metric(similarity_matrix(generated.mel[sounding], candidates), true)
-    return values
 
 
 def _distinct(mel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

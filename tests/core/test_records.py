@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from eeg2speech_bench.core import records
 from eeg2speech_bench.core.errors import StorageError
 from eeg2speech_bench.core.records import Record, RecordStore, read_record
 
@@ -42,6 +44,12 @@ def test_equal_runs_differ_in_provenance_alone():
         ("[]", "unknown schema: got list"),
         ('{"schema": 99}', "unknown schema: got 99, expected 1"),
         ('{"schema": 1, "surprise": 0}', "unexpected fields"),
+        ('{"schema": 1, "cell": NaN}', "NaN is not a number of JSON"),
+        ('{"schema": 1, "cell": -Infinity}', "-Infinity is not a number of JSON"),
+        ('{"schema": 1, "cell": 1e999}', "1e999 is not finite"),
+        ('{"schema": 1, "schema": 1}', "a key is there twice"),
+        ("[" * 100_000, "RecursionError"),
+        ("9" * 5000, "cannot be read: got ValueError"),
     ],
 )
 def test_a_file_that_is_no_record_is_refused(tmp_path, text, said):
@@ -49,6 +57,18 @@ def test_a_file_that_is_no_record_is_refused(tmp_path, text, said):
     path.write_text(text)
     with pytest.raises(StorageError, match=said):
         read_record(path)
+
+
+def test_a_file_that_is_too_large_is_refused_unread(tmp_path, monkeypatch):
+    (tmp_path / "r.json").write_bytes(b" " * (records.MAX_RECORD_BYTES + 1))
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: pytest.fail("it was read"))
+    with pytest.raises(StorageError, match="is too large: got 5000001 bytes, expected <= 5000000"):
+        read_record(tmp_path / "r.json")
+
+
+def test_a_folder_in_place_of_a_record_is_refused(tmp_path):
+    with pytest.raises(StorageError, match="is not a file"):
+        read_record(tmp_path)
 
 
 def test_a_record_with_nan_is_refused_when_it_is_written(tmp_path):

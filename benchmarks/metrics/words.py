@@ -1,0 +1,87 @@
+"""Retrieval of the word that a window starts with, for windows cut at word onsets."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from eeg2speech_bench.core.errors import ContractError
+
+
+def identity(word: str) -> str:
+    """Spelling under which words are the same: lower case, without punctuation around it."""
+    return re.sub(r"^[\W_]+|[\W_]+$", "", word.lower())
+
+
+def word_top_1(scores: np.ndarray, true: np.ndarray, words: np.ndarray) -> np.ndarray:
+    """Credit for the true word as the most probable one, see `word_hits`."""
+    return word_hits(scores, true, words, 1)
+
+
+def word_top_10(scores: np.ndarray, true: np.ndarray, words: np.ndarray) -> np.ndarray:
+    """Credit for the true word among the ten most probable ones, see `word_hits`."""
+    return word_hits(scores, true, words, 10)
+
+
+def word_hits(scores: np.ndarray, true: np.ndarray, words: np.ndarray, k: int) -> np.ndarray:
+    """Expected credit for the true word among the ``k`` most probable ones when ties are broken at random.
+
+    The probability of a word is the sum of the softmax over all candidates that start with it (Defossez et al.
+    2023). Candidates that score the same therefore give the words their frequency in the pool: that is the chance
+    level of an encoder that knows how often words come and nothing else, and it is far above `uniform_chance`.
+
+    Parameters
+    ----------
+    scores : array of float, shape (n, m)
+        CLIP scores: the norm of the estimate is its inverse temperature.
+    true : array of int, shape (n,)
+        Column of each row's own candidate.
+    words : array of str, shape (m,)
+        `identity` of each candidate's word; empty where unknown.
+    k : int
+
+    Returns
+    -------
+    array of float, shape (n,)
+        NaN where the true word is unknown, or where there are no more than ``k`` words.
+
+    Raises
+    ------
+    ContractError
+        If the scores are not finite.
+    """
+    if not np.isfinite(scores).all():
+        raise ContractError("Retrieval scores are not finite", then="Check the encoder's embeddings.")
+    known = words != ""
+    vocabulary, place = np.unique(words[known], return_inverse=True)
+    credit = np.full(len(scores), np.nan)
+    rows = known[true]
+    if len(vocabulary) <= k or not rows.any():
+        return credit
+    probability = _word_probability(scores[rows][:, known], place, len(vocabulary))
+    word = np.searchsorted(vocabulary, words[true[rows]])
+    own = probability[np.arange(len(word)), word][:, None]
+    # Sums of the same terms in another order differ in the last bits; such words tie.
+    level = np.isclose(probability, own, rtol=1e-9, atol=0.0)
+    better, ties = ((probability > own) & ~level).sum(axis=1), level.sum(axis=1) - 1
+    credit[rows] = np.clip((k - better) / (ties + 1), 0.0, 1.0)
+    return credit
+
+
+def uniform_chance(words: np.ndarray, k: int) -> float:
+    """Level that a guess reaches which knows the vocabulary but not how often its words come."""
+    n_words = len(np.unique(words[words != ""]))
+    return min(1.0, k / n_words) if n_words else np.nan
+
+
+def frequency_chance(words: np.ndarray, true: np.ndarray, k: int) -> np.ndarray:
+    """Level per segment (n,) of a guess that always names the most frequent words of the pool."""
+    return word_hits(np.zeros((len(true), len(words))), true, words, k)
+
+
+def _word_probability(scores: np.ndarray, place: np.ndarray, n_words: int) -> np.ndarray:
+    shifted = scores.astype(np.float64) - scores.max(axis=1, keepdims=True)
+    weight = np.exp(shifted)
+    of_word = np.eye(n_words)[place]  # (m, n_words)
+    return weight @ of_word / weight.sum(axis=1, keepdims=True)

@@ -1,0 +1,216 @@
+"""The verb ``rerun``: repeat the cell of a record from scratch and say which of its numbers come out again."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from eeg2speech_bench.core.cli import default_cache
+from eeg2speech_bench.core.errors import BenchError, UsageError
+from eeg2speech_bench.core.progress import make_console
+from eeg2speech_bench.core.records import Record, read_record
+from eeg2speech_bench.core.registry import Registry
+
+if TYPE_CHECKING:
+    from eeg2speech_bench.benchmarks.pipeline import Pipeline
+    from eeg2speech_bench.benchmarks.runner import Runner
+
+#: relative difference up to which two numbers are called equal
+TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One metric under one condition, as it was recorded and as it came out again; None where it is missing."""
+
+    metric: str
+    condition: str
+    recorded: float | None
+    repeated: float | None
+    tolerance: float
+
+    @property
+    def equal(self) -> bool:
+        """Whether the two differ by no more than the tolerance, relative or (near zero) absolute."""
+        if self.recorded is None or self.repeated is None:
+            return False
+        return math.isclose(self.recorded, self.repeated, rel_tol=self.tolerance, abs_tol=self.tolerance)
+
+
+def compare(record: Record, again: Record, tolerance: float) -> list[Comparison]:
+    """Compare all metrics of two records of one cell, in the order of the first."""
+    keys = [(entry["name"], entry["condition"]) for one in (record, again) for entry in one.metrics]
+
+    def value(one: Record, key: tuple[str, str]) -> float | None:
+        entry = one.metric(*key)
+        return None if entry is None else entry["value"]
+
+    return [Comparison(*key, value(record, key), value(again, key), tolerance) for key in dict.fromkeys(keys)]
+
+
+def differences(record: Record, now: Record, metric_versions: dict[str, int]) -> list[str]:
+    """Say what the record was made with that is not what is here.
+
+    Parameters
+    ----------
+    record, now : Record
+        What is repeated, and the record that a run would write here, before it has results.
+    metric_versions : dict of str to int
+        Versions of the metrics that are here.
+
+    Returns
+    -------
+    list of str
+        Empty if the same numbers can be expected.
+    """
+    pairs = [
+        (f"encoder {key}", record.encoder.get(key), now.encoder.get(key))
+        for key in ("distribution", "version", "source_hash", "options", "own_settings")
+        if key in record.encoder
+    ]
+    pairs += [("target", record.target.get("name"), now.target.get("name"))]
+    pairs += [("data set revision", record.dataset.get("revision"), now.dataset.get("revision"))]
+    recorded = {entry["name"]: entry["version"] for entry in record.metrics}
+    pairs += [(f"metric {name} version", version, metric_versions.get(name)) for name, version in recorded.items()]
+    return [f"{name}: {there} in the record, {here} here" for name, there, here in pairs if there != here]
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``rerun``."""
+    parser.add_argument("record", type=Path, metavar="RECORD", help="a record: results/records/<cell>.json")
+    parser.add_argument("--results", type=Path, default=Path("rerun"), metavar="DIR", help="default: ./rerun")
+    parser.add_argument("--cache", type=Path, default=default_cache(), metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--dataset", metavar="NAME|FOLDER", help="where the data lie here (default: as recorded)")
+    parser.add_argument("--device", help="auto, cpu, cuda or cuda:N (default: as recorded)")
+    parser.add_argument(
+        "--tolerance", type=float, default=TOLERANCE, metavar="X", help="relative difference (default: %(default)g)"
+    )
+    parser.add_argument("--anyway", action="store_true", help="repeat it although plugin or data are not the same")
+
+
+def run(arguments: argparse.Namespace, registry: Registry) -> int:
+    """Repeat a cell; return 0 if all numbers are equal, 1 if some differ or the cell failed.
+
+    Raises
+    ------
+    BenchError
+        If plugin, data or split are not those of the record, without ``--anyway``.
+    UsageError
+        If the record has no numbers, or would be overwritten.
+    """
+    from eeg2speech_bench.benchmarks.quiet import silence_libraries
+    from eeg2speech_bench.benchmarks.runner import results_are_writable, stoppable
+
+    record = _readable(arguments.record)
+    if arguments.results.resolve() == arguments.record.resolve().parent.parent:
+        raise UsageError(f"The rerun would overwrite {arguments.record}", then="Give another folder with --results.")
+    console = make_console()
+    runner, pipeline = _prepare(record, arguments, registry, console)
+    metric_versions = {metric.name: metric.version for metric in pipeline.metrics}
+    _refuse(differences(record, runner._new_record(pipeline), metric_versions), arguments, console)
+    results_are_writable(arguments.results)
+    silence_libraries()
+    with stoppable():
+        _refuse(_split_difference(record, runner, pipeline), arguments, console)
+        again = runner.run(pipeline)
+    if again.status != "done":
+        return 1
+    # the next rerun is to compute everything again; an interrupted one goes on, since this was not reached
+    shutil.rmtree(runner.stages.root)
+    return _show(record, again, arguments, console)
+
+
+def _readable(path: Path) -> Record:
+    from eeg2speech_bench.core.record_schema import check_record
+
+    record = read_record(path)
+    check_record(record, str(path))
+    if record.status != "done":
+        then = "Type 'eeg2speech-bench run' with its encoder and data set to finish it."
+        raise UsageError(f"Record {path} has no numbers to repeat", got=record.status, expected="done", then=then)
+    return record
+
+
+def _prepare(
+    record: Record, arguments: argparse.Namespace, registry: Registry, console: Console
+) -> tuple[Runner, Pipeline]:
+    from eeg2speech_bench.benchmarks.pipeline import Pipeline
+    from eeg2speech_bench.benchmarks.plan import find_dataset, make_cells
+    from eeg2speech_bench.benchmarks.runner import Runner
+    from eeg2speech_bench.core.config import config_from_tree
+    from eeg2speech_bench.core.environment import choose_device, choose_precision
+    from eeg2speech_bench.core.records import RecordStore
+    from eeg2speech_bench.core.stages import StageStore
+
+    cell, config = record.cell, config_from_tree(record.config)
+    typed = arguments.dataset or cell["dataset_argument"]
+    spec, argument = find_dataset(typed, registry)
+    registry.get("encoder", cell["encoder"])  # an encoder that is not here is said before data are opened
+    device = choose_device(arguments.device or record.provenance.get("device") or "auto")
+    precision = record.provenance.get("precision") or choose_precision(config.precision, device)
+    dataset = spec.load()(argument, arguments.cache, lambda line: console.print(line, markup=False, highlight=False))
+    (one,) = make_cells([cell["encoder"]], typed, dataset.name, [cell["seed"]], config, registry)
+    # stages of its own: what the cache holds may be the very run that is to be repeated
+    stages = StageStore(arguments.results / "stages" / cell["id"])
+    pipeline = Pipeline(one, dataset, registry, stages, device, precision)
+    pipeline.check_options()
+    return Runner(registry, stages, RecordStore(arguments.results), console), pipeline
+
+
+def _split_difference(record: Record, runner: Runner, pipeline: Pipeline) -> Iterator[str]:
+    """Prepare the segments and compare their split, before hours of training."""
+    runner._stage(pipeline.prepare)
+    meta = json.loads((pipeline.place(pipeline.prepare) / "meta.json").read_text(encoding="utf8"))
+    there, here = record.split["hash"], meta["split"]["hash"]
+    if there != here:
+        yield f"split hash: {there[:16]} in the record, {here[:16]} here"
+
+
+def _refuse(found: list[str] | Iterator[str], arguments: argparse.Namespace, console: Console) -> None:
+    found = list(found)
+    if found and not arguments.anyway:
+        then = "Install or give what it was made with, or add --anyway to see how much that changes."
+        raise BenchError(f"This is not what {arguments.record} was made with", got="; ".join(found), then=then)
+    for line in found:
+        console.print(f"Not the same: {line}", markup=False, highlight=False)
+
+
+def _show(record: Record, again: Record, arguments: argparse.Namespace, console: Console) -> int:
+    compared = compare(record, again, arguments.tolerance)
+    table = Table("metric", "condition", "recorded", "repeated", "difference", "", box=None, pad_edge=False)
+    for one in compared:
+        numbers = [_text(one.recorded), _text(one.repeated), _difference(one)]
+        table.add_row(Text(one.metric), Text(one.condition), *numbers, "equal" if one.equal else "DIFFERENT")
+    console.print(table)
+    for name, before in record.provenance.get("packages", {}).items():
+        now = again.provenance["packages"].get(name)
+        if now != before:
+            console.print(f"Another version: {name} {before} in the record, {now} here", markup=False, highlight=False)
+    n_equal = sum(one.equal for one in compared)
+    console.print(
+        f"{n_equal} of {len(compared)} numbers are equal within {arguments.tolerance:g} (relative). "
+        f"Record of the rerun: {arguments.results / 'records' / again.cell['id']}.json",
+        markup=False,
+        highlight=False,
+    )
+    return 0 if n_equal == len(compared) else 1
+
+
+def _text(value: float | None) -> str:
+    return "-" if value is None else f"{value:.6g}"
+
+
+def _difference(one: Comparison) -> str:
+    if one.recorded is None or one.repeated is None:
+        return "-"
+    return f"{one.repeated - one.recorded:+.2g}"

@@ -1,0 +1,13 @@
+"""Conformance: named checks on tiny data that every encoder has to pass, for the command line and for test suites."""
+
+from eeg2speech_bench.core.conformance.report import (
+    CHECKS,
+    CheckResult,
+    assert_conforms,
+    check_encoder,
+    check_names,
+    run_checks,
+    summary,
+)
+
+__all__ = ["CHECKS", "CheckResult", "assert_conforms", "check_encoder", "check_names", "run_checks", "summary"]

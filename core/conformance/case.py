@@ -1,0 +1,172 @@
+"""An encoder under examination: how checks build, train and run it, and how they say what they found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from eeg2speech_bench.core.conditioning import Conditioning, Encoder, check_conditioning, pool_tokens
+from eeg2speech_bench.core.conformance.fixtures import N_CHANS, TINY_TARGET, tiny_batch, tiny_embeddings, tiny_signal
+from eeg2speech_bench.core.contrastive.loss import ClipLoss
+from eeg2speech_bench.core.errors import ContractError
+from eeg2speech_bench.core.seeding import seed_everything
+from eeg2speech_bench.core.segments import Batch, SignalInfo, TargetInfo
+from eeg2speech_bench.core.specs import EncoderSpec
+
+Outcome = Literal["pass", "fail", "skip"]
+
+#: largest difference of outputs that should be equal, relative to the largest value; GPUs round products to 10 bits
+TOLERANCE = {"cpu": 1e-4, "cuda": 2e-2}
+
+
+class Verdict(NamedTuple):
+    """What one check found, and why."""
+
+    outcome: Outcome
+    reason: str
+
+
+def passed(reason: str) -> Verdict:
+    """Say that the encoder does what is asked."""
+    return Verdict("pass", reason)
+
+
+def failed(reason: str) -> Verdict:
+    """Say that it does not, and what to change."""
+    return Verdict("fail", reason)
+
+
+def skipped(reason: str) -> Verdict:
+    """Say why the question does not arise."""
+    return Verdict("skip", reason)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One encoder with its options, and the tiny data it is examined on.
+
+    Parameters
+    ----------
+    spec : EncoderSpec
+    options : mapping of str to object
+    target : TargetInfo
+    device : str
+    """
+
+    spec: EncoderSpec
+    options: Mapping[str, Any] = field(default_factory=dict)
+    target: TargetInfo = TINY_TARGET
+    device: str = "cpu"
+
+    def build(self, seed: int = 0, signal: SignalInfo | None = None) -> Encoder:
+        """Build the encoder from ``seed``, untrained, on the CPU.
+
+        Raises
+        ------
+        ContractError
+            If what was built is no `Encoder`.
+        """
+        plugin = self.spec.load()
+        seed_everything(seed)
+        encoder = plugin.build(signal or tiny_signal(), self.target, **self.options)
+        if not isinstance(encoder, Encoder):
+            raise ContractError(
+                f"Encoder '{self.spec.name}' was built as the wrong type",
+                got=type(encoder).__name__,
+                expected="a subclass of eeg2speech_bench.core.conditioning.Encoder",
+            )
+        return encoder
+
+    @torch.enable_grad()
+    def ready(self, seed: int = 0, signal: SignalInfo | None = None) -> Encoder:
+        """Build the encoder and train it a little, so that weights, statistics and buffers have moved."""
+        encoder = self.build(seed, signal)
+        n_chans = signal.n_chans if signal else N_CHANS
+        pairs = [(self.batch(k, n_chans), tiny_embeddings(self.target, k)) for k in range(3)]
+        if encoder.closed_form:
+            self.fit(encoder, pairs)
+        encoder.to(self.device)
+        if trainable(encoder):
+            for _ in self.train(encoder, pairs):
+                pass
+        return encoder.eval()
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The encoder as `ready` makes it, shared by the checks that only ask it."""
+        return self.ready()
+
+    def batch(self, seed: int = 0, n_chans: int = N_CHANS) -> Batch:
+        """Return eight segments on the CPU, with the sound if this encoder reads it."""
+        return tiny_batch(seed, n_chans, with_sound=self.spec.modality == "audio")
+
+    def fit(self, encoder: Encoder, pairs: list[tuple[Batch, Tensor]]) -> None:
+        """Fit in closed form, where and how a run does it: on the CPU, without gradients."""
+        with torch.no_grad():
+            encoder.fit(pairs, pairs)
+
+    def train(
+        self, encoder: Encoder, pairs: Iterable[tuple[Batch, Tensor]], learning_rate: float = 1e-3
+    ) -> Iterator[Tensor]:
+        """Train with the CLIP loss and Adam, one step per pair; yield the loss while the gradients are there."""
+        optimiser = torch.optim.Adam(trainable(encoder).values(), learning_rate)
+        encoder.train()
+        for batch, embeddings in pairs:
+            optimiser.zero_grad()
+            loss = self.loss(encoder, batch, embeddings)
+            loss.backward()
+            yield loss.detach()
+            optimiser.step()
+
+    def loss(self, encoder: Encoder, batch: Batch, embeddings: Tensor) -> Tensor:
+        """Return the CLIP loss that runs train with; ``pooled`` has no part in it."""
+        estimates = self.checked(encoder(deepcopy(batch).to(self.device)), len(batch)).embeddings
+        return ClipLoss()(estimates, pool_tokens(embeddings.to(estimates.device), estimates.shape[1]))
+
+    @torch.no_grad()
+    def encode(self, encoder: Encoder, batch: Batch) -> Conditioning:
+        """Encode a copy of ``batch`` in eval mode, and refuse what breaks the contract."""
+        encoder.eval()
+        return self.checked(encoder(deepcopy(batch).to(self.device)), len(batch))
+
+    def checked(self, conditioning: object, batch_size: int) -> Conditioning:
+        """Return ``conditioning`` if it keeps the contract; see `check_conditioning`."""
+        return check_conditioning(self.spec.name, conditioning, batch_size, self.target)
+
+    def agree(self, one: Conditioning, other: Conditioning) -> Verdict:
+        """Compare two outputs that should be equal."""
+        found = distance(one, other)
+        text = f"largest difference {found:.1e} of the largest value"
+        kind = self.device.partition(":")[0]
+        return passed(text) if found <= TOLERANCE[kind] else failed(f"{text}, expected at most {TOLERANCE[kind]:.0e}")
+
+
+def trainable(encoder: Encoder) -> dict[str, torch.nn.Parameter]:
+    """Return the parameters that gradient descent trains, by name; none where the fit is in closed form."""
+    if encoder.closed_form:
+        return {}
+    return {name: weight for name, weight in encoder.named_parameters() if weight.requires_grad}
+
+
+def distance(one: Conditioning, other: Conditioning) -> float:
+    """Return the largest difference of real tokens and of ``pooled``, relative to the largest value of ``one``.
+
+    Infinite where shapes or masks differ.
+    """
+    if one.embeddings.shape != other.embeddings.shape or not torch.equal(one.mask.cpu(), other.mask.cpu()):
+        return float("inf")
+    flat = [
+        torch.cat([c.embeddings[c.mask].flatten(), c.pooled.flatten()]).detach().float().cpu() for c in (one, other)
+    ]
+    return float((flat[0] - flat[1]).abs().max() / flat[0].abs().max().clamp(min=1e-12))
+
+
+def part(conditioning: Conditioning, rows: list[int]) -> Conditioning:
+    """Return the output for the segments ``rows``."""
+    return Conditioning(conditioning.embeddings[rows], conditioning.mask[rows], conditioning.pooled[rows])

@@ -1,0 +1,155 @@
+"""Checks of what an encoder returns: type, shapes, numbers, and that the same question gets the same answer."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import torch
+
+from eeg2speech_bench.core.conditioning import Conditioning
+from eeg2speech_bench.core.conformance.case import Case, Verdict, distance, failed, part, passed, skipped
+from eeg2speech_bench.core.conformance.fixtures import N_SEGMENTS, pick
+from eeg2speech_bench.core.errors import ContractError
+from eeg2speech_bench.core.segments import Batch
+
+#: where prepared EEG is clamped (``data.clamp_iqr``)
+CLAMP_IQR = 20.0
+
+
+def builds(case: Case) -> Verdict:
+    """It is imported, takes its options, and becomes an `Encoder`."""
+    case.spec.check_options(case.options)
+    encoder = case.build()
+    sizes = [weight.numel() for weight in encoder.parameters()]
+    adapted = "; ".join(f"{what}: {how}" for what, how in encoder.adaptations.items())
+    return passed(f"{sum(sizes):,} parameters" + (f"; adapted: {adapted}" if adapted else ""))
+
+
+def output_contract(case: Case) -> Verdict:
+    """It returns a `Conditioning` of the promised shapes, in training as in eval mode."""
+    batch, encoder = case.batch().to(case.device), case.build()
+    encoder = case.ready() if encoder.closed_form else encoder.to(case.device)
+    for training in (True, False):
+        with torch.no_grad():
+            found = encoder.train(training)(batch)
+        if isinstance(found, Conditioning):  # numbers that are not finite are another check's matter
+            found = replace(found, embeddings=found.embeddings.nan_to_num())
+        kept = case.checked(found, N_SEGMENTS)
+        wrong = _wrong_companions(kept)
+        if wrong:
+            return failed(f"{wrong} (in {'training' if training else 'eval'} mode)")
+    return passed(f"embeddings {tuple(kept.embeddings.shape)}")
+
+
+def _wrong_companions(found: Conditioning) -> str:
+    n, n_tokens, dim = found.embeddings.shape
+    if found.mask.dtype != torch.bool or found.mask.shape != (n, n_tokens):
+        return f"mask: got {found.mask.dtype} {tuple(found.mask.shape)}, expected torch.bool {(n, n_tokens)}"
+    if found.pooled.shape != (n, dim):
+        return f"pooled: got {tuple(found.pooled.shape)}, expected {(n, dim)}"
+    devices = {str(tensor.device) for tensor in (found.embeddings, found.mask, found.pooled)}
+    return f"embeddings, mask and pooled are on different devices: {', '.join(sorted(devices))}" * (len(devices) > 1)
+
+
+def dtype_and_finite(case: Case) -> Verdict:
+    """Embeddings and ``pooled`` are finite float32 numbers."""
+    found = case.encode(case.encoder, case.batch())
+    for name, tensor in (("embeddings", found.embeddings), ("pooled", found.pooled)):
+        if tensor.dtype != torch.float32:
+            return failed(f"{name}: got {tensor.dtype}, expected torch.float32")
+        if not tensor.isfinite().all():
+            return failed(f"{name}: got NaN or infinity, expected finite numbers")
+    return passed("float32, all finite")
+
+
+def deterministic_in_eval(case: Case) -> Verdict:
+    """In eval mode the same batch gives the same output twice."""
+    verdict = case.agree(*(case.encode(case.encoder, case.batch()) for _ in range(2)))
+    if verdict.outcome == "fail":
+        return failed(f"two calls, two answers ({verdict.reason}): ask self.training before drawing random numbers")
+    return verdict
+
+
+def silent_and_clamped(case: Case) -> Verdict:
+    """Silence, a dead channel, peaks at the clamp and windows without words give finite numbers."""
+    for name, batch in _awkward(case).items():
+        try:
+            found = case.encode(case.encoder, batch)
+        except ContractError as error:
+            return failed(f"{name}: {error}")
+        if not found.pooled.isfinite().all():
+            return failed(f"{name}: pooled is not finite")
+    return passed(f"finite for {', '.join(_awkward(case))}")
+
+
+def _awkward(case: Case) -> dict[str, Batch]:
+    batch = case.batch()
+    if case.spec.modality == "text":
+        return {"windows without words": replace(batch, text=("",) * N_SEGMENTS)}
+    if batch.sound is not None:
+        return {"silent sound": replace(batch, sound=torch.zeros_like(batch.sound))}
+    dead = batch.eeg.clone()
+    dead[:, 3] = 0.0
+    return {
+        "silent EEG": replace(batch, eeg=torch.zeros_like(dead)),
+        "a dead channel": replace(batch, eeg=dead),
+        f"peaks at {CLAMP_IQR:g}": replace(batch, eeg=batch.eeg.sign() * CLAMP_IQR),
+    }
+
+
+def mask(case: Case) -> Verdict:
+    """Every segment has a real token, and tokens that are not real have no part in ``pooled``."""
+    found = case.encode(case.encoder, case.batch())
+    if not found.mask.any(1).all():
+        return failed("a segment without any real token: set mask True where a token is real")
+    if found.mask.all():
+        return passed("all tokens are real")
+    weight = found.mask[..., None].float()
+    of_real = (found.embeddings * weight).sum(1) / weight.sum(1)
+    means = [replace(found, pooled=mean) for mean in (of_real, found.embeddings.mean(1))]
+    near_real, near_all = (distance(found, mean) for mean in means)
+    if near_all < 1e-5 < near_real:
+        return failed("pooled is the mean of all tokens: leave out those whose mask is False")
+    n_padded = int((~found.mask).sum())
+    return passed(
+        f"{n_padded} masked tokens; pooled is " + ("their own summary", "the mean of the rest")[near_real < 1e-5]
+    )
+
+
+def batch_order(case: Case) -> Verdict:
+    """In eval mode segments in another order get the same answers in that order."""
+    order = [5, 2, 7, 0, 3, 6, 1, 4]
+    whole = case.encode(case.encoder, case.batch())
+    return case.agree(part(whole, order), case.encode(case.encoder, pick(case.batch(), order)))
+
+
+def batch_size(case: Case) -> Verdict:
+    """In eval mode a segment gets the same answer alone as in company."""
+    batch = case.batch()
+    whole = case.encode(case.encoder, batch)
+    verdicts = [
+        case.agree(part(whole, rows), case.encode(case.encoder, pick(batch, rows))) for rows in ([0], [3], [4, 5, 6])
+    ]
+    return next((verdict for verdict in verdicts if verdict.outcome == "fail"), verdicts[-1])
+
+
+def leaves_the_batch(case: Case) -> Verdict:
+    """It changes nothing in the batch, which others read after it."""
+    batch, untouched = case.batch().to(case.device), case.batch().to(case.device)
+    with torch.no_grad():
+        case.encoder(batch)  # not through case.encode, which hands out copies
+    for item in fields(Batch):
+        one, other = getattr(batch, item.name), getattr(untouched, item.name)
+        if not (torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other):
+            return failed(f"batch.{item.name} was changed in place: work on a copy")
+    return passed("as it was")
+
+
+def cpu_gpu(case: Case) -> Verdict:
+    """CPU and GPU give the same answer."""
+    if not torch.cuda.is_available():
+        return skipped("no CUDA device")
+    on_cpu, on_gpu = replace(case, device="cpu"), replace(case, device="cuda")
+    encoder = on_cpu.ready()
+    expected = on_cpu.encode(encoder, case.batch())
+    return on_gpu.agree(expected, on_gpu.encode(encoder.to("cuda"), case.batch()))

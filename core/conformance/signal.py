@@ -1,0 +1,107 @@
+"""Checks of what an encoder does with its input: listeners, channels, and signals it has not declared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+
+from eeg2speech_bench.core.conditioning import Conditioning
+from eeg2speech_bench.core.conformance.case import Case, Verdict, distance, failed, part, passed, skipped
+from eeg2speech_bench.core.conformance.fixtures import N_CHANS, N_SEGMENTS, N_SUBJECTS, tiny_signal
+from eeg2speech_bench.core.errors import BenchError, ContractError
+from eeg2speech_bench.core.failures import reason_of
+
+
+def subject(case: Case) -> Verdict:
+    """The listener of a segment has a part in that segment's answer at most."""
+    batch = case.batch()
+    other = batch.subject.clone()
+    other[0] = (other[0] + 1) % N_SUBJECTS
+    before, after = (case.encode(case.encoder, b) for b in (batch, replace(batch, subject=other)))
+    rest = list(range(1, N_SEGMENTS))
+    verdict = case.agree(part(before, rest), part(after, rest))
+    if verdict.outcome == "fail":
+        return failed(f"another listener in segment 0 changes the other segments: {verdict.reason}")
+    uses = distance(part(before, [0]), part(after, [0])) > 0
+    return passed("uses the listener, each segment its own" if uses else "does not use the listener")
+
+
+def unseen_subject(case: Case) -> Verdict:
+    """A listener who was not in the training data is encoded, or refused in words."""
+    batch = case.batch()
+    stranger = replace(batch, subject=torch.full_like(batch.subject, N_SUBJECTS))
+    # On the CPU: an index out of range would end the whole process on a GPU.
+    on_cpu = replace(case, device="cpu")
+    encoder = on_cpu.ready()
+    advice = "give indices that are not below signal.n_subjects an answer (a mean, say), or raise a DataError"
+    return _works_or_refuses(lambda: on_cpu.encode(encoder, stranger), ("subject", "listener"), advice)
+
+
+def reads_only_its_signal(case: Case) -> Verdict:
+    """The answer depends on the signal that is declared, and on no other field of the batch."""
+    batch, other = case.batch(0), case.batch(1)
+    own = {"eeg": "eeg", "text": "text", "audio": "sound"}[case.spec.modality]
+    # A baseline may answer to the time: that is what it is there for.
+    foreign = {"eeg", "text", "sound", "window"} | (set() if case.spec.baseline else {"elapsed_s"})
+    before = case.encode(case.encoder, batch)
+    for name in sorted(foreign - {own}):
+        changed = replace(batch, **{name: getattr(other, name)})
+        if distance(before, case.encode(case.encoder, changed)) > 0:
+            return failed(f"reads batch.{name}, but declares modality '{case.spec.modality}'")
+    reads = distance(before, case.encode(case.encoder, replace(batch, **{own: getattr(other, own)}))) > 0
+    if reads:
+        return passed(f"reads batch.{own} only")
+    if case.spec.baseline:
+        return passed(f"a baseline that does not look at batch.{own}")
+    return failed(f"gives the same answer to any batch.{own}: declare it as baseline, or use the signal")
+
+
+def channel_permutation(case: Case) -> Verdict:
+    """Channels in another order, positions along with them, give the same answer."""
+    if case.spec.modality != "eeg":
+        return skipped(f"reads {case.spec.modality}, not EEG")
+    if "positions" not in case.spec.needs:
+        return skipped("does not use positions")
+    order = torch.randperm(N_CHANS, generator=torch.Generator().manual_seed(0)).tolist()
+    signal, batch = tiny_signal(), case.batch()
+    permuted = replace(signal, chs_info=tuple(signal.chs_info[channel] for channel in order))
+    # The same seed gives the same weights. Untrained: gradients would carry rounding apart.
+    one, other = (case.build(0, s).to(case.device) for s in (signal, permuted))
+    return case.agree(case.encode(one, batch), case.encode(other, replace(batch, eeg=batch.eeg[:, order])))
+
+
+def missing_channels(case: Case) -> Verdict:
+    """With one channel less it works, or refuses in words."""
+    return _with_channels(case, N_CHANS - 1)
+
+
+def extra_channels(case: Case) -> Verdict:
+    """With one channel more it works, or refuses in words."""
+    return _with_channels(case, N_CHANS + 1)
+
+
+def _with_channels(case: Case, n_chans: int) -> Verdict:
+    if case.spec.modality != "eeg":
+        return skipped(f"reads {case.spec.modality}, not EEG")
+    advice = "take the number of channels from signal.n_chans, or raise a DataError"
+    return _works_or_refuses(
+        lambda: case.encode(case.ready(signal=tiny_signal(n_chans)), case.batch(n_chans=n_chans)),
+        ("channel", "electrode", "montage"),
+        advice,
+    )
+
+
+def _works_or_refuses(encode: Callable[[], Conditioning], matter: tuple[str, ...], advice: str) -> Verdict:
+    """Pass a good output, and a refusal that names one of the words of ``matter``; fail anything else."""
+    try:
+        found = encode()
+    except ContractError:
+        raise
+    except BenchError as error:
+        named = any(word in str(error).lower() for word in matter)
+        return passed(f"refused: {error}") if named else failed(f"refused without naming the {matter[0]}: {error}")
+    except Exception as error:
+        return failed(f"{reason_of(error)}; {advice}")
+    return passed(f"encoded, embeddings {tuple(found.embeddings.shape)}")

@@ -1,0 +1,140 @@
+"""Builds the static folder: the board, a page per row, a page to listen per data set, and the records themselves."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from eeg2speech_bench.core.errors import UsageError
+from eeg2speech_bench.core.stages import explained
+from eeg2speech_bench.leaderboard.page.answers import DatasetSummary, summarise_dataset
+from eeg2speech_bench.leaderboard.page.cell import Cell
+from eeg2speech_bench.leaderboard.page.listening import render_listening
+from eeg2speech_bench.leaderboard.page.markup import STATIC, render, script_json
+from eeg2speech_bench.leaderboard.page.making import make_pages
+from eeg2speech_bench.leaderboard.page.reading import Refusal, find_sources
+from eeg2speech_bench.leaderboard.page.rows import Row, headline_names, metric_names
+from eeg2speech_bench.leaderboard.page.table_data import table_columns, table_rows
+
+#: marks a folder that this module made and may replace
+MARKER = "board.json"
+#: style sheets and licences that every board carries; scripts stand inside the pages
+ASSETS = ("board.css", "tabulator.min.css", "tabulator.LICENSE", "icon.svg")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was built.
+
+    Attributes
+    ----------
+    index : Path
+        The page to open.
+    n_cells, n_rows : int
+    refused : list of Refusal
+    """
+
+    index: Path
+    n_cells: int
+    n_rows: int
+    refused: list[Refusal]
+
+
+def build(results: list[Path], out: Path) -> Report:
+    """Write the board of all records in ``results`` into the folder ``out``, replacing a board that is there.
+
+    The folder appears whole or not at all; records that cannot be used are listed on the board and in the report.
+
+    Raises
+    ------
+    UsageError
+        If there is no record, or ``out`` holds something that is no board.
+    StorageError
+        If the folder cannot be written.
+    """
+    sources, refused = find_sources(results)
+    out = out.resolve()
+    _refuse_foreign_folder(out)
+    working = out.with_name(f".partial-{out.name}-{os.getpid()}")
+    with explained(out):
+        try:
+            _start(working)
+            made = make_pages(sources, working)
+            refused += made.refused
+            _write_board(working, made.cells, made.rows, refused)
+            _replace(out, working)
+        finally:
+            shutil.rmtree(working, ignore_errors=True)
+    return Report(out / "index.html", len(made.cells), len(made.rows), refused)
+
+
+def _refuse_foreign_folder(out: Path) -> None:
+    if out.is_dir() and (any(out.iterdir()) and not (out / MARKER).is_file()):
+        then = "Choose another folder with --out."
+        raise UsageError(f"Folder {out} holds something else", expected="no folder, an empty one or a board", then=then)
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file", expected="a folder", then="Choose another one with --out.")
+
+
+def _start(working: Path) -> None:
+    shutil.rmtree(working, ignore_errors=True)
+    for name in ("assets", "records", "rows", "listen"):
+        (working / name).mkdir(parents=True)
+    for name in ASSETS:
+        shutil.copyfile(STATIC / name, working / "assets" / name)
+
+
+def _write_board(out: Path, cells: list[Cell], rows: list[Row], refused: list[Refusal]) -> None:
+    datasets = list(dict.fromkeys(row.first.dataset for row in rows))
+    metrics, headlines = metric_names(cells), headline_names(cells)
+    summaries = []
+    for number, name in enumerate(datasets):
+        own = [row for row in rows if row.first.dataset == name]
+        listen = _write_listening(out, name, f"{number + 1}", own)
+        summaries.append(summarise_dataset(name, f"data-{number + 1}", own, headlines, listen))
+    columns = table_columns(metrics, headlines, rows)
+    data = table_rows(rows, datasets, metrics, headlines)
+    built = datetime.now(UTC).isoformat(timespec="seconds")
+    _write_index(out, summaries, columns, data, refused, len(cells), built)
+    board = {"built": built, "datasets": datasets, "columns": columns, "rows": data}
+    board["records"] = [{"cell": c.id, "file": f"records/{c.name}.json", "sha256": c.digest} for c in cells]
+    board["left_out"] = [{"file": r.path, "reason": r.reason} for r in refused]
+    (out / MARKER).write_text(json.dumps(board, allow_nan=False), encoding="utf8")
+
+
+def _write_listening(out: Path, dataset: str, name: str, rows: list[Row]) -> str:
+    page = render_listening(dataset, rows)
+    if page:
+        (out / "listen" / f"{name}.html").write_text(page, encoding="utf8")
+    return f"listen/{name}.html" if page else ""
+
+
+def _write_index(
+    out: Path,
+    summaries: list[DatasetSummary],
+    columns: list[dict[str, object]],
+    data: list[dict[str, object]],
+    refused: list[Refusal],
+    n_cells: int,
+    built: str,
+) -> None:
+    tables = {"datasets": [s.name for s in summaries], "columns": columns, "rows": data}
+    page = render(
+        "index.html", summaries=summaries, table=script_json(tables), refused=refused, n_cells=n_cells,
+        n_rows=len(data), built=built,
+    )  # fmt: skip
+    (out / "index.html").write_text(page, encoding="utf8")
+
+
+def _replace(out: Path, working: Path) -> None:
+    """Put the finished folder in its place; the old board is there until then."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    old = out.with_name(f".old-{out.name}-{os.getpid()}")
+    if out.exists():
+        out.rename(old)
+    working.rename(out)
+    shutil.rmtree(old, ignore_errors=True)

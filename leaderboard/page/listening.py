@@ -1,0 +1,30 @@
+"""The page to listen on: the same test items from every encoder of a data set, beside reference and ceilings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from eeg2speech_bench.leaderboard.page.row_page import HEARD_LABELS
+from eeg2speech_bench.leaderboard.page.markup import render
+from eeg2speech_bench.leaderboard.page.rows import Row
+
+#: clips that belong to the item; where all encoders share them they are shown once
+SHARED = ("reference", "vocoder", "autoencoder")
+OWN = ("eeg", "shift", "phase", "shuffle", "mean", "none", "audio")
+
+
+def render_listening(dataset: str, rows: Sequence[Row]) -> str:
+    """Return the page of a data set; empty if nothing of it can be heard.
+
+    Rows whose items are other pieces of speech (another number of clips, another split) stand apart. A row of several
+    seeds is heard by its lowest seed that is done, which is a rule and not a choice.
+    """
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.first.clips is not None:
+            groups.setdefault(row.first.clips.same_items, []).append(row)
+    if not groups:
+        return ""
+    return render(
+        "listen.html", dataset=dataset, groups=list(groups.values()), shared=SHARED, own=OWN, labels=HEARD_LABELS
+    )

@@ -1,0 +1,48 @@
+"""Means over the seeds of a row, of every metric under every condition."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from eeg2speech_bench.core.records import Record
+from eeg2speech_bench.leaderboard.table import LABELS
+
+#: metric, then condition, then what a record says of them
+Entries = dict[str, dict[str, dict[str, Any]]]
+
+
+def mean_entries(records: Sequence[Record]) -> Entries:
+    """Return the records' entries in the order of the table, with the means of values, bounds and listeners.
+
+    Chance, pool and counts are those of the first record; one record's entries are its own.
+    """
+    found: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for record in records:
+        for entry in record.metrics:
+            found.setdefault(str(entry["name"]), {}).setdefault(str(entry["condition"]), []).append(entry)
+    order = {name: i for i, name in enumerate(LABELS)}
+    names = sorted(found, key=lambda name: (order.get(name, len(order)), name))
+    return {name: {c: _mean(entries) for c, entries in found[name].items()} for name in names}
+
+
+def largest_p(records: Sequence[Record]) -> dict[tuple[str, str], float]:
+    """Return for each metric and control the largest p of all seeds."""
+    largest: dict[tuple[str, str], float] = {}
+    for record in records:
+        for test in record.tests:
+            key = (test["metric"], test["control"])
+            largest[key] = max(largest.get(key, 0.0), test["p"])
+    return largest
+
+
+def _mean(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    if len(entries) == 1:
+        return entries[0]
+    listeners: dict[str, list[float]] = {}
+    for entry in entries:
+        for listener, value in entry["per_subject"].items():
+            listeners.setdefault(listener, []).append(value)
+    means = {name: math.fsum(e[name] for e in entries) / len(entries) for name in ("value", "low", "high")}
+    return entries[0] | means | {"per_subject": {k: math.fsum(v) / len(v) for k, v in listeners.items()}}

@@ -1,0 +1,92 @@
+"""Cost against quality: every encoder of a data set, and those that no other beats at lower cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from markupsafe import Markup, escape
+
+from eeg2speech_bench.leaderboard.page.plots import Scale, axis, short, svg
+
+WIDTH, HEIGHT, LEFT = 560, 320, 56
+#: so many points are all named; of more, only the front
+FEW = 8
+
+
+@dataclass(frozen=True)
+class Point:
+    """One encoder: cost to the right, quality upwards, and where its figures come from."""
+
+    name: str
+    cost: float
+    quality: float
+    low: float
+    high: float
+    href: str
+    kind: Literal["encoder", "baseline", "ceiling"]
+    distinguishable: bool
+
+
+def front(points: list[Point]) -> list[Point]:
+    """Return the points that no other reaches at the same cost or less, cheapest first; ceilings take no part."""
+    best: list[Point] = []
+    for point in sorted(points, key=lambda p: (p.cost, -p.quality)):
+        if point.kind != "ceiling" and (not best or point.quality > best[-1].quality):
+            best.append(point)
+    return best
+
+
+def cost_quality(points: list[Point], cost: str, quality: str, chance: float | None) -> Markup:
+    """Draw the points over a logarithmic cost axis; the front is a line, its members are named."""
+    x = Scale([p.cost for p in points], (LEFT, WIDTH - 90), log=True)
+    y = Scale([*(p.low for p in points), *(p.high for p in points), chance or 0.0], (HEIGHT - 46, 16))
+    best = front(points)
+    parts = [axis(x, HEIGHT - 46, 16)]
+    for t in y.ticks():
+        parts.append(f'<path class="grid" d="M{LEFT} {y(t)}H{WIDTH - 90}"/>'
+                     f'<text class="tick" x="50" y="{y(t) + 4:g}" text-anchor="end">{short(t)}</text>')  # fmt: skip
+    if chance is not None:
+        parts.append(f'<path class="chance" d="M{LEFT} {y(chance)}H{WIDTH - 90}"/>'
+                     f'<text class="tick" x="{WIDTH - 86}" y="{y(chance) + 4:g}">chance</text>')  # fmt: skip
+    if best:
+        steps = "".join(f"H{x(p.cost)}V{y(p.quality)}" for p in best[1:])
+        start = f"M{x(best[0].cost)} {y(best[0].quality)}"
+        parts.append(f'<path class="front" d="{start}{steps}H{WIDTH - 90}"/>')
+    parts += [_mark(p, x, y) for p in sorted(points, key=lambda p: p in best)]
+    parts += _names(points if len(points) <= FEW else best, best, x, y)
+    parts.append(f'<text x="{LEFT}" y="{HEIGHT - 8}">{escape(cost)} (logarithmic)</text>'
+                 f'<text x="4" y="11">{escape(quality)}</text>')  # fmt: skip
+    return svg(WIDTH, HEIGHT, f"{quality} over {cost}", "".join(parts))
+
+
+def _mark(point: Point, x: Scale, y: Scale) -> str:
+    """Shape says the kind, filling whether it is told from no signal; nothing rests on colour alone."""
+    cx, cy = x(point.cost), y(point.quality)
+    shapes = {
+        "encoder": f'<circle cx="{cx}" cy="{cy}" r="5.5"/>',
+        "baseline": f'<rect x="{cx - 5:g}" y="{cy - 5:g}" width="10" height="10"/>',
+        "ceiling": f'<path d="M{cx} {cy - 7:g}l7 7l-7 7l-7 -7z"/>',
+    }
+    state = "signal" if point.distinguishable else "none"
+    said = "" if point.distinguishable else ", not distinguishable from no signal"
+    title = f"{point.name} ({point.kind}): {point.quality:.3f} [{point.low:.2f}, {point.high:.2f}] at {short(point.cost)}{said}"
+    return (
+        f'<a href="{escape(point.href)}" class="mark {state}"><title>{escape(title)}</title>'
+        f'<path class="whisker" d="M{cx} {y(point.low)}V{y(point.high)}"/>{shapes[point.kind]}</a>'
+    )
+
+
+def _names(points: list[Point], best: list[Point], x: Scale, y: Scale) -> list[str]:
+    """Name points beside their marks: up and to the left of the front nothing can be, the others to the right."""
+    parts, last = [], float("-inf")
+    for point in sorted(points, key=lambda p: -p.quality):
+        at = y(point.quality) - 8
+        if at - last < 13 and last > float("-inf"):
+            continue  # too close to the name above; its mark says it on hover
+        last = at
+        left = point in best and x(point.cost) > LEFT + 80
+        place = f'x="{x(point.cost) - 8:g}" text-anchor="end"' if left else f'x="{x(point.cost) + 9:g}"'
+        name = point.name if len(point.name) <= 24 else point.name[:23] + "…"
+        parts.append(f'<text class="name" {place} y="{at:g}">{escape(name)}</text>')
+    return parts

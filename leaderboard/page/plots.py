@@ -1,0 +1,209 @@
+"""Plots of one cell as inline SVG: colours come from the page's style, so they follow light and dark."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from eeg2speech_bench.leaderboard.table import CONDITION_LABELS, CONDITIONS
+
+CEILINGS = ("audio", "autoencoder", "vocoder")
+WIDTH = 560
+ROW = 22
+
+
+class Scale:
+    """Maps values to pixels, linearly or by their logarithm."""
+
+    def __init__(self, values: Sequence[float], pixels: tuple[float, float], *, log: bool = False) -> None:
+        self._log = log
+        low, high = min(values), max(values)
+        if log:
+            low, high = math.log10(low), math.log10(high)
+        room = (high - low) * 0.04 or 0.5
+        self._low, self._high = low - room, high + room
+        self._slope = (pixels[1] - pixels[0]) / (self._high - self._low)
+        self._start = pixels[0] - self._slope * self._low
+
+    def __call__(self, value: float) -> float:
+        """Return the pixel of a value, to a tenth."""
+        return round(self._start + self._slope * (math.log10(value) if self._log else value), 1)
+
+    def ticks(self) -> list[float]:
+        """Return four to ten round values inside the range."""
+        if self._log:
+            return _log_ticks(self._low, self._high)
+        raw = (self._high - self._low) / 5
+        step = 10 ** math.floor(math.log10(raw))
+        step *= next(m for m in (1, 2, 2.5, 5, 10) if m * step >= raw)
+        first = math.ceil(self._low / step)
+        return [round(i * step, 10) for i in range(first, math.floor(self._high / step) + 1)]
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    steps = (1,) if high - low > 3 else (1, 2, 5) if high - low > 1 else (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)
+    decades = range(math.floor(low), math.ceil(high) + 1)
+    return [m * 10**d for d in decades for m in steps if low <= math.log10(m * 10**d) <= high]
+
+
+def short(value: float) -> str:
+    """Return a number in few characters."""
+    if value and abs(value) >= 1e6:
+        return f"{value / 1e6:g}M"
+    return f"{value / 1e3:g}k" if abs(value) >= 1e4 else f"{value:.4g}"
+
+
+def svg(width: float, height: float, label: str, body: str) -> Markup:
+    """Wrap the parts of a picture; ``label`` is read to those who do not see it."""
+    return Markup(
+        f'<svg class="plot" width="{width:g}" viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(label)}">{body}</svg>'
+    )
+
+
+def control_bars(entries: dict[str, dict[str, Any]], label: str) -> Markup:
+    """Draw one bar per condition with its interval, and chance as a dashed line.
+
+    Parameters
+    ----------
+    entries : dict
+        Condition, then the record's metric entry.
+    label : str
+        What the values are.
+    """
+    shown = [c for c in CONDITIONS if c in entries]
+    chance = entries["eeg"].get("chance")
+    values = [e[k] for e in entries.values() for k in ("value", "low", "high")] + [0.0, chance or 0.0]
+    x, height = Scale(values, (190, WIDTH - 50)), ROW * len(shown) + 26
+    parts = [axis(x, height - 20, 4)]
+    for number, condition in enumerate(shown):
+        y, entry = 4 + ROW * number, entries[condition]
+        left, right = sorted((x(0), x(entry["value"])))
+        kind = "eeg" if condition == "eeg" else "ceil" if condition in CEILINGS else "ctl"
+        whisker = f"M{x(entry['low'])} {y + 10}H{x(entry['high'])}"
+        parts.append(
+            f'<text class="{kind}" x="182" y="{y + 14}" text-anchor="end">{CONDITION_LABELS[condition]}</text>'
+            f'<rect class="{kind}" x="{left}" y="{y + 4}" width="{max(right - left, 1):g}" height="12" rx="2"/>'
+            f'<path class="whisker" d="{whisker}"/>'
+            f'<text x="{WIDTH - 4}" y="{y + 14}" text-anchor="end">{entry["value"]:.3f}</text>'
+        )
+    parts.append(_chance_line(x, chance, 2, height - 20))
+    return svg(WIDTH, height, f"{label} for the EEG, its controls and the ceilings", "".join(parts))
+
+
+def subject_dots(
+    eeg: dict[str, Any],
+    seeds: Sequence[dict[str, float]],
+    control: dict[str, Any] | None,
+    label: str,
+    *,
+    proportion: bool,
+) -> Markup:
+    """Draw one dot per listener, best first, with the same listener's control and the band that guessing reaches.
+
+    Parameters
+    ----------
+    eeg, control : dict
+        Entries with ``per_subject``, means over seeds.
+    seeds : sequence of dict
+        Each seed's own values by listener, drawn small behind the mean; empty for one seed.
+    proportion : bool
+        Values are shares of hits, so guessing is binomial with about ``n / listeners`` segments each.
+    """
+    subjects = sorted(eeg["per_subject"].items(), key=lambda pair: -pair[1])
+    controls = (control or {}).get("per_subject") or {}
+    chance, n_each = eeg.get("chance"), round(eeg["n"] / max(len(subjects), 1))
+    band = guessing_band(n_each, chance) if proportion and chance and chance < 1 and n_each else None
+    values = [v for _, v in subjects] + list(controls.values()) + [0.0, chance or 0.0, *(band or ())]
+    values += [v for seed in seeds for v in seed.values()]
+    step = min(40.0, max(6.0, 480 / len(subjects)))
+    width, height = 64 + step * len(subjects), 190
+    y = Scale(values, (height - 34, 10))
+    parts = [_rows(y, 44, width - 6)]
+    if band:
+        parts.append(f'<rect class="band" x="44" y="{y(band[1])}" width="{width - 50:g}" '
+                     f'height="{y(band[0]) - y(band[1]):.1f}"><title>95 % of guessing listeners: {band[0]:.3f} to '
+                     f"{band[1]:.3f}</title></rect>")  # fmt: skip
+    if chance is not None:
+        parts.append(f'<path class="chance" d="M44 {y(chance)}H{width - 6:g}"/>')
+    for number, (subject, value) in enumerate(subjects):
+        cx = round(44 + step * (number + 0.5), 1)
+        if subject in controls:
+            parts.append(f'<path class="ctl" d="M{cx - 5:g} {y(controls[subject])}h10"/>')
+        parts += [f'<circle class="seed" cx="{cx}" cy="{y(s[subject])}" r="2.5"/>' for s in seeds if subject in s]
+        title = escape(f"listener {subject}: {value:.3f}")
+        parts.append(f'<circle class="eeg" cx="{cx}" cy="{y(value)}" r="4.5"><title>{title}</title></circle>')
+        if step >= 16:
+            name = escape(str(subject)[:4])
+            parts.append(f'<text class="tick" x="{cx}" y="{height - 18}" text-anchor="middle">{name}</text>')
+    parts.append(f'<text class="tick" x="44" y="{height - 4}">listeners, best first</text>')
+    return svg(max(width, 200), height, f"{label} of every listener", "".join(parts))
+
+
+def curves(lines: dict[int, list[tuple[float, float]]], name: str, step_name: str) -> Markup:
+    """Draw the learning curve of every seed; ``step_name`` is what the horizontal axis counts."""
+    width, height = 280, 150
+    points = [point for line in lines.values() for point in line]
+    x = Scale([p[0] for p in points], (44, width - 10))
+    y = Scale([p[1] for p in points], (height - 34, 10))
+    drawn = "".join(
+        f'<path class="curve" d="M{"L".join(f"{x(a)} {y(b)}" for a, b in line)}">'
+        f"<title>seed {seed}: from {short(line[0][1])} to {short(line[-1][1])}</title></path>"
+        for seed, line in lines.items()
+    )
+    ticks = "".join(
+        f'<text class="tick" x="{x(t)}" y="{height - 20}" text-anchor="middle">{short(t)}</text>'
+        for t in x.ticks()[:: 1 + len(x.ticks()) // 6]
+    )
+    foot = f'<text class="tick" x="44" y="{height - 4}">{escape(step_name)}</text>'
+    body = _rows(y, 44, width - 10) + ticks + drawn + foot
+    return svg(width, height, f"{name} over {step_name}", body)
+
+
+def axis(x: Scale, bottom: float, top: float) -> str:
+    """Return vertical grid lines with their values below."""
+    return "".join(
+        f'<path class="grid" d="M{x(t)} {top:g}V{bottom:g}"/>'
+        f'<text class="tick" x="{x(t)}" y="{bottom + 14:g}" text-anchor="middle">{short(t)}</text>'
+        for t in x.ticks()
+    )
+
+
+def _rows(y: Scale, left: float, right: float) -> str:
+    return "".join(
+        f'<path class="grid" d="M{left:g} {y(t)}H{right:g}"/>'
+        f'<text class="tick" x="{left - 6:g}" y="{y(t) + 4:g}" text-anchor="end">{short(t)}</text>'
+        for t in y.ticks()
+    )
+
+
+def _chance_line(x: Scale, chance: float | None, top: float, bottom: float) -> str:
+    if chance is None:
+        return ""
+    return f'<path class="chance" d="M{x(chance)} {top:g}V{bottom:g}"><title>chance {chance:.4f}</title></path>'
+
+
+@lru_cache(maxsize=4096)
+def guessing_band(n: int, chance: float, share: float = 0.95) -> tuple[float, float]:
+    """Return the shares of hits between which ``share`` of guessers with ``n`` trials lie (binomial quantiles).
+
+    Examples
+    --------
+    >>> guessing_band(100, 0.5)
+    (0.4, 0.6)
+    """
+    tail, below = (1 - share) / 2, 0.0
+    low = high = 0
+    for k in range(n + 1):
+        log_mass = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+        mass = math.exp(log_mass + k * math.log(chance) + (n - k) * math.log1p(-chance))
+        if below < tail <= below + mass:
+            low = k
+        below += mass
+        high = k
+        if below >= 1 - tail:
+            break
+    return low / n, high / n

@@ -1,0 +1,158 @@
+"""The page of one row: its cells, scores beside controls, listeners, learning curves, cost, what was run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from eeg2speech_bench.core.records import Record
+from eeg2speech_bench.leaderboard.page import plots
+from eeg2speech_bench.leaderboard.page.clips import CONDITIONS as HEARD
+from eeg2speech_bench.leaderboard.page.means import Entries, largest_p, mean_entries
+from eeg2speech_bench.leaderboard.page.markup import render
+from eeg2speech_bench.leaderboard.page.rows import Row, ended_text, p_text
+from eeg2speech_bench.leaderboard.table import CONDITION_LABELS, CONDITIONS, LABELS
+
+#: metrics with pictures, where the row has them
+PICTURED = ("top1", "identification", "mel_correlation")
+#: metrics that are shares of hits
+PROPORTIONS = ("top1", "top5", "top10", "identification")
+HEARD_LABELS = {"reference": "true speech", **CONDITION_LABELS}
+
+
+def render_row(row: Row, records: Sequence[Record]) -> str:
+    """Return the page of a row; ``records`` are those of its cells, in their order."""
+    done = [record for record in records if record.status == "done"]
+    entries = mean_entries(done)
+    return render(
+        "row.html",
+        row=row,
+        records=dict(zip((cell.name for cell in row.cells), records, strict=True)),
+        record=records[row.cells.index(row.first)],
+        skipped={stage: why for record in records for stage, why in record.skipped.items()},
+        labels=LABELS,
+        condition_labels=CONDITION_LABELS,
+        headlines=[name for name in entries if row.mean(name) and row.state(name)],
+        heads=[(LABELS.get(name, name), next(iter(found.values()))) for name, found in entries.items()],
+        table=_table(entries, largest_p(done)),
+        pictures=list(_pictures(entries, done)),
+        curves=list(_curves(done, [cell.seed for cell in row.done])),
+        stages=_stages(records),
+        facts=_facts(row, records),
+        ended_text=ended_text,
+        p_text=p_text,
+        heard=HEARD,
+        heard_labels=HEARD_LABELS,
+    )
+
+
+def flat(tree: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield ``section.key = value`` lines of a nested dictionary."""
+    for key, value in tree.items():
+        if isinstance(value, dict) and value:
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key} = {value}"
+
+
+def _facts(row: Row, records: Sequence[Record]) -> dict[str, str]:
+    """Return what was run as text; what seeds share is said once, what differs with the seed before it."""
+    first = records[row.cells.index(row.first)]
+    environments = [list(flat({k: v for k, v in r.provenance.items() if k != "stages"})) for r in records]
+    shared = [line for line in environments[0] if all(line in lines for lines in environments[1:])]
+    known = set(shared)
+    own = [f"seed {cell.seed}: {line}" for cell, lines in zip(row.cells, environments, strict=True) for line in lines if line not in known]
+    training = [line for line in flat(first.training) if ".history = " not in line]
+    return {
+        "Configuration": "\n".join(flat(first.config)),
+        "Encoder, target, data and split": "\n".join(_origin(first)),
+        f"Training, seed {row.first.seed}": "\n".join(training),
+        "Environment": "\n".join([*shared, *own]),
+    }
+
+
+def _origin(record: Record) -> Iterator[str]:
+    for name in ("cell", "encoder", "target", "dataset", "split"):
+        yield from flat(getattr(record, name), f"{name}.")
+
+
+def _table(entries: Entries, tested: dict[tuple[str, str], float]) -> Markup:
+    """Return table rows: a condition each, every metric with its interval, p where the EEG was tested against it.
+
+    Made here and not by the template, which would take most of the time of a large board; names are escaped.
+    """
+    others = {c for found in entries.values() for c in found}.difference(CONDITIONS)
+    rows = []
+    for condition in (*CONDITIONS, *sorted(others)):
+        values = [(found.get(condition), tested.get((name, condition))) for name, found in entries.items()]
+        if any(entry for entry, _ in values):
+            label = escape(CONDITION_LABELS.get(condition, condition))
+            kind = ' class="eeg"' if condition == "eeg" else ""
+            cells = "".join(_table_cell(entry, p) for entry, p in values)
+            rows.append(f'<tr{kind}><th scope="row">{label}</th>{cells}</tr>')
+    return Markup("".join(rows))
+
+
+def _table_cell(entry: dict[str, Any] | None, p: float | None) -> str:
+    if entry is None:
+        return "<td>–</td>"
+    tested = "" if p is None else f"<small>{escape(p_text(p))}</small>"
+    return f"<td>{entry['value']:.3f}<small>{entry['low']:.3f} to {entry['high']:.3f}</small>{tested}</td>"
+
+
+def _pictures(entries: Entries, records: Sequence[Record]) -> Iterator[tuple[str, Markup, Markup | None]]:
+    for name in PICTURED:
+        found = entries.get(name, {})
+        if "eeg" not in found:
+            continue
+        label, dots = LABELS[name], None
+        if found["eeg"]["per_subject"]:
+            seeds = [entry["per_subject"] for r in records if (entry := r.metric(name)) is not None]
+            dots = plots.subject_dots(
+                found["eeg"], seeds if len(seeds) > 1 else [], _hardest(found), label, proportion=name in PROPORTIONS
+            )
+        yield label, plots.control_bars(found, label), dots
+
+
+def _hardest(found: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
+    controls = [found[c] for c in CONDITIONS if c in found and c != "eeg" and c not in plots.CEILINGS]
+    return max(controls, key=lambda entry: entry["value"], default=None)
+
+
+def _curves(records: Sequence[Record], seeds: Sequence[int]) -> Iterator[tuple[str, Markup]]:
+    """Yield every series in the histories of the trained stages, a line per seed."""
+    series: dict[tuple[str, str, str], dict[int, list[tuple[float, float]]]] = {}
+    for record, seed in zip(records, seeds, strict=True):
+        for stage, trained in record.training.items():
+            history = trained.get("history") if isinstance(trained, dict) else None
+            step = next((name for name in ("step", "epoch") if history and name in history[0]), "")
+            for name in (k for k in history[0] if step and k not in ("step", "epoch")) if history else ():
+                points = [(e[step], e[name]) for e in history if _is_number(e.get(name))]
+                if len(points) > 1:
+                    series.setdefault((stage, name, step), {})[seed] = points
+    for (stage, name, step), lines in series.items():
+        title = f"{stage}: {name.replace('_', ' ')}"
+        yield title, plots.curves(lines, title, step)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _stages(records: Sequence[Record]) -> dict[str, Any]:
+    """Return the cost of every stage as text, the mean over cells of whatever numbers the records have on it."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for record in records:
+        for stage in record.provenance.get("stages", []):
+            costs = found.setdefault(str(stage.get("name", "")), {})
+            for name in (k for k, value in stage.items() if _is_number(value)):
+                costs.setdefault(name, []).append(stage[name])
+    names = list(dict.fromkeys(name for costs in found.values() for name in costs))
+    rows = [(stage, [_cost_text(costs.get(name)) for name in names]) for stage, costs in found.items()]
+    return {"heads": [name.replace("_", " ") for name in names], "rows": rows}
+
+
+def _cost_text(values: list[float] | None) -> str:
+    return "–" if not values else f"{sum(values) / len(values):,.1f}"

@@ -1,0 +1,171 @@
+"""Rows of the table: the seeds of one encoder under one configuration, as means that lead back to their cells."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from eeg2speech_bench.leaderboard.page.cell import Cell, Score, plain_name
+from eeg2speech_bench.leaderboard.table import CONTROL_METRICS, NO_SIGNAL
+
+Kind = Literal["encoder", "baseline", "ceiling"]
+State = Literal["signal", "mixed", "none", "failed", ""]
+#: metrics shown at first; the others are one click away
+FIRST_METRICS = ("top1", "top10", "identification", "mel_correlation", "estoi")
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A metric over the seeds of a row.
+
+    Attributes
+    ----------
+    value, low, high : float
+        Means of the values and of the bounds of the seeds' intervals.
+    spread : float, optional
+        Standard deviation between seeds; None for one seed.
+    control, ceiling : float, optional
+        Means of what the best control without signal and the true audio embedding reach.
+    listeners : tuple of float, optional
+        Lowest and highest value of a single listener in any seed.
+    first : Score
+        Of the lowest seed: chance, pool and the rest that seeds share.
+    """
+
+    value: float
+    low: float
+    high: float
+    spread: float | None
+    control: float | None
+    ceiling: float | None
+    listeners: tuple[float, float] | None
+    first: Score
+
+
+@dataclass
+class Row:
+    """Cells that differ in nothing but the seed, in the order of their seeds."""
+
+    cells: list[Cell]
+
+    @cached_property
+    def first(self) -> Cell:
+        """The cell that stands for the row where one has to: the lowest seed that is done, else the lowest."""
+        return self.done[0] if self.done else self.cells[0]
+
+    @cached_property
+    def done(self) -> list[Cell]:
+        """Cells with scores."""
+        return [cell for cell in self.cells if cell.status == "done"]
+
+    @cached_property
+    def name(self) -> str:
+        """File name without ending of the row's page: readable, and unlike that of any other row."""
+        split = next((cell.split_hash for cell in self.cells if cell.split_hash), "")
+        readable = plain_name(f"{self.first.encoder}-{self.first.dataset}-{self.first.preset}")[:80]
+        return f"{readable}-{self.first.key}{split[:8]}"
+
+    @property
+    def kind(self) -> Kind:
+        """What the encoder is there for."""
+        return "ceiling" if self.first.ceiling else "baseline" if self.first.baseline else "encoder"
+
+    def mean(self, metric: str) -> Mean | None:
+        """Return a metric's mean over seeds, None if no cell has it."""
+        scores = [cell.scores[metric] for cell in self.done if metric in cell.scores]
+        if not scores:
+            return None
+        value, low, high = (math.fsum(s[i] for s in scores) / len(scores) for i in range(3))
+        spread = None
+        if len(scores) > 1:
+            spread = math.sqrt(math.fsum((s.value - value) ** 2 for s in scores) / (len(scores) - 1))
+        control, ceiling = (_mean_of_known(getattr(s, n) for s in scores) for n in ("control_value", "ceiling"))
+        subjects = [x for s in scores for x in (s.subject_low, s.subject_high) if x is not None]
+        listeners = (min(subjects), max(subjects)) if subjects else None
+        return Mean(value, low, high, spread, control, ceiling, listeners, scores[0])
+
+    def cost(self, name: str) -> float | None:
+        """Return the mean over all cells that say it of ``seconds``, ``memory_mb`` or ``parameters``."""
+        return _mean_of_known(getattr(cell, name) for cell in (self.done or self.cells))
+
+    def state(self, metric: str) -> State:
+        """Return what the row says of a headline metric, in one word."""
+        if not self.done:
+            return "failed"
+        told = [cell.verdicts[metric]["distinguishable"] for cell in self.done if metric in cell.verdicts]
+        if not told:
+            return ""
+        return "signal" if all(told) else "mixed" if any(told) else "none"
+
+    def verdict(self, metric: str) -> str:
+        """Return what the row says of a headline metric, in the record's words; the largest p of the seeds."""
+        if not self.done:
+            return ended_text(self.first)
+        verdicts = [cell.verdicts[metric] for cell in self.done if metric in cell.verdicts]
+        state = self.state(metric)
+        if state == "signal":
+            return f"signal, {p_text(max(v['p'] for v in verdicts))}"
+        if state == "mixed":
+            n = sum(v["distinguishable"] for v in verdicts)
+            return f"signal in {n} of {len(verdicts)} seeds, in the others {NO_SIGNAL}"
+        return NO_SIGNAL if state == "none" else "not run"
+
+
+def ended_text(cell: Cell) -> str:
+    """Return how a cell without scores ended: its status, phase and reason."""
+    return f"{cell.status.upper()} in {cell.error}"
+
+
+def p_text(p: float) -> str:
+    """Return a p value as papers write it."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def make_rows(cells: Iterable[Cell]) -> list[Row]:
+    """Group cells into rows, the best retrieval of each data set first and those without scores last.
+
+    A cell that ended before its split was made joins the row that is like it in all else.
+    """
+    groups: dict[tuple[str, str], list[Cell]] = {}
+    # cells with a split first, so that those without find the row to join
+    for cell in sorted(cells, key=lambda c: (not c.split_hash, c.dataset, c.seed, c.id)):
+        like = [key for key in groups if key[0] == cell.key] if not cell.split_hash else []
+        groups.setdefault(like[0] if like else (cell.key, cell.split_hash), []).append(cell)
+    rows = [Row(sorted(group, key=lambda c: (c.seed, c.id))) for group in groups.values()]
+    return sorted(rows, key=_order)
+
+
+def metric_names(cells: Iterable[Cell]) -> list[str]:
+    """Return the metrics that the records hold, the suite's own first in its order."""
+    found = {name for cell in cells for name in cell.scores}
+    known = [name for name in (*FIRST_METRICS, *CONTROL_METRICS) if name in found]
+    return [*dict.fromkeys(known), *sorted(found.difference(known))]
+
+
+def headline_names(cells: Iterable[Cell]) -> list[str]:
+    """Return the metrics that have a verdict, retrieval first."""
+    found = {name for cell in cells for name in cell.verdicts}
+    return [name for name in metric_names(cells) if name in found]
+
+
+def variants(rows: Sequence[Row]) -> dict[int, str]:
+    """Return what to add to the preset's name where rows would otherwise read the same, by position."""
+    seen: dict[tuple[str, ...], list[int]] = {}
+    for number, row in enumerate(rows):
+        c = row.first
+        seen.setdefault((c.encoder, c.dataset, c.preset, c.target), []).append(number)
+    alike = [number for numbers in seen.values() if len(numbers) > 1 for number in numbers]
+    return {number: rows[number].first.key[:4] for number in alike}
+
+
+def _mean_of_known(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return math.fsum(known) / len(known) if known else None
+
+
+def _order(row: Row) -> tuple[Any, ...]:
+    mean = row.mean("top1")
+    return (row.first.dataset, -(mean.value if mean else -math.inf), row.first.encoder, row.first.preset, row.first.id)

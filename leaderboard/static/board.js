@@ -1,0 +1,231 @@
+// The board: Tabulator draws, sorts and scrolls; this file says what a cell looks like, filters, and keeps the address.
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const $ = (id) => document.getElementById(id);
+  const tabs = [...document.querySelectorAll("[data-tab]")];
+  const state = { tab: "0", sort: null };
+  const narrow = innerWidth < 700;
+  const firstScore = data.columns.find((c) => c.kind === "score");
+
+  // a row's cells come as lists, to keep the page small
+  for (const row of data.rows.filter((r) => r.cells)) {
+    row._children = row.cells.map(([id, seed, minutes, error, scores, verdicts]) => {
+      const cell = { e: `seed ${seed}`, n: String(seed), h: `${row.h}#${id}`, min: minutes, p: row.p };
+      if (error) Object.assign(cell, { err: error, s: error.split(" ")[0].toLowerCase() });
+      scores.forEach((numbers, i) => {
+        if (numbers) Object.assign(cell, { [`m${i}`]: numbers[0], [`x${i}`]: [numbers[1], numbers[2], null, null, null, "", null] });
+      });
+      for (const [i, [text, word]] of Object.entries(verdicts)) Object.assign(cell, { [`v${i}`]: text, [`w${i}`]: word });
+      return cell;
+    });
+  }
+
+  // ---- cells: text enters as text content only
+  const make = (tag, className, text) => {
+    const element = document.createElement(tag);
+    if (className) element.className = className;
+    if (text !== undefined) element.textContent = text;
+    return element;
+  };
+  const place = (element, from, to) => {
+    element.style.left = `${from}%`;
+    if (to !== undefined) element.style.width = `${Math.max(to - from, 1)}%`;
+    return element;
+  };
+  const digits = (value) => (Math.abs(value) < 10 ? value.toFixed(3) : value.toFixed(1));
+  const scoreText = (value, x) => {
+    if (value === undefined || value === null) return "–";
+    const spread = x[2] === null ? "" : ` ± ${digits(x[2])}`;
+    return `${digits(value)} [${x[0].toFixed(2)}, ${x[1].toFixed(2)}]${spread}`;
+  };
+  const numberText = (kind, value) => {
+    if (value === undefined || value === null) return "–";
+    return kind === "count" ? Math.round(value).toLocaleString("en") : value.toFixed(1);
+  };
+  const ranges = {};
+  for (const column of data.columns.filter((c) => c.kind === "score")) {
+    const n = column.f.slice(1);
+    const all = data.rows.filter((r) => r[`x${n}`]).flatMap((r) => [r[`x${n}`][0], r[`x${n}`][1], r[`x${n}`][3] ?? 0]);
+    ranges[n] = [Math.min(0, ...all), Math.max(...all, 1e-9)];
+  }
+  const score = (column) => (cell) => {
+    const n = column.f.slice(1), row = cell.getData(), value = row[column.f], x = row[`x${n}`];
+    if (!x) return make("span", "muted", "–");
+    const box = make("div", "score"), [low, high] = ranges[n];
+    const at = (v) => (100 * (v - low)) / (high - low);
+    const top = box.appendChild(make("div"));
+    top.append(make("b", "", digits(value)), make("small", "", ` ${scoreText(value, x).replace(/^\S+ /, "")}`));
+    const bar = box.appendChild(make("div", "interval"));
+    bar.append(place(make("i", "range"), at(x[0]), at(x[1])), place(make("i", "point"), at(value)));
+    if (x[3] !== null) bar.append(place(make("i", "chance"), at(x[3])));
+    box.title = [
+      x[3] === null ? "" : `chance ${digits(x[3])}`,
+      x[4] === null ? "" : `best control ${digits(x[4])} (${x[5]})`,
+      x[6] === null ? "" : `true audio embedding ${digits(x[6])}`,
+    ].filter(Boolean).join("; ");
+    return box;
+  };
+  const verdict = (column) => (cell) => make("span", `verdict ${cell.getData()[`w${column.f.slice(1)}`] ?? ""}`, cell.getValue() ?? "");
+  const name = (cell) => {
+    const row = cell.getData(), box = make("span", "name");
+    const link = box.appendChild(make("a", "", row.e));
+    link.href = row.h;
+    if (row.k) box.append(make("span", `badge ${row.k}`, row.k));
+    if (row.err) box.append(make("span", "badge failed", row.s));
+    return box;
+  };
+  const datasetText = (row) => (row.d === undefined ? "" : data.datasets[row.d]);
+  const shownText = (column, row) => {
+    if (column.kind === "score") return scoreText(row[column.f], row[`x${column.f.slice(1)}`]);
+    if (column.kind === "name") return row.k ? `${row.e} (${row.k})` : row.e;
+    if (column.f === "d") return datasetText(row);
+    if (column.kind === "count" || column.kind === "number") return numberText(column.kind, row[column.f]);
+    return row[column.f] ?? "";
+  };
+  const head = (column) => () => {
+    const box = make("span", "", column.title);
+    box.title = column.note;
+    if (column.higher === false) box.append(" ↓");
+    return box;
+  };
+  const define = (column) => {
+    const numeric = ["score", "count", "number"].includes(column.kind);
+    const formatters = { name, score: score(column), verdict: verdict(column) };
+    return {
+      field: column.f, title: column.title, titleFormatter: head(column),
+      formatter: formatters[column.kind] ?? ((cell) => make("span", "", shownText(column, cell.getData()))),
+      sorter: numeric ? "number" : (a, b, one, two) => shownText(column, one.getData()).localeCompare(shownText(column, two.getData())),
+      sorterParams: { alignEmptyValues: "bottom" },
+      headerSortStartingDir: numeric && column.higher !== false ? "desc" : "asc",
+      headerSortTristate: false, visible: column.shown && column.f !== "d",
+      frozen: column.kind === "name" && !narrow,
+      responsive: column.kind === "name" ? 0 : column === firstScore ? 1 : column.kind === "verdict" ? 2 : column.kind === "score" ? 3 : 4,
+      hozAlign: column.kind === "count" || column.kind === "number" ? "right" : "left",
+      maxWidth: column.kind === "name" ? 280 : false, minWidth: column.kind === "score" ? 150 : column.kind === "name" ? 140 : 70,
+      widthGrow: 1,
+    };
+  };
+  const folded = (items) => {
+    const list = make("dl", "folded");
+    for (const { title, value } of items) {
+      list.append(make("dt", "", title));
+      const content = list.appendChild(make("dd"));
+      if (value instanceof Node) content.append(value); else content.textContent = value;
+    }
+    return items.length ? list : "";
+  };
+
+  const columns = data.columns.map(define);
+  if (narrow) columns.unshift({ formatter: "responsiveCollapse", width: 36, headerSort: false, responsive: 0, resizable: false });
+  $("board").hidden = false;
+  const table = new Tabulator("#table", {
+    data: data.rows, columns, maxHeight: "80vh", layout: "fitDataFill", index: "h",
+    dataTree: true, dataTreeStartExpanded: false, dataTreeFilter: false, dataTreeSort: false, dataTreeElementColumn: "e",
+    dataTreeExpandElement: '<button type="button" class="tree" aria-label="show the cells of this row">+</button>',
+    dataTreeCollapseElement: '<button type="button" class="tree" aria-label="hide the cells of this row">−</button>',
+    responsiveLayout: narrow ? "collapse" : false, responsiveLayoutCollapseStartOpen: false,
+    responsiveLayoutCollapseFormatter: folded,
+    placeholder: "No row is like that.", headerSortClickElement: "header",
+  });
+
+  // ---- filters, tabs, address
+  const find = $("find"), boxes = ["baseline", "ceiling", "failed", "none"];
+  const verdictFields = data.columns.filter((c) => c.kind === "verdict").map((c) => c.f);
+  const textOf = (row) => [row.e, row.k, row.t, row.p, datasetText(row), row.err, ...verdictFields.map((f) => row[f])].join(" ").toLowerCase();
+  const noSignal = (row) => verdictFields.length && verdictFields.every((f) => ["none", "", undefined].includes(row[`w${f.slice(1)}`])) && !row.err;
+  const keep = (row) =>
+    (state.tab === "all" || String(row.d) === state.tab) &&
+    ($("show-baseline").checked || row.k !== "baseline") && ($("show-ceiling").checked || row.k !== "ceiling") &&
+    ($("show-failed").checked || !row.err) && ($("show-none").checked || !noSignal(row)) &&
+    find.value.toLowerCase().split(/\s+/).every((word) => textOf(row).includes(word));
+  const remember = () => {
+    const address = new URLSearchParams();
+    if (state.tab !== "0") address.set("data", state.tab === "all" ? "all" : data.datasets[state.tab]);
+    if (find.value) address.set("find", find.value);
+    const hidden = boxes.filter((b) => !$(`show-${b}`).checked);
+    if (hidden.length) address.set("hide", hidden.join());
+    if ($("all-columns").checked) address.set("columns", "all");
+    if (state.sort) address.set("sort", state.sort);
+    history.replaceState(null, "", `#${address}`);
+  };
+  const count = () => {
+    const rows = table.getData("active").filter((r) => r.d !== undefined).length;
+    const all = data.rows.filter((r) => state.tab === "all" || String(r.d) === state.tab).length;
+    $("count").textContent = `${rows} of ${all} rows`;
+  };
+  const refresh = () => { table.setFilter(keep); count(); remember(); };
+  const choose = (tab) => {
+    state.tab = tab;
+    for (const button of tabs) {
+      const mine = button.dataset.tab === tab;
+      button.setAttribute("aria-selected", mine);
+      button.tabIndex = mine ? 0 : -1;
+    }
+    for (const section of document.querySelectorAll("section.dataset")) section.hidden = section.dataset.dataset !== tab;
+    table[tab === "all" ? "showColumn" : "hideColumn"]("d");
+  };
+  const showColumns = () => {
+    for (const c of data.columns.filter((c) => !c.shown)) table[$("all-columns").checked ? "showColumn" : "hideColumn"](c.f);
+  };
+  const sortBy = (text) => {
+    const [title, direction] = text.split(",");
+    const column = data.columns.find((c) => c.title === title);
+    if (column) table.setSort(column.f, direction === "asc" ? "asc" : "desc");
+  };
+  const recall = () => {
+    const address = new URLSearchParams(location.hash.slice(1));
+    const named = data.datasets.indexOf(address.get("data"));
+    find.value = address.get("find") ?? "";
+    for (const b of boxes) $(`show-${b}`).checked = !(address.get("hide") ?? "").split(",").includes(b);
+    $("all-columns").checked = address.get("columns") === "all";
+    choose(address.get("data") === "all" ? "all" : String(Math.max(named, 0)));
+    showColumns();
+    if (address.get("sort")) sortBy(address.get("sort"));
+    else if (firstScore) table.setSort(firstScore.f, firstScore.higher ? "desc" : "asc");
+    refresh();
+  };
+  // a column's head is reached by Tab and sorted by Enter or Space
+  const keyboard = () => {
+    for (const element of document.querySelectorAll("#table .tabulator-col.tabulator-sortable")) {
+      element.tabIndex = 0;
+      element.onkeydown = (event) => {
+        if (event.key !== "Enter" && event.key !== " ") return;
+        event.preventDefault();
+        element.querySelector(".tabulator-col-content").click();
+      };
+    }
+  };
+  table.on("tableBuilt", () => {
+    keyboard();
+    recall();
+    document.querySelector(".tabs").hidden = tabs.length < 2;
+    table.on("dataSorted", (sorters) => {
+      const column = data.columns.find((c) => c.f === sorters[0]?.field);
+      state.sort = column ? `${column.title},${sorters[0].dir}` : null;
+      remember();
+    });
+    addEventListener("hashchange", () => { if (/[=]/.test(location.hash)) recall(); });
+    document.documentElement.dataset.ready = "true";
+  });
+  for (const button of tabs) {
+    button.addEventListener("click", () => { choose(button.dataset.tab); refresh(); });
+    button.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (!step) return;
+      const next = tabs[(tabs.indexOf(button) + step + tabs.length) % tabs.length];
+      next.focus();
+      next.click();
+    });
+  }
+  find.addEventListener("input", refresh);
+  for (const b of boxes) $(`show-${b}`).addEventListener("change", refresh);
+  $("all-columns").addEventListener("change", () => { showColumns(); remember(); });
+  $("tools").addEventListener("submit", (event) => event.preventDefault());
+  for (const button of document.querySelectorAll("[data-export]")) {
+    button.addEventListener("click", () => {
+      const shown = data.columns.filter((c) => table.getColumn(c.f).isVisible() || (narrow && c.shown && c.f !== "d"));
+      const rows = table.getData("active").filter((r) => r.d !== undefined);
+      Exports.save(button.dataset.export, { columns: shown.map((c) => c.title), rows: rows.map((r) => shown.map((c) => shownText(c, r))) });
+    });
+  }
+})();

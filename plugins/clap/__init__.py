@@ -1,0 +1,1 @@
+"""CLAP, contrastive language-audio pretraining: what its audio target and its two encoders share."""

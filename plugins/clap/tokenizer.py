@@ -1,0 +1,75 @@
+"""Text to tokens: the bytes themselves for towers trained from scratch, RoBERTa's pieces for pretrained ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from eeg2speech_bench.core.errors import BenchError
+
+#: LAION trained the text tower on texts cut at this many tokens
+MAX_TOKENS = 77
+#: RoBERTa's numbers for the start of a text, padding and the end of a text
+START, PADDING, END = 0, 1, 2
+#: the three above, then the 256 bytes
+N_BYTE_TOKENS = 3 + 256
+
+#: maps texts to ``input_ids`` and ``attention_mask``, both LongTensor of shape (batch, n_tokens)
+Tokenize = Callable[[Sequence[str]], dict[str, Tensor]]
+
+
+def byte_tokens(texts: Sequence[str], max_tokens: int) -> dict[str, Tensor]:
+    """Turn texts into their UTF-8 bytes between a start and an end token; needs no vocabulary and no download.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        May be empty strings: a window of silence is a start and an end.
+    max_tokens : int
+        Longer texts are cut, the end token included.
+
+    Returns
+    -------
+    dict of LongTensor
+        ``input_ids`` and ``attention_mask``, shape (batch, n_tokens).
+    """
+    rows = [torch.tensor([START, *(3 + byte for byte in text.encode()[: max_tokens - 2]), END]) for text in texts]
+    ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PADDING)
+    return {"input_ids": ids, "attention_mask": (ids != PADDING).long()}
+
+
+def load_tokenizer(name: str, revision: str | None = None) -> Tokenize:
+    """Load RoBERTa's tokenizer as the pretrained text towers use it.
+
+    Parameters
+    ----------
+    name : str
+        Hub id, or a local folder in the format of transformers.
+    revision : str, optional
+        Branch, tag or commit on the hub.
+
+    Raises
+    ------
+    BenchError
+        If it can neither be downloaded nor found in a folder.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(name, revision=revision or "main")
+    except (OSError, ValueError) as error:
+        raise BenchError(
+            "Encoder 'clap-text' cannot load its tokenizer",
+            got=f"'{name}' ({str(error).splitlines()[0]})",
+            expected="a Hugging Face id that can be downloaded, or a local folder with tokenizer files",
+            then="Set encoder.clap-text.tokenizer to a folder that holds roberta-base's tokenizer.",
+        ) from error
+
+    def tokenize(texts: Sequence[str]) -> dict[str, Tensor]:
+        tokens = tokenizer(list(texts), padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
+        return {"input_ids": tokens["input_ids"], "attention_mask": tokens["attention_mask"]}
+
+    return tokenize

@@ -1,0 +1,230 @@
+"""Pretrained CLAP: from the hub, from a folder, or from a checkpoint of LAION in its original layout."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Iterable
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import ClapConfig, ClapModel
+
+from eeg2speech_bench.core.errors import BenchError
+from eeg2speech_bench.plugins.clap.front_end import front_end
+
+State = dict[str, Tensor]
+
+#: where checkpoints keep CLAP: LAION's own trainer, AudioLDM's and its training code
+PREFIXES = ("module.", "cond_stage_model.model.", "clap.model.")
+#: parts of the original that no embedding passes through: the classifier, the projections of a later loss, the
+#: spectrogram (compared and then made by our front end), and what is computed anew
+UNUSED = re.compile(
+    r"_transform\.|\.tscam_conv\.|\.head\.|\.spectrogram_extractor\.|\.logmel_extractor\.|\.attn_mask$|^attn_mask$"
+    r"|\.position_ids$|\.token_type_ids$|\.relative_position_index$"
+)
+FILTER_BANK = "audio_branch.logmel_extractor.melW"
+AUDIO, TEXT = "audio_model.audio_encoder.", "text_model."
+
+
+@lru_cache(maxsize=1)
+def load_clap(weights: str) -> ClapModel:
+    """Load a pretrained CLAP; target and encoder of a cell share the one that was loaded last.
+
+    Parameters
+    ----------
+    weights : str
+        A hub id, pinned if it ends in ``@revision``; a local folder in the format of transformers; or a file in
+        LAION's original layout (``630k-audioset-best.pt``), also inside a checkpoint of AudioLDM.
+
+    Returns
+    -------
+    ClapModel
+        Frozen, in evaluation mode, on the CPU. Do not train it.
+
+    Raises
+    ------
+    BenchError
+        If it cannot be found or read, or keys are missing or too many.
+    """
+    path = Path(weights).expanduser()
+    network = _from_original(path) if path.is_file() else _from_transformers(weights)
+    return network.eval().requires_grad_(False)
+
+
+def split_revision(weights: str) -> tuple[str, str | None]:
+    """Split ``"name@revision"``; a local path is taken whole."""
+    if Path(weights).expanduser().exists():
+        return str(Path(weights).expanduser()), None
+    name, _, revision = weights.partition("@")
+    return name, revision or None
+
+
+def _from_transformers(weights: str) -> ClapModel:
+    name, revision = split_revision(weights)
+    try:
+        network, report = ClapModel.from_pretrained(name, revision=revision or "main", output_loading_info=True)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise BenchError(
+            "CLAP cannot be loaded",
+            got=f"'{weights}' ({str(error).splitlines()[0]})",
+            expected="a Hugging Face id that can be downloaded, a local folder with config.json and weights, "
+            "or a checkpoint file of LAION",
+            then="Download it where there is a network and set weights to that folder or file.",
+        ) from error
+    # What transformers does not know, it does not use; the files on the hub differ in such leftovers.
+    _check(weights, network, report["missing_keys"], ())
+    return network
+
+
+def _check(source: str, network: ClapModel, absent: Iterable[str], unexpected: Collection[str]) -> None:
+    """Refuse a checkpoint that leaves a weight unfilled; buffers are computed, but for those of the batch norm."""
+    wanted = {name for name, _ in network.named_parameters()}
+    missing = [key for key in absent if key in wanted or ".running_" in key]
+    if missing or unexpected:
+        shown = ", ".join([f"no {key}" for key in sorted(missing)[:3]] + [f"also {k}" for k in sorted(unexpected)[:3]])
+        raise BenchError(
+            f"{source} is not a checkpoint of CLAP with HTSAT and RoBERTa",
+            got=f"{len(missing)} missing and {len(unexpected)} unexpected keys ({shown})",
+            expected="all weights of both towers and projections, and no others",
+            then="Choose a checkpoint of LAION's CLAP, such as laion/clap-htsat-unfused.",
+        )
+
+
+def _from_original(path: Path) -> ClapModel:
+    from eeg2speech_bench.core.generator.checkpoints import read_checkpoint
+
+    # The best score so far lies beside the weights as a NumPy number, which torch does not count as safe by itself.
+    scalar = np.float64().__reduce__()[0]
+    numbers = [scalar, (scalar, "numpy.core.multiarray.scalar"), np.dtype, type(np.dtype(np.float64))]
+    with torch.serialization.safe_globals(numbers):
+        state = _under_prefix(read_checkpoint(path))
+    _check_filter_bank(state, path)
+    renamed = rename_original(state)
+    try:
+        network = ClapModel(_config(renamed))
+        report = network.load_state_dict(renamed, strict=False)
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise BenchError(
+            f"{path} is not a checkpoint of CLAP with HTSAT and RoBERTa",
+            got=f"no {error.args[0]}" if isinstance(error, KeyError) else str(error).strip().splitlines()[-1].strip(),
+            expected="audio_branch, text_branch and their projections",
+            then="Choose a checkpoint of LAION's CLAP, such as 630k-audioset-best.pt.",
+        ) from error
+    _check(str(path), network, report.missing_keys, report.unexpected_keys)
+    return network
+
+
+def _under_prefix(state: State) -> State:
+    for prefix in PREFIXES:
+        inner = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+        if inner:
+            return inner
+    return state
+
+
+def _check_filter_bank(state: State, path: Path) -> None:
+    """Compare the filter bank that a network without fusion carries (n_bins, n_mels) with our front end's."""
+    bank = state.get(FILTER_BANK)
+    if bank is None or _is_fused(state):
+        return
+    ours = front_end("slaney").mel_scale.fb.cpu()
+    if bank.shape != ours.shape or not torch.allclose(bank.float(), ours, atol=1e-5):
+        raise BenchError(
+            f"{path} was trained with another front end",
+            got=f"a filter bank of shape {tuple(bank.shape)} that differs from ours",
+            expected="64 slaney bands of 50 to 14000 Hz at 48 kHz",
+            then="Use a checkpoint of LAION's HTSAT configurations.",
+        )
+
+
+def _is_fused(state: State) -> bool:
+    return any(".fusion_model." in key for key in state)
+
+
+def rename_original(state: State) -> State:
+    """Give the weights of LAION's network the names of transformers' ClapModel; leave out what it does not have.
+
+    Parameters
+    ----------
+    state : dict of str to Tensor
+        In the original layout, without a prefix: ``audio_branch.``, ``text_branch.``, ``audio_projection.``,
+        ``text_projection.``, ``logit_scale_a``, ``logit_scale_t``.
+    """
+    renamed: State = {}
+    for key, value in state.items():
+        if UNUSED.search(key):
+            continue
+        name = _renamed(key)
+        if ".qkv." in name:  # one matrix of queries, keys and values, in this order
+            for part, third in zip(("query", "key", "value"), value.chunk(3), strict=True):
+                renamed[name.replace("qkv", part)] = third
+        else:
+            renamed[name] = value
+    return renamed
+
+
+def _renamed(key: str) -> str:
+    key = re.sub(r"_projection\.([02])\.", lambda m: f"_projection.linear{int(m[1]) // 2 + 1}.", key)
+    if key.startswith("text_branch."):
+        return key.replace("text_branch.", TEXT, 1)
+    if not key.startswith("audio_branch."):
+        return key
+    for old, new in (
+        ("audio_branch.", AUDIO),
+        (".bn0.", ".batch_norm."),
+        (".attn.proj.", ".attention.output.dense."),
+        (".attn.", ".attention.self."),
+        (".mlp.fc1.", ".intermediate.dense."),
+        (".mlp.fc2.", ".output.dense."),
+        (".norm1.", ".layernorm_before."),
+        (".norm2.", ".layernorm_after."),
+    ):
+        key = key.replace(old, new)
+    return key
+
+
+def _config(state: State) -> ClapConfig:
+    """Read the sizes of both towers off the shapes of their weights (names of transformers)."""
+    proj = state[f"{AUDIO}patch_embed.proj.weight"]
+    depths = _depths(state)
+    first = [
+        state[f"{AUDIO}layers.{stage}.blocks.0.attention.self.relative_position_bias_table"]
+        for stage in range(len(depths))
+    ]
+    words, positions = (state[f"{TEXT}embeddings.{kind}_embeddings.weight"] for kind in ("word", "position"))
+    audio = {
+        "patch_embeds_hidden_size": proj.shape[0],
+        "patch_size": proj.shape[-1],
+        "depths": depths,
+        "num_attention_heads": [table.shape[1] for table in first],
+        "window_size": (math.isqrt(first[0].shape[0]) + 1) // 2,
+        "num_mel_bins": state[f"{AUDIO}batch_norm.weight"].shape[0],
+        "hidden_size": state["audio_projection.linear1.weight"].shape[1],
+        "enable_fusion": _is_fused(state),
+        "fusion_type": "aff_2d" if _is_fused(state) else None,
+    }
+    text = {
+        "vocab_size": words.shape[0],
+        "hidden_size": words.shape[1],
+        "num_hidden_layers": len({key.split(".")[3] for key in state if key.startswith(f"{TEXT}encoder.layer.")}),
+        "num_attention_heads": words.shape[1] // 64,  # RoBERTa's heads have 64 dimensions at every size
+        "intermediate_size": state[f"{TEXT}encoder.layer.0.intermediate.dense.weight"].shape[0],
+        "max_position_embeddings": positions.shape[0],
+        "type_vocab_size": state[f"{TEXT}embeddings.token_type_embeddings.weight"].shape[0],
+        "layer_norm_eps": 1e-5,  # RoBERTa's; not the default of transformers' CLAP
+    }
+    dim = state["audio_projection.linear2.weight"].shape[0]
+    return ClapConfig(text_config=text, audio_config=audio, projection_dim=dim)
+
+
+def _depths(state: State) -> list[int]:
+    """Count the blocks of each stage of the audio tower."""
+    found = {m.groups() for m in map(re.compile(r".*layers\.(\d+)\.blocks\.(\d+)\.").match, state) if m}
+    if not found:
+        raise KeyError(f"{AUDIO}layers")
+    stages = [int(stage) for stage, _ in found]
+    return [stages.count(stage) for stage in range(max(stages) + 1)]

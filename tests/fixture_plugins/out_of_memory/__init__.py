@@ -1,0 +1,9 @@
+"""A plugin that loads, and fails in training."""
+
+from eeg2speech_bench.core.hookspecs import hookimpl
+from eeg2speech_bench.core.specs import EncoderSpec
+
+
+@hookimpl
+def register_encoders():
+    return [EncoderSpec("out-of-memory", "out_of_memory.encoder:Greedy", "fails in training")]
