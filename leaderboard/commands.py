@@ -11,6 +11,9 @@ from typing import NamedTuple
 from eeg2speech_bench.core.errors import StorageError, UsageError
 from eeg2speech_bench.core.records import Record, RecordStore, read_record
 from eeg2speech_bench.core.registry import Registry
+from eeg2speech_bench.leaderboard.merging import configure_merge, run_merge
+from eeg2speech_bench.leaderboard.sharing import configure_pull, configure_push, run_pull, run_push
+from eeg2speech_bench.leaderboard.validation import configure_validate, run_validate
 
 
 class Action(NamedTuple):
@@ -29,9 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     for name, action in ACTIONS.items():
         # an option that is left out must not undo what stands before the action
         left_out = argparse.SUPPRESS if name == "show" else None
-        own = actions.add_parser(
-            name, help=action.summary, description=action.summary, argument_default=left_out
-        )
+        own = actions.add_parser(name, help=action.summary, description=action.summary, argument_default=left_out)
         action.configure(own)
 
 
@@ -105,4 +106,12 @@ def _build(arguments: argparse.Namespace) -> int:
 ACTIONS = {
     "show": Action("print the table of all records (this is what no action does)", _configure_show, _show),
     "build": Action("write the board as a folder of static pages, with audio", _configure_build, _build),
+    "merge": Action("take the cells of other results folders into one", configure_merge, run_merge),
+    "validate": Action(
+        "check every record and file, as one does before accepting them", configure_validate, run_validate
+    ),
+    "push": Action(
+        "share records and audio: a Hugging Face dataset repository, or any fsspec URL", configure_push, run_push
+    ),
+    "pull": Action("take in shared records, those that are valid", configure_pull, run_pull),
 }

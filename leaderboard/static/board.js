@@ -82,6 +82,14 @@
     if (column.kind === "count" || column.kind === "number") return numberText(column.kind, row[column.f]);
     return row[column.f] ?? "";
   };
+  // for machines: numbers as numbers, the interval in columns of its own
+  const numbersOf = (c) => {
+    if (c.kind === "count" || c.kind === "number") return [[c.title, (r) => r[c.f] ?? null]];
+    if (c.kind === "name") return [[c.title, (r) => r.e], ["kind", (r) => r.k || "encoder"]];
+    if (c.kind !== "score") return [[c.title, (r) => shownText(c, r)]];
+    const beside = (i) => (r) => r[`x${c.f.slice(1)}`]?.[i] ?? null;
+    return [[c.title, (r) => r[c.f] ?? null], [`${c.title} low`, beside(0)], [`${c.title} high`, beside(1)], [`${c.title} seed SD`, beside(2)], [`${c.title} chance`, beside(3)]];
+  };
   const head = (column) => () => {
     const box = make("span", "", column.title);
     box.title = column.note;
@@ -101,7 +109,7 @@
       frozen: column.kind === "name" && !narrow,
       responsive: column.kind === "name" ? 0 : column === firstScore ? 1 : column.kind === "verdict" ? 2 : column.kind === "score" ? 3 : 4,
       hozAlign: column.kind === "count" || column.kind === "number" ? "right" : "left",
-      maxWidth: column.kind === "name" ? 280 : false, minWidth: column.kind === "score" ? 150 : column.kind === "name" ? 140 : 70,
+      maxWidth: column.kind === "name" ? (narrow ? 150 : 280) : false, minWidth: column.kind === "score" ? 150 : column.kind === "name" ? 140 : 70,
       widthGrow: 1,
     };
   };
@@ -120,7 +128,7 @@
   $("board").hidden = false;
   const table = new Tabulator("#table", {
     data: data.rows, columns, maxHeight: "80vh", layout: "fitDataFill", index: "h",
-    dataTree: true, dataTreeStartExpanded: false, dataTreeFilter: false, dataTreeSort: false, dataTreeElementColumn: "e",
+    dataTree: !narrow, dataTreeStartExpanded: false, dataTreeFilter: false, dataTreeSort: false, dataTreeElementColumn: "e",
     dataTreeExpandElement: '<button type="button" class="tree" aria-label="show the cells of this row">+</button>',
     dataTreeCollapseElement: '<button type="button" class="tree" aria-label="hide the cells of this row">−</button>',
     responsiveLayout: narrow ? "collapse" : false, responsiveLayoutCollapseStartOpen: false,
@@ -153,7 +161,7 @@
     const all = data.rows.filter((r) => state.tab === "all" || String(r.d) === state.tab).length;
     $("count").textContent = `${rows} of ${all} rows`;
   };
-  const refresh = () => { table.setFilter(keep); count(); remember(); };
+  const refresh = () => { table.setFilter(keep); count(); if (!state.recalling) remember(); };
   const choose = (tab) => {
     state.tab = tab;
     for (const button of tabs) {
@@ -168,11 +176,12 @@
     for (const c of data.columns.filter((c) => !c.shown)) table[$("all-columns").checked ? "showColumn" : "hideColumn"](c.f);
   };
   const sortBy = (text) => {
-    const [title, direction] = text.split(",");
+    const comma = text.lastIndexOf(","), title = text.slice(0, comma), direction = text.slice(comma + 1);
     const column = data.columns.find((c) => c.title === title);
     if (column) table.setSort(column.f, direction === "asc" ? "asc" : "desc");
   };
   const recall = () => {
+    state.recalling = true; // each step below would else write a half-read address
     const address = new URLSearchParams(location.hash.slice(1));
     const named = data.datasets.indexOf(address.get("data"));
     find.value = address.get("find") ?? "";
@@ -182,6 +191,7 @@
     showColumns();
     if (address.get("sort")) sortBy(address.get("sort"));
     else if (firstScore) table.setSort(firstScore.f, firstScore.higher ? "desc" : "asc");
+    state.recalling = false;
     refresh();
   };
   // a column's head is reached by Tab and sorted by Enter or Space
@@ -197,13 +207,13 @@
   };
   table.on("tableBuilt", () => {
     keyboard();
-    recall();
-    document.querySelector(".tabs").hidden = tabs.length < 2;
     table.on("dataSorted", (sorters) => {
       const column = data.columns.find((c) => c.f === sorters[0]?.field);
       state.sort = column ? `${column.title},${sorters[0].dir}` : null;
-      remember();
+      if (!state.recalling) remember();
     });
+    recall();
+    document.querySelector(".tabs").hidden = tabs.length < 2;
     addEventListener("hashchange", () => { if (/[=]/.test(location.hash)) recall(); });
     document.documentElement.dataset.ready = "true";
   });
@@ -225,7 +235,8 @@
     button.addEventListener("click", () => {
       const shown = data.columns.filter((c) => table.getColumn(c.f).isVisible() || (narrow && c.shown && c.f !== "d"));
       const rows = table.getData("active").filter((r) => r.d !== undefined);
-      Exports.save(button.dataset.export, { columns: shown.map((c) => c.title), rows: rows.map((r) => shown.map((c) => shownText(c, r))) });
+      const parts = shown.flatMap(["csv", "json"].includes(button.dataset.export) ? numbersOf : (c) => [[c.title, (r) => shownText(c, r)]]);
+      Exports.save(button.dataset.export, { columns: parts.map((p) => p[0]), rows: rows.map((r) => parts.map((p) => p[1](r))) });
     });
   }
 })();

@@ -12,7 +12,7 @@ const Exports = (() => {
     "|": "$|$",
   };
   const texCell = (text) => String(text ?? "").replace(/[\\{}$&#_%~^±<>·|]/g, (sign) => texSigns[sign]).replace(/\s+/g, " ");
-  const mdCell = (text) => String(text ?? "").replace(/[\\`*_[\]|]/g, "\\$&").replaceAll("<", "&lt;").replace(/\s+/g, " ");
+  const mdCell = (text) => String(text ?? "").replace(/[\\`*_[\]|]/g, "\\$&").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replace(/\s+/g, " ");
   const line = (cells, cell) => cells.map(cell);
   return {
     csv: { ending: "csv", type: "text/csv", write: (t) => [t.columns, ...t.rows].map((r) => line(r, csvCell).join(",")).join("\r\n") + "\r\n" },

@@ -55,6 +55,8 @@ def test_a_cells_id_is_a_file_name(name):
     assert is_safe_name(name)
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", ".a", "a/b", "a\\b", "a b", "a\n", "a\x00", "a:b", "x" * 201, "脳" * 67])
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", ".a", "a/b", "a\\b", "a b", "a\n", "a\x00", "a:b", "x" * 201, "脳" * 67]
+)
 def test_what_leads_elsewhere_or_is_invisible_is_no_file_name(name):
     assert not is_safe_name(name)
