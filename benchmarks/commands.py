@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from eeg2speech_bench.core.cli import default_cache, run_verb
 from eeg2speech_bench.core.config import load_config, preset_names
+from eeg2speech_bench.core.errors import BenchError, UsageError
 from eeg2speech_bench.core.progress import make_console
 from eeg2speech_bench.core.registry import Registry
 
@@ -73,8 +75,21 @@ def run(arguments: argparse.Namespace, registry: Registry) -> int:
         console.print_json(config.model_dump_json())
         return 0
     for pipeline in pipelines:
-        pipeline.check_options()
+        _refuse_wrong_options(pipeline)
+    if registry.broken:
+        said = f"{len(registry.broken)} plugin(s) are broken and left out: see 'eeg2speech-bench encoders --broken'."
+        console.print(said, markup=False, highlight=False)
     return _run_all(pipelines, arguments, registry)
+
+
+def _refuse_wrong_options(pipeline: Any) -> None:
+    """Refuse what the user typed wrong before anything runs; a plugin that is broken fails in its own cell."""
+    try:
+        pipeline.check_options()
+    except UsageError:
+        raise
+    except BenchError:
+        return
 
 
 def _shorthands(arguments: argparse.Namespace) -> list[str]:

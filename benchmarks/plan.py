@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from eeg2speech_bench.benchmarks.cells import Cell
@@ -136,12 +137,17 @@ def print_plan(pipelines: list[Pipeline], dataset: SpeechDataset, results: Path,
     for pipeline in pipelines:
         missing: list[str] = []
         reused: list[str] = []
-        for stage in pipeline.stages():
-            there = stage.key in planned or first.store.find(stage) is not None
-            (reused if there else missing).append(stage.name)
-            planned.add(stage.key)
-        to_run += missing
         label = f"{pipeline.cell.label}, seed {pipeline.cell.seed}"
+        try:
+            stages = {stage.key: stage for stage in pipeline.stages()}
+        except Exception as error:  # a plugin whose source is not there costs its own row
+            table.add_row(label, pipeline.target.name, escape(f"cannot run: {error}"), "none")
+            continue
+        for key, stage in stages.items():
+            there = key in planned or first.store.find(stage) is not None
+            (reused if there else missing).append(stage.name)
+            planned.add(key)
+        to_run += missing
         table.add_row(label, pipeline.target.name, ", ".join(missing) or "none", ", ".join(reused) or "none")
     console.print(table)
     for name, reason in first.skipped().items():

@@ -175,8 +175,13 @@ class Runner:
 
 
 def _source_hash(spec: Spec) -> str:
-    """Return one hash of all source that an encoder is made of."""
-    return hashlib.sha256(" ".join(map(source_hash, plugin_code(spec))).encode()).hexdigest()[:16]
+    """Return one hash of all source that an encoder is made of; a module that is gone has none."""
+    try:
+        modules = plugin_code(spec)
+        hashes = [source_hash(module) for module in modules]
+    except (BenchError, SyntaxError):
+        return "unknown"
+    return hashlib.sha256(" ".join(hashes).encode()).hexdigest()[:16]
 
 
 def _describe_error(phase: str, error: BaseException) -> dict[str, Any]:
@@ -184,7 +189,7 @@ def _describe_error(phase: str, error: BaseException) -> dict[str, Any]:
     return {
         "phase": phase,
         "type": type(error).__name__,
-        "message": str(error),
+        "message": str(error) or type(error).__name__,  # MemoryError says nothing
         "traceback": lines[-TRACEBACK_LINES:],
     }
 

@@ -43,7 +43,9 @@ class Spec:
         module, _, attribute = self.target.partition(":")
         try:
             return getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
+        except BenchError:
+            raise
+        except (Exception, SystemExit) as error:  # whatever a plugin does at import costs itself alone
             raise BenchError(
                 f"{self.kind.capitalize()} '{self.name}' could not be imported from {self.target}",
                 got=f"{type(error).__name__}: {error}",

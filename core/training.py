@@ -10,6 +10,8 @@ from typing import Any
 import lightning as L
 import torch
 
+from eeg2speech_bench.core.errors import ContractError
+
 
 class KeepBest(L.Callback):
     """Keeps a copy of the weights with the highest monitored value and puts it back after training."""
@@ -84,12 +86,17 @@ def fit(
     ------
     KeyboardInterrupt
         If the user stopped it. Lightning would end the process instead, and leave Ctrl-C switched off.
+    ContractError
+        If what is trained tried to end the process.
     """
     handler = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(module, _loader(train), None if valid is None else _loader(valid))
     except SystemExit as stop:
         signal.signal(signal.SIGINT, handler)
+        if not isinstance(stop.__context__, KeyboardInterrupt):
+            name = type(module).__name__
+            raise ContractError(f"What {name} trains called sys.exit", then="Raise an error instead.") from stop
         raise KeyboardInterrupt from stop
     if trainer.interrupted:
         raise KeyboardInterrupt

@@ -58,13 +58,13 @@ def _check_entry(entry: dict[str, Any], subjects: np.ndarray, values: np.ndarray
     if set(listeners) != set(entry["per_subject"]):
         raise StorageError(f"{name} names other listeners than its segments", expected=", ".join(listeners)[:200])
     # the entry does not say how it was aggregated, so it has to agree in full with one of the two ways
-    computed = [statistics.estimate(values, subjects, aggregate) for aggregate in ("mean", "median")]
-    for aggregate, value in zip((np.mean, np.median), computed, strict=True):
-        own = [aggregate(values[subjects == listener]) for listener in listeners]
-        recorded = [entry["per_subject"][listener] for listener in listeners]
-        if np.allclose([entry["value"], *recorded], [value, *own], rtol=RELATIVE, atol=ABSOLUTE):
-            return
-    expected = f"a mean of {computed[0]:.6g} or a median of {computed[1]:.6g}, and its listeners' values"
+    recorded = [entry["value"], *(entry["per_subject"][listener] for listener in listeners)]
+    of_listener = [values[subjects == listener] for listener in listeners]
+    means: list[float] = [statistics.estimate(values, subjects, "mean"), *map(np.mean, of_listener)]
+    medians: list[float] = [statistics.estimate(values, subjects, "median"), *map(np.median, of_listener)]
+    if any(np.allclose(recorded, computed, rtol=RELATIVE, atol=ABSOLUTE) for computed in (means, medians)):
+        return
+    expected = f"a mean of {means[0]:.6g} or a median of {medians[0]:.6g}, and its listeners' values"
     raise StorageError(f"{name} does not agree with its segments", got=f"{entry['value']:.6g}", expected=expected)
 
 

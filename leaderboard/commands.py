@@ -27,13 +27,13 @@ class Action(NamedTuple):
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``leaderboard``; without an action it shows the table."""
     _configure_show(parser)
-    parser.set_defaults(action="show", results=Path("results"), format="table", controls=False, cell=[])
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=False)
     for name, action in ACTIONS.items():
         # an option that is left out must not undo what stands before the action
         left_out = argparse.SUPPRESS if name == "show" else None
         own = actions.add_parser(name, help=action.summary, description=action.summary, argument_default=left_out)
         action.configure(own)
+    parser.set_defaults(action="show", results=Path("results"), format="table", controls=False, cell=[])
 
 
 def leaderboard(arguments: argparse.Namespace, registry: Registry) -> int:
@@ -95,10 +95,10 @@ def _configure_build(parser: argparse.ArgumentParser) -> None:
 def _build(arguments: argparse.Namespace) -> int:
     """Build the page; return 1 if a record could not be used."""
     from eeg2speech_bench.leaderboard.page.folder import build
+    from eeg2speech_bench.leaderboard.validation import report_refusals
 
     report = build(arguments.results or [Path("results")], arguments.out)
-    for refusal in report.refused:
-        print(f"left out: {refusal.path}: {refusal.reason}", file=sys.stderr)
+    report_refusals(report.refused)
     print(f"{report.n_rows} row(s) of {report.n_cells} record(s): open {report.index}")
     return 1 if report.refused else 0
 

@@ -6,6 +6,7 @@ import errno
 import glob
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -91,7 +92,10 @@ class HubRepository:
     @cached_property
     def _api(self) -> Any:
         from huggingface_hub import HfApi
+        from huggingface_hub.utils import disable_progress_bars
 
+        if not sys.stderr.isatty():  # a log is not filled with a bar per clip
+            disable_progress_bars()
         return HfApi(library_name="eeg2speech-bench")
 
     @cached_property
@@ -258,8 +262,6 @@ def _said(error: BaseException) -> str:
 
 
 def _hub_token() -> list[str]:
-    import sys
-
     if "huggingface_hub" not in sys.modules:
         return []
     from huggingface_hub import get_token

@@ -126,7 +126,7 @@ def pull(remote: Remote, results: Path, *, dry_run: bool = False) -> list[Refusa
     Returns
     -------
     list of Refusal
-        Records that were refused: invalid, or in contradiction to one that is there.
+        Records that were refused, by their names there: invalid, or in contradiction to one that is here.
 
     Raises
     ------
@@ -148,14 +148,17 @@ def pull(remote: Remote, results: Path, *, dry_run: bool = False) -> list[Refusa
         fresh = [name for name in names if not _is_there(folder / name, results)]
         cells = {cell_of(name) for name in fresh}
         beside = [name for name in kept if cell_of(name) in cells and name not in names]
-        print(f"{len(names)} record(s), {len(names) - len(fresh)} there already; {len(beside)} files to fetch")
+        size_mb = sum(kept[name] for name in beside) / 1e6
+        there = len(names) - len(fresh)
+        print(f"{len(names)} record(s), {there} here already; {len(beside)} file(s), {size_mb:.1f} MB, to fetch")
         _fetch(remote, beside, folder)
         records, refused = read_results(folder, sorted(cell for cell in cells if cell))
         merge = plan_merge([(RecordStore(folder).path(r.cell["id"]), r) for r in records], results)
+        merge.same += [folder / name for name in names if name not in fresh]
         take_in(merge, results, dry_run=dry_run)
         found = [*refused, *merge.collisions]
         refusals += [Refusal(r.path.relative_to(folder), r.reason.replace(str(folder), remote.name)) for r in found]
-    return [Refusal(Path(f"{remote.name}/{refusal.path}"), refusal.reason) for refusal in refusals]
+    return refusals
 
 
 def _is_there(path: Path, results: Path) -> bool:
@@ -202,6 +205,7 @@ def run_push(arguments: argparse.Namespace) -> int:
 
 def run_pull(arguments: argparse.Namespace) -> int:
     """Take records in; return 1 if some were refused."""
-    refusals = pull(open_remote(arguments.place), arguments.results, dry_run=arguments.dry_run)
-    report_refusals(refusals)
+    remote = open_remote(arguments.place)
+    refusals = pull(remote, arguments.results, dry_run=arguments.dry_run)
+    report_refusals(refusals, f"{remote.name}/")
     return 1 if refusals else 0

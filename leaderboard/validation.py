@@ -77,7 +77,7 @@ def files_of(results: Path, record: Record) -> list[Path]:
     StorageError
         If one is missing, lies elsewhere, is a link, is too large or is not what its name says.
     """
-    files = []
+    files: list[Path] = []
     for kind, name in record.files.items():
         expected = {"segments": "segments.parquet", "audio": "audio"}.get(kind)
         own = f"cells/{record.cell['id']}"
@@ -237,10 +237,10 @@ def foreign_files(results: Path) -> list[Refusal]:
     return refusals
 
 
-def report_refusals(refusals: Iterable[Refusal]) -> None:
-    """Name what was not taken in, a line each, on standard error."""
+def report_refusals(refusals: Iterable[Refusal], place: str = "") -> None:
+    """Name what was not taken in, a line each, on standard error; ``place`` is what their paths are relative to."""
     for refusal in refusals:
-        print(f"refused: {refusal}", file=sys.stderr)
+        print(f"refused: {printable(place)}{refusal}", file=sys.stderr)
 
 
 def configure_validate(parser: argparse.ArgumentParser) -> None:

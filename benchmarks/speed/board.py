@@ -1,6 +1,6 @@
 """Seconds and memory to build the board of many records, and seconds until the page stands in Chromium.
 
-Usage: ``python benchmarks/speed/board.py FOLDER [--encoders 50] [--datasets 20] [--seeds 10]``. The records are invented
+Usage: ``python benchmarks/speed/board.py FOLDER [--encoders 50] [--datasets 20] [--seeds 10]``. Records are invented
 but as large as real ones: every metric under every condition for eight listeners. FOLDER keeps them for the next time.
 """
 
@@ -107,7 +107,9 @@ def opening_seconds(page: Path) -> list[float]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--headless", "--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--headless", "--no-sandbox", "--disable-gpu"]
+        )
         seconds = []
         for _ in range(5):
             tab = browser.new_page()
@@ -130,7 +132,9 @@ def main() -> None:
     n = write_records(results, options.encoders, options.datasets, options.seeds)
     size_mb = sum(f.stat().st_size for f in (results / "records").glob("*.json")) / 1e6
     seconds, processor_s, memory_gb = timed_build(results, out)
-    print(f"build of {n} records ({size_mb:.0f} MB): {seconds:.1f} s, {processor_s:.1f} processor-s, {memory_gb:.2f} GB")
+    print(
+        f"build of {n} records ({size_mb:.0f} MB): {seconds:.1f} s, {processor_s:.1f} processor-s, {memory_gb:.2f} GB"
+    )
     page_mb = (out / "index.html").stat().st_size / 1e6
     opened = ", ".join(f"{s:.2f}" for s in opening_seconds(out / "index.html"))
     print(f"index.html ({page_mb:.1f} MB) opens in {opened} s")

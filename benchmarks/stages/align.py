@@ -132,7 +132,7 @@ def _fit_bridge(training: Training, encoder: Encoder, target: Target) -> Bridge:
         for batch, frames in OrderedSegments(training.frames, training.gather, rows, training.config.batch_size):
             conditioning = encoder(batch.to(training.device))
             estimates = check_conditioning(training.pair.encoder.name, conditioning, len(batch), target.info).embeddings
-            yield estimates.cpu(), pool_tokens(target(frames.to(training.device)), estimates.shape[1]).cpu()
+            yield estimates.detach().cpu(), pool_tokens(target(frames.to(training.device)), estimates.shape[1]).cpu()
 
     bridge = fit_bridge(pairs(), token_rate_hz)
     encoder.cpu(), target.cpu()

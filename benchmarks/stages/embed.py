@@ -101,8 +101,11 @@ class _Embedder:
 
     @torch.no_grad()
     def _estimate(self, batch: Batch) -> Tensor:
-        conditioning = self.encoder(batch.to(self.device))
-        return check_conditioning(self.pair.encoder.name, conditioning, len(batch), self.target.info).embeddings.cpu()
+        conditioning = check_conditioning(
+            self.pair.encoder.name, self.encoder(batch.to(self.device)), len(batch), self.target.info
+        )
+        # a view of a parameter still asks for gradients here
+        return conditioning.embeddings.detach().cpu()
 
     def _mean_estimate(self) -> Tensor:
         """Return the mean estimate of evenly spaced training segments, shape (1, n_tokens, dim)."""

@@ -83,17 +83,19 @@ class Case:
             )
         return encoder
 
-    @torch.enable_grad()
-    def ready(self, seed: int = 0, signal: SignalInfo | None = None) -> Encoder:
-        """Build the encoder and train it a little, so that weights, statistics and buffers have moved."""
+    def fitted(self, seed: int = 0, signal: SignalInfo | None = None) -> Encoder:
+        """Build the encoder on its device, and fit it if it is fitted in closed form."""
         encoder = self.build(seed, signal)
-        n_chans = signal.n_chans if signal else N_CHANS
-        pairs = [(self.batch(k, n_chans), tiny_embeddings(self.target, k)) for k in range(3)]
         if encoder.closed_form:
-            self.fit(encoder, pairs)
-        encoder.to(self.device)
+            self.fit(encoder, self.pairs(signal.n_chans if signal else N_CHANS))
+        return encoder.to(self.device).eval()
+
+    @torch.enable_grad()
+    def ready(self) -> Encoder:
+        """Build the encoder and train it a little, so that weights, statistics and buffers have moved."""
+        encoder = self.fitted()
         if trainable(encoder):
-            for _ in self.train(encoder, pairs):
+            for _ in self.train(encoder, self.pairs()):
                 pass
         return encoder.eval()
 
@@ -105,6 +107,10 @@ class Case:
     def batch(self, seed: int = 0, n_chans: int = N_CHANS) -> Batch:
         """Return eight segments on the CPU, with the sound if this encoder reads it."""
         return tiny_batch(seed, n_chans, with_sound=self.spec.modality == "audio")
+
+    def pairs(self, n_chans: int = N_CHANS) -> list[tuple[Batch, Tensor]]:
+        """Return two batches with their target embeddings."""
+        return [(self.batch(seed, n_chans), tiny_embeddings(self.target, seed)) for seed in range(2)]
 
     def fit(self, encoder: Encoder, pairs: list[tuple[Batch, Tensor]]) -> None:
         """Fit in closed form, where and how a run does it: on the CPU, without gradients."""

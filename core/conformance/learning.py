@@ -6,6 +6,7 @@ import io
 import statistics
 import time
 from collections.abc import Iterator
+from itertools import repeat
 
 import torch
 from torch import Tensor
@@ -54,9 +55,9 @@ def overfits_8_segments(case: Case) -> Verdict:
     """It can learn to tell eight segments from each other."""
     encoder = case.build()
     if encoder.closed_form:
-        case.fit(encoder, [_pair(case, 0)])
-        found = _correct(case, encoder.to(case.device))
-        return _learned(case, found, "fitted in closed form")
+        pair = _pair(case, 0)
+        case.fit(encoder, [pair])
+        return _learned(case, _correct(case, encoder.to(case.device), pair), "fitted in closed form")
     if not trainable(encoder):
         return skipped("has no parameter to train")
     own = case.spec.alignment.get("learning_rate")
@@ -82,10 +83,10 @@ def _by_gradient(case: Case, rates: list[float]) -> Verdict:
 
 def _looks(case: Case, rate: float) -> Iterator[tuple[int, int]]:
     """Train on the same eight segments; every few steps yield (step, how many are told apart in eval mode)."""
-    encoder = case.build().to(case.device)
-    for step, _ in enumerate(case.train(encoder, (_pair(case, 0) for _ in range(N_STEPS + 1)), rate)):
+    encoder, pair = case.build().to(case.device), _pair(case, 0)
+    for step, _ in enumerate(case.train(encoder, repeat(pair, N_STEPS + 1), rate)):
         if step and step % STEPS_PER_LOOK == 0:
-            yield step, _correct(case, encoder)
+            yield step, _correct(case, encoder, pair)
             encoder.train()
 
 
@@ -97,8 +98,8 @@ def _learned(case: Case, found: int, how: str) -> Verdict:
     return failed(f"at best {found} of 8, {how}: look for a signal that is lost, or too much dropout")
 
 
-def _correct(case: Case, encoder: Encoder) -> int:
-    batch, embeddings = _pair(case, 0)
+def _correct(case: Case, encoder: Encoder, pair: tuple[Batch, Tensor]) -> int:
+    batch, embeddings = pair
     estimates = case.encode(encoder, batch).embeddings.cpu()
     scores = clip_scores(estimates, pool_tokens(embeddings, estimates.shape[1]))
     return int((scores.argmax(1) == torch.arange(N_SEGMENTS)).sum())
@@ -112,12 +113,12 @@ def deterministic_by_seed(case: Case) -> Verdict:
         draws.append(torch.rand(4))
     if torch.equal(*draws):
         return failed("building it sets torch's global seed, so all seeds of a run would be one: use a Generator")
-    return case.agree(*(case.encode(case.ready(), case.batch()) for _ in range(2)))
+    return case.agree(*(case.encode(encoder, case.batch()) for encoder in (case.encoder, case.ready())))
 
 
 def save_load(case: Case) -> Verdict:
     """Its state, stored and loaded into a new one built from another seed, gives the same answers."""
-    encoder, stored = case.ready(), io.BytesIO()
+    encoder, stored = case.encoder, io.BytesIO()
     torch.save(encoder.state_dict(), stored)
     stored.seek(0)
     again = case.build(seed=1)
@@ -146,13 +147,13 @@ def bfloat16(case: Case) -> Verdict:
 def cost(case: Case) -> Verdict:
     """Time and memory of encoding eight segments are measured."""
     on_gpu, batch = case.device.startswith("cuda"), case.batch()
-    torch.cuda.reset_peak_memory_stats() if on_gpu else reset_peak_memory()
+    torch.cuda.reset_peak_memory_stats(case.device) if on_gpu else reset_peak_memory()
     seconds = []
     for _ in range(N_TIMED):
         start_s = time.perf_counter()
         case.encode(case.encoder, batch).embeddings.cpu()  # the copy waits for a GPU
         seconds.append(time.perf_counter() - start_s)
-    peak_mb = torch.cuda.max_memory_allocated() / 1e6 if on_gpu else peak_memory_mb()
+    peak_mb = torch.cuda.max_memory_allocated(case.device) / 1e6 if on_gpu else peak_memory_mb()
     state_mb = sum(tensor.nbytes for tensor in case.encoder.state_dict().values()) / 1e6
     per_segment_ms = 1e3 * statistics.median(seconds) / N_SEGMENTS
     where = "on the GPU" if on_gpu else "of the whole process"

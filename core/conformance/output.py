@@ -27,8 +27,7 @@ def builds(case: Case) -> Verdict:
 
 def output_contract(case: Case) -> Verdict:
     """It returns a `Conditioning` of the promised shapes, in training as in eval mode."""
-    batch, encoder = case.batch().to(case.device), case.build()
-    encoder = case.ready() if encoder.closed_form else encoder.to(case.device)
+    batch, encoder = case.batch().to(case.device), case.fitted()
     for training in (True, False):
         with torch.no_grad():
             found = encoder.train(training)(batch)

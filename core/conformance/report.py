@@ -221,7 +221,7 @@ def _verdict(name: str, case: Case) -> Verdict:
 def _own_randomness() -> Iterator[None]:
     """Let checks set seeds without a trace in the random numbers of the test suite around them."""
     python, legacy = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(range(torch.cuda.device_count())):
         try:
             yield
         finally:

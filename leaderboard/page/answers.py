@@ -87,7 +87,10 @@ def find_leader(rows: Sequence[Row], metric: str) -> Leader | None:
 def _plots(rows: Sequence[Row], headlines: Sequence[str]) -> list[Markup]:
     made = []
     for metric in headlines:
-        for cost, label, unit in (("seconds", "minutes, all stages", 60.0), ("parameters", "parameters of the encoder", 1.0)):
+        for cost, label, unit in (
+            ("seconds", "minutes, all stages", 60.0),
+            ("parameters", "parameters of the encoder", 1.0),
+        ):
             points = _points(rows, metric, cost, unit)
             if len(points) > 1:
                 chance = next((m.first.chance for row in rows if (m := row.mean(metric))), None)

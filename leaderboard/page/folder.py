@@ -14,11 +14,12 @@ from eeg2speech_bench.core.stages import explained
 from eeg2speech_bench.leaderboard.page.answers import DatasetSummary, summarise_dataset
 from eeg2speech_bench.leaderboard.page.cell import Cell
 from eeg2speech_bench.leaderboard.page.listening import render_listening
-from eeg2speech_bench.leaderboard.page.markup import STATIC, render, script_json
 from eeg2speech_bench.leaderboard.page.making import make_pages
-from eeg2speech_bench.leaderboard.page.reading import Refusal, find_sources
+from eeg2speech_bench.leaderboard.page.markup import STATIC, render, script_json
+from eeg2speech_bench.leaderboard.page.reading import find_sources
 from eeg2speech_bench.leaderboard.page.rows import Row, headline_names, metric_names
 from eeg2speech_bench.leaderboard.page.table_data import table_columns, table_rows
+from eeg2speech_bench.leaderboard.validation import Refusal
 
 #: marks a folder that this module made and may replace
 MARKER = "board.json"
@@ -102,7 +103,7 @@ def _write_board(out: Path, cells: list[Cell], rows: list[Row], refused: list[Re
     _write_index(out, summaries, columns, data, refused, len(cells), built)
     board = {"built": built, "datasets": datasets, "columns": columns, "rows": data}
     board["records"] = [{"cell": c.id, "file": f"records/{c.name}.json", "sha256": c.digest} for c in cells]
-    board["left_out"] = [{"file": r.path, "reason": r.reason} for r in refused]
+    board["left_out"] = [{"file": str(r.path), "reason": r.reason} for r in refused]
     (out / MARKER).write_text(json.dumps(board, allow_nan=False), encoding="utf8")
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from eeg2speech_bench.leaderboard.page.row_page import HEARD_LABELS
 from eeg2speech_bench.leaderboard.page.markup import render
+from eeg2speech_bench.leaderboard.page.row_page import HEARD_LABELS
 from eeg2speech_bench.leaderboard.page.rows import Row
 
 #: clips that belong to the item; where all encoders share them they are shown once

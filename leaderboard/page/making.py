@@ -18,9 +18,10 @@ from eeg2speech_bench.core.errors import BenchError
 from eeg2speech_bench.core.records import Record
 from eeg2speech_bench.leaderboard.page.cell import Cell, summarise
 from eeg2speech_bench.leaderboard.page.clips import collect_clips
-from eeg2speech_bench.leaderboard.page.reading import Refusal, Source, digest, read_source, reason
+from eeg2speech_bench.leaderboard.page.reading import Source, digest, read_source, reason
 from eeg2speech_bench.leaderboard.page.row_page import render_row
 from eeg2speech_bench.leaderboard.page.rows import Row, make_rows
+from eeg2speech_bench.leaderboard.validation import Refusal
 
 #: from this many records on, they are shared out over processes
 MANY = 200
@@ -77,7 +78,7 @@ def make_portion(sources: Iterable[Source], out: Path) -> tuple[list[Cell], list
             cell = summarise(record, str(source.path), digest(content))
             cell.clips = collect_clips(record, source.results, out / "audio")
         except UNUSABLE as error:
-            refused.append(Refusal(str(source.path), reason(error)))
+            refused.append(Refusal(source.path, reason(error)))
             continue
         (out / "records" / f"{cell.name}.json").write_bytes(content)
         records[cell.id] = record
@@ -85,7 +86,7 @@ def make_portion(sources: Iterable[Source], out: Path) -> tuple[list[Cell], list
     kept = []
     for row in make_rows(cells):
         bad = _write_row(row, records, out)
-        refused += [Refusal(cell.source, why) for cell, why in bad]
+        refused += [Refusal(Path(cell.source), why) for cell, why in bad]
         kept += [cell for cell in row.cells if cell not in [b for b, _ in bad]]
     return kept, refused
 
@@ -96,7 +97,9 @@ def _write_row(row: Row, records: dict[str, Record], out: Path) -> list[tuple[Ce
     try:
         page = render_row(row, [records[cell.id] for cell in row.cells])
     except UNUSABLE as error:
-        bad = [(c, why) for c in row.cells if (why := _undrawable(c, records))] or [(c, reason(error)) for c in row.cells]
+        bad = [(c, why) for c in row.cells if (why := _undrawable(c, records))] or [
+            (c, reason(error)) for c in row.cells
+        ]
         for cell, _ in bad:
             (out / "records" / f"{cell.name}.json").unlink()
         good = [cell for cell in row.cells if cell not in [b for b, _ in bad]]

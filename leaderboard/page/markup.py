@@ -15,7 +15,13 @@ from markupsafe import Markup
 ROOM = Path(__file__).resolve().parents[1]
 STATIC = ROOM / "static"
 #: characters that could end a script element or start markup inside it
-_UNSAFE_IN_SCRIPT = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+_UNSAFE_IN_SCRIPT = {
+    ord("<"): "\\u003c",
+    ord(">"): "\\u003e",
+    ord("&"): "\\u0026",
+    0x2028: "\\u2028",
+    0x2029: "\\u2029",
+}
 
 
 @lru_cache

@@ -70,7 +70,8 @@ def _mark(point: Point, x: Scale, y: Scale) -> str:
     }
     state = "signal" if point.distinguishable else "none"
     said = "" if point.distinguishable else ", not distinguishable from no signal"
-    title = f"{point.name} ({point.kind}): {point.quality:.3f} [{point.low:.2f}, {point.high:.2f}] at {short(point.cost)}{said}"
+    reached = f"{point.quality:.3f} [{point.low:.2f}, {point.high:.2f}] at {short(point.cost)}"
+    title = f"{point.name} ({point.kind}): {reached}{said}"
     return (
         f'<a href="{escape(point.href)}" class="mark {state}"><title>{escape(title)}</title>'
         f'<path class="whisker" d="M{cx} {y(point.low)}V{y(point.high)}"/>{shapes[point.kind]}</a>'

@@ -59,9 +59,8 @@ def short(value: float) -> str:
 
 def svg(width: float, height: float, label: str, body: str) -> Markup:
     """Wrap the parts of a picture; ``label`` is read to those who do not see it."""
-    return Markup(
-        f'<svg class="plot" width="{width:g}" viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(label)}">{body}</svg>'
-    )
+    size = f'width="{width:g}" viewBox="0 0 {width:g} {height:g}"'
+    return Markup(f'<svg class="plot" {size} role="img" aria-label="{escape(label)}">{body}</svg>')
 
 
 def control_bars(entries: dict[str, dict[str, Any]], label: str) -> Markup:

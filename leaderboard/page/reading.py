@@ -10,6 +10,7 @@ import pydantic_core
 
 from eeg2speech_bench.core.errors import BenchError, DataError, StorageError, UsageError
 from eeg2speech_bench.core.records import SCHEMA, Record
+from eeg2speech_bench.leaderboard.validation import Refusal
 
 #: a record of many listeners has some hundred kilobytes
 MAX_RECORD_BYTES = 50_000_000
@@ -21,14 +22,6 @@ class Source:
 
     results: Path
     path: Path
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """A record that is not on the board, and why."""
-
-    path: str
-    reason: str
 
 
 def find_sources(folders: list[Path]) -> tuple[list[Source], list[Refusal]]:
@@ -50,7 +43,7 @@ def find_sources(folders: list[Path]) -> tuple[list[Source], list[Refusal]]:
     for name in sorted(by_name):
         newest, *others = sorted(by_name[name], key=_finished, reverse=True) if by_name[name][1:] else by_name[name]
         kept.append(newest)
-        refused += [Refusal(str(s.path), f"A later record of this cell is in {newest.results}.") for s in others]
+        refused += [Refusal(s.path, f"A later record of this cell is in {newest.results}.") for s in others]
     return kept, refused
 
 

@@ -10,8 +10,8 @@ from markupsafe import Markup, escape
 from eeg2speech_bench.core.records import Record
 from eeg2speech_bench.leaderboard.page import plots
 from eeg2speech_bench.leaderboard.page.clips import CONDITIONS as HEARD
-from eeg2speech_bench.leaderboard.page.means import Entries, largest_p, mean_entries
 from eeg2speech_bench.leaderboard.page.markup import render
+from eeg2speech_bench.leaderboard.page.means import Entries, largest_p, mean_entries
 from eeg2speech_bench.leaderboard.page.rows import Row, ended_text, p_text
 from eeg2speech_bench.leaderboard.table import CONDITION_LABELS, CONDITIONS, LABELS
 
@@ -63,7 +63,12 @@ def _facts(row: Row, records: Sequence[Record]) -> dict[str, str]:
     environments = [list(flat({k: v for k, v in r.provenance.items() if k != "stages"})) for r in records]
     shared = [line for line in environments[0] if all(line in lines for lines in environments[1:])]
     known = set(shared)
-    own = [f"seed {cell.seed}: {line}" for cell, lines in zip(row.cells, environments, strict=True) for line in lines if line not in known]
+    own = [
+        f"seed {cell.seed}: {line}"
+        for cell, lines in zip(row.cells, environments, strict=True)
+        for line in lines
+        if line not in known
+    ]
     training = [line for line in flat(first.training) if ".history = " not in line]
     return {
         "Configuration": "\n".join(flat(first.config)),

@@ -74,4 +74,6 @@ def _filters(n_window: int, rate_hz: int) -> np.ndarray:
 def _palette() -> list[int]:
     stops = np.linspace(0, 255, len(_COLOURS))
     levels = np.arange(256)
-    return np.stack([np.interp(levels, stops, c) for c in zip(*_COLOURS, strict=True)], 1).round().astype(int).ravel().tolist()
+    channels = [np.interp(levels, stops, channel) for channel in zip(*_COLOURS, strict=True)]
+    values: list[int] = np.stack(channels, axis=1).round().astype(int).ravel().tolist()
+    return values

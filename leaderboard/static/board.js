@@ -109,7 +109,7 @@
       frozen: column.kind === "name" && !narrow,
       responsive: column.kind === "name" ? 0 : column === firstScore ? 1 : column.kind === "verdict" ? 2 : column.kind === "score" ? 3 : 4,
       hozAlign: column.kind === "count" || column.kind === "number" ? "right" : "left",
-      maxWidth: column.kind === "name" ? (narrow ? 150 : 280) : false, minWidth: column.kind === "score" ? 150 : column.kind === "name" ? 140 : 70,
+      width: narrow && (column.kind === "name" || column === firstScore) ? 142 : undefined, maxWidth: column.kind === "name" ? 280 : false, minWidth: column.kind === "score" ? (narrow ? 142 : 150) : column.kind === "name" ? 140 : 70,
       widthGrow: 1,
     };
   };

@@ -81,9 +81,16 @@ class ModelCard:
     options : dict
         Settings other than braindecode's defaults, with the reason beside them in the table.
     from_signal : dict
-        Settings that follow the signal: option -> ``"n_chans"`` or ``"channel_indices"``.
-    n_slices : int
-        Slices that a segment is cut into unless the user says otherwise.
+        Settings that follow the signal: option -> ``"n_chans"``, ``"channel_indices"`` or ``"all_patches"`` (those of
+        all channels together).
+    frozen : tuple of str
+        Parts of names of parameters that segments of seconds never reach.
+    n_slices, slice_s : int, float
+        Slices that a segment is cut into unless the user says otherwise, and their length. A classifier says one
+        thing of all it sees: asked for the tokens of a whole segment at once, EEGNet stays at chance for the steps of
+        the preset ``quick``, and most heads have ten times the weights.
+    learning_rate : float, optional
+        Instead of the preset's.
     sequence : bool
         It returns a sequence over time instead of one vector.
     weights : WeightsCard, optional
@@ -103,7 +110,10 @@ class ModelCard:
     channels: Literal["any", "positions", "bank", "names", "hemispheres"] = "any"
     options: Mapping[str, Any] = field(default_factory=dict)
     from_signal: Mapping[str, str] = field(default_factory=dict)
-    n_slices: int = 1
+    frozen: tuple[str, ...] = ()
+    n_slices: int = 6
+    slice_s: float | None = 1.0
+    learning_rate: float | None = None
     sequence: bool = False
     weights: WeightsCard | None = None
 
@@ -116,6 +126,7 @@ class ModelCard:
             f"{self.summary} (braindecode {self.cls})",
             needs=("positions",) if self.channels in ("positions", "bank") else (),
             on_request=f"cannot run: {self.refused}" if self.refused else self.on_request,
+            alignment={"learning_rate": self.learning_rate} if self.learning_rate else {},
             pretrained=self.weights.summary if self.weights else "",
             licence=self.licence,
             citation=self.citation,
@@ -135,7 +146,9 @@ def _read(row: dict[str, Any]) -> ModelCard:
     if "weights" in row:
         weights = {key: tuple(value) if isinstance(value, list) else value for key, value in row["weights"].items()}
         row["weights"] = WeightsCard(**weights)
-    return ModelCard(cls=row.pop("class"), **row)
+    whole = {"n_slices": 1} if "tiles" in row or row.get("sequence") else {}
+    whole |= {"slice_s": None} if {**whole, **row}.get("n_slices") == 1 else {}
+    return ModelCard(cls=row.pop("class"), **{**whole, **row})
 
 
 def specs() -> list[EncoderSpec]:

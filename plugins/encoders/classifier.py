@@ -6,7 +6,6 @@ import inspect
 import re
 import warnings
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, ClassVar
 
 import torch
@@ -45,8 +44,8 @@ class BraindecodeEncoder(Encoder):
     n_tokens : int, optional
         Tokens per segment, from 1 to ``target.n_tokens``; as many as the target if not given.
     n_slices : int, optional
-        Overlapping slices that a segment is cut into; each gives its share of the tokens, which must divide evenly or
-        the last ones are left out. One, the whole segment, if the table does not say otherwise.
+        Overlapping slices that a segment is cut into; all have the same share of the tokens. If not given, six of 1 s,
+        or the whole segment for a network that itself answers step by step.
     slice_s : float, optional
         Their length in seconds; three times their distance if not given.
     **options
@@ -78,7 +77,8 @@ class BraindecodeEncoder(Encoder):
     ) -> None:
         super().__init__()
         self._check(signal, options)
-        n_slices = self.card.n_slices if n_slices is None else n_slices
+        if n_slices is None:
+            n_slices, slice_s = min(self.card.n_slices, n_tokens or target.n_tokens), slice_s or self.card.slice_s
         self.n_tokens = count_tokens(n_tokens, n_slices, target)
         self.dim = target.dim
         self.notes: dict[str, str] = {}
@@ -99,7 +99,7 @@ class BraindecodeEncoder(Encoder):
             asked = self.card.weights or NOTHING_ASKED
             self.notes["weights"] = load_backbone(self.network, checkpoint, new=asked.new, first_rows=asked.first_rows)
         self._freeze_unused()
-        self.adaptations = MappingProxyType({**self.adaptation.notes, **self.notes})
+        self.adaptations = {**self.adaptation.notes, **self.notes}
 
     def _check(self, signal: SignalInfo, options: Mapping[str, Any]) -> None:
         known = model_parameters(self.network_class)
@@ -159,7 +159,12 @@ class BraindecodeEncoder(Encoder):
         self, signal: SignalInfo, checkpoint: Checkpoint | None, options: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Join settings: the table's, then the checkpoint's, then the user's."""
-        follows = {"n_chans": signal.n_chans, "channel_indices": list(range(signal.n_chans))}
+        n_patches = self.adaptation.n_times // self.card.patch[1] if self.card.patch else 0
+        follows = {
+            "n_chans": signal.n_chans,
+            "channel_indices": list(range(signal.n_chans)),
+            "all_patches": signal.n_chans * n_patches,
+        }
         settings = dict(self.card.options)
         # Weights bring names of their own for the channels; only without them is there nothing to look up.
         if checkpoint is None:
@@ -237,9 +242,10 @@ class BraindecodeEncoder(Encoder):
                 output = self._outputs(torch.randn(2, self.adaptation.n_chans, self.adaptation.n_times))
             except Exception as error:
                 raise self._unbuildable(error) from error
+            found = torch.autograd.grad(output.square().sum(), list(trained.values()), allow_unused=True)
         self.network.train()
-        found = torch.autograd.grad(output.square().sum(), list(trained.values()), allow_unused=True)
         unused = [key for key, gradient in zip(trained, found, strict=True) if gradient is None]
+        unused += [key for key in trained if key not in unused and any(part in key for part in self.card.frozen)]
         for key in unused:
             trained[key].requires_grad_(False)
         if unused:

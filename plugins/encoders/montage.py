@@ -83,7 +83,7 @@ def known_names(signal: SignalInfo, known: Sequence[str]) -> tuple[list[str], st
 
 
 def _nearest(channel: dict[str, Any], known: Sequence[str]) -> tuple[str, float]:
-    """Find the known electrode in the most similar direction from the centre of the head, since heads differ in size."""
+    """Find the known electrode in the most similar direction from the centre of the head; heads differ in size."""
     place = np.asarray(channel["loc"][:3], dtype=float)
     has_place = bool(np.isfinite(place).all() and place.any())
     directions = {name: where for name, where in _directions_of_10_10().items() if name in known}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -63,10 +64,13 @@ def test_several_names_are_checked_once_each_in_their_order(capsys):
 
 
 @pytest.mark.usefixtures("few_checks")
-def test_all_stands_for_every_encoder_that_need_not_be_asked_for(capsys):
+def test_all_stands_for_every_encoder_that_need_not_be_asked_for(capsys, monkeypatch):
+    large = replace(REGISTRY.get("encoder", "brainmagick"), on_request="large")
+    monkeypatch.setattr(
+        REGISTRY, "all", lambda kind: [*(REGISTRY.get("encoder", name) for name in ("ridge", "mean")), large]
+    )
     check("all", "--json")
-    found = [entry["encoder"] for entry in json.loads(capsys.readouterr().out)]
-    assert found == [spec.name for spec in REGISTRY.all("encoder") if not spec.on_request]
+    assert [entry["encoder"] for entry in json.loads(capsys.readouterr().out)] == ["ridge", "mean"]
 
 
 @pytest.mark.usefixtures("few_checks")
