@@ -117,7 +117,7 @@ def run(arguments: argparse.Namespace, registry: Registry) -> int:
     console = make_console()
     runner, pipeline = _prepare(record, arguments, registry, console)
     metric_versions = {metric.name: metric.version for metric in pipeline.metrics}
-    _refuse(differences(record, runner._new_record(pipeline), metric_versions), arguments, console)
+    _refuse(differences(record, runner.new_record(pipeline), metric_versions), arguments, console)
     results_are_writable(arguments.results)
     silence_libraries()
     with stoppable():
@@ -169,7 +169,7 @@ def _prepare(
 
 def _split_difference(record: Record, runner: Runner, pipeline: Pipeline) -> Iterator[str]:
     """Prepare the segments and compare their split, before hours of training."""
-    runner._stage(pipeline.prepare)
+    runner.run_stage(pipeline.prepare)
     meta = json.loads((pipeline.place(pipeline.prepare) / "meta.json").read_text(encoding="utf8"))
     there, here = record.split["hash"], meta["split"]["hash"]
     if there != here:

@@ -56,13 +56,13 @@ class Runner:
         KeyboardInterrupt
             If the user stopped it; the record says so and finished stages are kept.
         """
-        record = self._new_record(pipeline)
+        record = self.new_record(pipeline)
         results: list[StageResult] = []
         phase = "plan"
         try:
             for stage in pipeline.stages():
                 phase = stage.name
-                results.append(self._stage(stage))
+                results.append(self.run_stage(stage))
             phase = "record"
             self._complete(record, pipeline)
         except KeyboardInterrupt:
@@ -79,7 +79,8 @@ class Runner:
             self.records.write(record)
         return record
 
-    def _stage(self, stage: Stage) -> StageResult:
+    def run_stage(self, stage: Stage) -> StageResult:
+        """Run one stage, or find it, and say so; a stage that failed in this run is not tried again."""
         if stage.key in self.failed_stages:
             raise self.failed_stages[stage.key]
         progress = StageProgress(self.console)
@@ -98,7 +99,8 @@ class Runner:
         self.console.print(line, markup=False, highlight=False)
         return result
 
-    def _new_record(self, pipeline: Pipeline) -> Record:
+    def new_record(self, pipeline: Pipeline) -> Record:
+        """Return the record of a cell before it has run: what it is, and what it runs with."""
         cell, spec = pipeline.cell, pipeline.encoder
         origin = self.registry.provenance("encoder", spec.name)
         return Record(

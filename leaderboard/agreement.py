@@ -60,8 +60,8 @@ def _check_entry(entry: dict[str, Any], subjects: np.ndarray, values: np.ndarray
     # the entry does not say how it was aggregated, so it has to agree in full with one of the two ways
     recorded = [entry["value"], *(entry["per_subject"][listener] for listener in listeners)]
     of_listener = [values[subjects == listener] for listener in listeners]
-    means: list[float] = [statistics.estimate(values, subjects, "mean"), *map(np.mean, of_listener)]
-    medians: list[float] = [statistics.estimate(values, subjects, "median"), *map(np.median, of_listener)]
+    means = [statistics.estimate(values, subjects, "mean"), *(float(np.mean(own)) for own in of_listener)]
+    medians = [statistics.estimate(values, subjects, "median"), *(float(np.median(own)) for own in of_listener)]
     if any(np.allclose(recorded, computed, rtol=RELATIVE, atol=ABSOLUTE) for computed in (means, medians)):
         return
     expected = f"a mean of {means[0]:.6g} or a median of {medians[0]:.6g}, and its listeners' values"

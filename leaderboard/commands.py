@@ -30,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=False)
     for name, action in ACTIONS.items():
         # an option that is left out must not undo what stands before the action
-        left_out = argparse.SUPPRESS if name == "show" else None
+        left_out = argparse.SUPPRESS if name in ("show", "build") else None
         own = actions.add_parser(name, help=action.summary, description=action.summary, argument_default=left_out)
         action.configure(own)
     parser.set_defaults(action="show", results=Path("results"), format="table", controls=False, cell=[])
@@ -97,7 +97,8 @@ def _build(arguments: argparse.Namespace) -> int:
     from eeg2speech_bench.leaderboard.page.folder import build
     from eeg2speech_bench.leaderboard.validation import report_refusals
 
-    report = build(arguments.results or [Path("results")], arguments.out)
+    given = arguments.results  # one folder if it stands before the action, a list if after it
+    report = build(given if isinstance(given, list) else [given], arguments.out)
     report_refusals(report.refused)
     print(f"{report.n_rows} row(s) of {report.n_cells} record(s): open {report.index}")
     return 1 if report.refused else 0

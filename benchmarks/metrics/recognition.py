@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,15 @@ from eeg2speech_bench.benchmarks.metrics import retrieval
 from eeg2speech_bench.benchmarks.metrics.availability import missing
 from eeg2speech_bench.benchmarks.metrics.identification import identify
 from eeg2speech_bench.benchmarks.metrics.intelligibility import SILENT_RMS
-from eeg2speech_bench.core.clips import CLIP_RATE_HZ, Clips
+from eeg2speech_bench.core.clips import Clips
 
-#: Whisper was trained on windows padded to 30 s; shorter ones cost in proportion and read the same down to this, s
-MIN_WINDOW_S = 10
+#: clips are padded to this length, or their own, and not to the 30 s of Whisper's training: a sixth of the time
+WINDOW_S = 10
+#: clips that are recognised together
+BATCH_SIZE = 16
+#: tokens at most: speech has fewer than five per second
+_MAX_TOKENS = 96
+_FEATURE_RATE_HZ = 100
 #: root mean square that clips are brought to, -26 dB re full scale
 _LEVEL = 10 ** (-26 / 20)
 
@@ -144,9 +148,13 @@ def transcripts(clips: Clips, model: str) -> tuple[str, ...]:
 
     Silent clips are not shown to the recogniser, which would invent words: their transcript is empty.
     """
-    normalise = _normaliser()
-    silent = _silent(clips)
-    return tuple("" if silent[i] else normalise(_transcribe(clips.waveform[i], model)) for i in range(len(clips)))
+    sounding = np.flatnonzero(~_silent(clips))
+    heard = [""] * len(clips)
+    for first in range(0, len(sounding), BATCH_SIZE):
+        rows = sounding[first : first + BATCH_SIZE]
+        for row, text in zip(rows, _transcribe(clips.waveform[rows], model), strict=True):
+            heard[row] = _normaliser()(text)
+    return tuple(heard)
 
 
 @lru_cache(maxsize=2)
@@ -155,14 +163,7 @@ def whisper_frames(clips: Clips, model: str) -> np.ndarray:
 
     The frames carry their position, so only clips of one length can be compared.
     """
-    import ctranslate2
-
-    recogniser = _recogniser(model)
-    frames = []
-    for waveform in clips.waveform:
-        features = recogniser.feature_extractor(_levelled(waveform), padding=0)[None]
-        view = ctranslate2.StorageView.from_array(np.ascontiguousarray(features, dtype=np.float32))
-        frames.append(np.array(recogniser.model.encode(view, to_cpu=True))[0])
+    frames = [np.array(_encode(waveform[None], model, 0.0))[0] for waveform in clips.waveform]
     return np.stack(frames).astype(np.float32)
 
 
@@ -200,18 +201,31 @@ def _recogniser(model: str) -> Any:
     return WhisperModel(_folder(model), device="cpu", compute_type="int8", cpu_threads=1, local_files_only=True)
 
 
-def _transcribe(waveform: np.ndarray, model: str) -> str:
-    segments, _ = _recogniser(model).transcribe(
-        _levelled(waveform),
-        language="en",
+def _transcribe(waveforms: np.ndarray, model: str) -> list[str]:
+    from faster_whisper.tokenizer import Tokenizer
+
+    recogniser = _recogniser(model)
+    tokenizer = Tokenizer(recogniser.hf_tokenizer, recogniser.model.is_multilingual, "transcribe", "en")
+    prompt = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
+    results = recogniser.model.generate(
+        _encode(waveforms, model, WINDOW_S),
+        [prompt] * len(waveforms),
         beam_size=1,
-        temperature=0.0,
-        condition_on_previous_text=False,
-        without_timestamps=True,
         no_repeat_ngram_size=3,
-        chunk_length=max(MIN_WINDOW_S, math.ceil(len(waveform) / CLIP_RATE_HZ)),
+        max_length=_MAX_TOKENS,
     )
-    return " ".join(segment.text.strip() for segment in segments)
+    return [tokenizer.decode(result.sequences_ids[0]) for result in results]
+
+
+def _encode(waveforms: np.ndarray, model: str, window_s: float) -> Any:
+    """Encoder output of clips (n, n_samples) that are padded to a window; a buffer (n, n_frames, dim) at 50 Hz."""
+    import ctranslate2
+
+    recogniser = _recogniser(model)
+    features = np.stack([recogniser.feature_extractor(_levelled(waveform)) for waveform in waveforms])
+    n_missing = max(0, round(window_s * _FEATURE_RATE_HZ) - features.shape[2])
+    padded = np.pad(features, ((0, 0), (0, 0), (0, n_missing))).astype(np.float32)
+    return recogniser.model.encode(ctranslate2.StorageView.from_array(padded), to_cpu=True)
 
 
 def _levelled(waveform: np.ndarray) -> np.ndarray:

@@ -35,7 +35,12 @@ def invented_record(encoder: int, dataset: int, seed: int, config: dict[str, Any
     """Return a record of the size of a real one; one cell in fifty failed."""
     rng = np.random.default_rng([encoder, dataset, seed])
     skill = 0.6 * (encoder % 17) / 17
-    cell = {"encoder": f"encoder_{encoder:02d}", "dataset": f"dataset_{dataset:02d}", "preset": "quick", "seed": seed}
+    cell: dict[str, Any] = {
+        "encoder": f"encoder_{encoder:02d}",
+        "dataset": f"dataset_{dataset:02d}",
+        "preset": "quick",
+        "seed": seed,
+    }
     cell |= {"id": "__".join((cell["encoder"], cell["dataset"], "quick", f"seed{seed}", "00000000"))}
     record = Record(cell, "done", config, {"name": cell["encoder"], "source_hash": "0" * 16, "baseline": encoder < 5})
     record.encoder |= {"distribution": f"plugin-{encoder}", "version": "1.0", "licence": "Apache-2.0"}

@@ -166,6 +166,7 @@ def _summary(measured: Values, config: ScoresConfig, seed: int, subjects: list[s
         "n_pool": measured.n_pool,
         "chance": measured.chance,
         "unit": metric.unit,
+        "aggregate": metric.aggregate,
         "higher_is_better": metric.higher_is_better,
         "per_subject": {subjects[s]: float(aggregate(values[subject == s])) for s in np.unique(subject)},
     }

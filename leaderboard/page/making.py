@@ -54,7 +54,7 @@ class Made:
 
 def make_pages(sources: Sequence[Source], out: Path) -> Made:
     """Write a page per row and copy the records; what cannot be used is refused and nothing else."""
-    made, pages = Made(), {}
+    made, pages = Made(), dict[str, list[str]]()
     for cells, refused in _each_portion(sources, out):
         made.cells += cells
         made.refused += refused

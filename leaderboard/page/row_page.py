@@ -132,14 +132,22 @@ def _curves(records: Sequence[Record], seeds: Sequence[int]) -> Iterator[tuple[s
     for record, seed in zip(records, seeds, strict=True):
         for stage, trained in record.training.items():
             history = trained.get("history") if isinstance(trained, dict) else None
-            step = next((name for name in ("step", "epoch") if history and name in history[0]), "")
-            for name in (k for k in history[0] if step and k not in ("step", "epoch")) if history else ():
-                points = [(e[step], e[name]) for e in history if _is_number(e.get(name))]
-                if len(points) > 1:
-                    series.setdefault((stage, name, step), {})[seed] = points
+            for name, step, points in _series(history or []):
+                series.setdefault((stage, name, step), {})[seed] = points
     for (stage, name, step), lines in series.items():
         title = f"{stage}: {name.replace('_', ' ')}"
         yield title, plots.curves(lines, title, step)
+
+
+def _series(history: list[dict[str, Any]]) -> Iterator[tuple[str, str, list[tuple[float, float]]]]:
+    """Yield name, what its axis counts and points of every series of numbers in a history."""
+    step = next((name for name in ("step", "epoch") if history and name in history[0]), None)
+    if step is None:
+        return
+    for name in history[0]:
+        points = [(entry[step], entry[name]) for entry in history if _is_number(entry.get(name))]
+        if name not in ("step", "epoch") and len(points) > 1:
+            yield name, step, points
 
 
 def _is_number(value: Any) -> bool:

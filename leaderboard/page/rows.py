@@ -78,7 +78,9 @@ class Row:
         scores = [cell.scores[metric] for cell in self.done if metric in cell.scores]
         if not scores:
             return None
-        value, low, high = (math.fsum(s[i] for s in scores) / len(scores) for i in range(3))
+        value = math.fsum(s.value for s in scores) / len(scores)
+        low = math.fsum(s.low for s in scores) / len(scores)
+        high = math.fsum(s.high for s in scores) / len(scores)
         spread = None
         if len(scores) > 1:
             spread = math.sqrt(math.fsum((s.value - value) ** 2 for s in scores) / (len(scores) - 1))

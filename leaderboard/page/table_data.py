@@ -63,7 +63,7 @@ def _column(field: str, title: str, kind: str, note: str, *, shown: bool = True)
 
 def _row(row: Row, metrics: Sequence[str], headlines: Sequence[str]) -> dict[str, Any]:
     first, seconds, memory = row.first, row.cost("seconds"), row.cost("memory_mb")
-    made = {
+    made: dict[str, Any] = {
         "e": first.encoder,
         "k": "" if row.kind == "encoder" else row.kind,
         "t": first.target,

@@ -11,8 +11,8 @@ from eeg2speech_bench.plugins.clap.towers import FrozenAudioTower, FrozenTextTow
 from eeg2speech_bench.plugins.clap.weights import load_clap, split_revision
 
 #: sizes of the towers that are trained from scratch
-DIM, AUDIO_HIDDEN = 128, 64
-TEXT_HIDDEN, TEXT_DEPTH = 96, 2
+DIM, AUDIO_HIDDEN = 64, 48
+TEXT_HIDDEN, TEXT_DEPTH = 64, 1
 #: whose tokenizer LAION used; its checkpoint files bring none
 TOKENIZER = "FacebookAI/roberta-base"
 

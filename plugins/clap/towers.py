@@ -9,18 +9,18 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, normalize
 from transformers import (
     ClapAudioConfig,
-    ClapAudioModelWithProjection,
+    ClapAudioModel,
     ClapModel,
     ClapTextConfig,
-    ClapTextModelWithProjection,
+    ClapTextModel,
 )
 
 from eeg2speech_bench.core.errors import UsageError
 from eeg2speech_bench.plugins.clap.front_end import N_MELS, MelScale, fill_clip, mel_scale_of
 from eeg2speech_bench.plugins.clap.tokenizer import N_BYTE_TOKENS, PADDING, Tokenize, byte_tokens
 
-#: the small HTSAT sees 256 frames x 64 bands as an image of 128 x 128, in patches of 8 x 8
-SPEC_SIZE, PATCH = 128, 8
+#: the small HTSAT sees 256 frames x 64 bands as an image of 128 x 128, in patches of 16 bands x 8 frames
+SPEC_SIZE, PATCH, ATTENTION_WINDOW = 128, (16, 8), 4
 N_SPEC_FRAMES = SPEC_SIZE * SPEC_SIZE // N_MELS
 SMALL_HEADS = (2, 4)
 TEXT_HEADS = 4
@@ -47,25 +47,29 @@ class SmallAudioTower(nn.Module):
         self.dim, self.mel_scale = dim, mel_scale
         config = ClapAudioConfig(
             spec_size=SPEC_SIZE,
-            patch_size=(PATCH, PATCH),
-            patch_stride=(PATCH, PATCH),
+            patch_size=PATCH,
+            patch_stride=PATCH,
+            window_size=ATTENTION_WINDOW,
             patch_embeds_hidden_size=hidden,
             depths=[2, 2],
             num_attention_heads=list(SMALL_HEADS),
             hidden_size=2 * hidden,
-            projection_dim=dim,
             hidden_dropout_prob=0.0,
         )
-        self.network = ClapAudioModelWithProjection(config)
+        self.network = ClapAudioModel(config)
+        self.projection = _projection(2 * hidden, dim)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Map frames (batch, n_frames, 64) in dB to embeddings (batch, dim)."""
         image = interpolate(frames[:, None], size=(N_SPEC_FRAMES, N_MELS), mode="bilinear", antialias=True)
-        return self.network(input_features=image).audio_embeds
+        return self.projection(self.network(input_features=image).pooler_output)
 
 
 class SmallTextTower(nn.Module):
     """RoBERTa-like tower on bytes, of CLAP's parts, for training from scratch.
+
+    The mean over all tokens is projected, and not the first token as in CLAP: in the few steps of a small data set
+    that token does not learn to look at the others.
 
     Parameters
     ----------
@@ -86,16 +90,27 @@ class SmallTextTower(nn.Module):
             num_attention_heads=TEXT_HEADS,
             intermediate_size=4 * hidden,
             max_position_embeddings=MAX_BYTES + PADDING + 1,  # RoBERTa counts positions from behind the padding's
-            projection_dim=dim,
-            hidden_dropout_prob=0.0,
-            attention_probs_dropout_prob=0.0,
         )
-        self.network = ClapTextModelWithProjection(config)
+        self.network = ClapTextModel(config, add_pooling_layer=False)
+        self.projection = _projection(hidden, dim)
 
     def forward(self, texts: Sequence[str], device: torch.device) -> Tensor:
         """Map texts to embeddings (batch, dim)."""
         tokens = {name: ids.to(device) for name, ids in byte_tokens(texts, MAX_BYTES).items()}
-        return self.network(**tokens).text_embeds
+        real = tokens["attention_mask"][..., None]
+        hidden = self.network(**tokens).last_hidden_state
+        return self.projection((hidden * real).sum(1) / real.sum(1))
+
+
+def _projection(n_inputs: int, dim: int) -> nn.Sequential:
+    """CLAP's projection behind a batch norm.
+
+    Means over a window of speech are nearly equal for all windows; without the norm the loss spends the few steps of a
+    small data set on undoing that.
+    """
+    return nn.Sequential(
+        nn.BatchNorm1d(n_inputs, affine=False), nn.Linear(n_inputs, dim), nn.ReLU(), nn.Linear(dim, dim)
+    )
 
 
 def _check_width(hidden: int, n_heads: int) -> None:

@@ -59,7 +59,7 @@ class ClapText(_Clap):
     tokenizer : str, optional
         Hub id or local folder of the tokenizer; by default the weights' own, or roberta-base for a checkpoint file.
     hidden, depth : int, optional
-        Width and layers of the small tower (96 and 2).
+        Width and layers of the small tower (64 and 1).
 
     Raises
     ------
@@ -117,7 +117,7 @@ class ClapAudio(_Clap):
     mel_scale : str
         Filter bank: ``"slaney"``, ``"htk"``, or ``"auto"`` for the one that the weights were trained with.
     hidden : int, optional
-        Width of the first stage of the small tower (64).
+        Width of the first stage of the small tower (48).
 
     Raises
     ------

@@ -25,7 +25,7 @@ class ClapTarget(Target):
     mel_scale : str
         Filter bank: ``"slaney"``, ``"htk"``, or ``"auto"`` for the one that the weights were trained with.
     dim, hidden : int, optional
-        Width of the embedding and of the first stage of the small tower (128 and 64).
+        Width of the embedding and of the first stage of the small tower (64 and 48).
 
     Raises
     ------

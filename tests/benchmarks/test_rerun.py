@@ -89,10 +89,10 @@ class Machine:
     def place(self, stage: str) -> Path:
         return self._folder
 
-    def _stage(self, stage: str) -> None:
+    def run_stage(self, stage: str) -> None:
         assert stage == "prepare"
 
-    def _new_record(self, pipeline: object) -> Record:
+    def new_record(self, pipeline: object) -> Record:
         return self.here
 
     def run(self, pipeline: object) -> Record:

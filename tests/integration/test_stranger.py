@@ -102,7 +102,7 @@ def test_the_tests_of_the_package_pass(machine, package):
 
 def test_it_stands_on_the_board_with_its_controls(machine, results):
     board = machine.bench("leaderboard", "--results", str(results), "--controls")
-    assert re.search(rf"^{NAME} +two_listeners +quick +0 ", board, re.MULTILINE)
+    assert re.search(rf"^ *{NAME} +two_listeners +quick +0 ", board, re.MULTILINE)
     assert f"{NAME} on two_listeners" in board
     assert "EEG at a wrong time" in board
 

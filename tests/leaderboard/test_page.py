@@ -391,6 +391,12 @@ def test_no_records_at_all_says_what_to_type(tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
+def test_the_results_folder_may_stand_before_build(tmp_path):
+    write(tmp_path)
+    assert main(["leaderboard", "--results", str(tmp_path), "build", "--out", str(tmp_path / "out")]) == 0
+    assert board(tmp_path / "out")["rows"]
+
+
 @pytest.mark.parametrize("arguments", [["--format", "csv"], ["--format", "csv", "show"], ["show", "--format", "csv"]])
 def test_options_of_the_table_may_stand_before_or_after_show(tmp_path, capsys, arguments):
     write(tmp_path)

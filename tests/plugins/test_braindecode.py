@@ -41,6 +41,7 @@ SMALL = {
     "codebrain": {"num_res_layers": 2, "codebook_size_t": 8, "codebook_size_f": 8},
     "dance": {"conv_hidden": 16, "conv_depth": 2, "perceiver_depth": 1, "num_latents": 16, "decoder_depth": 1},
     "deepsleepnet": {"bilstm_hidden_size": 8},
+    "eeginception_mi": {"n_convs": 2, "n_filters": 8},
     "eegpt": {"depth": 1, "embed_dim": 64},
     "labram": {"num_layers": 1},
     "reve": {"depth": 1},

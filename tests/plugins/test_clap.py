@@ -11,6 +11,7 @@ from torch.nn.functional import cosine_similarity, normalize
 from transformers import ClapConfig, ClapFeatureExtractor, ClapModel
 
 from eeg2speech_bench.core.conditioning import SoundInfo, check_conditioning
+from eeg2speech_bench.core.contrastive.loss import ClipLoss, clip_scores
 from eeg2speech_bench.core.errors import BenchError, DataError, UnknownNameError, UsageError
 from eeg2speech_bench.core.segments import Batch, SignalInfo, TargetInfo
 from eeg2speech_bench.core.specs import EncoderSpec, TargetSpec
@@ -257,7 +258,7 @@ def test_weights_that_are_nowhere_are_an_error_that_says_what_to_give():
 
 def test_the_target_has_one_token_per_window():
     info = ClapTarget.build(SPEECH).info
-    assert (info.dim, info.n_tokens, info.token_rate_hz) == (128, 1, pytest.approx(1 / 2.88))
+    assert (info.dim, info.n_tokens, info.token_rate_hz) == (64, 1, pytest.approx(1 / 2.88))
 
 
 def test_features_are_a_hundred_frames_a_second():
@@ -458,3 +459,33 @@ def test_a_data_set_without_audio_is_refused():
 def test_segments_without_sound_are_refused():
     with pytest.raises(DataError, match="Encoder 'clap-audio' needs audio: got segments without sound"):
         ClapAudio.build(SIGNAL, OTHER_SPACE, hidden=8)(batch_of(TEXTS))
+
+
+# --- both towers together --------------------------------------------------------------------------------------
+
+NAMES = {"low": 300.0, "middle": 900.0, "high": 2700.0, "piercing": 6000.0}
+
+
+def tunes(n):
+    """Return frames (n, 100, 64) of three tones in a row, with the names of the tones as text."""
+    words = [(a, b, c) for a in NAMES for b in NAMES for c in NAMES][:n]
+    time = torch.arange(5333) / 16_000
+    sounds = [torch.cat([torch.sin(2 * torch.pi * NAMES[word] * time) for word in tune]) for tune in words]
+    target = ClapTarget.build(SoundInfo("waveform", 16_000.0, 1.0))
+    return torch.stack([target.features(sound)[:100] for sound in sounds]), tuple(" ".join(tune) for tune in words)
+
+
+def test_text_and_sound_of_a_data_set_find_each_other():
+    torch.manual_seed(0)
+    frames, texts = tunes(32)
+    target = ClapTarget.build(SPEECH, dim=16, hidden=16)
+    encoder = ClapText.build(SIGNAL, target.info, hidden=32)
+    optimiser = torch.optim.AdamW([*encoder.parameters(), *target.parameters()], 3e-3)
+    loss, batch = ClipLoss(), batch_of(texts)
+    for _ in range(60):
+        optimiser.zero_grad()
+        loss(encoder(batch).embeddings, target(frames)).backward()
+        optimiser.step()
+    with torch.no_grad():
+        scores = clip_scores(encoder.eval()(batch).embeddings, target.eval()(frames))
+    assert (scores.argmax(1) == torch.arange(32)).float().mean() > 0.9
