@@ -11,7 +11,7 @@ from eeg2speech_bench.core.errors import ContractError
 #: subset sizes from which the distance at infinite n is read, as shares of the clips
 _SHARES = np.linspace(0.2, 0.5, 7)
 #: subsets drawn per size
-_N_SUBSETS = 16
+_N_SUBSETS = 8
 #: clips below which the extrapolation is not tried
 MIN_CLIPS = 16
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from eeg2speech_bench.benchmarks.metrics import retrieval
 from eeg2speech_bench.benchmarks.metrics.availability import missing
+from eeg2speech_bench.benchmarks.metrics.distribution import frechet_at_infinity
 from eeg2speech_bench.benchmarks.metrics.identification import identify
 from eeg2speech_bench.benchmarks.metrics.intelligibility import SILENT_RMS
 from eeg2speech_bench.core.clips import Clips
@@ -86,12 +87,12 @@ def word_hits(generated: Clips, reference: Clips, texts: tuple[str, ...], model:
     return _by_clip(share, generated, reference, texts, model)
 
 
-def content_similarity(generated: Clips, reference: Clips, texts: tuple[str, ...], model: str) -> np.ndarray:
+def content_similarity(generated: Clips, reference: Clips, model: str) -> np.ndarray:
     """Mean over frames of the cosine of Whisper's encoder frames, each clip's mean frame removed.
 
-    Says whether the same is spoken at the same time without asking for words. ``texts`` is not read.
+    Says whether the same is spoken at the same time without asking for words.
 
-    Parameters as `word_error_rate`.
+    Parameters and errors as `word_error_rate`.
 
     Returns
     -------
@@ -107,16 +108,19 @@ def content_similarity(generated: Clips, reference: Clips, texts: tuple[str, ...
     return np.where(_silent(reference), np.nan, values)
 
 
-def whisper_identification(
-    generated: Clips, reference: Clips, texts: tuple[str, ...], model: str
-) -> np.ndarray:
+def whisper_identification(generated: Clips, reference: Clips, model: str) -> np.ndarray:
     """Credit for picking the true clip first, by the correlation over time of `whisper_frames`; chance 1 / n.
 
-    ``texts`` is not read; values and NaN as `identification.identification`.
+    Values and NaN as `identification.identification`.
     """
     generated.check_matches(reference)
     ours, theirs = whisper_frames(generated, model), whisper_frames(reference, model)
     return identify(retrieval.top_1, np.where(_silent(generated)[:, None, None], 0.0, ours), theirs, reference)
+
+
+def frechet_whisper(generated: Clips, reference: Clips, model: str) -> float:
+    """Frechet distance at infinite n between `whisper_frames` of all clips, see `distribution.frechet_at_infinity`."""
+    return frechet_at_infinity(whisper_frames(generated, model), whisper_frames(reference, model))
 
 
 def available(model: str | None = None) -> str | None:
