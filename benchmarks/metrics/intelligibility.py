@@ -92,9 +92,7 @@ def _speech(reference: Clips) -> list[_Speech]:
     return [_Speech(waveform) for waveform in reference.waveform]
 
 
-def _scored(
-    generated: Clips, reference: Clips, similarity: Callable[[np.ndarray, np.ndarray], float]
-) -> np.ndarray:
+def _scored(generated: Clips, reference: Clips, similarity: Callable[[np.ndarray, np.ndarray], float]) -> np.ndarray:
     generated.check_matches(reference)
     values = np.full(len(reference), np.nan)
     for i, (waveform, speech) in enumerate(zip(generated.waveform, _speech(reference), strict=True)):
@@ -151,7 +149,7 @@ def _windowed(signal: np.ndarray) -> np.ndarray:
     n_frames = -(-(len(signal) - _FRAME) // _HOP)
     if n_frames <= 0:
         return np.zeros((1, _FRAME))
-    return sliding_window_view(signal, _FRAME)[:: _HOP][:n_frames] * _hann()
+    return sliding_window_view(signal, _FRAME)[::_HOP][:n_frames] * _hann()
 
 
 @lru_cache(maxsize=1)

@@ -18,7 +18,7 @@ from eeg2speech_bench.core.contrastive.loss import clip_scores
 from eeg2speech_bench.core.environment import peak_memory_mb, reset_peak_memory
 from eeg2speech_bench.core.segments import Batch
 
-#: batches of the gradient check at most: dropout may silence a parameter in one, a head that starts at zero in the first
+#: at most so many batches for the gradient check: dropout may silence a parameter in one, a head at zero in the first
 N_GRADIENT_BATCHES = 4
 #: learning rates that are tried until eight segments are learned; one that the encoder declares comes first
 LEARNING_RATES = (1e-3, 3e-3, 3e-4)
@@ -132,18 +132,15 @@ def save_load(case: Case) -> Verdict:
 
 
 def bfloat16(case: Case) -> Verdict:
-    """A training step under bfloat16 autocast, the default on GPUs, gives a finite loss and finite gradients."""
+    """In training, under bfloat16 autocast as on GPUs, the output is finite."""
     encoder = case.build().to(case.device)
-    weights = trainable(encoder)
-    if not weights:
+    if not trainable(encoder):
         return skipped("fitted in closed form" if encoder.closed_form else "has no parameter to train")
-    with torch.autocast(case.device.partition(":")[0], dtype=torch.bfloat16):
-        loss = case.loss(encoder.train(), *_half(_pair(case, 0)))
-    loss.backward()
-    broken = [n for n, weight in weights.items() if weight.grad is not None and not weight.grad.isfinite().all()]
-    if broken or not loss.isfinite():
-        return failed(f"not finite under bfloat16 autocast: {_names(broken) or 'the loss'}")
-    return passed(f"loss {loss.item():.2f}")
+    # Two segments without gradients: CPUs that do not compute in bfloat16 emulate it, up to a hundred times slower.
+    batch = pick(case.batch(), [0, 1]).to(case.device)
+    with torch.no_grad(), torch.autocast(case.device.partition(":")[0], dtype=torch.bfloat16):
+        found = case.checked(encoder.train()(batch), len(batch))
+    return passed(f"finite, returned as {found.embeddings.dtype}")
 
 
 def cost(case: Case) -> Verdict:
@@ -164,12 +161,6 @@ def cost(case: Case) -> Verdict:
 
 def _pair(case: Case, seed: int) -> tuple[Batch, Tensor]:
     return case.batch(seed), tiny_embeddings(case.target, seed)
-
-
-def _half(pair: tuple[Batch, Tensor]) -> tuple[Batch, Tensor]:
-    """Return four of the eight segments: CPUs without bfloat16 emulate it slowly."""
-    rows = list(range(N_SEGMENTS // 2))
-    return pick(pair[0], rows), pair[1][rows]
 
 
 def _names(names: list[str]) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -98,8 +99,8 @@ def _from_original(path: Path) -> ClapModel:
     from eeg2speech_bench.core.generator.checkpoints import read_checkpoint
 
     # The best score so far lies beside the weights as a NumPy number, which torch does not count as safe by itself.
-    scalar = np.float64().__reduce__()[0]
-    numbers = [scalar, (scalar, "numpy.core.multiarray.scalar"), np.dtype, type(np.dtype(np.float64))]
+    scalar: Any = np.float64().__reduce__()[0]
+    numbers: list[Any] = [scalar, (scalar, "numpy.core.multiarray.scalar"), np.dtype, type(np.dtype(np.float64))]
     with torch.serialization.safe_globals(numbers):
         state = _under_prefix(read_checkpoint(path))
     _check_filter_bank(state, path)

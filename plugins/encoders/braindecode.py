@@ -142,13 +142,18 @@ def catalogue() -> dict[str, ModelCard]:
 
 
 def _read(row: dict[str, Any]) -> ModelCard:
-    row = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+    row = _frozen(row)
     if "weights" in row:
-        weights = {key: tuple(value) if isinstance(value, list) else value for key, value in row["weights"].items()}
-        row["weights"] = WeightsCard(**weights)
-    whole = {"n_slices": 1} if "tiles" in row or row.get("sequence") else {}
-    whole |= {"slice_s": None} if {**whole, **row}.get("n_slices") == 1 else {}
-    return ModelCard(cls=row.pop("class"), **{**whole, **row})
+        row["weights"] = WeightsCard(**_frozen(row["weights"]))
+    if "tiles" in row or row.get("sequence"):
+        row.setdefault("n_slices", 1)
+    if row.get("n_slices") == 1:
+        row["slice_s"] = None
+    return ModelCard(cls=row.pop("class"), **row)
+
+
+def _frozen(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
 
 
 def specs() -> list[EncoderSpec]:

@@ -23,9 +23,10 @@ class _Clap(Encoder):
 
     def __init__(self, target: TargetInfo, pretrained_dim: int | None) -> None:
         super().__init__()
-        frozen = pretrained_dim is not None
-        self.closed_form = frozen and (target.dim, target.n_tokens) == (pretrained_dim, 1)
-        self.project = nn.Linear(pretrained_dim, target.dim) if frozen and not self.closed_form else nn.Identity()
+        self.closed_form = (pretrained_dim, 1) == (target.dim, target.n_tokens)
+        self.project: nn.Module = nn.Identity()
+        if pretrained_dim is not None and not self.closed_form:
+            self.project = nn.Linear(pretrained_dim, target.dim)
 
     def _conditioning(self, embeddings: Tensor) -> Conditioning:
         if isinstance(self.project, nn.Linear):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -17,14 +16,9 @@ from eeg2speech_bench.core.segments import Batch, SignalInfo, TargetInfo
 from eeg2speech_bench.plugins.encoders import montage
 from eeg2speech_bench.plugins.encoders.adaptation import Adaptation
 from eeg2speech_bench.plugins.encoders.braindecode import ModelCard, WeightsCard
+from eeg2speech_bench.plugins.encoders.network import construct, count_steps, model_parameters, unused_parameters
 from eeg2speech_bench.plugins.encoders.pretrained import Checkpoint, load_backbone, read_checkpoint
 
-#: what the adapter itself tells a network
-SIGNAL_PARAMETERS = frozenset({"n_chans", "n_outputs", "n_times", "sfreq", "chs_info", "input_window_seconds"})
-#: parameters of braindecode's classes that change what they return
-OUTPUT_PARAMETERS = frozenset({"final_layer", "pretrain_mode", "neural_tokenizer", "log_softmax"})
-#: words of those of braindecode's warnings that are about the signal
-ABOUT_SIGNAL = re.compile(r"chan|window|length|sampl|kernel|sfreq|Hz", re.IGNORECASE)
 #: what published weights of a model ask for that has none: nothing
 NOTHING_ASKED = WeightsCard(hub=(), trained_on="")
 
@@ -191,63 +185,32 @@ class BraindecodeEncoder(Encoder):
         return network
 
     def _construct(self, told: dict[str, Any], settings: dict[str, Any]) -> nn.Module:
-        """Call braindecode's constructor and note what it changes of its own accord, which it only warns of."""
-        from braindecode.models.util import resolve_type_kwargs
-
-        taken = inspect.signature(self.network_class.__init__).parameters
-        told = {key: value for key, value in told.items() if key in taken}
-        settings = resolve_type_kwargs(self.network_class, settings)
-        with warnings.catch_warnings(record=True) as raised:
-            warnings.simplefilter("always")
-            try:
-                n_outputs = self.dim * self._tokens_per_step({**told, **settings})
-                network = self.network_class(n_outputs=n_outputs, **told, **settings)
-            except Exception as error:  # einops, torch and braindecode each have their own
-                raise self._unbuildable(error) from error
-        said = [" ".join(str(w.message).split()) for w in raised if w.category is UserWarning]
-        said = [text for text in said if ABOUT_SIGNAL.search(text)]
-        if said:
-            self.notes["network"] = f"braindecode: {'; '.join(dict.fromkeys(said))}"
+        n_outputs = self.dim * self._tokens_per_step(told, settings)
+        network, changed = construct(self.network_class, n_outputs, told, settings)
+        if changed:
+            self.notes["network"] = f"braindecode: {changed}"
         return network
 
-    def _tokens_per_step(self, settings: dict[str, Any]) -> int:
+    def _tokens_per_step(self, told: dict[str, Any], settings: dict[str, Any]) -> int:
         """Return how many tokens the network is asked for at each of its steps in time; most have one step."""
         n_each = self.n_tokens // self.adaptation.n_slices
         if self.card.sequence:
             return 1
         if self.card.tiles is None:
             return n_each
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
-            trial = self.network_class(n_outputs=2, **settings).eval()
-            found = trial(torch.zeros(1, self.adaptation.n_chans, self.adaptation.n_times))
-        n_steps = found.shape[2] if found.ndim == 3 else 1
+        with torch.random.fork_rng(devices=[]):
+            network, _ = construct(self.network_class, 2, told, settings)
+        n_steps = count_steps(network, self.adaptation.n_chans, self.adaptation.n_times)
         self.notes["tokens"] = f"{n_steps} steps in time with the same weights"
         return max(1, n_each // n_steps)
 
-    def _unbuildable(self, error: Exception) -> DataError:
-        return DataError(
-            f"braindecode's {self.card.cls} cannot be built for these channels, segments and options",
-            got=f"{type(error).__name__}: {' '.join(str(error).split())[:300]}",
-            then="Change data.window_s, data.sfreq or the encoder's options, or choose another encoder.",
-        )
-
     def _freeze_unused(self) -> None:
         """Freeze what the output does not depend on (auxiliary heads, decoders of the pretraining) and name it."""
-        trained = {key: value for key, value in self.network.named_parameters() if value.requires_grad}
-        # In evaluation mode, so that this run leaves running statistics alone; and without a trace in the seed.
-        self.network.eval()
-        with torch.random.fork_rng(devices=[]), torch.enable_grad():
-            torch.manual_seed(0)
-            try:
-                output = self._outputs(torch.randn(2, self.adaptation.n_chans, self.adaptation.n_times))
-            except Exception as error:
-                raise self._unbuildable(error) from error
-            found = torch.autograd.grad(output.square().sum(), list(trained.values()), allow_unused=True)
-        self.network.train()
-        unused = [key for key, gradient in zip(trained, found, strict=True) if gradient is None]
-        unused += [key for key in trained if key not in unused and any(part in key for part in self.card.frozen)]
+        adapted, weights = self.adaptation, dict(self.network.named_parameters())
+        unused = unused_parameters(self.network, self._outputs, adapted.n_chans, adapted.n_times)
+        unused += [key for key in weights if key not in unused and any(part in key for part in self.card.frozen)]
         for key in unused:
-            trained[key].requires_grad_(False)
+            weights[key].requires_grad_(False)
         if unused:
             parts = sorted({".".join(key.split(".")[:2]) for key in unused})
             self.notes["frozen"] = f"{', '.join(parts)}: the output does not depend on them"
@@ -303,16 +266,6 @@ def own_parameters() -> list[str]:
     return [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
 
 
-def model_parameters(network_class: type[nn.Module]) -> dict[str, inspect.Parameter]:
-    """Return the parameters of a braindecode class that are the user's: neither the signal's nor the output's."""
-    fixed = SIGNAL_PARAMETERS | OUTPUT_PARAMETERS | {"self"}
-    return {
-        name: parameter
-        for name, parameter in inspect.signature(network_class.__init__).parameters.items()
-        if name not in fixed and not name.startswith(("_", "return_")) and parameter.kind is not parameter.VAR_KEYWORD
-    }
-
-
 def encoder_class(card: ModelCard, module: str) -> type[Encoder]:
     """Make the encoder of one class of `braindecode.models`; ``module`` is where it can be found again.
 
@@ -326,12 +279,12 @@ def encoder_class(card: ModelCard, module: str) -> type[Encoder]:
 
     network_class = getattr(braindecode.models, card.cls)
 
-    def construct(self: BraindecodeEncoder, signal: SignalInfo, target: TargetInfo, **options: Any) -> None:
+    def initialise(self: BraindecodeEncoder, signal: SignalInfo, target: TargetInfo, **options: Any) -> None:
         BraindecodeEncoder.__init__(self, signal, target, **options)
 
     shown = inspect.signature(BraindecodeEncoder.__init__).parameters.values()
     own = [p for p in shown if p.kind is not p.VAR_KEYWORD]
     theirs = [p.replace(kind=p.KEYWORD_ONLY) for p in model_parameters(network_class).values()]
-    construct.__signature__ = inspect.Signature([*own, *theirs])  # type: ignore[attr-defined]
-    body = {"__init__": construct, "__module__": module, "__doc__": card.spec.summary}
+    initialise.__signature__ = inspect.Signature([*own, *theirs])  # type: ignore[attr-defined]
+    body = {"__init__": initialise, "__module__": module, "__doc__": card.spec.summary}
     return type(card.cls, (BraindecodeEncoder,), {**body, "card": card, "network_class": network_class})

@@ -9,7 +9,21 @@ from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.pooling import random_effects
 
 #: log risk ratios and variances of the 13 BCG trials (Colditz et al. 1994), as every textbook of the method has them
-BCG = [-0.8893, -1.5854, -1.3481, -1.4416, -0.2175, -0.7861, -1.6209, 0.0120, -0.4694, -1.3713, -0.3394, 0.4459, -0.0173]
+BCG = [
+    -0.8893,
+    -1.5854,
+    -1.3481,
+    -1.4416,
+    -0.2175,
+    -0.7861,
+    -1.6209,
+    0.0120,
+    -0.4694,
+    -1.3713,
+    -0.3394,
+    0.4459,
+    -0.0173,
+]
 BCG_VARIANCES = [
     0.3256, 0.1946, 0.4154, 0.0200, 0.0512, 0.0069, 0.2230, 0.0040, 0.0564, 0.0730, 0.0124, 0.5325, 0.0714
 ]  # fmt: skip

@@ -243,7 +243,7 @@ class _Command:
 
 
 def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
-    (tmp_path / "bad.pt").write_bytes(pickle.dumps({"state_dict": _Command()}))
+    (tmp_path / "bad.pt").write_bytes(pickle.dumps({"state_dict": _Command()}, protocol=2))
     with pytest.raises(BenchError, match="cannot be read"):
         load_clap(str(tmp_path / "bad.pt"))
 

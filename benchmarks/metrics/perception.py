@@ -1,0 +1,186 @@
+"""Perceived quality: PESQ against the reference, and opinions that networks give without one (DNSMOS, DistillMOS)."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from eeg2speech_bench.benchmarks.metrics.availability import missing
+from eeg2speech_bench.benchmarks.metrics.intelligibility import SILENT_RMS
+from eeg2speech_bench.core.clips import CLIP_RATE_HZ, Clips
+
+#: what silence gets on every scale of this module: the bottom
+WORST = 1.0
+#: root mean square that clips are brought to before a network listens, -26 dB re full scale
+_LEVEL = 10 ** (-26 / 20)
+#: samples that DNSMOS and DistillMOS hear at a time; shorter clips are repeated
+_DNSMOS_SAMPLES, _DISTILLMOS_SAMPLES = round(9.01 * CLIP_RATE_HZ), 122_880
+
+
+def pesq(generated: Clips, reference: Clips) -> np.ndarray:
+    """Wide-band PESQ of each generated clip against its reference.
+
+    Saturates near 1 already at 10 dB of noise, and says nothing of what is spoken instead. It aligns time and
+    level itself.
+
+    Parameters
+    ----------
+    generated, reference : Clips
+        n clips of the same segments.
+
+    Returns
+    -------
+    array of float, shape (n,)
+        From 1.02 to 4.64; `WORST` where the generated clip holds no speech that PESQ can find. NaN where the
+        reference holds none, or is shorter than 0.25 s.
+
+    Raises
+    ------
+    ContractError
+        If the clips differ in number or length.
+
+    Notes
+    -----
+    Source: ITU-T P.862.2 (2007), by the package ``pesq``.
+    """
+    generated.check_matches(reference)
+    pairs = zip(generated.waveform, reference.waveform, strict=True)
+    return np.array([_pesq_of_clip(ours, theirs) for ours, theirs in pairs], dtype=np.float64)
+
+
+def pesq_available(model: str | None = None) -> str | None:
+    """None if `pesq` can run, else why it cannot and what to type."""
+    return missing(("pesq",), "pip install pesq (compiles: needs a C compiler and Python's headers)")
+
+
+def dnsmos_overall(generated: Clips, reference: Clips) -> np.ndarray:
+    """Overall quality that DNSMOS P.835 expects listeners to give.
+
+    Hears the generated clip alone: a good voice that says something else scores well. Clips are brought to one level
+    and repeated to 9.01 s, one window of the network.
+
+    Parameters
+    ----------
+    generated, reference : Clips
+        ``reference`` is not read.
+
+    Returns
+    -------
+    array of float, shape (n,)
+        From 1 to 5; `WORST` for silence, to which the network itself gives 1.8.
+
+    Notes
+    -----
+    Source: Reddy et al. (2022), *ICASSP*, 886 (arXiv 2110.01763), by the package ``speechmos``.
+    """
+    return _dnsmos(generated)["ovrl_mos"]
+
+
+def dnsmos_signal(generated: Clips, reference: Clips) -> np.ndarray:
+    """Quality of the speech itself by DNSMOS P.835, see `dnsmos_overall`."""
+    return _dnsmos(generated)["sig_mos"]
+
+
+def dnsmos_background(generated: Clips, reference: Clips) -> np.ndarray:
+    """Quality of the background by DNSMOS P.835, see `dnsmos_overall`."""
+    return _dnsmos(generated)["bak_mos"]
+
+
+def dnsmos_p808(generated: Clips, reference: Clips) -> np.ndarray:
+    """Overall quality by DNSMOS P.808 (Reddy et al. 2021), see `dnsmos_overall`; white noise gets about 2.1."""
+    return _dnsmos(generated)["p808_mos"]
+
+
+def dnsmos_available(model: str | None = None) -> str | None:
+    """None if the DNSMOS metrics can run, else why they cannot and what to type."""
+    packages = ("speechmos", "onnxruntime", "librosa", "requests")  # speechmos does not declare the others
+    return missing(packages, "pip install speechmos onnxruntime librosa requests")
+
+
+def distillmos(generated: Clips, reference: Clips) -> np.ndarray:
+    """Quality that DistillMOS expects listeners to give; the widest range of its kind, and blind to level.
+
+    Hears the generated clip alone, see `dnsmos_overall`. Clips are repeated to 7.68 s.
+
+    Parameters
+    ----------
+    generated, reference : Clips
+        ``reference`` is not read.
+
+    Returns
+    -------
+    array of float, shape (n,)
+        From 1 to 5; `WORST` for silence.
+
+    Notes
+    -----
+    Source: Stahl and Gamper (2025), *ICASSP* (arXiv 2502.05356), by the package ``distillmos``.
+    """
+    import torch
+
+    network = _distillmos_network()
+    values = np.full(len(generated), WORST)
+    for i in np.flatnonzero(~_silent(generated)):
+        repeated = np.resize(generated.waveform[i], max(_DISTILLMOS_SAMPLES, generated.waveform.shape[1]))
+        with torch.no_grad():
+            values[i] = network(torch.from_numpy(repeated)[None]).item()
+    return values
+
+
+def distillmos_available(model: str | None = None) -> str | None:
+    """None if `distillmos` can run, else why it cannot and what to type."""
+    return missing(("distillmos", "xls_r_sqa"), "pip install distillmos")
+
+
+def _pesq_of_clip(generated: np.ndarray, reference: np.ndarray) -> float:
+    if _rms(reference) < SILENT_RMS or len(reference) < CLIP_RATE_HZ // 4:
+        return np.nan
+    score = np.nan if _rms(generated) < SILENT_RMS else _pesq_score(generated, reference)
+    if np.isfinite(score):
+        return score
+    # Only whether the reference is scored at all is still open.
+    return WORST if np.isfinite(_pesq_score(reference, reference)) else np.nan
+
+
+def _pesq_score(generated: np.ndarray, reference: np.ndarray) -> float:
+    from pesq import PesqError
+    from pesq import pesq as score
+
+    try:
+        return float(score(CLIP_RATE_HZ, reference, generated, "wb"))
+    except (PesqError, ValueError):  # no utterance found
+        return np.nan
+
+
+@lru_cache(maxsize=2)
+def _dnsmos(clips: Clips) -> dict[str, np.ndarray]:
+    from speechmos import dnsmos
+
+    values = {name: np.full(len(clips), WORST) for name in ("ovrl_mos", "sig_mos", "bak_mos", "p808_mos")}
+    for i in np.flatnonzero(~_silent(clips)):
+        waveform = clips.waveform[i]
+        levelled = np.clip(waveform * (_LEVEL / _rms(waveform)), -1, 1)
+        opinion = dnsmos.run(np.resize(levelled, max(_DNSMOS_SAMPLES, len(levelled))), CLIP_RATE_HZ)
+        for name, column in values.items():
+            column[i] = opinion[name]
+    return values
+
+
+@lru_cache(maxsize=1)
+def _distillmos_network() -> Any:
+    from distillmos import ConvTransformerSQAModel
+
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints where its weights lie
+        return ConvTransformerSQAModel().eval()
+
+
+def _silent(clips: Clips) -> np.ndarray:
+    return np.array([_rms(waveform) < SILENT_RMS for waveform in clips.waveform])
+
+
+def _rms(waveform: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(waveform, dtype=np.float64))))

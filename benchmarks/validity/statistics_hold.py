@@ -1,0 +1,177 @@
+"""Whether verdicts, intervals and comparisons keep what they promise, on simulated cells whose truth is known.
+
+Usage: ``python benchmarks/validity/statistics_hold.py``. The functions of the stage ``score`` itself are run on values
+like those of a cell: 8 listeners, 78 windows of 2.88 s of one piece of audio, blocks of 15 s.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest, norm
+
+from eeg2speech_bench.benchmarks.controls import NO_SIGNAL
+from eeg2speech_bench.benchmarks.stages.score import Values, _summary, _tests, _units, _verdict
+from eeg2speech_bench.core.config import ScoresConfig
+from eeg2speech_bench.core.specs import MetricSpec
+from eeg2speech_bench.core.statistics import paired_sign_flip
+
+N_LISTENERS, N_WINDOWS, WINDOW_S, BLOCK_S = 8, 78, 2.88, 15.0
+LISTENER, WINDOW = (a.ravel() for a in np.indices((N_LISTENERS, N_WINDOWS)))
+BLOCK = (WINDOW * WINDOW_S // BLOCK_S).astype(np.int64)
+TABLE = pd.DataFrame({"subject": LISTENER, "recording": LISTENER, "window": WINDOW, "block": BLOCK})
+#: standard deviation of a window's correlation
+R_SPREAD = 0.2
+
+
+class Spread(NamedTuple):
+    """Variances by listener, by block and by listener x block; with that of windows they add up to 1."""
+
+    listener: float = 0.0
+    block: float = 0.0
+    both: float = 0.0
+
+
+#: windows, listeners and stretches of audio are easy or hard under every condition alike
+COMMON = Spread(0.05, 0.05, 0.05)
+#: a condition scores better on some stretches of audio by itself, for all listeners
+OWN_AUDIO = Spread(block=0.05)
+#: an encoder that reads EEG does so better for some listeners and some audio
+OWN_ALL = Spread(0.05, 0.05, 0.05)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How values are made of a standard normal deviate; their mean is exactly the one asked for."""
+
+    metric: MetricSpec
+    chance: float
+    planted: tuple[float, ...]
+    values: Callable[[np.ndarray, float], np.ndarray]
+
+
+KINDS = (
+    Kind(
+        MetricSpec("top1", "simulated:none", "hit or miss", headline=True),
+        1 / N_WINDOWS,
+        (0.03, 0.05, 0.1),
+        lambda deviate, mean: (deviate > norm.isf(mean)).astype(float),
+    ),
+    Kind(
+        MetricSpec("r", "simulated:none", "a correlation", headline=True),
+        0.0,
+        (0.03, 0.05, 0.1),
+        lambda deviate, mean: mean + R_SPREAD * deviate,
+    ),
+)
+
+
+def deviates(rng: np.random.Generator, spread: Spread) -> np.ndarray:
+    """Draw effects with these variances, shape (n_segments,)."""
+    listener, block = rng.standard_normal(N_LISTENERS), rng.standard_normal(BLOCK.max() + 1)
+    both = rng.standard_normal((N_LISTENERS, BLOCK.max() + 1))
+    parts = (listener[LISTENER], block[BLOCK], both[LISTENER, BLOCK])
+    return sum((v**0.5 * part for v, part in zip(spread, parts, strict=True)), np.zeros(len(LISTENER)))
+
+
+def condition(rng: np.random.Generator, common: np.ndarray, own: Spread) -> np.ndarray:
+    """Return deviates of one condition: what all share, what is its own, and windows for the rest of the variance."""
+    rest = 1 - sum(COMMON) - sum(own)
+    return common + deviates(rng, own) + rest**0.5 * rng.standard_normal(len(LISTENER))
+
+
+def cell(rng: np.random.Generator, kind: Kind, mean: float, own_eeg: Spread, own_control: Spread) -> list[Values]:
+    """Draw one cell: EEG with this mean, and every control at chance."""
+    common = deviates(rng, COMMON)
+    settings = [("eeg", mean, own_eeg), *((name, kind.chance, own_control) for name in NO_SIGNAL)]
+    return [
+        Values(kind.metric, name, kind.values(condition(rng, common, own), m), TABLE, kind.chance, N_WINDOWS)
+        for name, m, own in settings
+    ]
+
+
+def verdicts(
+    kind: Kind, mean: float, own_eeg: Spread, own_control: Spread, config: ScoresConfig, n: int, seed: int
+) -> tuple[int, int, int]:
+    """Return how many of ``n`` verdicts say 'signal', how many intervals cover, and how many first tests reject.
+
+    The test against one control is the worst case of the verdict: where an encoder does badly under all others.
+    """
+    rng, n_signal, n_covered, n_first = np.random.default_rng(seed), 0, 0, 0
+    for number in range(n):
+        measured = cell(rng, kind, mean, own_eeg, own_control)
+        tests = _tests(measured, config, number)
+        n_first += tests[0]["p"] < config.alpha
+        verdict = _verdict(tests, [kind.metric], config.alpha)
+        n_signal += verdict[kind.metric.name]["distinguishable"]
+        interval = _summary(measured[0], config, number, [f"{i:02d}" for i in range(N_LISTENERS)])
+        n_covered += interval["low"] <= mean <= interval["high"]
+    return n_signal, n_covered, n_first
+
+
+def comparisons(kind: Kind, mean: float, config: ScoresConfig, n: int, seed: int) -> tuple[int, int]:
+    """Return how often two encoders that are equal on average differ: by the larger of two p, and by one p alone.
+
+    The first is what ``leaderboard compare`` does (listeners, blocks); the second flips listener x block.
+    """
+    rng, n_larger, n_units = np.random.default_rng(seed), 0, 0
+    for number in range(n):
+        common = deviates(rng, COMMON)
+        a, b = (kind.values(condition(rng, common, OWN_ALL), mean) for _ in range(2))
+        p = [
+            paired_sign_flip(a - b, unit, n_permutations=config.n_permutations, seed=number, alternative="two-sided").p
+            for unit in (LISTENER, BLOCK, _units(TABLE))
+        ]
+        n_larger += max(p[:2]) < config.alpha
+        n_units += p[2] < config.alpha
+    return n_larger, n_units
+
+
+def row(what: str, promised: str, hits: int, n: int) -> None:
+    """Print a line of the table: a share with its exact 95 % interval (Clopper and Pearson 1934)."""
+    bounds = binomtest(hits, n).proportion_ci(0.95, method="exact")
+    print(f"| {what} | {promised} | {hits / n:.3f} [{bounds.low:.3f}, {bounds.high:.3f}] | {n} |", flush=True)
+
+
+def measure(kind: Kind, config: ScoresConfig, n: int, seed: int) -> None:
+    """Print the lines of one kind of values."""
+    name = kind.metric.name
+    for label, own in (("conditions alike", Spread()), ("conditions differ by audio", OWN_AUDIO)):
+        signal, covered, first = verdicts(kind, kind.chance, own, own, config, n, seed)
+        row(f"{name}: false 'signal', {label}", "<= 0.05", signal, n)
+        row(f"{name}: false 'signal' if there were one control only, {label}", "0.05", first, n)
+        row(f"{name}: interval of EEG covers the truth, no signal, {label}", "0.95", covered, n)
+    for mean in kind.planted:
+        signal, covered, _ = verdicts(kind, mean, OWN_ALL, Spread(), config, n // 2, seed)
+        row(f"{name}: 'signal' at a planted {mean:g}", "power", signal, n // 2)
+        row(f"{name}: interval covers a planted {mean:g}", "0.95", covered, n // 2)
+    # at the largest mean hits are spread most, so that the encoders' own effects count most
+    mean = kind.planted[-1]
+    larger, units = comparisons(kind, mean, config, n, seed)
+    row(f"{name}: equal encoders at {mean:g} told apart, as `compare` does", "<= 0.05", larger, n)
+    row(f"{name}: the same by flips of listener x block, which it does not do", "0.05", units, n)
+
+
+def main() -> int:
+    """Print a Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--datasets", type=int, default=400, help="simulated cells; half of them for power")
+    parser.add_argument("--permutations", type=int, default=ScoresConfig().n_permutations)
+    parser.add_argument("--bootstrap", type=int, default=ScoresConfig().n_bootstrap)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    config = ScoresConfig(n_permutations=arguments.permutations, n_bootstrap=arguments.bootstrap)
+    print("| what | promised | measured [95 %] | cells |\n| --- | --- | --- | --- |")
+    for kind in KINDS:
+        measure(kind, config, arguments.datasets, arguments.seed)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

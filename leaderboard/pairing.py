@@ -1,0 +1,245 @@
+"""Two encoders on the same segments: the pairs, their differences, and the test of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from eeg2speech_bench.core import statistics
+from eeg2speech_bench.core.errors import DataError, StorageError
+from eeg2speech_bench.core.records import Record
+from eeg2speech_bench.core.seeding import derive_seed
+from eeg2speech_bench.leaderboard.table import BOARD_METRICS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: what makes a segment of one cell that of another
+SEGMENT = ["metric", "subject", "recording", "stimulus", "start_s"]
+N_RESAMPLES, N_PERMUTATIONS, CONFIDENCE = 2000, 10_000, 0.95
+
+
+class Located(NamedTuple):
+    """A record and where it lies, ``<results>/records/<cell id>.json``."""
+
+    path: Path
+    record: Record
+
+    @property
+    def label(self) -> str:
+        """What the board calls the encoder."""
+        return str(self.record.cell.get("label", self.record.cell["encoder"]))
+
+    @property
+    def tested_on(self) -> tuple[str, str, str]:
+        """Data set, preset and split hash: cells that share them have the same segments."""
+        cell = self.record.cell
+        return cell["dataset"], cell["preset"], self.record.split.get("hash", "")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A minus B in one metric, listeners weighing the same.
+
+    Attributes
+    ----------
+    mean_a, mean_b, effect, low, high : float
+        Means over listeners of the listeners' means, A - B, and its 95 % interval; in the metric's unit.
+    p, p_holm : float
+        See `paired_p`; corrected for the metrics compared together.
+    dz : float or None
+        Mean over standard deviation of the listeners' differences.
+    n_better : int
+        Listeners for whom A is better, whichever direction that is.
+    per_listener : dict of str to float
+        A - B.
+    """
+
+    metric: str
+    mean_a: float
+    mean_b: float
+    effect: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+    dz: float | None
+    n_segments: int
+    n_better: int
+    per_listener: dict[str, float]
+
+
+def paired_p(differences: np.ndarray, subject: np.ndarray, block: np.ndarray, *, seed: int) -> float:
+    """Return the two-sided p of encoder against encoder: the larger of flips over listeners and over blocks.
+
+    Parameters
+    ----------
+    differences : array of float, shape (n,)
+        One encoder minus the other, segment by segment.
+    subject, block : array, shape (n,)
+        Listener and stretch of audio of each segment. Two encoders can differ by listener and by audio where they
+        are equal on average, so neither listener x block nor one of the two alone holds the level.
+    seed : int
+
+    Raises
+    ------
+    DataError
+        See `core.statistics.paired_sign_flip`.
+    """
+    return max(
+        statistics.paired_sign_flip(
+            differences, unit, n_permutations=N_PERMUTATIONS, seed=seed, alternative="two-sided"
+        ).p
+        for unit in (subject, block)
+    )
+
+
+def segment_values(cells: Sequence[Located]) -> pd.DataFrame:
+    """Return the values of the EEG segments of one encoder, as means over its seeds.
+
+    Parameters
+    ----------
+    cells : sequence of Located
+        Seeds of one encoder, tested on the same split.
+
+    Returns
+    -------
+    DataFrame
+        Index `SEGMENT`, columns ``block`` and ``value``; segments that all seeds have.
+
+    Raises
+    ------
+    StorageError
+        If a file is missing or lacks a column.
+    """
+    import pandas as pd
+
+    table = pd.concat([_read_segments(cell) for cell in cells])
+    by_segment = table.groupby(SEGMENT, sort=True).agg(
+        block=("block", "first"), value=("value", "mean"), n=("value", "size")
+    )
+    return by_segment.loc[by_segment["n"] == len(cells), ["block", "value"]]
+
+
+def _read_segments(cell: Located) -> pd.DataFrame:
+    import pandas as pd
+
+    again = "Copy it with the record, or run that cell again."
+    name = cell.record.cell["id"]
+    if "segments" not in cell.record.files:
+        raise StorageError(f"Cell '{name}' has no per-segment values", then=again)
+    path = cell.path.parent.parent / cell.record.files["segments"]
+    try:
+        table = pd.read_parquet(path, columns=[*SEGMENT, "block", "value"], filters=[("condition", "==", "eeg")])
+    except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
+        raise StorageError(f"Segments of cell '{name}' cannot be read", got=f"{error!s:.200}", then=again) from error
+    if table.duplicated(SEGMENT).any():
+        raise StorageError(f"Cell '{name}' has a segment twice", then="Run that cell again.")
+    return table
+
+
+def pair(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
+    """Join what `segment_values` returns of two encoders, segment by segment.
+
+    Returns
+    -------
+    DataFrame
+        Columns `SEGMENT`, ``block``, ``value_a`` and ``value_b``.
+
+    Raises
+    ------
+    DataError
+        If no segment is common, or the two cells cut the audio into other blocks.
+    """
+    joined = a.join(b, how="inner", lsuffix="_a", rsuffix="_b").reset_index()
+    if joined.empty:
+        raise DataError(
+            "The two encoders have no segment in common",
+            got=f"{len(a)} and {len(b)} values",
+            then="Run both again with the same --preset and the same scores.which.",
+        )
+    if (joined["block_a"] != joined["block_b"]).any():
+        raise DataError("The two encoders were scored with other blocks", then="Run both with one scores.block_s.")
+    return joined.rename(columns={"block_a": "block"}).drop(columns="block_b")
+
+
+def compare(a: Sequence[Located], b: Sequence[Located], metrics: Sequence[str] = BOARD_METRICS) -> list[Difference]:
+    """Compare two encoders in every metric that both have.
+
+    Parameters
+    ----------
+    a, b : sequence of Located
+        Seeds of one encoder and of the other, all of one data set, preset and split.
+    metrics : sequence of str
+        The family that Holm's correction is over.
+
+    Raises
+    ------
+    DataError
+        If the cells were tested on other windows, or no segment or no metric is common.
+    StorageError
+        If a file of segments is missing.
+    """
+    if len({cell.tested_on for cell in (*a, *b)}) > 1:
+        raise DataError("Cells of different data sets, presets or splits cannot be paired", got=tested_on([*a, *b]))
+    joined = pair(segment_values(a), segment_values(b))
+    shown = [name for name in metrics if (joined["metric"] == name).any()]
+    if not shown:
+        known = ", ".join(sorted(joined["metric"].unique()))
+        raise DataError("No metric to compare", got=", ".join(metrics), expected=f"some of: {known}")
+    samples = [joined[joined["metric"] == name] for name in shown]
+    p = [_p_of(name, sample) for name, sample in zip(shown, samples, strict=True)]
+    entries = [a[0].record.metric(name) or {} for name in shown]
+    return [
+        _difference(name, sample, p_raw, float(p_holm), 1 if entry.get("higher_is_better", True) else -1)
+        for name, sample, p_raw, p_holm, entry in zip(
+            shown, samples, p, statistics.holm(np.array(p)), entries, strict=True
+        )
+    ]
+
+
+def _p_of(name: str, sample: pd.DataFrame) -> float:
+    difference = (sample["value_a"] - sample["value_b"]).to_numpy()
+    return paired_p(
+        difference, sample["subject"].to_numpy(), sample["block"].to_numpy(), seed=derive_seed(0, "compare", name)
+    )
+
+
+def _difference(name: str, sample: pd.DataFrame, p: float, p_holm: float, direction: int) -> Difference:
+    subject, block = sample["subject"].to_numpy(), sample["block"].to_numpy()
+    a, b = sample["value_a"].to_numpy(), sample["value_b"].to_numpy()
+    interval = statistics.hierarchical_bootstrap(
+        a - b,
+        subject,
+        block,
+        n_resamples=N_RESAMPLES,
+        confidence=CONFIDENCE,
+        seed=derive_seed(0, "bootstrap", name),
+        shared_blocks=True,  # all listeners heard the same audio
+    )
+    listeners = np.unique(subject)
+    deltas = {str(s): float((a - b)[subject == s].mean()) for s in listeners}
+    flips = statistics.paired_sign_flip(a - b, subject, n_permutations=1, seed=0)  # for its dz alone
+    return Difference(
+        metric=name,
+        mean_a=statistics.estimate(a, subject),
+        mean_b=statistics.estimate(b, subject),
+        effect=flips.effect,
+        low=interval.low,
+        high=interval.high,
+        p=p,
+        p_holm=p_holm,
+        dz=flips.dz,
+        n_segments=len(sample),
+        n_better=sum(direction * delta > 1e-12 for delta in deltas.values()),
+        per_listener=deltas,
+    )
+
+
+def tested_on(cells: Sequence[Located]) -> str:
+    """Name the data sets, presets and splits of cells, for messages."""
+    return ", ".join(f"{d} {p} {split[:12]}" for d, p, split in sorted({cell.tested_on for cell in cells}))
