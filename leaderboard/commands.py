@@ -11,6 +11,7 @@ from typing import NamedTuple
 from eeg2speech_bench.core.errors import StorageError, UsageError
 from eeg2speech_bench.core.records import Record, RecordStore, read_record
 from eeg2speech_bench.core.registry import Registry
+from eeg2speech_bench.leaderboard.comparison import configure_compare, run_compare
 from eeg2speech_bench.leaderboard.merging import configure_merge, run_merge
 from eeg2speech_bench.leaderboard.sharing import configure_pull, configure_push, run_pull, run_push
 from eeg2speech_bench.leaderboard.validation import configure_validate, run_validate
@@ -107,6 +108,7 @@ def _build(arguments: argparse.Namespace) -> int:
 ACTIONS = {
     "show": Action("print the table of all records (this is what no action does)", _configure_show, _show),
     "build": Action("write the board as a folder of static pages, with audio", _configure_build, _build),
+    "compare": Action("compare two encoders listener by listener", configure_compare, run_compare),
     "merge": Action("take the cells of other results folders into one", configure_merge, run_merge),
     "validate": Action(
         "check every record and file, as one does before accepting them", configure_validate, run_validate

@@ -81,7 +81,7 @@ def _readable(results: Path) -> Iterator[Located]:
 def _named(results: Path, name: str, records: list[Located]) -> list[Located]:
     own = [c for c in records if c.record.cell["id"] == name] or [c for c in records if c.label == name]
     if not own:
-        then = f"Type 'eeg2speech-bench leaderboard --results {results}' to see them."
+        then = f"'leaderboard --results {results}' shows them, 'leaderboard validate {results}' those that are broken."
         raise UnknownNameError("encoder or cell", name, {cell.label for cell in records}, then=then)
     done = [cell for cell in own if cell.record.status == "done"]
     if not done:
@@ -207,7 +207,7 @@ def run_compare(arguments: argparse.Namespace) -> int:
     metrics = tuple(dict.fromkeys(arguments.metric or BOARD_METRICS))
     drawn: dict[str, Difference] = {}
     for cells in choose(arguments.results, arguments.encoders):
-        found = compare(*cells, metrics)
+        found = compare(cells[0], cells[1], metrics)
         table = differences_table(arguments.encoders, cells, found)
         _show(arguments.format, table, listeners_table(found))
         # two splits of one data set and preset would otherwise share a title

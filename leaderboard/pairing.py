@@ -136,7 +136,8 @@ def _read_segments(cell: Located) -> pd.DataFrame:
     try:
         table = pd.read_parquet(path, columns=[*SEGMENT, "block", "value"], filters=[("condition", "==", "eeg")])
     except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
-        raise StorageError(f"Segments of cell '{name}' cannot be read", got=f"{error!s:.200}", then=again) from error
+        said = f"{str(error).splitlines()[0]:.200}" if str(error) else type(error).__name__
+        raise StorageError(f"Segments of cell '{name}' cannot be read", got=said, then=again) from error
     if table.duplicated(SEGMENT).any():
         raise StorageError(f"Cell '{name}' has a segment twice", then="Run that cell again.")
     return table
@@ -155,7 +156,7 @@ def pair(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     DataError
         If no segment is common, or the two cells cut the audio into other blocks.
     """
-    joined = a.join(b, how="inner", lsuffix="_a", rsuffix="_b").reset_index()
+    joined = a.merge(b, left_index=True, right_index=True, suffixes=("_a", "_b")).reset_index()
     if joined.empty:
         raise DataError(
             "The two encoders have no segment in common",
@@ -180,7 +181,8 @@ def compare(a: Sequence[Located], b: Sequence[Located], metrics: Sequence[str] =
     Raises
     ------
     DataError
-        If the cells were tested on other windows, or no segment or no metric is common.
+        If the cells were tested on other windows, no segment or no metric is common, or a metric was measured in
+        another version or pool.
     StorageError
         If a file of segments is missing.
     """
@@ -191,6 +193,7 @@ def compare(a: Sequence[Located], b: Sequence[Located], metrics: Sequence[str] =
     if not shown:
         known = ", ".join(sorted(joined["metric"].unique()))
         raise DataError("No metric to compare", got=", ".join(metrics), expected=f"some of: {known}")
+    _refuse_unlike([*a, *b], shown)
     samples = [joined[joined["metric"] == name] for name in shown]
     p = [_p_of(name, sample) for name, sample in zip(shown, samples, strict=True)]
     entries = [a[0].record.metric(name) or {} for name in shown]
@@ -200,6 +203,15 @@ def compare(a: Sequence[Located], b: Sequence[Located], metrics: Sequence[str] =
             shown, samples, p, statistics.holm(np.array(p)), entries, strict=True
         )
     ]
+
+
+def _refuse_unlike(cells: Sequence[Located], metrics: Sequence[str]) -> None:
+    for name in metrics:
+        entries = [entry for cell in cells if (entry := cell.record.metric(name))]
+        ways = {f"version {entry['version']} in a pool of {entry['n_pool']}" for entry in entries}
+        if len(ways) > 1:
+            then = "Run the older one again, or name other metrics with --metric."
+            raise DataError(f"'{name}' was not measured alike", got=", ".join(sorted(ways)), then=then)
 
 
 def _p_of(name: str, sample: pd.DataFrame) -> float:

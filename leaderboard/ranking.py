@@ -85,7 +85,7 @@ def rank(cells: Iterable[tuple[Path, Record]], metric: str) -> dict[str, Rank]:
     groups = tie_groups(values, subject, block, seed=derive_seed(0, "tie", metric))
     order = np.argsort([-statistics.estimate(column, subject) for column in values.T], kind="stable")
     labels = list(table.columns)
-    return {labels[i]: Rank(*intervals[i].tolist(), groups[i]) for i in order}
+    return {labels[i]: Rank(int(intervals[i, 0]), int(intervals[i, 1]), groups[i]) for i in order}
 
 
 def _competes(record: Record, metric: str) -> bool:

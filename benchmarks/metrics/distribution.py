@@ -42,8 +42,8 @@ def frechet_at_infinity(generated: np.ndarray, reference: np.ndarray) -> float:
     Returns
     -------
     float
-        About 0 for speech of the same kind, and by noise on either side of it. NaN for fewer than `MIN_CLIPS` clips, or a reference without
-        variance.
+        About 0 for speech of the same kind, and by noise on either side of it. NaN for fewer than `MIN_CLIPS` clips,
+        or a reference without variance.
 
     Raises
     ------

@@ -97,14 +97,14 @@ def summarise(record: Record, source: str, digest: str) -> Cell:
         If the record lacks what every record holds.
     """
     cell, stages = record.cell, record.provenance.get("stages", [])
-    for name in ("encoder", "dataset", "preset"):
-        if not str(cell[name]).isprintable():  # marks of direction show a name as another one
+    for name in ("encoder", "label", "dataset", "preset"):
+        if not str(cell.get(name, "")).isprintable():  # marks of direction show a name as another one
             raise DataError(f"The {name}'s name has unprintable characters", got=ascii(cell[name])[:120])
     config_digest = _digest(record.config)
     made = Cell(
         id=str(cell["id"]),
         name=plain_name(str(cell["id"])),
-        encoder=str(cell["encoder"]),
+        encoder=str(cell.get("label", cell["encoder"])),
         dataset=str(cell["dataset"]),
         preset=str(cell["preset"]),
         seed=int(cell["seed"]),

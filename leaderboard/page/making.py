@@ -124,8 +124,13 @@ def _each_portion(sources: Sequence[Source], out: Path) -> Iterator[tuple[list[C
         return
     # spawn: the calling process may hold threads (of torch, in tests) that do not survive a fork
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(n_processes, mp_context=context, initializer=gc.disable) as pool:
+    with ProcessPoolExecutor(n_processes, mp_context=context, initializer=_collect_rarely) as pool:
         yield from pool.map(make, _portions(sources))
+
+
+def _collect_rarely() -> None:
+    """Records are trees without cycles; the collector would walk them in vain thousands of times."""
+    gc.set_threshold(100_000, 20, 100)
 
 
 def _portions(sources: Sequence[Source]) -> Iterator[list[Source]]:

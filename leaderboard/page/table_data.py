@@ -116,4 +116,4 @@ def _beside(mean: Mean) -> list[Any]:
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.5g}")
+    return None if value is None else float(f"{value:.4g}")

@@ -7,18 +7,18 @@
   const narrow = innerWidth < 700;
   const firstScore = data.columns.find((c) => c.kind === "score");
 
-  // a row's cells come as lists, to keep the page small
+  // a row's cells come as lists and stay so, to keep the page small and quick to open
   for (const row of data.rows.filter((r) => r.cells)) {
-    row._children = row.cells.map(([id, seed, minutes, error, scores, verdicts]) => {
-      const cell = { e: `seed ${seed}`, n: String(seed), h: `${row.h}#${id}`, min: minutes, p: row.p };
-      if (error) Object.assign(cell, { err: error, s: error.split(" ")[0].toLowerCase() });
-      scores.forEach((numbers, i) => {
-        if (numbers) Object.assign(cell, { [`m${i}`]: numbers[0], [`x${i}`]: [numbers[1], numbers[2], null, null, null, "", null] });
-      });
-      for (const [i, [text, word]] of Object.entries(verdicts)) Object.assign(cell, { [`v${i}`]: text, [`w${i}`]: word });
-      return cell;
-    });
+    row._children = row.cells.map((raw) => ({ e: `seed ${raw[1]}`, n: String(raw[1]), h: `${row.h}#${raw[0]}`, min: raw[2], p: row.p, err: raw[3], raw }));
   }
+  const number = (column) => column.f.slice(1);
+  // value and [low, high, seed SD, chance, best control, its name, ceiling] of a row or a cell
+  const scoreOf = (row, n) => {
+    if (!row.raw) return [row[`m${n}`], row[`x${n}`]];
+    const found = row.raw[4][n];
+    return found ? [found[0], [found[1], found[2], null, null, null, "", null]] : [undefined, undefined];
+  };
+  const verdictOf = (row, n) => (row.raw ? row.raw[5][n] : [row[`v${n}`], row[`w${n}`]]) ?? ["", ""];
 
   // ---- cells: text enters as text content only
   const make = (tag, className, text) => {
@@ -44,12 +44,12 @@
   };
   const ranges = {};
   for (const column of data.columns.filter((c) => c.kind === "score")) {
-    const n = column.f.slice(1);
+    const n = number(column);
     const all = data.rows.filter((r) => r[`x${n}`]).flatMap((r) => [r[`x${n}`][0], r[`x${n}`][1], r[`x${n}`][3] ?? 0]);
     ranges[n] = [Math.min(0, ...all), Math.max(...all, 1e-9)];
   }
   const score = (column) => (cell) => {
-    const n = column.f.slice(1), row = cell.getData(), value = row[column.f], x = row[`x${n}`];
+    const n = number(column), [value, x] = scoreOf(cell.getData(), n);
     if (!x) return make("span", "muted", "–");
     const box = make("div", "score"), [low, high] = ranges[n];
     const at = (v) => (100 * (v - low)) / (high - low);
@@ -65,18 +65,22 @@
     ].filter(Boolean).join("; ");
     return box;
   };
-  const verdict = (column) => (cell) => make("span", `verdict ${cell.getData()[`w${column.f.slice(1)}`] ?? ""}`, cell.getValue() ?? "");
+  const verdict = (column) => (cell) => {
+    const [text, word] = verdictOf(cell.getData(), number(column));
+    return make("span", `verdict ${word}`, text);
+  };
   const name = (cell) => {
     const row = cell.getData(), box = make("span", "name");
     const link = box.appendChild(make("a", "", row.e));
     link.href = row.h;
     if (row.k) box.append(make("span", `badge ${row.k}`, row.k));
-    if (row.err) box.append(make("span", "badge failed", row.s));
+    if (row.err) box.append(make("span", "badge failed", row.err.split(" ")[0].toLowerCase()));
     return box;
   };
   const datasetText = (row) => (row.d === undefined ? "" : data.datasets[row.d]);
   const shownText = (column, row) => {
-    if (column.kind === "score") return scoreText(row[column.f], row[`x${column.f.slice(1)}`]);
+    if (column.kind === "score") return scoreText(...scoreOf(row, number(column)));
+    if (column.kind === "verdict") return verdictOf(row, number(column))[0];
     if (column.kind === "name") return row.k ? `${row.e} (${row.k})` : row.e;
     if (column.f === "d") return datasetText(row);
     if (column.kind === "count" || column.kind === "number") return numberText(column.kind, row[column.f]);
@@ -125,9 +129,16 @@
 
   const columns = data.columns.map(define);
   if (narrow) columns.unshift({ formatter: "responsiveCollapse", width: 36, headerSort: false, responsive: 0, resizable: false });
+  // only the rows of the chosen tab are given to the table
+  const tabOf = (address) => {
+    const named = address.get("data");
+    return named === "all" ? "all" : String(Math.max(data.datasets.indexOf(named), 0));
+  };
+  const rowsOf = (tab) => data.rows.filter((r) => tab === "all" || String(r.d) === tab);
+  state.tab = tabOf(new URLSearchParams(location.hash.slice(1)));
   $("board").hidden = false;
   const table = new Tabulator("#table", {
-    data: data.rows, columns, maxHeight: "80vh", layout: "fitDataFill", index: "h",
+    data: rowsOf(state.tab), columns, maxHeight: "80vh", layout: "fitDataFill", index: "h",
     dataTree: !narrow, dataTreeStartExpanded: false, dataTreeFilter: false, dataTreeSort: false, dataTreeElementColumn: "e",
     dataTreeExpandElement: '<button type="button" class="tree" aria-label="show the cells of this row">+</button>',
     dataTreeCollapseElement: '<button type="button" class="tree" aria-label="hide the cells of this row">−</button>',
@@ -142,7 +153,6 @@
   const textOf = (row) => [row.e, row.k, row.t, row.p, datasetText(row), row.err, ...verdictFields.map((f) => row[f])].join(" ").toLowerCase();
   const noSignal = (row) => verdictFields.length && verdictFields.every((f) => ["none", "", undefined].includes(row[`w${f.slice(1)}`])) && !row.err;
   const keep = (row) =>
-    (state.tab === "all" || String(row.d) === state.tab) &&
     ($("show-baseline").checked || row.k !== "baseline") && ($("show-ceiling").checked || row.k !== "ceiling") &&
     ($("show-failed").checked || !row.err) && ($("show-none").checked || !noSignal(row)) &&
     find.value.toLowerCase().split(/\s+/).every((word) => textOf(row).includes(word));
@@ -158,11 +168,15 @@
   };
   const count = () => {
     const rows = table.getData("active").filter((r) => r.d !== undefined).length;
-    const all = data.rows.filter((r) => state.tab === "all" || String(r.d) === state.tab).length;
-    $("count").textContent = `${rows} of ${all} rows`;
+    $("count").textContent = `${rows} of ${rowsOf(state.tab).length} rows`;
   };
   const refresh = () => { table.setFilter(keep); count(); if (!state.recalling) remember(); };
-  const choose = (tab) => {
+  const setShown = (field, shown) => {
+    const column = table.getColumn(field);
+    if (column.isVisible() !== shown) column[shown ? "show" : "hide"]();
+  };
+  const choose = async (tab) => {
+    const other = tab !== state.tab;
     state.tab = tab;
     for (const button of tabs) {
       const mine = button.dataset.tab === tab;
@@ -170,27 +184,27 @@
       button.tabIndex = mine ? 0 : -1;
     }
     for (const section of document.querySelectorAll("section.dataset")) section.hidden = section.dataset.dataset !== tab;
-    table[tab === "all" ? "showColumn" : "hideColumn"]("d");
+    setShown("d", tab === "all");
+    if (other) await table.replaceData(rowsOf(tab));
   };
   const showColumns = () => {
-    for (const c of data.columns.filter((c) => !c.shown)) table[$("all-columns").checked ? "showColumn" : "hideColumn"](c.f);
+    for (const c of data.columns.filter((c) => !c.shown)) setShown(c.f, $("all-columns").checked);
   };
   const sortBy = (text) => {
     const comma = text.lastIndexOf(","), title = text.slice(0, comma), direction = text.slice(comma + 1);
     const column = data.columns.find((c) => c.title === title);
     if (column) table.setSort(column.f, direction === "asc" ? "asc" : "desc");
   };
-  const recall = () => {
+  const recall = async () => {
     state.recalling = true; // each step below would else write a half-read address
     const address = new URLSearchParams(location.hash.slice(1));
-    const named = data.datasets.indexOf(address.get("data"));
     find.value = address.get("find") ?? "";
     for (const b of boxes) $(`show-${b}`).checked = !(address.get("hide") ?? "").split(",").includes(b);
     $("all-columns").checked = address.get("columns") === "all";
-    choose(address.get("data") === "all" ? "all" : String(Math.max(named, 0)));
+    await choose(tabOf(address));
     showColumns();
     if (address.get("sort")) sortBy(address.get("sort"));
-    else if (firstScore) table.setSort(firstScore.f, firstScore.higher ? "desc" : "asc");
+    else if (firstScore) sortBy(`${firstScore.title},${firstScore.higher ? "desc" : "asc"}`);
     state.recalling = false;
     refresh();
   };
@@ -205,20 +219,20 @@
       };
     }
   };
-  table.on("tableBuilt", () => {
+  table.on("tableBuilt", async () => {
     keyboard();
     table.on("dataSorted", (sorters) => {
       const column = data.columns.find((c) => c.f === sorters[0]?.field);
       state.sort = column ? `${column.title},${sorters[0].dir}` : null;
       if (!state.recalling) remember();
     });
-    recall();
+    await recall();
     document.querySelector(".tabs").hidden = tabs.length < 2;
     addEventListener("hashchange", () => { if (/[=]/.test(location.hash)) recall(); });
     document.documentElement.dataset.ready = "true";
   });
   for (const button of tabs) {
-    button.addEventListener("click", () => { choose(button.dataset.tab); refresh(); });
+    button.addEventListener("click", async () => { await choose(button.dataset.tab); refresh(); });
     button.addEventListener("keydown", (event) => {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
       if (!step) return;

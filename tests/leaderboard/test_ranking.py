@@ -21,14 +21,14 @@ def noise(seed: int, n_encoders: int) -> np.ndarray:
 
 
 def test_encoders_that_are_far_apart_have_one_rank_and_groups_of_their_own() -> None:
-    values = noise(0, 3) + [0.0, 2.0, 1.0]
+    values = np.add(noise(0, 3), [0.0, 2.0, 1.0])
     assert rank_intervals(values, LISTENER, BLOCK, seed=0).tolist() == [[3, 3], [1, 1], [2, 2]]
     assert tie_groups(values, LISTENER, BLOCK, seed=0) == [3, 1, 2]
 
 
 def test_what_listeners_and_audio_share_does_not_blur_the_ranks() -> None:
     # the difference is a fifth of the spread between listeners, yet the same for every one of them
-    values = noise(1, 2) + [0.2, 0.0]
+    values = np.add(noise(1, 2), [0.2, 0.0])
     assert rank_intervals(values, LISTENER, BLOCK, seed=0).tolist() == [[1, 1], [2, 2]]
 
 
@@ -39,16 +39,16 @@ def test_equal_encoders_share_all_ranks_and_one_group() -> None:
 
 
 def test_two_close_encoders_tie_above_a_third() -> None:
-    values = noise(3, 3) + [1.0, 1.0, 0.0]
+    values = np.add(noise(3, 3), [1.0, 1.0, 0.0])
     assert tie_groups(values, LISTENER, BLOCK, seed=0) == [1, 1, 2]
     assert rank_intervals(values, LISTENER, BLOCK, seed=0).tolist() == [[1, 2], [1, 2], [3, 3]]
 
 
 def test_a_listener_weighs_the_same_however_many_segments_were_kept() -> None:
     # A is better for seven listeners with few segments, B for one with many
-    keep = (LISTENER == 0) | (WINDOW % 5 == 0)
+    keep = (LISTENER == 0) | (WINDOW % 10 == 0)
     values = np.where(LISTENER[:, None] == 0, [0.0, 1.0], [1.0, 0.0])[keep]
-    assert values[:, 1].mean() > values[:, 0].mean() - 0.3
+    assert values[:, 1].mean() > 0.5 > values[:, 0].mean()
     assert rank_intervals(values, LISTENER[keep], BLOCK[keep], seed=0)[0].tolist() == [1, 1]
 
 

@@ -1,0 +1,201 @@
+"""Encoder against encoder: pairs of segments, what is said of them, and what cannot be paired."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from eeg2speech_bench.core.errors import DataError, StorageError, UnknownNameError, UsageError
+from eeg2speech_bench.core.records import RecordStore, read_record
+from eeg2speech_bench.leaderboard.comparison import choose, configure_compare, picture, run_compare
+from eeg2speech_bench.leaderboard.pairing import Difference, compare, paired_p
+
+N_LISTENERS, N_WINDOWS = 8, 20
+LISTENER, WINDOW = (a.ravel() for a in np.indices((N_LISTENERS, N_WINDOWS)))
+NAMES = np.array([f"{i:02d}" for i in range(N_LISTENERS)])
+BASE = np.random.default_rng(0).integers(0, 2, len(LISTENER)).astype(float)
+
+
+@pytest.fixture
+def write(tmp_path, cell):
+    """Write a valid cell whose top-1 and median rank have these values, shape (n_listeners * n_windows,)."""
+
+    def write(encoder: str, values: np.ndarray, *, metrics=("top1",), start_s: float = 0.0, **options) -> Path:
+        path = cell(tmp_path, encoder, **options)
+        record = read_record(path)
+        columns = {"condition": "eeg", "subject": NAMES[LISTENER], "recording": LISTENER, "stimulus": 3}
+        columns |= {"start_s": start_s + WINDOW * 3.0, "block": WINDOW // 5, "value": values}
+        table = pd.concat([pd.DataFrame({"metric": name, **columns}) for name in metrics])
+        table.to_parquet(tmp_path / record.files["segments"])
+        means = {name: float(values[NAMES[LISTENER] == name].mean()) for name in NAMES}
+        mean = float(np.mean(list(means.values())))
+        numbers = {"value": mean, "low": mean, "high": mean, "n": len(values), "per_subject": means}
+        direction = {name: name != "median_rank" for name in metrics}
+        first = record.metrics[0]
+        record.metrics = [first | numbers | {"name": n, "higher_is_better": up} for n, up in direction.items()]
+        record.tests, record.verdict, record.dataset = [], {}, record.dataset | {"n_subjects": N_LISTENERS}
+        return RecordStore(tmp_path).write(record)
+
+    return write
+
+
+@pytest.fixture
+def found(tmp_path):
+    return lambda *names: compare(*choose(tmp_path, names)[0])
+
+
+@pytest.fixture
+def verb_compare(verb, tmp_path):
+    return lambda *words: verb(configure_compare, run_compare, *words, "--results", str(tmp_path))
+
+
+def test_a_difference_that_all_listeners_share_is_reported_in_every_number(write, found) -> None:
+    gain = np.where(LISTENER == 0, 0.1, 0.3)
+    write("a", 0.5 * BASE + gain)
+    write("b", 0.5 * BASE)
+    (top1,) = found("a", "b")
+    assert top1.effect == pytest.approx((0.1 + 7 * 0.3) / 8)
+    assert top1.mean_a - top1.mean_b == pytest.approx(top1.effect)
+    assert top1.per_listener["00"] == pytest.approx(0.1) and top1.per_listener["07"] == pytest.approx(0.3)
+    assert top1.n_better == 8 and top1.n_segments == 160
+    assert 0.1 <= top1.low < top1.effect < top1.high <= 0.3 + 1e-12
+    # dz: mean 0.275 over the standard deviation of one 0.1 and seven 0.3, 0.0707
+    assert top1.dz == pytest.approx(0.275 / (0.2 / 8**0.5), rel=1e-6)
+
+
+def test_p_is_that_of_blocks_where_few_blocks_were_heard(write, found) -> None:
+    # all signs agree: 2 of 2^8 flips of listeners, 2 of 2^4 flips of blocks
+    write("a", 0.5 * BASE + 0.3)
+    write("b", 0.5 * BASE)
+    assert found("a", "b")[0].p == 2 / 2**4
+
+
+def test_p_is_that_of_listeners_where_few_listeners_took_part() -> None:
+    listener, block = (a.ravel() for a in np.indices((3, 10)))
+    assert paired_p(np.ones(30), listener, block, seed=0) == 2 / 2**3
+
+
+def test_the_order_of_the_two_turns_the_sign_and_nothing_else(write, found) -> None:
+    write("a", np.random.default_rng(1).random(160))
+    write("b", np.random.default_rng(2).random(160))
+    one, other = found("a", "b")[0], found("b", "a")[0]
+    assert (one.effect, one.dz, one.p) == (-other.effect, -other.dz, other.p)
+    assert one.n_better + other.n_better == 8
+
+
+def test_holm_is_over_the_metrics_shown(write, found) -> None:
+    write("a", 0.5 * BASE + 0.3, metrics=("top1", "top10", "mrr"))
+    write("b", 0.5 * BASE, metrics=("top1", "top10", "mrr"))
+    assert [(d.metric, d.p_holm) for d in found("a", "b")] == [("top1", 0.25), ("top10", 0.25)]
+
+
+def test_a_small_rank_is_the_better_one(write, tmp_path) -> None:
+    write("a", 0.1 + 0.1 * BASE, metrics=("median_rank",))
+    write("b", 0.3 + 0.1 * BASE, metrics=("median_rank",))
+    (difference,) = compare(*choose(tmp_path, ["a", "b"])[0], ("median_rank",))
+    assert difference.effect == pytest.approx(-0.2) and difference.n_better == 8
+
+
+def test_seeds_are_averaged_segment_by_segment(write, found) -> None:
+    write("a", BASE, seed=0)
+    write("a", 1 - BASE, seed=1)
+    write("b", np.full(160, 0.25))
+    (top1,) = found("a", "b")
+    # the mean of the two seeds is 0.5 for every segment, so that nothing is left to vary
+    assert top1.effect == pytest.approx(0.25) and top1.low == pytest.approx(top1.high)
+
+
+def test_a_cell_is_named_by_its_id_where_only_that_seed_is_meant(write, tmp_path) -> None:
+    write("a", BASE, seed=0)
+    one = write("a", 1 - BASE, seed=1).stem
+    write("b", BASE)
+    (group,) = choose(tmp_path, [one, "b"])
+    assert [[cell.record.cell["seed"] for cell in cells] for cells in group] == [[1], [0]]
+
+
+def test_the_verb_prints_both_tables_and_draws_a_dot_per_listener(write, verb_compare, tmp_path, capsys) -> None:
+    write("a", 0.5 * BASE + 0.3)
+    write("b", 0.5 * BASE)
+    drawn = tmp_path / "deltas.svg"
+    assert verb_compare("a", "b", "--format", "markdown", "--picture", str(drawn)) == 0
+    out = capsys.readouterr().out
+    assert "| +0.300 [+0.300, +0.300] | 0.1250 | 0.1250 | - | 8 of 8 | 160 |" in out
+    assert "| 07 | +0.300 |" in out
+    tree = ET.parse(drawn).getroot()
+    assert len(tree.findall(".//{*}circle")) == 8 + 1
+    assert "top-1: a against b on simulated" in "".join(tree.itertext())
+
+
+def test_a_name_cannot_put_markup_into_the_picture() -> None:
+    difference = Difference("m", 1.0, 0.0, 1.0, 0.5, 1.5, 0.1, 0.1, None, 2, 2, {"<script>": 1.0, '"&': 1.0})
+    drawn = picture(["<b>a</b>"], [difference])
+    assert {element.tag.partition("}")[2] for element in ET.fromstring(drawn).iter()} <= {
+        "svg", "style", "g", "text", "path", "circle", "title"
+    }  # fmt: skip
+    assert "&lt;script&gt;" in drawn
+
+
+def test_metrics_of_two_versions_cannot_be_paired(write, spoil, verb_compare) -> None:
+    write("a", BASE)
+    spoil(write("b", BASE), "metrics.0.version", 2)
+    with pytest.raises(DataError, match=r"'top1' was not measured alike: got version 1 in a pool of 10, version 2 in"):
+        verb_compare("a", "b")
+
+
+def test_other_splits_cannot_be_paired(write, verb_compare) -> None:
+    write("a", BASE)
+    write("b", BASE, split="0" * 64)
+    with pytest.raises(DataError, match=r"same windows.*'a': simulated quick 5c5c.*'b': .*000000.*Run both with"):
+        verb_compare("a", "b")
+
+
+def test_a_missing_file_of_segments_is_named(write, verb_compare, tmp_path) -> None:
+    write("a", BASE)
+    path = write("b", BASE)
+    (tmp_path / "cells" / path.stem / "segments.parquet").unlink()
+    with pytest.raises(StorageError, match=r"records/b__.*segments.parquet is missing.*Run those cells again"):
+        verb_compare("a", "b")
+
+
+def test_encoders_without_a_common_segment_cannot_be_paired(write, verb_compare) -> None:
+    write("a", BASE)
+    write("b", BASE, start_s=1.0)
+    with pytest.raises(DataError, match=r"no segment in common: got 160 and 160 values\. Run both again"):
+        verb_compare("a", "b")
+
+
+def test_segments_without_labels_are_refused_with_the_cell(cell, write, verb_compare, tmp_path) -> None:
+    write("a", BASE)
+    cell(tmp_path, "b")
+    with pytest.raises(StorageError, match=r"Segments of cell 'b__.*cannot be read.*run that cell again"):
+        verb_compare("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("names", "error", "says"),
+    [
+        (["a", "c"], UnknownNameError, r"Unknown encoder or cell: got 'c', expected one of: a, b, ended.*leaderboard"),
+        (["a", "a"], UsageError, "compared with itself"),
+        (["a", "ended"], DataError, "No run of 'ended' has finished: got failed"),
+        (["a", "b", "--metric", "wer"], DataError, "No metric to compare: got wer, expected some of: top1"),
+        (["a", "b", "--picture", "x.png"], UsageError, r"got x.png, expected a name that ends with .svg"),
+    ],
+)
+def test_what_cannot_be_compared_is_said(cell, write, verb_compare, tmp_path, names, error, says) -> None:
+    write("a", BASE)
+    write("b", BASE)
+    cell(tmp_path, "ended", status="failed")
+    with pytest.raises(error, match=says):
+        verb_compare(*names)
+
+
+def test_two_configurations_of_one_encoder_have_no_mean(write, spoil, verb_compare) -> None:
+    write("a", BASE)
+    spoil(write("a", BASE, seed=1), "encoder.source_hash", "b2")
+    write("b", BASE)
+    with pytest.raises(UsageError, match=r"'a' names runs that differ in more than the seed: got a__.*Type one of"):
+        verb_compare("a", "b")
