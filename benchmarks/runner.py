@@ -157,6 +157,7 @@ class Runner:
         for stage in trained:
             record.training[stage.name] = json.loads((pipeline.place(stage) / "training.json").read_text("utf8"))
         scores = json.loads((pipeline.place(pipeline.score) / "scores.json").read_text(encoding="utf8"))
+        record.skipped |= {f"metric {name}": reason for name, reason in scores["skipped"].items()}
         record.metrics, record.tests, record.verdict = scores["metrics"], scores["tests"], scores["verdict"]
         record.files = self._write_files(pipeline)
 

@@ -128,6 +128,8 @@ class ScoresConfig(Section):
     """Which scores are made, and the resampling behind intervals and tests."""
 
     which: Literal["all", "retrieval"] = Field("all", description="retrieval: stop after alignment")
+    extended: bool = Field(False, description="also metrics that cost much or need more packages")
+    models: dict[str, str] = Field(default={}, description="folder or hub id of what judges: whisper")
     n_bootstrap: int = 2000
     n_permutations: int = 10_000
     block_s: float = Field(15.0, gt=0, description="length of a block of neighbouring segments")

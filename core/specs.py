@@ -151,6 +151,16 @@ class MetricSpec(Spec):
         is what it gives when all candidates score the same.
     headline : bool
         True for the metrics by which a cell is told from no signal.
+    extended : bool
+        True for metrics that cost much, or need more packages; measured where ``scores.extended`` is set.
+    takes : tuple of str
+        What a metric of clips is called with beside them: ``"texts"``, the words spoken in each; ``"model"``, the path
+        or hub id under ``scores.models``.
+    model : str
+        Key of that model.
+    available : str
+        ``"package.module:function"`` that is called with the model or None, and returns why the metric cannot be
+        measured here and what to type, or None if it can. Empty: always.
     """
 
     needs: Literal["scores", "clips"] = "scores"
@@ -160,7 +170,18 @@ class MetricSpec(Spec):
     aggregate: Literal["mean", "median"] = "mean"
     chance: float | Literal["1/n"] | None = None
     headline: bool = False
+    extended: bool = False
+    takes: tuple[str, ...] = ()
+    model: str = ""
+    available: str = ""
     kind = "metric"
+
+    def unavailable(self, models: Mapping[str, str]) -> str | None:
+        """Return why the metric cannot be measured here, None if it can."""
+        if not self.available:
+            return None
+        reason: str | None = Spec(self.name, self.available).load()(models.get(self.model))
+        return reason
 
 
 @dataclass(frozen=True)

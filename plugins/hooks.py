@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from eeg2speech_bench.core.hookspecs import hookimpl
 from eeg2speech_bench.core.specs import CommandSpec, EncoderSpec, TargetSpec
 from eeg2speech_bench.plugins.encoders import braindecode
@@ -38,7 +40,7 @@ def register_encoders() -> list[EncoderSpec]:
 def _clap() -> list[EncoderSpec]:
     """Return the references that read what was said, or the sound itself."""
     module = f"{_ENCODERS}.clap"
-    common = {
+    common: dict[str, Any] = {
         "audio_target": "clap",
         "pretrained": "any CLAP of transformers or LAION (laion/clap-htsat-unfused: LAION-Audio-630K, AudioSet)",
         "citation": "Wu et al. 2023, ICASSP, arXiv 2211.06687",

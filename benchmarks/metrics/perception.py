@@ -17,8 +17,8 @@ from eeg2speech_bench.core.clips import CLIP_RATE_HZ, Clips
 WORST = 1.0
 #: root mean square that clips are brought to before a network listens, -26 dB re full scale
 _LEVEL = 10 ** (-26 / 20)
-#: samples that DNSMOS and DistillMOS hear at a time; shorter clips are repeated
-_DNSMOS_SAMPLES, _DISTILLMOS_SAMPLES = round(9.01 * CLIP_RATE_HZ), 122_880
+#: samples that DNSMOS hears at a time; shorter clips are repeated
+_DNSMOS_SAMPLES = round(9.01 * CLIP_RATE_HZ)
 
 
 def pesq(generated: Clips, reference: Clips) -> np.ndarray:
@@ -104,7 +104,7 @@ def dnsmos_available(model: str | None = None) -> str | None:
 def distillmos(generated: Clips, reference: Clips) -> np.ndarray:
     """Quality that DistillMOS expects listeners to give; the widest range of its kind, and blind to level.
 
-    Hears the generated clip alone, see `dnsmos_overall`. Clips are repeated to 7.68 s.
+    Hears the generated clip alone, see `dnsmos_overall`. The package pads clips with silence to 7.68 s.
 
     Parameters
     ----------
@@ -122,12 +122,10 @@ def distillmos(generated: Clips, reference: Clips) -> np.ndarray:
     """
     import torch
 
-    network = _distillmos_network()
     values = np.full(len(generated), WORST)
     for i in np.flatnonzero(~_silent(generated)):
-        repeated = np.resize(generated.waveform[i], max(_DISTILLMOS_SAMPLES, generated.waveform.shape[1]))
         with torch.no_grad():
-            values[i] = network(torch.from_numpy(repeated)[None]).item()
+            values[i] = _distillmos_network()(torch.from_numpy(generated.waveform[i])[None]).item()
     return values
 
 

@@ -2,7 +2,8 @@
 
 Usage: ``python benchmarks/speed/braindecode_models.py [SEGMENTS]``, from the root of the repository. Training steps are
 timed at the preset quick in seconds of processor time, which other work on the machine leaves alone, with SEGMENTS
-segments (default: the preset's batch) and scaled to the batch. What a licence keeps from commercial use is not run.
+segments (default: the preset's batch) and scaled to the batch. Models that are not free for commercial use or too
+large for a laptop are not run.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from eeg2speech_bench.core.specs import EncoderSpec
 
 #: what the encoders of braindecode are told by
 MODULE = "eeg2speech_bench.plugins.encoders.braindecode:"
+#: networks with more parameters are built and not run
+MAX_PARAMETERS = 100_000_000
 OUT = Path("docs/braindecode.md")
 #: a step that would take longer is scaled from two segments
 PATIENCE_S = 60.0
@@ -115,13 +118,15 @@ def row(spec: EncoderSpec, config: RunConfig, n_segments: int, reference_s: floa
         encoder = build(spec, config)
     except BenchError as error:
         return spec.name, cls, f"no: {error}", "", "", "", "", licence, weights
-    n_parameters = f"{sum(p.numel() for p in encoder.parameters()):,}"
+    size = sum(p.numel() for p in encoder.parameters())
     adapted = "; ".join(f"{what}: {how}" for what, how in encoder.adaptations.items()) or "-"
     runs = f"on request: {spec.on_request}" if spec.on_request else "yes"
+    if size > MAX_PARAMETERS:
+        return spec.name, cls, runs, f"{size:,}", "not run", "", adapted, licence, weights
     spent_s, measured = measure(encoder, config, n_segments)
     mark = "" if measured == config.alignment.batch_size else "~"
     step, seconds = f"{mark}{spent_s / reference_s:.1f} x", f"{mark}{spent_s:.1f}"
-    return spec.name, cls, runs, n_parameters, step, seconds, adapted, licence, weights
+    return spec.name, cls, runs, f"{size:,}", step, seconds, adapted, licence, weights
 
 
 def main(n_segments: int | None = None) -> None:

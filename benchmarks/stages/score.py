@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pandas as pd
 
 from eeg2speech_bench.benchmarks.controls import NO_SIGNAL, conditions_in
 from eeg2speech_bench.core import statistics
+from eeg2speech_bench.core.clips import Clips
 from eeg2speech_bench.core.config import ScoresConfig
 from eeg2speech_bench.core.seeding import derive_seed
 from eeg2speech_bench.core.segments import SegmentStore
@@ -58,10 +60,14 @@ def run(
     store = SegmentStore(prepared)
     table = pd.read_parquet(embedded / "segments.parquet")
     table["block"] = _blocks(store, table["window"].to_numpy(), config.block_s)
+    metrics, skipped = _choose(metrics, config, with_clips=generated is not None)
     measured = _retrieval(embedded, table, [m for m in metrics if m.needs == "scores"])
     if generated is not None and ceilings is not None:
-        measured += _quality(embedded, generated, ceilings, table, [m for m in metrics if m.needs == "clips"], progress)
-    measured = [_defined(v) for v in measured if np.isfinite(v.values).any()]
+        texts = store.text(table[table["clip"] >= 0].sort_values("clip")["window"].to_numpy())
+        judge = partial(_judge, texts=texts, models=config.models)
+        of_clips = [m for m in metrics if m.needs == "clips"]
+        measured += _quality(embedded, generated, ceilings, table, of_clips, judge, progress)
+    measured = _defined(measured)
     _write_segments(out, measured, store)
     subjects = store.meta["subjects"]
     tests = _tests(measured, config, seed)
@@ -69,8 +75,28 @@ def run(
         "metrics": [_summary(v, config, seed, subjects) for v in measured],
         "tests": tests,
         "verdict": _verdict(tests, [m for m in metrics if m.headline], config.alpha),
+        "skipped": skipped,
     }
     write_json(out / "scores.json", scores)
+
+
+def _choose(
+    metrics: list[MetricSpec], config: ScoresConfig, *, with_clips: bool
+) -> tuple[list[MetricSpec], dict[str, str]]:
+    """Return the metrics that are measured, and why those are not that were asked for."""
+    wanted = [m for m in metrics if (config.extended or not m.extended) and (with_clips or m.needs == "scores")]
+    reasons = {m.name: m.unavailable(config.models) for m in wanted}
+    skipped = {name: reason for name, reason in reasons.items() if reason}
+    return [m for m in wanted if m.name not in skipped], skipped
+
+
+def _judge(
+    metric: MetricSpec, generated: Clips, reference: Clips, *, texts: tuple[str, ...], models: dict[str, str]
+) -> np.ndarray:
+    """Call a metric of clips with what it takes."""
+    more = {"texts": texts, "model": models.get(metric.model)}
+    values: np.ndarray = metric.load()(generated, reference, **{name: more[name] for name in metric.takes})
+    return values
 
 
 def _blocks(store: SegmentStore, windows: np.ndarray, block_s: float) -> np.ndarray:
@@ -99,6 +125,7 @@ def _quality(
     ceilings: Path,
     table: pd.DataFrame,
     metrics: list[MetricSpec],
+    judge: Callable[[MetricSpec, Clips, Clips], np.ndarray],
     progress: Callable[[str, float], None],
 ) -> list[Values]:
     from eeg2speech_bench.benchmarks.audio_files import load_clips
@@ -113,22 +140,20 @@ def _quality(
         made = load_clips(ceilings if name in CEILINGS else generated, name)
         for metric in metrics:
             chance = 1 / len(clips) if metric.chance == "1/n" else metric.chance
-            values = metric.load()(made, reference)
-            measured.append(Values(metric, name, values, clips, chance, len(clips)))
+            measured.append(Values(metric, name, judge(metric, made, reference), clips, chance, len(clips)))
     return measured
 
 
-def _defined(measured: Values) -> Values:
-    """Leave out the segments on which the metric is not defined."""
-    keep = np.isfinite(measured.values)
-    return Values(
-        measured.metric,
-        measured.condition,
-        measured.values[keep],
-        measured.table[keep],
-        measured.chance,
-        measured.n_pool,
-    )
+def _defined(measured: list[Values]) -> list[Values]:
+    """Leave out segments on which a metric is not defined under every condition, and metrics that have none left."""
+    keep: dict[str, np.ndarray] = {}
+    for v in measured:
+        keep[v.metric.name] = keep.get(v.metric.name, np.True_) & np.isfinite(v.values)
+    return [
+        replace(v, values=v.values[keep[v.metric.name]], table=v.table[keep[v.metric.name]])
+        for v in measured
+        if keep[v.metric.name].any()
+    ]
 
 
 def _units(table: pd.DataFrame) -> np.ndarray:

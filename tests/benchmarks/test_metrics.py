@@ -60,7 +60,7 @@ TRUE = np.array([0, 2, 1])
 
 
 def test_nan_scores_are_an_error_and_not_a_middle_rank() -> None:
-    with pytest.raises(ContractError, match="1 of 3 NaN or infinite.*never given a middle rank"):
+    with pytest.raises(ContractError, match=r"1 of 3 NaN or infinite.*never given a middle rank"):
         ranks(np.array([[0, np.nan, 1]]), np.array([0]))
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from eeg2speech_bench.benchmarks.controls import CONDITIONS
 from eeg2speech_bench.benchmarks.stages import score
+from eeg2speech_bench.core.clips import Clips
 from eeg2speech_bench.core.config import ScoresConfig
 from eeg2speech_bench.core.registry import load_registry
 
@@ -36,7 +37,8 @@ def run(tmp_path, store, strength: float) -> dict:
     planted(tmp_path / "embed", store, strength)
     (tmp_path / "out").mkdir()
     metrics = load_registry().all("metric")
-    arguments = {"prepared": store.path, "embedded": tmp_path / "embed", "generated": None, "metrics": metrics}
+    arguments = {"prepared": store.path, "embedded": tmp_path / "embed", "generated": None}
+    arguments |= {"ceilings": None, "metrics": metrics}
     score.run(tmp_path / "out", lambda note, share: None, **arguments, config=CONFIG, seed=0)
     return json.loads((tmp_path / "out" / "scores.json").read_text())
 
@@ -77,4 +79,41 @@ def test_values_are_means_over_listeners_and_lie_in_their_interval(tmp_path, sto
 
 def test_metrics_that_the_pool_leaves_undefined_are_left_out(tmp_path, store):
     names = {metric["name"] for metric in run(tmp_path, store, strength=1.0)["metrics"]}
-    assert names == {"top1", "mrr", "median_rank"}  # four candidates: the best five are all of them
+    assert names == {"top1", "mrr", "median_rank", "match_mismatch"}  # four candidates: the best five are all of them
+
+
+def clips(n: int = 6) -> Clips:
+    rng = np.random.default_rng(0)
+    return Clips(rng.standard_normal((n, 16_000)).astype(np.float32) / 10, rng.standard_normal((n, 100, 64)))
+
+
+def write_clips(path, names) -> None:
+    path.mkdir()
+    for name in names:
+        np.save(path / f"{name}.npy", (clips().waveform * 3000).astype(np.int16))
+
+
+def test_what_was_asked_for_and_cannot_be_measured_is_named_with_the_reason(tmp_path, store):
+    planted(tmp_path / "embed", store, 1.0)
+    table = pd.read_parquet(tmp_path / "embed" / "segments.parquet")
+    table.loc[table.index[:6], "clip"] = np.arange(6)
+    table.to_parquet(tmp_path / "embed" / "segments.parquet")
+    write_clips(tmp_path / "generated", CONDITIONS)
+    write_clips(tmp_path / "ceilings", ("reference", "vocoder", "autoencoder"))
+    (tmp_path / "out").mkdir()
+    names = ("top1", "identification", "wer")
+    score.run(
+        tmp_path / "out",
+        lambda note, share: None,
+        prepared=store.path,
+        embedded=tmp_path / "embed",
+        generated=tmp_path / "generated",
+        ceilings=tmp_path / "ceilings",
+        metrics=[m for m in load_registry().all("metric") if m.name in names],
+        config=CONFIG.model_copy(update={"extended": True}),
+        seed=0,
+    )
+    scores = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert {m["name"] for m in scores["metrics"]} == {"top1", "identification"}
+    assert set(scores["skipped"]) == {"wer"}
+    assert "scores.models.whisper" in scores["skipped"]["wer"] or "pip install" in scores["skipped"]["wer"]
