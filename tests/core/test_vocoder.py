@@ -77,10 +77,10 @@ def test_griffin_lim_is_deterministic_and_independent_of_the_batch() -> None:
     torch.testing.assert_close(vocoder(mel)[1:2], vocoder(mel[1:2]), atol=1e-5, rtol=1e-4)
 
 
-def test_mel_inversion_leaves_less_than_one_per_cent_of_speech(speech: torch.Tensor) -> None:
+def test_mel_inversion_leaves_less_than_two_per_cent_of_speech(speech: torch.Tensor) -> None:
     vocoder, mel = GriffinLimVocoder(), MelSpectrogram()(speech)
     found = vocoder.magnitude(mel) @ vocoder.filters
-    assert (found - mel.exp()).norm() / mel.exp().norm() < 0.01
+    assert (found - mel.exp()).norm() / mel.exp().norm() < 0.02
 
 
 def test_the_default_hifigan_has_the_parameters_of_audioldm() -> None:
