@@ -46,7 +46,7 @@ def print_table(table: Table, console: Console) -> None:
 
 def to_svg(table: Table) -> str:
     """Return a picture of the table as it looks in a terminal."""
-    console = Console(record=True, file=io.StringIO(), width=200)
+    console = Console(record=True, file=io.StringIO(), width=250)
     print_table(table, console)
     picture = console.export_svg(title=f"eeg2speech-bench: {table.title}")
     return re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)  # no request to anybody's server
