@@ -95,6 +95,9 @@ def available(model: str | None = None) -> str | None:
     reason = missing(("transformers",), "pip install transformers")
     if reason:
         return reason
+    path = Path(model).expanduser()
+    if path.is_dir() and not (path / "config.json").is_file():
+        return f"tagger {model} is not there (no config.json in that folder)"
     try:
         _tagger(model)
     except Exception as error:  # transformers and the hub's client raise of many kinds

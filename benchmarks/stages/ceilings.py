@@ -55,7 +55,7 @@ def run(
 @torch.no_grad()
 def decode(autoencoder: MelAutoencoder, latent: Tensor) -> Tensor:
     """Decode scaled latents (n, channels, n_frames, n_bands) to log-mel (n, n_mel_frames, 64), a few at a time."""
-    autoencoder = autoencoder.to(memory_format=torch.channels_last)
+    autoencoder = autoencoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return torch.cat([autoencoder.decode(part) for part in latent.split(DECODE_BATCH)])
 
 

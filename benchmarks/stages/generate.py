@@ -46,7 +46,7 @@ def run(
     voice = build_vocoder(vocoder).to(device).eval()
     autoencoder = load_autoencoder(latents, config.autoencoder).to(device)
     # convolutions read faster in this layout where no gradient is wanted (GroupNorm's backward is what loses by it)
-    denoiser = config.load(store, diffused).to(device, memory_format=torch.channels_last)
+    denoiser = config.load(store, diffused).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     seeds = [derive_seed(seed, "clip", int(window)) for window in windows]
     n_samples = round(store.window_s * store.sound_rate_hz)
     names = conditions_in(embedded)

@@ -59,12 +59,15 @@ def make_pages(sources: Sequence[Source], out: Path) -> Made:
         made.cells += cells
         made.refused += refused
         pages |= {row.name: _ids(row) for row in make_rows(cells)}
-    made.rows = make_rows(made.cells)
     by_id = {source.path.stem: source for source in sources}
-    for row in made.rows:
+    for row in make_rows(made.cells):
         if pages.get(row.name) != _ids(row):  # its cells were dealt to several processes
-            kept, _ = make_portion([by_id[cell.id] for cell in row.cells], out)
-            row.cells = kept
+            kept, refused = make_portion([by_id[cell.id] for cell in row.cells], out)
+            made.refused += refused
+            made.rows += make_rows(kept)
+        else:
+            made.rows.append(row)
+    made.cells = [cell for row in made.rows for cell in row.cells]
     return made
 
 

@@ -75,6 +75,15 @@ class Row:
 
     def mean(self, metric: str) -> Mean | None:
         """Return a metric's mean over seeds, None if no cell has it."""
+        if metric not in self._means:
+            self._means[metric] = self._mean(metric)
+        return self._means[metric]
+
+    @cached_property
+    def _means(self) -> dict[str, Mean | None]:
+        return {}
+
+    def _mean(self, metric: str) -> Mean | None:
         scores = [cell.scores[metric] for cell in self.done if metric in cell.scores]
         if not scores:
             return None
