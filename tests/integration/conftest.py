@@ -92,7 +92,15 @@ class Bench:
         command = [sys.executable, "-m", "eeg2speech_bench.core", verb, *arguments]
         environment = {**os.environ, "EEG2SPEECH_BENCH_CACHE": str(self.folder / "cache"), "OMP_NUM_THREADS": "1"}
         pipe = subprocess.PIPE
-        return subprocess.Popen(command, cwd=self.folder, env=environment, stdout=pipe, stderr=pipe, text=True)
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=environment,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            preexec_fn=listen_to_ctrl_c,
+        )
 
     def run(self, *arguments: str, dataset: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run cells to the end with the tiny configuration."""
@@ -114,6 +122,11 @@ class Bench:
         process.send_signal(sent)
         process.communicate(timeout=120)
         return process.returncode
+
+
+def listen_to_ctrl_c() -> None:
+    """Undo what shells do to commands in the background, which are started with Ctrl-C switched off."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
