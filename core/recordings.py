@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Word:
-    """A spoken word with its place in the stimulus, in seconds."""
+    """A spoken word with its place in the stimulus, in seconds, and the number of its sentence where that is known."""
 
     text: str
     start_s: float
     stop_s: float
+    sentence: int | None = None
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,8 @@ class SegmentStore:
                            split, text
         zones.parquet      one row per uninterrupted stretch of stimulus inside one split: stimulus, start_s,
                            stop_s, sound_start, sound_stop, split
+        words.parquet      one row per word inside one zone: stimulus, start_s, stop_s, text, sentence (-1: not
+                           known), split; no rows without transcripts
 
     Parameters
     ----------
@@ -154,6 +156,11 @@ class SegmentStore:
     def zones(self) -> pd.DataFrame:
         """One row per uninterrupted stretch of stimulus inside one split."""
         return self._table("zones")
+
+    @cached_property
+    def words(self) -> pd.DataFrame:
+        """One row per spoken word that lies inside one split."""
+        return self._table("words")
 
     def _table(self, name: str) -> pd.DataFrame:
         import pandas as pd

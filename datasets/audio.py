@@ -68,7 +68,9 @@ class StimulusFolder:
 
 
 def open_stimulus(path: Path, name: str) -> Stimulus:
-    """Open a sound file, and its words where ``<stem>_words.tsv`` (onset, duration, word) lies beside it.
+    """Open a sound file, and its words where ``<stem>_words.tsv`` lies beside it.
+
+    Its columns are ``onset``, ``duration`` (seconds), ``word`` and, if known, ``sentence`` (a number per sentence).
 
     The id is a hash of the file's bytes: files that sound alike but are encoded differently are two stimuli.
 
@@ -158,6 +160,9 @@ def _words(path: Path) -> tuple[Word, ...]:
         raise DataError(f"Transcript {table} lacks columns", got=list(rows.columns), expected="onset, duration, word")
     try:
         onset, duration = rows["onset"].astype(float), rows["duration"].astype(float)
+        sentence = rows["sentence"].astype(int) if "sentence" in rows else [None] * len(rows)
     except ValueError as error:
-        raise DataError(f"Transcript {table} has a time that is no number", got=str(error)) from None
-    return tuple(Word(w, a, a + d) for w, a, d in zip(rows["word"], onset, duration, strict=True))
+        said = "a time or a sentence that is no number"
+        raise DataError(f"Transcript {table} has {said}", got=str(error)) from None
+    timed = zip(rows["word"], onset, duration, sentence, strict=True)
+    return tuple(Word(word, start, start + length, number) for word, start, length, number in timed)

@@ -22,6 +22,7 @@ from eeg2speech_bench.datasets.windows import (
     prove_eeg_apart,
     segment_table,
     window_table,
+    word_table,
     zone_table,
 )
 
@@ -65,7 +66,8 @@ def prepare(dataset: SpeechDataset, settings: DataConfig, out: Path, progress: P
     windows = window_table(zones, stimuli, settings, track)
     eeg = _write_eeg(dataset, settings, windows, stimuli, out, report)
     windows, segments = drop_unheard(windows, eeg.segments)
-    for name, table in (("zones", zones), ("windows", windows), ("segments", segments)):
+    tables = {"zones": zones, "windows": windows, "segments": segments, "words": word_table(zones, stimuli)}
+    for name, table in tables.items():
         table.to_parquet(out / f"{name}.parquet", index=False)
     meta = {
         **{key: getattr(settings, key) for key in REPEATED},

@@ -35,7 +35,7 @@ from eeg2speech_bench.datasets.head import SphericalHead
 from eeg2speech_bench.datasets.simulation import SimulatedListener, SimulationSettings, simulate_listener
 
 #: part of every folder's name; raise it when the same settings give other data
-SOURCE_VERSION = 1
+SOURCE_VERSION = 2
 TASK = "listening"
 
 Progress = Callable[[str], None]
@@ -131,7 +131,7 @@ def _write_dataset(root: Path, settings: SimulationSettings, stories: list[str],
         story, samples, rate_hz = speech.load_story(name)
         durations_s[name] = len(samples) / rate_hz
         envelopes[name] = band_envelopes(samples, rate_hz, settings.sfreq)
-        _write_stimulus(root / "stimuli", name, story["words"])
+        _write_stimulus(root / "stimuli", name, story)
     shutil.copyfile(Path(speech.__file__).with_name("LICENSE.md"), root / "stimuli" / "LICENSE.md")
     drives = band_drives(envelopes)
     _write_description(root, settings)
@@ -141,12 +141,19 @@ def _write_dataset(root: Path, settings: SimulationSettings, stories: list[str],
         _write_recording(root, f"{index + 1:02d}", head.info, listener, durations_s)
 
 
-def _write_stimulus(folder: Path, name: str, words: list[dict]) -> None:
+def _write_stimulus(folder: Path, name: str, story: dict) -> None:
     """Copy the sound and write its transcript beside it as ``<name>_words.tsv``."""
     folder.mkdir(exist_ok=True)
     shutil.copyfile(speech.story_path(name), folder / f"{name}.ogg")
-    rows = [f"{w['start_s']:.3f}\t{w['stop_s'] - w['start_s']:.3f}\t{w['text']}" for w in words]
-    (folder / f"{name}_words.tsv").write_text("\n".join(["onset\tduration\tword", *rows, ""]), encoding="utf8")
+    # the written text has one token per spoken word, and the punctuation that the spoken ones lack
+    ends = np.array([token[-1] in ".?!" for token in story["text"].split()])
+    sentences = np.concatenate([[0], np.cumsum(ends)[:-1]])
+    rows = [
+        f"{w['start_s']:.3f}\t{w['stop_s'] - w['start_s']:.3f}\t{w['text']}\t{sentence}"
+        for w, sentence in zip(story["words"], sentences, strict=True)
+    ]
+    text = "\n".join(["onset\tduration\tword\tsentence", *rows, ""])
+    (folder / f"{name}_words.tsv").write_text(text, encoding="utf8")
 
 
 def _write_description(root: Path, settings: SimulationSettings) -> None:
@@ -169,7 +176,7 @@ drift, line noise. Made by eeg2speech-bench (source version {version}) with
 {settings}
 
 Events: one row per story, onset = start of the sound file. stimuli/<name>_words.tsv: word times in the sound file, in
-seconds.
+seconds, and the sentence of each word.
 """
 
 

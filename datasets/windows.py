@@ -69,6 +69,18 @@ def window_table(zones: pd.DataFrame, stimuli: list[Stimulus], settings: DataCon
     return windows
 
 
+def word_table(zones: pd.DataFrame, stimuli: list[Stimulus]) -> pd.DataFrame:
+    """Make the table of words that lie within one zone: stimulus, start_s, stop_s, text, sentence (-1: unknown), split."""
+    columns = ["stimulus", "start_s", "stop_s", "text", "sentence", "split"]
+    rows = [
+        (zone["stimulus"], w.start_s, w.stop_s, w.text, -1 if w.sentence is None else w.sentence, zone["split"])
+        for zone in zones.to_dict("records")
+        for w in stimuli[zone["stimulus"]].words
+        if zone["start_s"] <= w.start_s and w.stop_s <= zone["stop_s"]
+    ]
+    return pd.DataFrame(rows, columns=columns).astype({"stimulus": np.int64, "sentence": np.int64})
+
+
 def _texts(windows: pd.DataFrame, stimuli: list[Stimulus], window_s: float) -> list[str]:
     """Words whose middle lies in the window, so that a word cut by a border counts on one side only."""
     texts: list[str] = []

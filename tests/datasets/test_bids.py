@@ -233,6 +233,16 @@ def test_a_transcript_without_its_columns_is_refused(bids_root):
         open_bids(bids_root)
 
 
+def test_a_sentence_column_numbers_the_words_and_must_hold_numbers(bids_root):
+    table = bids_root / "stimuli" / "c_words.tsv"
+    table.write_text("onset\tduration\tword\tsentence\n1\t1\thole\t4\n")
+    stimulus = next(s for s in open_bids(bids_root).stimuli if s.words)
+    assert [w.sentence for w in stimulus.words] == [4]
+    table.write_text("onset\tduration\tword\tsentence\n1\t1\thole\tfirst\n")
+    with pytest.raises(DataError, match=r"c_words\.tsv has a time or a sentence that is no number"):
+        open_bids(bids_root)
+
+
 def test_a_recording_that_ends_long_before_its_stimulus_is_refused(bids_root, events_of):
     events_of("01", "onset|duration|stim_file\n60|18|d.wav\n")
     with pytest.raises(

@@ -77,6 +77,17 @@ def test_without_shift_the_bump_is_where_the_recording_has_it(bids_original, tmp
         assert abs(bump_sample(store.gather_eeg(np.array([row]))[0, 0]) - into_s * 120) < 1.01
 
 
+def test_words_lie_whole_within_a_stretch_of_their_own_split(stored, bids_store):
+    _, store = stored
+    assert set(bids_store.words["text"]) <= {"down", "the", "hole"}
+    assert list(store.words.columns) == ["stimulus", "start_s", "stop_s", "text", "sentence", "split"]
+    assert len(store.words) > 0 and (store.words["sentence"] == -1).all()
+    for word in store.words.itertuples():
+        inside = (store.zones["stimulus"] == word.stimulus) & (store.zones["split"] == word.split)
+        inside &= (store.zones["start_s"] <= word.start_s) & (word.stop_s <= store.zones["stop_s"])
+        assert inside.any()
+
+
 def test_the_sound_of_a_window_is_the_stimulus_at_that_time(stored):
     dataset, store = stored
     sounds = [s.load().values for s in dataset.stimuli]

@@ -96,9 +96,15 @@ def test_stories_do_not_overlap_and_silence_lies_between_them(root: Path) -> Non
 def test_transcript_beside_each_sound_holds_times_of_words(root: Path) -> None:
     for sound in root.glob("stimuli/*.ogg"):
         words = pd.read_csv(sound.with_name(f"{sound.stem}_words.tsv"), sep="\t")
-        assert list(words.columns) == ["onset", "duration", "word"] and len(words) > 50
+        assert list(words.columns) == ["onset", "duration", "word", "sentence"] and len(words) > 50
         assert words["onset"].is_monotonic_increasing and (words["duration"] > 0).all()
         assert (words["onset"] + words["duration"]).max() <= soundfile.info(sound).duration + 0.01
+        assert set(words["sentence"].diff().dropna()) == {0, 1} and words["sentence"].value_counts().max() < 40
+
+
+def test_first_sentence_of_the_lighthouse_has_its_nineteen_words(root: Path) -> None:
+    words = pd.read_csv(root / "stimuli" / "01_the_lighthouse_words.tsv", sep="\t")
+    assert list(words.loc[words["sentence"] == 0, "word"].iloc[[0, -1]]) == ["The", "toy"]
 
 
 def test_licence_of_the_sounds_travels_with_them(root: Path) -> None:
