@@ -70,7 +70,7 @@ def window_table(zones: pd.DataFrame, stimuli: list[Stimulus], settings: DataCon
 
 
 def word_table(zones: pd.DataFrame, stimuli: list[Stimulus]) -> pd.DataFrame:
-    """Make the table of words that lie within one zone: stimulus, start_s, stop_s, text, sentence (-1: unknown), split."""
+    """Make the table of words within one zone: stimulus, start_s, stop_s, text, sentence (-1: unknown), split."""
     columns = ["stimulus", "start_s", "stop_s", "text", "sentence", "split"]
     rows = [
         (zone["stimulus"], w.start_s, w.stop_s, w.text, -1 if w.sentence is None else w.sentence, zone["split"])
