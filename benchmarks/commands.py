@@ -134,6 +134,10 @@ def _say_where(results: Path, records: list) -> None:  # type: ignore[type-arg]
         console.print(f"Record: {results / 'records' / cell}.json", markup=False, highlight=False)
         if "audio" in record.files:
             console.print(f"Audio:  {results / record.files['audio']}", markup=False, highlight=False)
+        if "report" in record.files:
+            console.print(f"Report: {results / record.files['report']} (pictures)", markup=False, highlight=False)
+        if "report" in record.skipped:
+            console.print(f"Report: not drawn, {record.skipped['report']}", markup=False, highlight=False)
         if record.error:
             console.print(
                 f"Failed in {record.error['phase']}: {record.error['message']}", markup=False, highlight=False

@@ -23,6 +23,8 @@ OWN_SETTINGS = {"learning_rate", "weight_decay"}
 #: why the generator's stages are left out
 NO_AUDIO = "the data set publishes an envelope and no audio, so there is nothing to generate"
 RETRIEVAL_ONLY = "only retrieval was asked for (--scores retrieval)"
+#: why no windows are cut at words
+NO_WORDS = "the data set has no words with their times, so no window can start at one"
 
 
 class Pipeline:
@@ -77,6 +79,11 @@ class Pipeline:
         return not self.no_generation
 
     @cached_property
+    def at_words(self) -> bool:
+        """Whether retrieval is also scored in windows that start at words."""
+        return self.config.scores.extended and any(stimulus.words for stimulus in self.dataset.stimuli)
+
+    @cached_property
     def alignment(self) -> AlignmentConfig:
         """The preset's budget, with the optimiser settings that the encoder declares for itself.
 
@@ -98,18 +105,17 @@ class Pipeline:
     def stages(self) -> list[Stage]:
         """Return all stages in the order in which they run."""
         first = [self.prepare, self.features]
+        encoded = [self.align, self.embed, *([self.words] if self.at_words else [])]
         if not self.generates:
-            return [*first, self.align, self.embed, self.score]
-        shared = [self.autoencoder, self.ceilings]
-        return [*first, *shared, self.align, self.embed, self.diffuse, self.generate, self.score]
+            return [*first, *encoded, self.score]
+        return [*first, self.autoencoder, self.ceilings, *encoded, self.diffuse, self.generate, self.score]
 
     def skipped(self) -> dict[str, str]:
         """Return the stages that are left out, with the reason."""
-        return (
-            {}
-            if self.generates
-            else dict.fromkeys(("autoencoder", "ceilings", "diffuse", "generate"), self.no_generation)
-        )
+        skipped = {"words": NO_WORDS} if self.config.scores.extended and not self.at_words else {}
+        if not self.generates:
+            skipped |= dict.fromkeys(("autoencoder", "ceilings", "diffuse", "generate"), self.no_generation)
+        return skipped
 
     def place(self, stage: Stage) -> Path:
         """Return the folder of a stage's results."""
@@ -237,6 +243,23 @@ class Pipeline:
         return Stage("embed", settings, code, _later("embed", arguments), (self.align,))
 
     @cached_property
+    def words(self) -> Stage:
+        """Test EEG and controls at word onsets become scores."""
+        arguments = {
+            "prepared": self.place(self.prepare),
+            "features": self.place(self.features),
+            "aligned": self.place(self.align),
+            "pair": self._pair,
+            "seed": self.cell.seed,
+            "device": self.device,
+        }
+        code = (
+            *(f"{ROOM}.benchmarks.{name}" for name in ("stages.words", "stages.embed", "onsets", "controls")),
+            f"{ROOM}.core.contrastive.loss",
+        )
+        return Stage("words", {"seed": self.cell.seed}, code, _later("words", arguments), (self.align,))
+
+    @cached_property
     def diffuse(self) -> Stage:
         """Latents and conditions become a denoiser."""
         seed = self._seed("diffuse")
@@ -290,6 +313,7 @@ class Pipeline:
         arguments = {
             "prepared": self.place(self.prepare),
             "embedded": self.place(self.embed),
+            "words": self.place(self.words) if self.at_words else None,
             "generated": self.place(self.generate) if self.generates else None,
             "ceilings": self.place(self.ceilings) if self.generates else None,
             "metrics": self.metrics,
@@ -297,16 +321,17 @@ class Pipeline:
             "seed": self.cell.seed,
         }
         settings = {
-            "metrics": sorted(f"{m.name} {m.version}" for m in self.metrics),
+            "metrics": sorted(repr(metric) for metric in self.metrics),
             "seed": self.cell.seed,
             **_dump(self.config.scores),
         }
         code = (
-            f"{ROOM}.benchmarks.stages.score",
+            *modules_used(f"{ROOM}.benchmarks.stages.score", f"{ROOM}.benchmarks"),
             f"{ROOM}.core.statistics",
             *sorted({module for metric in self.metrics for module in plugin_code(metric)}),
         )
-        inputs = (self.embed, self.ceilings, self.generate) if self.generates else (self.embed,)
+        inputs = (self.embed, *((self.words,) if self.at_words else ()))
+        inputs += (self.ceilings, self.generate) if self.generates else ()
         return Stage("score", settings, code, _later("score", arguments), inputs)
 
 

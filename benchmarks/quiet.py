@@ -14,7 +14,7 @@ def silence_libraries() -> None:
     """
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("MNE_LOGGING_LEVEL", "ERROR")
-    for name in ("lightning", "lightning.pytorch", "lightning.fabric", "lightning_utilities"):
+    for name in ("lightning", "lightning.pytorch", "lightning.fabric", "lightning_utilities", "matplotlib"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for module in ("lightning", "mne", "mne_bids", "diffusers", "torch"):
         warnings.filterwarnings("ignore", module=rf"{module}(\..*)?")

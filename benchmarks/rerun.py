@@ -49,13 +49,12 @@ class Comparison:
 
 def compare(record: Record, again: Record, tolerance: float) -> list[Comparison]:
     """Compare all metrics of two records of one cell, in the order of the first."""
-    keys = [(entry["name"], entry["condition"]) for one in (record, again) for entry in one.metrics]
-
-    def value(one: Record, key: tuple[str, str]) -> float | None:
-        entry = one.metric(*key)
-        return None if entry is None else entry["value"]
-
-    return [Comparison(*key, value(record, key), value(again, key), tolerance) for key in dict.fromkeys(keys)]
+    recorded, repeated = (
+        {(entry["name"], entry["condition"]): entry["value"] for entry in (*one.metrics, *one.sets)}
+        for one in (record, again)
+    )
+    keys = recorded | repeated
+    return [Comparison(*key, recorded.get(key), repeated.get(key), tolerance) for key in keys]
 
 
 def differences(record: Record, now: Record, metric_versions: dict[str, int]) -> list[str]:
@@ -80,7 +79,7 @@ def differences(record: Record, now: Record, metric_versions: dict[str, int]) ->
     ]
     pairs += [("target", record.target.get("name"), now.target.get("name"))]
     pairs += [("data set revision", record.dataset.get("revision"), now.dataset.get("revision"))]
-    recorded = {entry["name"]: entry["version"] for entry in record.metrics}
+    recorded = {entry["name"]: entry["version"] for entry in (*record.metrics, *record.sets)}
     pairs += [(f"metric {name} version", version, metric_versions.get(name)) for name, version in recorded.items()]
     return [f"{name}: {there} in the record, {here} here" for name, there, here in pairs if there != here]
 

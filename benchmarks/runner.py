@@ -158,10 +158,11 @@ class Runner:
             record.training[stage.name] = json.loads((pipeline.place(stage) / "training.json").read_text("utf8"))
         scores = json.loads((pipeline.place(pipeline.score) / "scores.json").read_text(encoding="utf8"))
         record.skipped |= {f"metric {name}": reason for name, reason in scores["skipped"].items()}
-        record.metrics, record.tests, record.verdict = scores["metrics"], scores["tests"], scores["verdict"]
-        record.files = self._write_files(pipeline)
+        record.metrics, record.sets = scores["metrics"], scores["sets"]
+        record.tests, record.verdict = scores["tests"], scores["verdict"]
+        record.files = self._write_files(record, pipeline)
 
-    def _write_files(self, pipeline: Pipeline) -> dict[str, str]:
+    def _write_files(self, record: Record, pipeline: Pipeline) -> dict[str, str]:
         folder = self.records.cell_folder(pipeline.cell.id)
         folder.parent.mkdir(parents=True, exist_ok=True)
         # two runs of one cell must not write its files at the same time
@@ -174,6 +175,11 @@ class Runner:
 
                 write_audio(map(pipeline.place, (pipeline.ceilings, pipeline.generate)), folder / "audio")
                 files["audio"] = f"cells/{folder.name}/audio"
+            try:
+                _draw_report(record, pipeline, folder / "report")
+                files["report"] = f"cells/{folder.name}/report"
+            except Exception as error:  # a cell whose pictures fail has its numbers all the same
+                record.skipped["report"] = f"{type(error).__name__}: {' '.join(str(error).split())}"
         return files
 
 
@@ -185,6 +191,16 @@ def _source_hash(spec: Spec) -> str:
     except (BenchError, SyntaxError):
         return "unknown"
     return hashlib.sha256(" ".join(hashes).encode()).hexdigest()[:16]
+
+
+def _draw_report(record: Record, pipeline: Pipeline, out: Path) -> None:
+    from eeg2speech_bench.benchmarks.report.pictures import Sources, draw_report
+
+    generated = {}
+    if pipeline.generates:
+        generated = {"generated": pipeline.place(pipeline.generate), "ceilings": pipeline.place(pipeline.ceilings)}
+    places = (pipeline.place(stage) for stage in (pipeline.prepare, pipeline.embed, pipeline.score))
+    draw_report(out, record, Sources(*places, **generated))
 
 
 def _describe_error(phase: str, error: BaseException) -> dict[str, Any]:
@@ -203,6 +219,7 @@ def _describe_stage(result: StageResult) -> dict[str, Any]:
         "key": result.key,
         "seconds": round(result.seconds, 2),
         "peak_memory_mb": round(result.peak_memory_mb, 1),
+        "energy_wh": None if result.energy_wh is None else round(result.energy_wh, 5),
         "reused": result.cached,
     }
 

@@ -129,7 +129,7 @@ class ScoresConfig(Section):
 
     which: Literal["all", "retrieval"] = Field("all", description="retrieval: stop after alignment")
     extended: bool = Field(False, description="also metrics that cost much or need more packages")
-    models: dict[str, str] = Field(default={}, description="folder or hub id of what judges: whisper")
+    models: dict[str, str] = Field(default={}, description="folder or hub id of what judges: whisper, tagger")
     n_bootstrap: int = 2000
     n_permutations: int = 10_000
     block_s: float = Field(15.0, gt=0, description="length of a block of neighbouring segments")

@@ -13,6 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from eeg2speech_bench.core.energy import describe_counters
+
 #: packages whose versions can change a number
 PACKAGES = (
     "eeg2speech-bench", "torch", "torchaudio", "lightning", "diffusers", "transformers", "mne", "mne-bids",
@@ -43,7 +45,10 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 
 def hardware() -> dict[str, Any]:
-    """Return what computes here: CPU, cores, memory, GPUs that torch sees (only if torch is loaded already)."""
+    """Return what computes here: CPU, cores, memory, GPUs that torch sees (only if torch is loaded already).
+
+    ``energy`` says which counters of energy can be read, and why the others cannot.
+    """
     import psutil
 
     facts: dict[str, Any] = {
@@ -53,6 +58,7 @@ def hardware() -> dict[str, Any]:
         "n_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "gpus": [],
+        "energy": describe_counters(),
     }
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():

@@ -104,7 +104,7 @@ def _between_variance(y: np.ndarray, weights: np.ndarray) -> tuple[float, float]
 
 
 def _around(mean: float, variance: float, n_freedom: int, confidence: float) -> Interval:
-    from scipy.stats import t
+    from scipy.special import stdtrit  # scipy.stats takes three times as long to import
 
-    half = float(t.ppf((1 + confidence) / 2, n_freedom)) * variance**0.5
+    half = float(stdtrit(n_freedom, (1 + confidence) / 2)) * variance**0.5
     return Interval(mean - half, mean + half)

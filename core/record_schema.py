@@ -18,9 +18,27 @@ MAX_ID_BYTES = 200
 MAX_DEPTH = 20
 #: values that a metric of the suite cannot leave; those of outsiders' metrics are only finite
 RANGES: dict[str, tuple[float, float]] = {
-    **dict.fromkeys(("top1", "top5", "top10", "mrr", "median_rank", "identification"), (0.0, 1.0)),
-    **dict.fromkeys(("mel_correlation", "estoi"), (-1.0, 1.0)),
-    "lsd": (0.0, 1000.0),
+    **dict.fromkeys(
+        (
+            *("top1", "top5", "top10", "mrr", "median_rank", "top1_of_50", "top10_of_50", "top1_same_recording"),
+            *("top1_same_sentence", "top1_other_sentences", "top1_matched", "match_mismatch", "match_mismatch_matched"),
+            *("top1_word_onset", "top10_word_onset", "word_top1", "word_top10", "wer", "cer", "word_hits"),
+            *("identification", "identification_rank", "two_way", "wakeword_identified", "wakeword_two_way"),
+            "whisper_identified",
+        ),
+        (0.0, 1.0),
+    ),
+    **dict.fromkeys(
+        (
+            *("mel_correlation", "mel_correlation_over_bands", "mel_correlation_flattened", "estoi", "stoi"),
+            *("speaker", "content"),
+        ),
+        (-1.0, 1.0),
+    ),
+    **dict.fromkeys(("pesq", "dnsmos", "dnsmos_signal", "dnsmos_background", "dnsmos_p808", "distillmos"), (0.0, 6.0)),
+    **dict.fromkeys(("lsd", "mcd", "mcd_dtw"), (0.0, 1000.0)),
+    "pairwise_similarity": (-2.0, 2.0),
+    **dict.fromkeys(("variance_ratio", "inception_score"), (0.0, float("inf"))),
 }
 #: relative difference that rounding explains
 ROUNDING = 1e-6
@@ -109,8 +127,12 @@ class _Metric(_Part):
     high: float
     confidence: Annotated[float, Field(gt=0, lt=1)]
     n: Count
+    pool: Annotated[str, Field(max_length=300)] = ""
     n_pool: Count
     chance: float | None
+    chance_band: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    chance_uniform: float | None = None
+    baseline: float | None = None
     unit: str
     higher_is_better: bool
     per_subject: Annotated[dict[Name, float], Field(min_length=1)]
@@ -120,14 +142,37 @@ class _Metric(_Part):
         slack = ROUNDING * max(1.0, abs(self.value))
         if not self.low - slack <= self.value <= self.high + slack:
             raise ValueError(f"value {self.value} lies outside its own interval [{self.low}, {self.high}]")
-        lowest, highest = RANGES.get(self.name, (-float("inf"), float("inf")))
-        chance = [] if self.chance is None else [self.chance]
-        for number in (self.value, self.low, self.high, *chance, *self.per_subject.values()):
-            if not lowest - ROUNDING <= number <= highest + ROUNDING:
-                raise ValueError(f"{number} is no value of {self.name}, which goes from {lowest:g} to {highest:g}")
+        if self.chance_band and self.chance_band[0] > self.chance_band[1]:
+            raise ValueError(f"chance_band {self.chance_band} ends below its start")
+        levels = [level for level in (self.chance, self.chance_uniform, self.baseline) if level is not None]
+        levels += [self.value, self.low, self.high, *(self.chance_band or ()), *self.per_subject.values()]
+        _check_range(self.name, levels)
         if self.n < len(self.per_subject):
             raise ValueError(f"{self.n} segments cannot be of {len(self.per_subject)} listeners")
         return self
+
+
+class _Set(_Part):
+    name: Name
+    version: Count
+    condition: Name
+    value: float
+    n: Count
+    unit: str
+    higher_is_better: bool
+    floor: float | None
+
+    @model_validator(mode="after")
+    def _is_plausible(self) -> _Set:
+        _check_range(self.name, [self.value] if self.floor is None else [self.value, self.floor])
+        return self
+
+
+def _check_range(name: str, numbers: list[float]) -> None:
+    lowest, highest = RANGES.get(name, (-float("inf"), float("inf")))
+    for number in numbers:
+        if not lowest - ROUNDING <= number <= highest + ROUNDING:
+            raise ValueError(f"{number} is no value of {name}, which goes from {lowest:g} to {highest:g}")
 
 
 class _Test(_Part):
@@ -159,6 +204,7 @@ class _Stage(_Part):
     key: Name
     seconds: Cost
     peak_memory_mb: Cost
+    energy_wh: Cost | None = None
     reused: bool
 
 
@@ -188,6 +234,7 @@ class _Record(BaseModel):
     target: _Target
     training: dict[str, _Training]
     metrics: list[_Metric]
+    sets: list[_Set]
     tests: list[_Test]
     verdict: dict[str, _Verdict]
     skipped: dict[str, str]
@@ -222,6 +269,7 @@ def _status_problems(record: _Record) -> Iterator[str]:
 
 def _metric_problems(record: _Record) -> Iterator[str]:
     seen = [(entry.name, entry.condition) for entry in record.metrics]
+    seen += [(entry.name, entry.condition) for entry in record.sets]
     if len(set(seen)) < len(seen):
         yield "a metric is there twice under one condition"
     listeners: dict[str, set[str]] = {}

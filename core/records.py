@@ -13,7 +13,7 @@ from eeg2speech_bench.core.stages import explained, write_json
 
 #: version of the record's layout; a reader refuses what it does not know
 SCHEMA = 1
-#: a larger file is refused unread; records of a hundred listeners stay below a tenth of it
+#: a larger file is refused unread; records of a hundred listeners stay below half of it
 MAX_RECORD_BYTES = 5_000_000
 
 Status = Literal["done", "failed", "interrupted"]
@@ -34,13 +34,16 @@ class Record:
     encoder, dataset, split, target : dict
         Distribution, version, licence and source hash; revision; split hash and proof; embedding space.
     metrics : list of dict
-        One per metric and condition: name, condition, value, low, high, n, chance, per_subject, unit.
+        One per metric and condition: name, condition, value, low, high, n, chance, per_subject, unit; where they make
+        sense also pool, chance_band, chance_uniform and baseline.
+    sets : list of dict
+        One per metric of all clips together and condition: name, condition, value, n, unit, floor.
     tests : list of dict
         One per metric and control: effect, p, number of units.
     verdict : dict
         Per headline metric: whether it is distinguishable from no signal, and by which p.
     skipped : dict
-        Stages that did not run, with the reason.
+        Stages that did not run, and metrics that were not measured ("metric NAME"), with the reason.
     error : dict, optional
         phase, type, message and the end of the traceback of a failed cell.
     provenance : dict
@@ -56,6 +59,7 @@ class Record:
     target: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     metrics: list[dict[str, Any]] = field(default_factory=list)
+    sets: list[dict[str, Any]] = field(default_factory=list)
     tests: list[dict[str, Any]] = field(default_factory=list)
     verdict: dict[str, Any] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
@@ -70,8 +74,9 @@ class Record:
         return next(found, None)
 
     def semantic(self) -> dict[str, Any]:
-        """Return all that must be equal between two equal runs: everything but the provenance."""
-        return {key: value for key, value in asdict(self).items() if key != "provenance"}
+        """Return all that must be equal between two equal runs: everything but the provenance and the pictures."""
+        tree = {key: value for key, value in asdict(self).items() if key != "provenance"}
+        return tree | {key: {k: v for k, v in tree[key].items() if k != "report"} for key in ("files", "skipped")}
 
 
 class RecordStore:

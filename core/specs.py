@@ -137,25 +137,37 @@ class PreparationSpec(Spec):
 
 @dataclass(frozen=True)
 class MetricSpec(Spec):
-    """A metric: ``target`` names a function that returns one value per segment, shape (n,).
+    """A metric: ``target`` names a function that returns one value per segment, shape (n,), or one number per set.
 
     Attributes
     ----------
     needs : str
-        ``"scores"``: called with the score matrix (n, n_pool) and the true columns (n,).
+        ``"scores"``: called with the score matrix (n, m), the true columns (n,) and, where ``pool`` names one, the
+        keyword ``pool``, which columns are candidates (n, m).
         ``"clips"``: called with generated and reference `core.clips.Clips`.
+        ``"set"``: called as a metric of clips; returns one number for all of them, NaN where it is not defined.
+    pool : str
+        Candidates of a metric of scores (``docs/metrics.md`` lists the pools); empty: all test windows, no two of
+        which overlap. ``"word-onset"`` scores windows that start at words instead of the test windows.
     aggregate : str
         How a cell's value is made of the segments' values.
-    chance : float or "1/n", optional
-        Level that guessing reaches, for metrics of clips (n: clips that are told apart); that of a metric of scores
-        is what it gives when all candidates score the same.
+    chance : float, optional
+        Level that guessing reaches, for metrics of clips; that of a metric of scores is what it gives when all
+        candidates score the same.
+    identifies_by : str
+        ``"package.module:function"``, the metric of scores by which a metric of clips picks the true one among all
+        references; its guessing gives chance and its band.
+    baseline : str
+        ``"package.module:function"`` that is called with a metric of clips and the references, and returns the level
+        that knowing nothing of the single clip reaches, or None. Empty: there is none to show.
     headline : bool
         True for the metrics by which a cell is told from no signal.
     extended : bool
         True for metrics that cost much, or need more packages; measured where ``scores.extended`` is set.
     takes : tuple of str
-        What a metric of clips is called with beside them: ``"texts"``, the words spoken in each; ``"model"``, the path
-        or hub id under ``scores.models``.
+        What it is called with beside that. Metrics of clips and sets: ``"texts"``, the words spoken in each clip;
+        ``"model"``, the path or hub id under ``scores.models``. Metrics of scores in the pool ``"word-onset"``:
+        ``"words"`` instead of ``pool``, the spelling of the word that each candidate starts with, shape (m,).
     model : str
         Key of that model.
     available : str
@@ -163,12 +175,15 @@ class MetricSpec(Spec):
         measured here and what to type, or None if it can. Empty: always.
     """
 
-    needs: Literal["scores", "clips"] = "scores"
+    needs: Literal["scores", "clips", "set"] = "scores"
+    pool: str = ""
     unit: str = ""
     higher_is_better: bool = True
     version: int = 1
     aggregate: Literal["mean", "median"] = "mean"
-    chance: float | Literal["1/n"] | None = None
+    chance: float | None = None
+    identifies_by: str = ""
+    baseline: str = ""
     headline: bool = False
     extended: bool = False
     takes: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from eeg2speech_bench.core.energy import EnergyMeter
 from eeg2speech_bench.core.environment import peak_memory_mb, reset_peak_memory
 from eeg2speech_bench.core.errors import StorageError
 from eeg2speech_bench.core.progress import StageProgress
@@ -71,6 +72,7 @@ class StageResult:
     path: Path
     seconds: float
     peak_memory_mb: float
+    energy_wh: float | None
     cached: bool
 
 
@@ -129,8 +131,13 @@ class StageStore:
         reset_peak_memory()
         started = time.monotonic()
         try:
-            stage.run(partial, progress)
-            cost = {"seconds": time.monotonic() - started, "peak_memory_mb": peak_memory_mb()}
+            with EnergyMeter() as meter:
+                stage.run(partial, progress)
+            cost = {
+                "seconds": time.monotonic() - started,
+                "peak_memory_mb": peak_memory_mb(),
+                "energy_wh": meter.energy_wh,
+            }
             write_json(
                 partial / MANIFEST, {"name": stage.name, "key": stage.key, **cost, "files": fingerprints(partial)}
             )
@@ -142,7 +149,9 @@ class StageStore:
     def _result(self, stage: Stage, *, cached: bool) -> StageResult:
         path = self.place(stage)
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf8"))
-        return StageResult(stage.name, stage.key, path, manifest["seconds"], manifest["peak_memory_mb"], cached)
+        seconds, peak_mb = manifest["seconds"], manifest["peak_memory_mb"]
+        # a stage that ran before energy was measured is as good as any other
+        return StageResult(stage.name, stage.key, path, seconds, peak_mb, manifest.get("energy_wh"), cached)
 
 
 def damage(path: Path) -> str:

@@ -48,6 +48,11 @@ def divergence(generated: Clips, reference: Clips, model: str) -> np.ndarray:
     return np.sum(theirs * (np.log(np.maximum(theirs, 1e-30)) - np.log(ours + _EPSILON)), axis=1)
 
 
+def mean_divergence(generated: Clips, reference: Clips, model: str) -> float:
+    """Mean `divergence` of all clips, as AudioLDM reports it; parameters and errors as there."""
+    return float(divergence(generated, reference, model).mean())
+
+
 def inception_score(generated: Clips, reference: Clips, model: str) -> float:
     """Inception score of the generated clips' tags; high for clips that are clearly tagged, and not all alike.
 

@@ -70,6 +70,12 @@ def wakeword_two_way(generated: Clips, reference: Clips) -> np.ndarray:
     return identify(retrieval.match_mismatch, ours, theirs, reference)
 
 
+def count_candidates(reference: Clips) -> int:
+    """Number of references that are told from each other: equal ones count once, silent ones not at all."""
+    sounding = standardise_bands(reference.mel)[1].any(axis=1)
+    return len(_distinct(reference.mel[sounding])[0]) if sounding.any() else 0
+
+
 def identify(
     metric: retrieval.ScoreMetric, generated: np.ndarray, candidates: np.ndarray, reference: Clips
 ) -> np.ndarray:

@@ -9,6 +9,8 @@ import pandas as pd
 
 from eeg2speech_bench.core.errors import DataError, UnknownNameError
 
+#: candidates of the pool that makes data sets comparable
+FIXED_POOL = 50
 #: windows closer than this overlap by rounding of sample positions only
 _TOLERANCE_S = 1e-3
 #: smallest group of windows that are matched in loudness and speech; the largest is one less than twice as large
@@ -51,9 +53,15 @@ def candidates(name: str, windows: pd.DataFrame, true: np.ndarray, recording: np
 
 def missing(name: str, windows: pd.DataFrame) -> str | None:
     """Say why a pool cannot be made of these windows, or None if it can."""
+    if name not in POOLS:
+        return f"There is no pool '{name}'; there are {', '.join(POOLS)}"
+    if windows.empty:
+        return f"Pool '{name}' has no window"
     for column in NEEDS.get(name, ()):
         if column not in windows or windows[column].isna().all():
             return f"Pool '{name}' needs the column '{column}' of the window table, which this data set does not give"
+    if len(windows) < SIZES.get(name, 0):
+        return f"Pool '{name}' needs {SIZES[name]} windows, and there are {len(windows)}"
     return None
 
 
@@ -187,9 +195,12 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "other-sentences": ("sentence",),
     "matched": ("level_db", "speech_s"),
 }
+#: candidates of a segment in pools that are random subsets of all: the metric itself takes the expectation over them
+SIZES: dict[str, int] = {"fixed-50": FIXED_POOL}
 #: name of each pool and the function that makes it
 POOLS: dict[str, Callable[[pd.DataFrame, np.ndarray, np.ndarray], np.ndarray]] = {
     "non-overlapping": _non_overlapping,
+    "fixed-50": _all_windows,
     "word-onset": _all_windows,
     "same-recording": _same_recording,
     "same-sentence": _same_sentence,

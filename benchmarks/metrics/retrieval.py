@@ -11,10 +11,8 @@ from typing import Protocol
 
 import numpy as np
 
+from eeg2speech_bench.benchmarks.metrics.pools import FIXED_POOL
 from eeg2speech_bench.core.errors import ContractError
-
-#: size of the pools that make data sets comparable
-FIXED_POOL = 50
 
 
 class ScoreMetric(Protocol):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import numpy as np
 
 from eeg2speech_bench.core.errors import ContractError
+
+#: one value per segment from scores (n, m), true columns (n,) and the word of each candidate (m,)
+WordMetric = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 def identity(word: str) -> str:
@@ -69,15 +73,16 @@ def word_hits(scores: np.ndarray, true: np.ndarray, words: np.ndarray, k: int) -
     return credit
 
 
-def uniform_chance(words: np.ndarray, k: int) -> float:
-    """Level that a guess reaches which knows the vocabulary but not how often its words come."""
-    n_words = len(np.unique(words[words != ""]))
-    return min(1.0, k / n_words) if n_words else np.nan
+def uniform_chance(metric: WordMetric, true: np.ndarray, words: np.ndarray) -> np.ndarray:
+    """Level per segment (n,) of a guess that knows the vocabulary but not how often its words come: k of all words."""
+    _, place, counts = np.unique(words, return_inverse=True, return_counts=True)
+    equal = np.tile(-np.log(counts)[place], (len(true), 1))  # the softmax of these sums to the same for every word
+    return metric(equal, true, words)
 
 
-def frequency_chance(words: np.ndarray, true: np.ndarray, k: int) -> np.ndarray:
+def frequency_chance(metric: WordMetric, true: np.ndarray, words: np.ndarray) -> np.ndarray:
     """Level per segment (n,) of a guess that always names the most frequent words of the pool."""
-    return word_hits(np.zeros((len(true), len(words))), true, words, k)
+    return metric(np.zeros((len(true), len(words))), true, words)
 
 
 def _word_probability(scores: np.ndarray, place: np.ndarray, n_words: int) -> np.ndarray:

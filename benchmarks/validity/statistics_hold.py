@@ -17,7 +17,8 @@ import pandas as pd
 from scipy.stats import binomtest, norm
 
 from eeg2speech_bench.benchmarks.controls import NO_SIGNAL
-from eeg2speech_bench.benchmarks.stages.score import Values, _summary, _tests, _units, _verdict
+from eeg2speech_bench.benchmarks.scoring.values import Levels, Values
+from eeg2speech_bench.benchmarks.scoring.verdicts import compare_with_controls, decide, exchangeable_units, summarise
 from eeg2speech_bench.core.config import ScoresConfig
 from eeg2speech_bench.core.specs import MetricSpec
 from eeg2speech_bench.core.statistics import paired_sign_flip
@@ -91,7 +92,7 @@ def cell(rng: np.random.Generator, kind: Kind, mean: float, own_eeg: Spread, own
     common = deviates(rng, COMMON)
     settings = [("eeg", mean, own_eeg), *((name, kind.chance, own_control) for name in NO_SIGNAL)]
     return [
-        Values(kind.metric, name, kind.values(condition(rng, common, own), m), TABLE, kind.chance, N_WINDOWS)
+        Values(kind.metric, name, kind.values(condition(rng, common, own), m), TABLE, Levels(N_WINDOWS, kind.chance))
         for name, m, own in settings
     ]
 
@@ -106,11 +107,11 @@ def verdicts(
     rng, n_signal, n_covered, n_first = np.random.default_rng(seed), 0, 0, 0
     for number in range(n):
         measured = cell(rng, kind, mean, own_eeg, own_control)
-        tests = _tests(measured, config, number)
+        tests = compare_with_controls(measured, config, number)
         n_first += tests[0]["p"] < config.alpha
-        verdict = _verdict(tests, [kind.metric], config.alpha)
+        verdict = decide(tests, [kind.metric], config.alpha)
         n_signal += verdict[kind.metric.name]["distinguishable"]
-        interval = _summary(measured[0], config, number, [f"{i:02d}" for i in range(N_LISTENERS)])
+        interval = summarise(measured[0], config, number, [f"{i:02d}" for i in range(N_LISTENERS)])
         n_covered += interval["low"] <= mean <= interval["high"]
     return n_signal, n_covered, n_first
 
@@ -126,7 +127,7 @@ def comparisons(kind: Kind, mean: float, config: ScoresConfig, n: int, seed: int
         a, b = (kind.values(condition(rng, common, OWN_ALL), mean) for _ in range(2))
         p = [
             paired_sign_flip(a - b, unit, n_permutations=config.n_permutations, seed=number, alternative="two-sided").p
-            for unit in (LISTENER, BLOCK, _units(TABLE))
+            for unit in (LISTENER, BLOCK, exchangeable_units(TABLE))
         ]
         n_larger += max(p[:2]) < config.alpha
         n_units += p[2] < config.alpha

@@ -17,7 +17,10 @@ RECORDING_SAMPLES = 1200
 
 
 def write_store(path: Path) -> None:
-    """Write three listeners to one stimulus of 60 s, whose first 12 windows of 2 s are segments; 4 are test."""
+    """Write three listeners to one stimulus of 60 s, whose first 12 windows of 2 s are segments; 4 are test.
+
+    A word starts every 0.4 s of the test windows, from 16 s on; sentences are of ten words, 4 s.
+    """
     path.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     np.save(path / "eeg.npy", rng.standard_normal((N_SUBJECTS * RECORDING_SAMPLES, N_CHANS)).astype(np.float32))
@@ -43,6 +46,9 @@ def write_store(path: Path) -> None:
     table = pd.DataFrame(zones, columns=["start_s", "stop_s", "split"]).assign(stimulus="s")
     table["sound_start"], table["sound_stop"] = ((table[c] * RATE_HZ).astype(int) for c in ("start_s", "stop_s"))
     table.to_parquet(path / "zones.parquet")
+    onsets = 16 + 0.4 * np.arange(20)
+    words = {"stimulus": "s", "start_s": onsets, "stop_s": onsets + 0.3, "text": [f"W{i % 7}," for i in range(20)]}
+    pd.DataFrame({**words, "sentence": np.arange(20) // 10, "split": "test"}).to_parquet(path / "words.parquet")
     channel = {"loc": [0.01, 0.02, 0.03] + [0.0] * 9, "kind": 2, "coil_type": 1, "unit": 107, "coord_frame": 4}
     bounds = [
         {"start": s * RECORDING_SAMPLES, "stop": (s + 1) * RECORDING_SAMPLES, "subject": f"{s}"}

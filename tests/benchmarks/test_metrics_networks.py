@@ -151,5 +151,7 @@ def test_tags_of_a_copy_do_not_diverge_and_all_tags_sum_to_one(tagger: str) -> N
     assert audioset.available(tagger) is None
     assert audioset.tags(VOICE, tagger).sum(axis=1) == pytest.approx([1, 1])
     assert audioset.divergence(VOICE, VOICE, tagger) == pytest.approx([0, 0], abs=1e-4)
+    unlike = audioset.divergence(tones(2), silent(VOICE), tagger)
+    assert audioset.mean_divergence(tones(2), silent(VOICE), tagger) == pytest.approx((unlike[0] + unlike[1]) / 2)
     many = tones(20)
     assert 1 <= audioset.inception_score(many, many, tagger) < 2

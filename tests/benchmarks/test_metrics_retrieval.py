@@ -201,6 +201,16 @@ def test_sound_profile_measures_level_and_length_of_speech() -> None:
     assert profile["speech_s"].tolist() == pytest.approx([1.0, 0.5, 1.0])
 
 
+def test_pool_of_fifty_says_when_there_are_fewer_windows() -> None:
+    assert pools.missing("fixed-50", windows(49)) == "Pool 'fixed-50' needs 50 windows, and there are 49"
+    assert pools.missing("fixed-50", windows(50)) is None
+    assert pools.candidates("fixed-50", windows(50), np.array([0]), np.zeros(1)).all()
+
+
+def test_no_pool_is_made_of_no_windows() -> None:
+    assert pools.missing("word-onset", windows(0, word="")) == "Pool 'word-onset' has no window"
+
+
 def test_unknown_pool_suggests_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'same-sentence'"):
         pools.candidates("same_sentence", windows(2), np.array([0]), np.zeros(1))
@@ -219,16 +229,22 @@ def test_word_is_found_by_the_sum_over_its_windows() -> None:
 def test_equal_scores_give_words_their_frequency() -> None:
     names = np.array(["the"] * 6 + ["cat", "dog"])
     true = np.arange(8)
-    np.testing.assert_allclose(words.frequency_chance(names, true, 1), [1.0] * 6 + [0.0] * 2)
+    np.testing.assert_allclose(words.frequency_chance(words.word_top_1, true, names), [1.0] * 6 + [0.0] * 2)
     np.testing.assert_allclose(words.word_hits(np.zeros((8, 8)), true, names, 2), [1.0] * 6 + [0.5] * 2)
-    assert words.uniform_chance(names, 1) == pytest.approx(1 / 3)
+    np.testing.assert_allclose(words.uniform_chance(words.word_top_1, true, names), [1 / 3] * 8)
 
 
 def test_frequency_makes_chance_far_higher_than_the_vocabulary_does() -> None:
     names = np.array(["the"] * 40 + [f"w{i}" for i in range(60)])
     # 40 windows name the commonest word; the 60 others share the nine places that are left.
-    assert words.frequency_chance(names, np.arange(100), 10).mean() == pytest.approx((40 + 60 * 9 / 60) / 100)
-    assert words.uniform_chance(names, 10) == pytest.approx(10 / 61)
+    frequent = words.frequency_chance(words.word_top_10, np.arange(100), names)
+    assert frequent.mean() == pytest.approx((40 + 60 * 9 / 60) / 100)
+    assert words.uniform_chance(words.word_top_10, np.arange(100), names).mean() == pytest.approx(10 / 61)
+
+
+def test_windows_without_a_word_take_no_part_in_chance() -> None:
+    names, true = np.array(["", "", "a", "b", "b"]), np.arange(5)
+    np.testing.assert_allclose(words.uniform_chance(words.word_top_1, true, names), [np.nan] * 2 + [0.5] * 3)
 
 
 def test_windows_without_a_word_are_no_candidates_and_have_no_value() -> None:

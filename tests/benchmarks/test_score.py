@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from eeg2speech_bench.benchmarks.controls import CONDITIONS
+from eeg2speech_bench.benchmarks.scoring.retrieved import describe_windows
+from eeg2speech_bench.benchmarks.scoring.values import Levels, Values, keep_defined
 from eeg2speech_bench.benchmarks.stages import score
-from eeg2speech_bench.core.clips import Clips
 from eeg2speech_bench.core.config import ScoresConfig
 from eeg2speech_bench.core.registry import load_registry
+from eeg2speech_bench.core.segments import SegmentStore
+from eeg2speech_bench.core.specs import MetricSpec
 
 CONFIG = ScoresConfig(n_bootstrap=200, n_permutations=2000, block_s=4.0)
 
@@ -26,6 +30,7 @@ def planted(path, store, strength: float) -> None:
     pool = np.unique(table["window"])
     table = table.assign(true=np.searchsorted(pool, table["window"]), clip=-1, recording=np.arange(len(rows)) // 4)
     table.to_parquet(path / "segments.parquet")
+    pd.DataFrame({"window": pool}).to_parquet(path / "pool.parquet")
     for condition in CONDITIONS:
         scores = rng.standard_normal((len(rows), len(pool)))
         if condition in ("eeg", "audio"):
@@ -33,13 +38,13 @@ def planted(path, store, strength: float) -> None:
         np.save(path / f"scores_{condition}.npy", scores * (condition != "none"))
 
 
-def run(tmp_path, store, strength: float) -> dict:
+def run(tmp_path, store, strength: float, *, config=CONFIG, words=None, metrics=None) -> dict:
     planted(tmp_path / "embed", store, strength)
     (tmp_path / "out").mkdir()
-    metrics = load_registry().all("metric")
-    arguments = {"prepared": store.path, "embedded": tmp_path / "embed", "generated": None}
-    arguments |= {"ceilings": None, "metrics": metrics}
-    score.run(tmp_path / "out", lambda note, share: None, **arguments, config=CONFIG, seed=0)
+    metrics = metrics or load_registry().all("metric")
+    arguments = {"prepared": store.path, "embedded": tmp_path / "embed", "words": words}
+    arguments |= {"generated": None, "ceilings": None, "metrics": metrics}
+    score.run(tmp_path / "out", lambda note, share: None, **arguments, config=config, seed=0)
     return json.loads((tmp_path / "out" / "scores.json").read_text())
 
 
@@ -77,43 +82,163 @@ def test_values_are_means_over_listeners_and_lie_in_their_interval(tmp_path, sto
     assert own.groupby("subject")["value"].mean().to_dict() == pytest.approx(top1["per_subject"])
 
 
-def test_metrics_that_the_pool_leaves_undefined_are_left_out(tmp_path, store):
-    names = {metric["name"] for metric in run(tmp_path, store, strength=1.0)["metrics"]}
-    assert names == {"top1", "mrr", "median_rank", "match_mismatch"}  # four candidates: the best five are all of them
+def test_metrics_that_the_pool_leaves_undefined_are_left_out_and_say_so(tmp_path, store):
+    scores = run(tmp_path, store, strength=1.0)
+    assert {"top5", "top10", "top1_of_50"}.isdisjoint(metric["name"] for metric in scores["metrics"])
+    # four candidates: the best five are all of them
+    assert scores["skipped"]["top5"] == "it is defined on no segment among 4 candidates"
+    assert scores["skipped"]["top1_of_50"] == "Pool 'fixed-50' needs 50 windows, and there are 4"
 
 
-def clips(n: int = 6) -> Clips:
-    rng = np.random.default_rng(0)
-    return Clips(rng.standard_normal((n, 16_000)).astype(np.float32) / 10, rng.standard_normal((n, 100, 64)))
+# --- pools
 
 
-def write_clips(path, names) -> None:
+def test_every_pool_has_its_own_chance_and_band(tmp_path, store):
+    scores = run(tmp_path, store, strength=2.0)
+    # test windows 16 to 18 and 18 to 20 s are of one sentence, the other two of the next
+    same = entry(scores, "top1_same_sentence")
+    assert (same["pool"], same["n_pool"], same["chance"]) == ("same-sentence", 2, 0.5)
+    others = entry(scores, "top1_other_sentences")
+    assert (others["pool"], others["n_pool"], others["chance"]) == ("other-sentences", 3, pytest.approx(1 / 3))
+    for metric in scores["metrics"]:
+        low, high = metric["chance_band"]
+        assert low <= metric["chance"] <= high
+    # four independent windows, each hit with 1 in 4: 0 and 3 of them are inside 95 %
+    assert entry(scores, "top1")["chance_band"] == [0.0, 0.75]
+    assert entry(scores, "top1")["pool"] == ""
+
+
+def test_a_window_is_of_the_sentence_spoken_at_its_middle(store):
+    assert describe_windows(store, np.array([7, 8, 9, 10]))["sentence"].tolist()[1:] == [0, 0, 1]
+    assert np.isnan(describe_windows(store, np.array([7]))["sentence"][0])  # 14 to 16 s, before the first word
+
+
+def test_data_without_sentences_or_words_say_which_metrics_that_costs(tmp_path, store):
+    store.words.assign(sentence=-1).to_parquet(store.path / "words.parquet")
+    config = CONFIG.model_copy(update={"extended": True})
+    skipped = run(tmp_path, SegmentStore(store.path), strength=1.0, config=config)["skipped"]
+    assert "needs the column 'sentence'" in skipped["top1_same_sentence"]
+    assert "needs the column 'word'" in skipped["word_top1"]
+
+
+def words_of_one_listener(path):
+    """Write what the stage ``words`` would: twelve windows that start with ten words, found by the EEG alone."""
+    path.mkdir()
+    spelling = ["the"] * 3 + list("abcdefghi")
+    start_s = 16 + 0.4 * np.arange(12)
+    windows = pd.DataFrame({"stimulus": "s", "start_s": start_s, "stop_s": start_s + 2, "word": spelling})
+    windows.to_parquet(path / "windows.parquet")
+    table = windows[["stimulus", "start_s"]].assign(subject=0, recording=0, window=np.arange(12), true=np.arange(12))
+    table.to_parquet(path / "segments.parquet")
+    for condition in CONDITIONS:
+        np.save(path / f"scores_{condition}.npy", np.eye(12) * 9 if condition == "eeg" else np.zeros((12, 12)))
+    return path
+
+
+def test_words_are_scored_against_both_chances_and_the_harder_one_counts(tmp_path, store):
+    config = CONFIG.model_copy(update={"extended": True})
+    scores = run(tmp_path, store, strength=1.0, config=config, words=words_of_one_listener(tmp_path / "words"))
+    word = entry(scores, "word_top1")
+    # always saying "the" is right in 3 of 12 windows; ten words are equally likely to who does not know that
+    assert (word["value"], word["chance"], word["chance_uniform"]) == (1.0, pytest.approx(3 / 12), pytest.approx(0.1))
+    assert (word["pool"], word["n_pool"], word["chance_band"]) == ("word-onset", 10, None)
+    onset = entry(scores, "top10_word_onset")
+    assert (onset["n"], onset["n_pool"], onset["chance"]) == (12, 12, pytest.approx(10 / 12))
+    assert entry(scores, "word_top1", "none")["value"] == pytest.approx(word["chance"])
+
+
+def test_a_metric_in_a_pool_that_is_not_declared_is_left_out(tmp_path, store):
+    top1 = next(m for m in load_registry().all("metric") if m.name == "top1")
+    scores = run(tmp_path, store, strength=1.0, metrics=[top1, replace(top1, name="mine", pool="nowhere")])
+    assert {m["name"] for m in scores["metrics"]} == {"top1"}
+    assert scores["skipped"]["mine"].startswith("There is no pool 'nowhere'; there are non-overlapping")
+
+
+def test_a_metric_that_is_left_with_one_block_of_one_listener_is_left_out(store):
+    table = pd.DataFrame({"subject": [0, 1], "block": [0, 0]})
+    metric, levels = MetricSpec("m", "nowhere:m"), Levels(3)
+    kept, skipped = keep_defined([Values(metric, "eeg", np.array([1.0, np.nan]), table, levels)])
+    assert not kept and "single block of one listener" in skipped["m"]
+    kept, skipped = keep_defined([Values(metric, "eeg", np.array([1.0, 0.0]), table, levels)])
+    assert len(kept) == 1 and not skipped
+
+
+# --- clips and sets
+
+
+def noise(n: int) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal((n, 32_000)) / 10
+
+
+def write_clips(path, names, waves) -> None:
     path.mkdir()
     for name in names:
-        np.save(path / f"{name}.npy", (clips().waveform * 3000).astype(np.int16))
+        np.save(path / f"{name}.npy", (waves * 30_000).round().astype(np.int16))
 
 
-def test_what_was_asked_for_and_cannot_be_measured_is_named_with_the_reason(tmp_path, store):
+def run_with_clips(tmp_path, store, names, reference, *, extended=False) -> dict:
+    """Score as many clips as there are references; all conditions are noise and the ceilings are the references."""
     planted(tmp_path / "embed", store, 1.0)
     table = pd.read_parquet(tmp_path / "embed" / "segments.parquet")
-    table.loc[table.index[:6], "clip"] = np.arange(6)
+    table.loc[table.index[: len(reference)], "clip"] = np.arange(len(reference))
     table.to_parquet(tmp_path / "embed" / "segments.parquet")
-    write_clips(tmp_path / "generated", CONDITIONS)
-    write_clips(tmp_path / "ceilings", ("reference", "vocoder", "autoencoder"))
+    write_clips(tmp_path / "generated", CONDITIONS, noise(len(reference)))
+    write_clips(tmp_path / "ceilings", ("reference", "vocoder", "autoencoder"), reference)
     (tmp_path / "out").mkdir()
-    names = ("top1", "identification", "wer")
+    places = {name: tmp_path / folder for name, folder in (("embedded", "embed"), ("generated", "generated"))}
     score.run(
         tmp_path / "out",
         lambda note, share: None,
         prepared=store.path,
-        embedded=tmp_path / "embed",
-        generated=tmp_path / "generated",
+        **places,
+        words=None,
         ceilings=tmp_path / "ceilings",
         metrics=[m for m in load_registry().all("metric") if m.name in names],
-        config=CONFIG.model_copy(update={"extended": True}),
+        config=CONFIG.model_copy(update={"extended": extended}),
         seed=0,
     )
-    scores = json.loads((tmp_path / "out" / "scores.json").read_text())
+    return json.loads((tmp_path / "out" / "scores.json").read_text())
+
+
+def test_what_was_asked_for_and_cannot_be_measured_is_named_with_the_reason(tmp_path, store):
+    scores = run_with_clips(tmp_path, store, ("top1", "identification", "wer"), noise(6), extended=True)
     assert {m["name"] for m in scores["metrics"]} == {"top1", "identification"}
     assert set(scores["skipped"]) == {"wer"}
     assert "scores.models.whisper" in scores["skipped"]["wer"] or "pip install" in scores["skipped"]["wer"]
+
+
+def test_identification_has_the_chance_and_band_of_its_candidates(tmp_path, store):
+    reference = noise(6)[[0, 1, 2, 3, 4, 4]]  # two listeners heard the same: five candidates
+    found = entry(run_with_clips(tmp_path, store, ("identification",), reference), "identification")
+    assert (found["n_pool"], found["chance"]) == (5, pytest.approx(0.2))
+    assert found["chance_band"][0] == 0.0 and 0.3 < found["chance_band"][1] < 0.9
+
+
+def test_the_mean_spectrum_stands_beside_the_conventions_that_it_inflates(tmp_path, store):
+    names = ("mel_correlation", "mel_correlation_over_bands", "estoi")
+    tilted = np.cumsum(noise(6), axis=1)  # 6 dB per octave, which is all that the clips have in common
+    tilted -= np.linspace(tilted[:, 0], tilted[:, -1], tilted.shape[1], axis=1)
+    scores = run_with_clips(tmp_path, store, names, tilted / np.abs(tilted).max(axis=1, keepdims=True))
+    assert entry(scores, "mel_correlation")["baseline"] == 0.0
+    assert entry(scores, "mel_correlation_over_bands")["baseline"] > 0.5
+    assert entry(scores, "estoi")["baseline"] is None
+
+
+def test_sets_have_one_value_per_condition_beside_that_of_other_real_speech(tmp_path, store):
+    # the references are the training windows themselves, as the stage ``ceilings`` writes true audio
+    true = store.gather_sound(np.arange(6)).astype(np.float64)
+    true -= true.mean(axis=1, keepdims=True)
+    true /= 2 * np.abs(true).max(axis=1, keepdims=True)
+    scores = run_with_clips(tmp_path, store, ("top1", "variance_ratio", "frechet_cepstral"), true)
+    assert {entry["condition"] for entry in scores["sets"]} == {*CONDITIONS, "vocoder", "autoencoder"}
+    by_condition = {entry["condition"]: entry for entry in scores["sets"]}
+    expected = {"name": "variance_ratio", "version": 1, "n": 6, "unit": "", "higher_is_better": True}
+    assert expected.items() <= by_condition["vocoder"].items()
+    assert by_condition["vocoder"]["value"] == pytest.approx(1)
+    assert by_condition["eeg"]["floor"] == pytest.approx(1, abs=0.01)
+    assert "not defined for these 6 clips" in scores["skipped"]["frechet_cepstral"]
+
+
+def test_there_is_no_floor_where_there_is_less_other_speech_than_clips(tmp_path, store):
+    scores = run_with_clips(tmp_path, store, ("top1", "variance_ratio"), noise(7))  # six training windows
+    assert [entry["floor"] for entry in scores["sets"]] == [None] * 9

@@ -50,6 +50,52 @@ def test_a_part_that_is_wrong_is_named(changes, said):
         check_record(failed(**changes), "r.json")
 
 
+METRIC = {"name": "top1", "version": 1, "condition": "eeg", "value": 0.2, "low": 0.1, "high": 0.3, "confidence": 0.95}
+METRIC |= {"n": 9, "n_pool": 10, "chance": 0.1, "unit": "", "higher_is_better": True, "per_subject": {"01": 0.2}}
+SET = {"name": "variance_ratio", "version": 1, "condition": "eeg", "value": 0.4, "n": 78, "unit": "", "floor": 0.9}
+SET |= {"higher_is_better": True}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"pool": "matched", "chance_band": [0.0, 0.3], "chance_uniform": 0.05, "baseline": 0.0},
+        {"chance_band": None, "chance_uniform": None, "baseline": None},
+    ],
+)
+def test_levels_that_older_records_lack_are_optional(more):
+    check_record(failed(metrics=[METRIC | more]), "r.json")
+
+
+@pytest.mark.parametrize("floor", [0.9, None])
+def test_a_metric_of_sets_stands_beside_its_floor_or_has_none(floor):
+    check_record(failed(sets=[SET | {"floor": floor}, SET | {"condition": "shuffle"}]), "r.json")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"metrics": [METRIC | {"pool": None}]}, "metrics.0.pool: "),
+        ({"metrics": [METRIC | {"chance_band": [0.1]}]}, "metrics.0.chance_band: "),
+        ({"metrics": [METRIC | {"chance_band": [0.3, 0.1]}]}, r"chance_band \[0.3, 0.1\] ends below its start"),
+        ({"metrics": [METRIC | {"chance_band": [0.0, 1.5]}]}, "1.5 is no value of top1, which goes from 0 to 1"),
+        ({"metrics": [METRIC | {"chance_uniform": "0.1"}]}, "metrics.0.chance_uniform: "),
+        ({"metrics": [METRIC | {"baseline": -1.0}]}, "-1.0 is no value of top1"),
+        ({"sets": [{k: v for k, v in SET.items() if k != "floor"}]}, "sets.0.floor: "),
+        ({"sets": [SET | {"value": None}]}, "sets.0.value: "),
+        ({"sets": [SET | {"value": -0.5}]}, "-0.5 is no value of variance_ratio, which goes from 0 to inf"),
+        ({"sets": [SET | {"floor": -0.5}]}, "-0.5 is no value of variance_ratio"),
+        ({"sets": [SET, SET]}, "a metric is there twice under one condition"),
+        ({"sets": [SET], "metrics": [METRIC | {"name": SET["name"]}]}, "a metric is there twice"),
+        ({"sets": {}}, "sets: "),
+    ],
+)
+def test_levels_and_sets_are_checked(changes, said):
+    with pytest.raises(StorageError, match=said):
+        check_record(failed(**changes), "r.json")
+
+
 @pytest.mark.parametrize("name", ["a", "net__d__quick__seed0__0a1b", "données-1.2", "脳波", "x" * 200])
 def test_a_cells_id_is_a_file_name(name):
     assert is_safe_name(name)

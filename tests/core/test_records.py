@@ -29,6 +29,14 @@ def test_a_metric_is_found_by_name_and_condition():
     assert record().metric("top1", "shuffle") is None
 
 
+def test_a_record_of_before_there_were_sets_has_none(tmp_path):
+    path = RecordStore(tmp_path).write(record())
+    tree = json.loads(path.read_text())
+    del tree["sets"]
+    path.write_text(json.dumps(tree))
+    assert read_record(path).sets == []
+
+
 def test_equal_runs_differ_in_provenance_alone():
     again = record()
     again.provenance["attempts"] = 2

@@ -9,6 +9,7 @@ import json
 import pytest
 from rich.console import Console
 
+from eeg2speech_bench.core import energy
 from eeg2speech_bench.core.errors import StorageError
 from eeg2speech_bench.core.progress import StageProgress
 from eeg2speech_bench.core.stages import Stage, StageStore, explained, write_json
@@ -34,6 +35,34 @@ def test_a_finished_stage_is_not_run_again(tmp_path, progress):
     assert runs == ["run"]
     assert (first.cached, second.cached) == (False, True)
     assert (second.path / "value.txt").read_text() == "42"
+
+
+def test_a_stage_keeps_the_energy_of_when_it_ran(tmp_path, progress, monkeypatch):
+    monkeypatch.setattr(energy, "POWERCAP", tmp_path)
+    zone = tmp_path / "intel-rapl:0"
+    zone.mkdir()
+    for name, content in (("name", "package-0"), ("max_energy_range_uj", "262143328850"), ("energy_uj", "5000000")):
+        (zone / name).write_text(content)
+
+    def burn(out, progress):
+        (zone / "energy_uj").write_text("905000000")  # 900 J more
+
+    store = StageStore(tmp_path / "stages")
+    hot = Stage("toy", {}, (), burn)
+    ran, reused = (store.ensure(hot, progress) for _ in range(2))
+    assert (ran.energy_wh, ran.cached) == (0.25, False)
+    assert (reused.energy_wh, reused.cached) == (0.25, True)
+
+
+def test_a_stage_that_ran_where_no_energy_was_measured_is_found_again(tmp_path, progress):
+    runs: list[str] = []
+    store = StageStore(tmp_path)
+    manifest = store.ensure(stage(runs), progress).path / "stage.json"
+    facts = json.loads(manifest.read_text())
+    del facts["energy_wh"]
+    write_json(manifest, facts)
+    assert store.ensure(stage(runs), progress).energy_wh is None
+    assert runs == ["run"]
 
 
 def test_settings_and_inputs_decide_the_key():

@@ -27,7 +27,8 @@ def test_the_group_of_baselines_runs_them_all(baselines):
 
 def test_retrieval_alone_says_what_was_not_run(baselines):
     for record in baselines.values():
-        assert set(record.skipped) == {"autoencoder", "ceilings", "diffuse", "generate"}
+        stages = {name for name in record.skipped if not name.startswith("metric ")}
+        assert stages == {"autoencoder", "ceilings", "diffuse", "generate"}
         assert record.skipped["generate"] == "only retrieval was asked for (--scores retrieval)"
         assert record.metric("top1") and not record.metric("identification")
         assert "audio" not in record.files

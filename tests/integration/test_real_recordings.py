@@ -26,7 +26,8 @@ def test_ridge_differs_from_every_control_on_real_eeg(ridge):
 def test_a_data_set_without_audio_says_what_was_skipped_and_why(ridge):
     done, record = ridge
     assert "Skipped: diffuse: the data set publishes an envelope and no audio" in done.stdout
-    assert set(record.skipped) == {"autoencoder", "ceilings", "diffuse", "generate"}
+    stages = {name for name in record.skipped if not name.startswith("metric ")}
+    assert stages == {"autoencoder", "ceilings", "diffuse", "generate"}
     assert record.metric("identification") is None
     assert record.dataset["n_stimuli"] == 1
 

@@ -1,0 +1,1 @@
+"""Pictures of a cell: what was generated, what was retrieved, by whom, and how it was learnt."""

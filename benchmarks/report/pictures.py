@@ -1,0 +1,76 @@
+"""The folder of pictures beside a record."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from eeg2speech_bench.benchmarks.report.drawing import one_style, save
+from eeg2speech_bench.core.records import Record
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Folders of the finished stages that pictures are drawn from; None where no speech was generated."""
+
+    prepared: Path
+    embedded: Path
+    scored: Path
+    generated: Path | None = None
+    ceilings: Path | None = None
+
+
+def draw_report(out: Path, record: Record, sources: Sources) -> None:
+    """Draw the pictures of a cell into a folder that is there whole or not at all.
+
+    ``mels.png`` (if speech was generated), ``retrieval.png``, ``subjects.png`` and ``learning.png`` (unless all was
+    fitted in closed form).
+
+    Parameters
+    ----------
+    out : Path
+        The folder; one that is there is replaced.
+    record : Record
+        With its metrics, verdict and training.
+    sources : Sources
+    """
+    from eeg2speech_bench.benchmarks.report.learning import draw_learning
+    from eeg2speech_bench.benchmarks.report.listeners import draw_listeners
+    from eeg2speech_bench.benchmarks.report.matrix import draw_matrix
+
+    values = pd.read_parquet(sources.scored / "segments.parquet")
+    drawings: dict[str, Callable[[], Figure | None]] = {
+        "mels": lambda: _mels(record, sources, values),
+        "retrieval": lambda: draw_matrix(record, sources.embedded),
+        "subjects": lambda: draw_listeners(record, values),
+        "learning": lambda: draw_learning(record),
+    }
+    # an earlier attempt drew other numbers
+    for folder in (out, partial := out.with_name(f".partial-{out.name}")):
+        shutil.rmtree(folder, ignore_errors=True)
+    partial.mkdir()
+    try:
+        with one_style():
+            for name, draw in drawings.items():
+                figure = draw()
+                if figure is not None:
+                    save(figure, partial / f"{name}.png")
+        partial.rename(out)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _mels(record: Record, sources: Sources, values: pd.DataFrame) -> Figure | None:
+    from eeg2speech_bench.benchmarks.report.mels import draw_mels
+
+    if sources.generated is None or sources.ceilings is None:
+        return None
+    return draw_mels(record, sources.prepared, sources.embedded, sources.generated, sources.ceilings, values)

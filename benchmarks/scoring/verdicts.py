@@ -1,0 +1,112 @@
+"""What values say of a cell: intervals, tests against every control, and whether it carries signal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from eeg2speech_bench.benchmarks.controls import NO_SIGNAL
+from eeg2speech_bench.benchmarks.scoring.values import Values
+from eeg2speech_bench.core import statistics
+from eeg2speech_bench.core.config import ScoresConfig
+from eeg2speech_bench.core.seeding import derive_seed
+from eeg2speech_bench.core.specs import MetricSpec
+
+
+def exchangeable_units(table: pd.DataFrame) -> np.ndarray:
+    """Label what is exchangeable: a stretch of neighbouring segments within one recording.
+
+    If the EEG carries nothing, it and its control are exchangeable within every such stretch, whatever listeners and
+    audio are like; that is the hypothesis tested here, for these recordings.
+    """
+    return (table["recording"].astype(str) + ":" + table["block"].astype(str)).to_numpy()
+
+
+def summarise(measured: Values, config: ScoresConfig, seed: int, subjects: list[str]) -> dict[str, Any]:
+    """Return the record's entry of one metric under one condition: value, interval, levels, listeners."""
+    metric, values, table, levels = measured.metric, measured.values, measured.table, measured.levels
+    subject = table["subject"].to_numpy()
+    interval = statistics.hierarchical_bootstrap(
+        values,
+        subject,
+        table["block"].to_numpy(),
+        n_resamples=config.n_bootstrap,
+        confidence=config.confidence,
+        seed=derive_seed(seed, "bootstrap", metric.name, measured.condition),
+        aggregate=metric.aggregate,
+        shared_blocks=True,  # all listeners heard the same audio, so a block is easy or hard for all of them
+    )
+    aggregate = np.median if metric.aggregate == "median" else np.mean
+    return {
+        "name": metric.name,
+        "version": metric.version,
+        "condition": measured.condition,
+        "value": statistics.estimate(values, subject, metric.aggregate),
+        "low": interval.low,
+        "high": interval.high,
+        "confidence": config.confidence,
+        "n": len(values),
+        "pool": metric.pool,
+        "n_pool": levels.n_pool,
+        "chance": levels.chance,
+        "chance_band": levels.band,
+        "chance_uniform": levels.chance_uniform,
+        "baseline": levels.baseline,
+        "unit": metric.unit,
+        "aggregate": metric.aggregate,
+        "higher_is_better": metric.higher_is_better,
+        "per_subject": {subjects[s]: float(aggregate(values[subject == s])) for s in np.unique(subject)},
+    }
+
+
+def compare_with_controls(measured: list[Values], config: ScoresConfig, seed: int) -> list[dict[str, Any]]:
+    """Test the EEG against every no-signal control, segment by segment, on every metric."""
+    by_key = {(v.metric.name, v.condition): v for v in measured}
+    tests = []
+    for (name, condition), eeg in by_key.items():
+        if condition != "eeg":
+            continue
+        sign = 1 if eeg.metric.higher_is_better else -1
+        for control in NO_SIGNAL:
+            if (name, control) not in by_key:
+                continue
+            test = statistics.paired_sign_flip(
+                sign * (eeg.values - by_key[name, control].values),
+                exchangeable_units(eeg.table),
+                n_permutations=config.n_permutations,
+                seed=derive_seed(seed, "permutation", name, control),
+            )
+            tests.append(
+                {
+                    "metric": name,
+                    "control": control,
+                    "p": test.p,
+                    "effect": sign * test.effect,
+                    "dz": test.dz,
+                    "n_units": test.n_units,
+                    "exact": test.exact,
+                }
+            )
+    return tests
+
+
+def decide(tests: list[dict[str, Any]], headline: list[MetricSpec], alpha: float) -> dict[str, Any]:
+    """Say for each headline metric whether the EEG beats *every* no-signal control.
+
+    All have to be beaten, so the largest p decides and needs no further correction (intersection-union test,
+    Berger 1982).
+    """
+    verdict = {}
+    for metric in headline:
+        own = [test for test in tests if test["metric"] == metric.name]
+        if own:
+            worst = max(own, key=lambda test: test["p"])
+            verdict[metric.name] = {
+                "distinguishable": worst["p"] < alpha,
+                "p": worst["p"],
+                "hardest_control": worst["control"],
+                "alpha": alpha,
+            }
+    return verdict

@@ -1,0 +1,58 @@
+"""Stage ``words``: the published protocol, whose test windows start at words; retrieval scores and controls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from eeg2speech_bench.benchmarks.controls import ControlSource, conditions_of
+from eeg2speech_bench.benchmarks.onsets import SPLIT, OnsetFrames, OnsetStore
+from eeg2speech_bench.benchmarks.pairs import Pair
+from eeg2speech_bench.benchmarks.stages.embed import _Embedder
+from eeg2speech_bench.core.seeding import derive_seed
+
+#: windows below which top-10 means nothing and other segments are hard to find
+MIN_WINDOWS = 11
+
+
+def run(
+    out: Path,
+    progress: Callable[[str, float], None],
+    *,
+    prepared: Path,
+    features: Path,
+    aligned: Path,
+    pair: Pair,
+    seed: int,
+    device: str,
+) -> None:
+    """Write the windows at words, their segments, and one score matrix per condition; no scores of too few windows.
+
+    Windows at neighbouring words overlap, as published: near misses are frequent, and the control "other segments"
+    may now and then hand out a segment of the same sentence.
+    """
+    store = OnsetStore(prepared)
+    rows = store.indices(SPLIT)
+    table = store.segments.iloc[rows][["recording", "subject", "window"]].reset_index(drop=True)
+    pool = np.unique(table["window"])
+    if len(pool) < MIN_WINDOWS:
+        rows, table, pool = rows[:0], table[:0], pool[:0]
+    first = len(store.windows) - len(store.onsets)
+    onsets = store.onsets.iloc[pool - first][["stimulus", "start_s", "word"]].reset_index(drop=True)
+    onsets.assign(stop_s=onsets["start_s"] + store.window_s).to_parquet(out / "windows.parquet")
+    table = table.assign(true=np.searchsorted(pool, table["window"]))
+    located = {name: onsets[name].to_numpy()[table["true"]] for name in ("stimulus", "start_s")}
+    table.assign(**located).to_parquet(out / "segments.parquet")
+    if not len(pool):
+        return
+    embedder = _Embedder(store, OnsetFrames(features, store), pair, aligned, device)
+    source = ControlSource(store, rows, derive_seed(seed, "controls"), pair.encoder.modality)
+    candidates = embedder.audio(pool)
+    kept = np.zeros(1, dtype=np.int64)  # the embedder returns what it says of some segments, which nothing here needs
+    conditions = conditions_of(pair.encoder.modality)
+    for i, condition in enumerate(conditions):
+        progress(condition, i / len(conditions))
+        scores, _ = embedder.condition(condition, source, len(rows), kept, candidates, table)
+        np.save(out / f"scores_{condition}.npy", scores.astype(np.float32))

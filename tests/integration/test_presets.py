@@ -1,0 +1,95 @@
+"""The presets for a GPU take their whole way, with every network narrowed and every training cut to a few steps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from eeg2speech_bench.core.generator.vocoder import audioldm_vocoder_config
+from eeg2speech_bench.core.records import Record
+
+NARROW = """
+[data]
+stride_s = 4.0
+[target.options.wav2vec2]
+model = "{wav2vec2}"
+layers = [2, 3]
+[encoder.brainmagick]
+hidden = 8
+depth = 2
+virtual_channels = 8
+initial_linear = 8
+fourier_dim = 32
+[alignment]
+batch_size = 8
+steps_per_epoch = 2
+max_epochs = 1
+[autoencoder]
+channels = [8, 8, 8]
+layers_per_block = 1
+norm_groups = 4
+batch_size = 2
+max_steps = 1
+[denoiser]
+channels = [8, 8, 8, 16]
+attention_heads = [2, 2, 2, 2]
+layers_per_block = 1
+norm_groups = 4
+frame_channels = 4
+[diffusion]
+batch_size = 2
+max_steps = 2
+[sampling]
+n_steps = 2
+n_clips = 4
+[vocoder]
+checkpoint = {vocoder}
+[scores]
+n_bootstrap = 50
+n_permutations = 100
+"""
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Folders with a small wav2vec 2.0 and a small HiFi-GAN of random weights, as they come from the hub."""
+    from transformers import SpeechT5HifiGan, Wav2Vec2Config, Wav2Vec2Model
+
+    torch.manual_seed(0)
+    config = Wav2Vec2Config(
+        hidden_size=16,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        intermediate_size=16,
+        conv_dim=(8,) * 7,
+        num_conv_pos_embeddings=4,
+        num_conv_pos_embedding_groups=2,
+        feat_extract_norm="layer",
+    )
+    root = tmp_path_factory.mktemp("weights")
+    Wav2Vec2Model(config).save_pretrained(root / "wav2vec2")
+    SpeechT5HifiGan(audioldm_vocoder_config(width=32)).save_pretrained(root / "hifigan")
+    return {"wav2vec2": root / "wav2vec2", "vocoder": root / "hifigan"}
+
+
+@pytest.mark.parametrize("preset", ["full", "eeg2speech"])
+def test_a_preset_for_a_gpu_goes_from_eeg_to_scored_speech(bench, weights, preset):
+    config = bench.folder / f"{preset}.toml"
+    # full leaves the vocoder to the default, which has no weights to load
+    vocoder = f'"{weights["vocoder"]}"' if preset == "eeg2speech" else None
+    text = NARROW.format(wav2vec2=weights["wav2vec2"], vocoder=vocoder)
+    config.write_text(text if vocoder else text.replace("[vocoder]\ncheckpoint = None\n", ""))
+    results = bench.folder / preset
+    arguments = ["--encoder", "brainmagick", "--preset", preset, "--config", str(config), "--results", str(results)]
+    process = bench.start(*arguments, "--dataset", str(bench.data))
+    output, errors = process.communicate(timeout=240)
+    assert process.returncode == 0, output + errors
+    (path,) = (results / "records").glob("*.json")
+    record = Record(**json.loads(path.read_text()))
+    assert record.config["preset"] == preset and record.status == "done"
+    assert all(name.startswith("metric ") for name in record.skipped)  # pools for which this is too little
+    assert record.metric("identification", "audio") is not None
+    assert record.target["name"] == "wav2vec2"
