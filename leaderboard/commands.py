@@ -14,6 +14,7 @@ from eeg2speech_bench.core.registry import Registry
 from eeg2speech_bench.leaderboard.comparison import configure_compare, run_compare
 from eeg2speech_bench.leaderboard.merging import configure_merge, run_merge
 from eeg2speech_bench.leaderboard.sharing import configure_pull, configure_push, run_pull, run_push
+from eeg2speech_bench.leaderboard.table import FORMATS
 from eeg2speech_bench.leaderboard.validation import configure_validate, run_validate
 
 
@@ -34,7 +35,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         left_out = argparse.SUPPRESS if name in ("show", "build") else None
         own = actions.add_parser(name, help=action.summary, description=action.summary, argument_default=left_out)
         action.configure(own)
-    parser.set_defaults(action="show", results=Path("results"), format="table", controls=False, cell=[])
+    filters: dict[str, list[str]] = {"cell": [], "dataset": [], "preset": [], "budget": []}
+    parser.set_defaults(action="show", results=Path("results"), format="table", controls=False, **filters)
 
 
 def leaderboard(arguments: argparse.Namespace, registry: Registry) -> int:
@@ -44,46 +46,60 @@ def leaderboard(arguments: argparse.Namespace, registry: Registry) -> int:
 
 def _configure_show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", type=Path, metavar="DIR", help="default: ./results")
-    parser.add_argument("--format", choices=["table", "markdown", "csv", "svg"], help="default: table")
+    parser.add_argument("--format", choices=FORMATS, help="default: table")
     parser.add_argument("--controls", action="store_true", help="also one table per cell: EEG beside its controls")
     parser.add_argument("--cell", action="append", metavar="ID", help="only these cells")
+    parser.add_argument("--dataset", action="append", metavar="NAME", help="only these data sets")
+    parser.add_argument("--preset", action="append", metavar="NAME", help="only these presets")
+    parser.add_argument(
+        "--budget", action="append", metavar="TEXT", help="only these, as the table has them: '320 x 64'"
+    )
 
 
 def _show(arguments: argparse.Namespace) -> int:
     """Show the board; return 1 if a record could not be read."""
-    from eeg2speech_bench.core.progress import make_console
-    from eeg2speech_bench.leaderboard.export import print_table, to_csv, to_markdown, to_svg
+    from eeg2speech_bench.leaderboard.competition import identify
+    from eeg2speech_bench.leaderboard.export import show
+    from eeg2speech_bench.leaderboard.standings import entrant, stand
     from eeg2speech_bench.leaderboard.table import board, controls
 
-    records, unreadable = _read(arguments.results, arguments.cell)
-    tables = [board(records)]
+    located, unreadable = _read(arguments.results, arguments.cell)
+    found = [(path, record) for path, record in located if _wanted(record, arguments)]
+    if located and not found:
+        then = "'leaderboard' without --dataset, --preset and --budget shows all."
+        raise UsageError(f"No record of {arguments.results} is like that", then=then)
+    records = [record for _, record in found]
+    entrants = [entrant(path, record, identify(record)) for path, record in found]
+    tables = [board(records, stand(cell for cell in entrants if cell is not None))]
     if arguments.controls:
         tables = [controls(record) for record in records if record.status == "done"] + tables
-    console = make_console()
-    export = {"markdown": to_markdown, "csv": to_csv, "svg": to_svg}
-    for table in tables:
-        if arguments.format == "table":
-            print_table(table, console)
-        else:
-            sys.stdout.write(export[arguments.format](table) + "\n")
+    show(arguments.format, tables)
     for error in unreadable:
         print(f"left out: {error}", file=sys.stderr)
     return 1 if unreadable else 0
 
 
-def _read(results: Path, cells: list[str]) -> tuple[list[Record], list[StorageError]]:
+def _wanted(record: Record, arguments: argparse.Namespace) -> bool:
+    from eeg2speech_bench.leaderboard.table import budget_text
+
+    own = record.cell["dataset"], record.cell["preset"], budget_text(record)
+    chosen = arguments.dataset, arguments.preset, arguments.budget
+    return all(not names or value in names for value, names in zip(own, chosen, strict=True))
+
+
+def _read(results: Path, cells: list[str]) -> tuple[list[tuple[Path, Record]], list[StorageError]]:
     store = RecordStore(results)
     paths = [store.path(cell) for cell in cells] or sorted((results / "records").glob("*.json"))
     if not paths:
         then = "Run 'eeg2speech-bench run --encoder brainmagick' first, or give --results."
         raise UsageError(f"Folder {results} has no records", then=then)
-    records, unreadable = [], []
+    found, unreadable = [], []
     for path in paths:
         try:
-            records.append(read_record(path))
+            found.append((path, read_record(path)))
         except StorageError as error:
             unreadable.append(error)
-    return records, unreadable
+    return found, unreadable
 
 
 def _configure_build(parser: argparse.ArgumentParser) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,8 +10,10 @@ from eeg2speech_bench.core.errors import BenchError, DataError, StorageError, Un
 from eeg2speech_bench.core.record_schema import check_record
 from eeg2speech_bench.core.records import read_record
 from eeg2speech_bench.core.stages import explained
+from eeg2speech_bench.leaderboard.competition import identify
 from eeg2speech_bench.leaderboard.pairing import Difference, Located, compare, tested_on
-from eeg2speech_bench.leaderboard.table import BOARD_METRICS, LABELS, Table, budget_text
+from eeg2speech_bench.leaderboard.pooled import pooled_tables
+from eeg2speech_bench.leaderboard.table import BOARD_METRICS, FORMATS, Table, budget_text, label, signed
 from eeg2speech_bench.leaderboard.validation import read_results
 
 #: colours that read on light and on dark paper
@@ -91,9 +92,7 @@ def _named(results: Path, name: str, records: list[Located]) -> list[Located]:
 
 def _refuse_mixture(name: str, cells: list[Located]) -> None:
     """Seeds of one configuration have a mean; two configurations of an encoder do not."""
-    from eeg2speech_bench.leaderboard.page.cell import summarise
-
-    if len({summarise(cell.record, "", "").key for cell in cells}) > 1:
+    if len({identify(cell.record).run for cell in cells}) > 1:
         ids = ", ".join(cell.record.cell["id"] for cell in cells)
         raise UsageError(f"'{name}' names runs that differ in more than the seed", got=ids, then="Type one of the ids.")
 
@@ -107,8 +106,8 @@ def differences_table(names: Sequence[str], cells: Sequence[Sequence[Located]], 
         ["metric", a, b, "A - B [95 %]", "p", "p (Holm)", "dz", "A better for", "segments"],
     )
     for d in found:
-        effect = f"{d.effect:+.3f} [{d.low:+.3f}, {d.high:+.3f}]"
-        row = [LABELS.get(d.metric, d.metric), f"{d.mean_a:.3f}", f"{d.mean_b:.3f}", effect, f"{d.p:.4f}"]
+        effect = signed(d.effect, d.low, d.high)
+        row = [label(d.metric), f"{d.mean_a:.3f}", f"{d.mean_b:.3f}", effect, f"{d.p:.4f}"]
         better = f"{d.n_better} of {len(d.per_listener)}"
         table.rows.append([*row, f"{d.p_holm:.4f}", "-" if d.dz is None else f"{d.dz:.2f}", better, str(d.n_segments)])
     table.notes = _notes(names, cells, found)
@@ -133,7 +132,7 @@ def _notes(names: Sequence[str], cells: Sequence[Sequence[Located]], found: list
 
 def listeners_table(found: list[Difference]) -> Table:
     """Return one row per listener with the difference in every metric."""
-    table = Table("A - B by listener", ["listener", *(LABELS.get(d.metric, d.metric) for d in found)])
+    table = Table("A - B by listener", ["listener", *(label(d.metric) for d in found)])
     for listener in sorted({listener for d in found for listener in d.per_listener}):
         deltas = [d.per_listener.get(listener) for d in found]
         table.rows.append([listener, *("-" if delta is None else f"{delta:+.3f}" for delta in deltas)])
@@ -183,8 +182,9 @@ def _panel(difference: Difference) -> str:
 def configure_compare(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``leaderboard compare``."""
     parser.add_argument("encoders", nargs=2, metavar="NAME", help="two encoders as the table names them, or cell ids")
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: ./results")
-    parser.add_argument("--format", choices=["table", "markdown", "csv"], default="table", help="default: table")
+    # suppressed: what stands before the action counts unless it is said again
+    parser.add_argument("--results", type=Path, default=argparse.SUPPRESS, metavar="DIR", help="default: ./results")
+    parser.add_argument("--format", choices=FORMATS, default=argparse.SUPPRESS, help="default: table")
     parser.add_argument("--metric", action="append", metavar="NAME", help="only these; p is corrected for their number")
     parser.add_argument("--picture", type=Path, metavar="FILE.svg", help="also draw the differences by listener")
 
@@ -204,28 +204,21 @@ def run_compare(arguments: argparse.Namespace) -> int:
         raise UsageError(f"Folder {arguments.results} has no records", expected="records/<cell>.json in it", then=then)
     if arguments.picture and arguments.picture.suffix != ".svg":
         raise UsageError("The picture is an SVG", got=arguments.picture, expected="a name that ends with .svg")
+    from eeg2speech_bench.leaderboard.export import show
+
     metrics = tuple(dict.fromkeys(arguments.metric or BOARD_METRICS))
     drawn: dict[str, Difference] = {}
+    groups = []
     for cells in choose(arguments.results, arguments.encoders):
         found = compare(cells[0], cells[1], metrics)
         table = differences_table(arguments.encoders, cells, found)
-        _show(arguments.format, table, listeners_table(found))
+        show(arguments.format, [table, listeners_table(found)])
+        groups.append((cells[0][0], found))
         # two splits of one data set and preset would otherwise share a title
         split = cells[0][0].tested_on[2][:8]
-        drawn |= {f"{LABELS.get(d.metric, d.metric)}: {table.title}, split {split}": d for d in found}
+        drawn |= {f"{label(d.metric)}: {table.title}, split {split}": d for d in found}
+    show(arguments.format, pooled_tables(arguments.encoders, groups))
     if arguments.picture:
         with explained(arguments.picture.parent):
             arguments.picture.write_text(picture(list(drawn), list(drawn.values())), encoding="utf8")
     return 0
-
-
-def _show(style: str, *tables: Table) -> None:
-    from eeg2speech_bench.core.progress import make_console
-    from eeg2speech_bench.leaderboard.export import print_table, to_csv, to_markdown
-
-    export = {"markdown": to_markdown, "csv": to_csv}
-    for table in tables:
-        if style == "table":
-            print_table(table, make_console())
-        else:
-            sys.stdout.write(export[style](table) + "\n")

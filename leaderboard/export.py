@@ -5,16 +5,29 @@ from __future__ import annotations
 import csv
 import io
 import re
+import sys
+from collections.abc import Iterable
 
 import rich.box
 import rich.table
 from rich.console import Console
 from rich.text import Text
 
+from eeg2speech_bench.core.progress import make_console
 from eeg2speech_bench.leaderboard.table import Table
 
-#: from this width on, cells are kept on one line; a narrower terminal breaks them
-ROOMY_COLUMNS = 190
+#: columns that no table exceeds
+_ENDLESS = 10_000
+
+
+def show(style: str, tables: Iterable[Table]) -> None:
+    """Print tables as ``table``, ``markdown``, ``csv`` or ``svg``."""
+    written = {"markdown": to_markdown, "csv": to_csv, "svg": to_svg}
+    for table in tables:
+        if style == "table":
+            print_table(table, make_console())
+        else:
+            sys.stdout.write(written[style](table) + "\n")
 
 
 def to_markdown(table: Table) -> str:
@@ -32,24 +45,54 @@ def to_csv(table: Table) -> str:
 
 
 def print_table(table: Table, console: Console) -> None:
-    """Print a table with its notes."""
-    made = rich.table.Table(title=Text(table.title), title_justify="left", box=rich.box.SIMPLE_HEAD, pad_edge=False)
-    roomy = console.width >= ROOMY_COLUMNS
-    for number, column in enumerate(table.columns):
-        made.add_column(column, justify="left" if number == 0 else "right", no_wrap=roomy or number == 0)
-    for row in table.rows:
-        made.add_row(*(Text(cell) for cell in row))  # Text: names from plugins are not markup
-    console.print(made)
-    for note in table.notes:
+    """Print a table with its notes.
+
+    A file or pipe is as wide as the table. In a terminal that is too narrow, what all rows share is said below the
+    table instead of in columns, and if that does not do, cells are broken.
+    """
+    if not console.is_terminal:
+        console.width = max(console.width, _width(table))
+    shown = table if _width(table) <= console.width else _without_shared(table)
+    console.print(_laid_out(shown, one_line=_width(shown) <= console.width))
+    for note in shown.notes:
         console.print(note, markup=False, highlight=False)
+
+
+def _without_shared(table: Table) -> Table:
+    """Return the table without the columns that say the same in every row, and with a note of what they say."""
+    columns = list(zip(*table.rows, strict=True))
+    shared = [i for i, cells in enumerate(columns) if i and len(cells) > 1 and len(set(cells)) == 1]
+    if not shared:
+        return table
+    said = ", ".join(f"{table.columns[i]} {columns[i][0]}" for i in shared)
+    kept = [i for i in range(len(columns)) if i not in shared]
+    rows = [[row[i] for i in kept] for row in table.rows]
+    return Table(table.title, [table.columns[i] for i in kept], rows, [f"All rows: {said}.", *table.notes])
 
 
 def to_svg(table: Table) -> str:
     """Return a picture of the table as it looks in a terminal."""
-    console = Console(record=True, file=io.StringIO(), width=250)
+    console = Console(record=True, file=io.StringIO(), width=_width(table))
     print_table(table, console)
     picture = console.export_svg(title=f"eeg2speech-bench: {table.title}")
     return re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)  # no request to anybody's server
+
+
+def _laid_out(table: Table, *, one_line: bool) -> rich.table.Table:
+    made = rich.table.Table(title=Text(table.title), title_justify="left", box=rich.box.SIMPLE_HEAD, pad_edge=False)
+    for number, column in enumerate(table.columns):
+        made.add_column(
+            column, justify="left" if number == 0 else "right", no_wrap=one_line or number == 0, overflow="fold"
+        )
+    for row in table.rows:
+        made.add_row(*(Text(cell) for cell in row))  # Text: names from plugins are not markup
+    return made
+
+
+def _width(table: Table) -> int:
+    """Return how many columns it takes to keep every cell on one line."""
+    console = Console(file=io.StringIO(), width=_ENDLESS)
+    return max(console.measure(_laid_out(table, one_line=True)).maximum, 80)
 
 
 def _escaped(text: str) -> str:

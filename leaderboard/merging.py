@@ -142,7 +142,7 @@ def copy_cell(path: Path, record: Record, results: Path) -> None:
 def configure_merge(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``leaderboard merge``."""
     parser.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="results folders to take cells from")
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: ./results")
+    parser.add_argument("--results", type=Path, default=argparse.SUPPRESS, metavar="DIR", help="default: ./results")
     parser.add_argument("--dry-run", action="store_true", help="say what would be copied, copy nothing")
 
 

@@ -11,8 +11,10 @@ import numpy as np
 
 from eeg2speech_bench.core import statistics
 from eeg2speech_bench.core.errors import DataError, StorageError
+from eeg2speech_bench.core.record_schema import is_safe_name
 from eeg2speech_bench.core.records import Record
 from eeg2speech_bench.core.seeding import derive_seed
+from eeg2speech_bench.leaderboard.agreement import MAX_SEGMENTS_BYTES
 from eeg2speech_bench.leaderboard.table import BOARD_METRICS
 
 if TYPE_CHECKING:
@@ -21,6 +23,14 @@ if TYPE_CHECKING:
 #: what makes a segment of one cell that of another
 SEGMENT = ["metric", "subject", "recording", "stimulus", "start_s"]
 N_RESAMPLES, N_PERMUTATIONS, CONFIDENCE = 2000, 10_000, 0.95
+_AGAIN = "Copy it with the record, or run that cell again."
+
+
+class SegmentFile(NamedTuple):
+    """Where the per-segment values of a cell lie; ``path`` is None if its record names none of its own."""
+
+    cell: str
+    path: Path | None
 
 
 class Located(NamedTuple):
@@ -39,6 +49,14 @@ class Located(NamedTuple):
         """Data set, preset and split hash: cells that share them have the same segments."""
         cell = self.record.cell
         return cell["dataset"], cell["preset"], self.record.split.get("hash", "")
+
+    @property
+    def segments(self) -> SegmentFile:
+        """Its per-segment values, at the one place where a record's own lie."""
+        cell = str(self.record.cell["id"])
+        own = f"cells/{cell}/segments.parquet"
+        named = self.record.files.get("segments") == own and is_safe_name(cell)
+        return SegmentFile(cell, self.path.parent.parent / own if named else None)
 
 
 @dataclass(frozen=True)
@@ -98,48 +116,57 @@ def paired_p(differences: np.ndarray, subject: np.ndarray, block: np.ndarray, *,
     )
 
 
-def segment_values(cells: Sequence[Located]) -> pd.DataFrame:
+def segment_values(files: Sequence[SegmentFile], metrics: Sequence[str] | None = None) -> pd.DataFrame:
     """Return the values of the EEG segments of one encoder, as means over its seeds.
 
     Parameters
     ----------
-    cells : sequence of Located
-        Seeds of one encoder, tested on the same split.
+    files : sequence of SegmentFile
+        Of the seeds of one encoder, tested on the same split.
+    metrics : sequence of str, optional
+        Only these; all by default.
 
     Returns
     -------
     DataFrame
-        Index `SEGMENT`, columns ``block`` and ``value``; segments that all seeds have.
+        Index `SEGMENT`, columns ``block`` and ``value``; segments that all seeds with that metric have.
 
     Raises
     ------
     StorageError
         If a file is missing or lacks a column.
     """
+    for file in files:  # before pandas is loaded, which takes its time
+        if file.path is None or not file.path.is_file():
+            raise StorageError(f"Cell '{file.cell}' has no per-segment values here", then=_AGAIN)
+        if file.path.stat().st_size > MAX_SEGMENTS_BYTES:
+            raise StorageError(f"Cell '{file.cell}' has too large a file of segments", expected=MAX_SEGMENTS_BYTES)
     import pandas as pd
 
-    table = pd.concat([_read_segments(cell) for cell in cells])
+    table = pd.concat([_read_segments(file, metrics).assign(file=number) for number, file in enumerate(files)])
+    n_files = table.groupby("metric")["file"].nunique()
     by_segment = table.groupby(SEGMENT, sort=True).agg(
         block=("block", "first"), value=("value", "mean"), n=("value", "size")
     )
-    return by_segment.loc[by_segment["n"] == len(cells), ["block", "value"]]
+    complete = by_segment["n"].to_numpy() == n_files.loc[by_segment.index.get_level_values("metric")].to_numpy()
+    return by_segment.loc[complete, ["block", "value"]]
 
 
-def _read_segments(cell: Located) -> pd.DataFrame:
+def _read_segments(file: SegmentFile, metrics: Sequence[str] | None) -> pd.DataFrame:
     import pandas as pd
 
-    again = "Copy it with the record, or run that cell again."
-    name = cell.record.cell["id"]
-    if "segments" not in cell.record.files:
-        raise StorageError(f"Cell '{name}' has no per-segment values", then=again)
-    path = cell.path.parent.parent / cell.record.files["segments"]
+    wanted: list[tuple[str, str, object]] = [("condition", "==", "eeg")]
+    wanted += [] if metrics is None else [("metric", "in", list(metrics))]
     try:
-        table = pd.read_parquet(path, columns=[*SEGMENT, "block", "value"], filters=[("condition", "==", "eeg")])
-    except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
+        table = pd.read_parquet(str(file.path), columns=[*SEGMENT, "block", "value"], filters=wanted)
+        table = table.astype({"subject": str, "start_s": float, "value": float})
+    except (OSError, ValueError, TypeError, KeyError) as error:  # pyarrow's errors are among them
         said = f"{str(error).splitlines()[0]:.200}" if str(error) else type(error).__name__
-        raise StorageError(f"Segments of cell '{name}' cannot be read", got=said, then=again) from error
+        raise StorageError(f"Segments of cell '{file.cell}' cannot be read", got=said, then=_AGAIN) from error
+    if not np.isfinite(table["value"]).all():
+        raise StorageError(f"Cell '{file.cell}' has values that are not finite", then="Run that cell again.")
     if table.duplicated(SEGMENT).any():
-        raise StorageError(f"Cell '{name}' has a segment twice", then="Run that cell again.")
+        raise StorageError(f"Cell '{file.cell}' has a segment twice", then="Run that cell again.")
     return table
 
 
@@ -188,7 +215,7 @@ def compare(a: Sequence[Located], b: Sequence[Located], metrics: Sequence[str] =
     """
     if len({cell.tested_on for cell in (*a, *b)}) > 1:
         raise DataError("Cells of different data sets, presets or splits cannot be paired", got=tested_on([*a, *b]))
-    joined = pair(segment_values(a), segment_values(b))
+    joined = pair(*(segment_values([cell.segments for cell in cells]) for cells in (a, b)))
     shown = [name for name in metrics if (joined["metric"] == name).any()]
     if not shown:
         known = ", ".join(sorted(joined["metric"].unique()))

@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from eeg2speech_bench.core import statistics
-from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.core.records import Record
 from eeg2speech_bench.core.seeding import derive_seed
-from eeg2speech_bench.leaderboard.pairing import (
-    CONFIDENCE,
-    N_RESAMPLES,
-    SEGMENT,
-    Located,
-    paired_p,
-    segment_values,
-    tested_on,
-)
-
-if TYPE_CHECKING:
-    import pandas as pd
+from eeg2speech_bench.leaderboard.pairing import CONFIDENCE, N_RESAMPLES, paired_p
 
 ALPHA = 0.05
 
@@ -39,73 +23,49 @@ class Rank:
         Best and worst rank of the 95 % interval; 1 is the best encoder.
     group : int
         Encoders of one group cannot be told from the best of that group; 1 is the best group.
+    n : int
+        Encoders that were ranked together.
+    n_units : int
+        Listeners or blocks of audio, whichever are fewer: what their test rests on.
     """
 
     low: int
     high: int
     group: int
+    n: int
+    n_units: int
+
+    @property
+    def blind(self) -> bool:
+        """Whether all tie because no test of so few units, corrected for so many encoders, can tell any apart."""
+        return self.n > 1 and (self.n - 1) * 2 / 2**self.n_units >= ALPHA
+
+    @property
+    def tie(self) -> str:
+        """Letter of the group: A is the best, Z is followed by AA."""
+        letters, left = "", self.group
+        while left:
+            left, place = divmod(left - 1, 26)
+            letters = chr(ord("A") + place) + letters
+        return letters
 
 
-def rank(cells: Iterable[tuple[Path, Record]], metric: str) -> dict[str, Rank]:
-    """Rank the encoders of one data set, preset and split on the segments that all of them have.
+def rank(values: np.ndarray, subject: np.ndarray, block: np.ndarray, *, name: str) -> list[Rank]:
+    """Rank encoders that were measured on the same segments.
 
     Parameters
     ----------
-    cells : iterable of (Path, Record)
-        Records with where they lie, ``<results>/records/<cell id>.json``; seeds of an encoder are averaged.
-        Baselines, ceilings, cells that are not done and cells without the metric are left out.
-    metric : str
-
-    Returns
-    -------
-    dict of str to Rank
-        By label, the best first; empty if there is no such cell.
-
-    Raises
-    ------
-    DataError
-        If the cells were tested on different windows, or no segment is common to all encoders.
-    StorageError
-        If a file of segments is missing.
+    values : array of float, shape (n_segments, n_encoders)
+        Large is good.
+    subject, block : array, shape (n_segments,)
+        Labels of listener and stretch of audio.
+    name : str
+        Of the metric; what is drawn at random depends on it and on nothing else.
     """
-    by_label: dict[str, list[Located]] = {}
-    for cell in (Located(path, record) for path, record in cells):
-        if _competes(cell.record, metric):
-            by_label.setdefault(cell.label, []).append(cell)
-    if not by_label:
-        return {}
-    every = [cell for own in by_label.values() for cell in own]
-    if len({cell.tested_on for cell in every}) > 1:
-        raise DataError("Ranks need one data set, preset and split", got=tested_on(every))
-    entry = every[0].record.metric(metric) or {}
-    table = _aligned(by_label, metric)
-    values = table.to_numpy() * (1 if entry.get("higher_is_better", True) else -1)
-    subject, block = (table.index.get_level_values(name).to_numpy() for name in ("subject", "block"))
-    intervals = rank_intervals(values, subject, block, seed=derive_seed(0, "rank", metric))
-    groups = tie_groups(values, subject, block, seed=derive_seed(0, "tie", metric))
-    order = np.argsort([-statistics.estimate(column, subject) for column in values.T], kind="stable")
-    labels = list(table.columns)
-    return {labels[i]: Rank(int(intervals[i, 0]), int(intervals[i, 1]), groups[i]) for i in order}
-
-
-def _competes(record: Record, metric: str) -> bool:
-    reference = record.encoder.get("baseline") or record.encoder.get("ceiling")
-    return record.status == "done" and not reference and record.metric(metric) is not None
-
-
-def _aligned(by_label: dict[str, list[Located]], metric: str) -> pd.DataFrame:
-    """Return segments x encoders; rows are the segments that all encoders have, with their block in the index."""
-    import pandas as pd
-
-    columns = {}
-    for label, cells in by_label.items():
-        own = segment_values(cells).loc[lambda table: table.index.get_level_values("metric") == metric]
-        columns[label] = own.set_index("block", append=True)["value"]
-    table = pd.concat(columns, axis=1, join="inner")
-    if table.empty:
-        then = "Run them again with one scores.block_s and one scores.which."
-        raise DataError(f"No segment with '{metric}' is common to the encoders", got=", ".join(by_label), then=then)
-    return table.sort_index(level=SEGMENT)
+    intervals = rank_intervals(values, subject, block, seed=derive_seed(0, "rank", name)).tolist()
+    groups = tie_groups(values, subject, block, seed=derive_seed(0, "tie", name))
+    n_units = min(len(np.unique(subject)), len(np.unique(block)))
+    return [Rank(low, high, group, len(groups), n_units) for (low, high), group in zip(intervals, groups, strict=True)]
 
 
 def rank_intervals(values: np.ndarray, subject: np.ndarray, block: np.ndarray, *, seed: int) -> np.ndarray:

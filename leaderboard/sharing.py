@@ -189,7 +189,7 @@ def configure_pull(parser: argparse.ArgumentParser) -> None:
 def _configure(parser: argparse.ArgumentParser) -> None:
     place = "OWNER/NAME, a data set repository of the Hugging Face hub, or a URL (s3://, gs://, file://)"
     parser.add_argument("place", metavar="REPO|URL", help=place)
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: ./results")
+    parser.add_argument("--results", type=Path, default=argparse.SUPPRESS, metavar="DIR", help="default: ./results")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, change nothing")
 
 

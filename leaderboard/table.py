@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from eeg2speech_bench.core.records import Record
 
+if TYPE_CHECKING:
+    from eeg2speech_bench.leaderboard.standings import Standings
+
+#: what a table can be written as
+FORMATS = ("table", "markdown", "csv", "svg")
 #: what the tables show; the records hold every metric
 BOARD_METRICS = ("top1", "top10", "identification", "mel_correlation", "estoi")
 CONTROL_METRICS = (
@@ -41,6 +46,11 @@ CONDITION_LABELS = {
     "vocoder": "ceiling: vocoder",
 }
 NO_SIGNAL = "not distinguishable from no signal"
+#: what a rank is, for those who read a table
+RANK_NOTE = (
+    "Rank: 95 % interval among encoders on equal terms (data set, test windows, target, generator, training allowed), "
+    "means over seeds, paired over listeners and blocks; encoders of one letter cannot be told from its best one."
+)
 
 
 @dataclass
@@ -62,20 +72,34 @@ class Table:
     notes: list[str] = field(default_factory=list)
 
 
-def board(records: Iterable[Record]) -> Table:
-    """Return one row per cell, the best retrieval of each data set first; no ranks, since they hide intervals."""
+def label(metric: str) -> str:
+    """Return what tables call a metric: a short name for the suite's own, the name itself for others."""
+    return LABELS.get(metric, metric)
+
+
+def board(records: Iterable[Record], standings: Standings) -> Table:
+    """Return one row per cell, the best retrieval of each data set first.
+
+    Parameters
+    ----------
+    records : iterable of Record
+    standings : mapping of (str, str) to Standing
+        Ranks of the cells that compete, see `standings.stand`.
+    """
     records = sorted(records, key=_board_order)
     metrics = [name for name in BOARD_METRICS if any(record.metric(name) for record in records)]
-    head = ["encoder", "data set", "preset", "seed", "target"]
-    labels = [LABELS[name] for name in metrics]
+    ranked = [name for name in metrics if any((record.cell["id"], name) in standings for record in records)]
+    head = ["encoder", "data set", "preset", "seed", "target", *(f"rank, {label(name)}" for name in ranked)]
+    labels = [label(name) for name in metrics]
     table = Table("Leaderboard", [*head, *labels, "retrieval", "generated speech", "budget", "parameters", "minutes"])
     for record in records:
         cell = record.cell
         row = [name_text(record), cell["dataset"], cell["preset"], str(cell["seed"]), record.target.get("name", "-")]
+        row += [rank_text(record, name, standings) for name in ranked]
         row += [value_text(record.metric(metric)) for metric in metrics]
         row += [verdict_text(record, "top1"), verdict_text(record, "identification")]
         table.rows.append([*row, budget_text(record), _parameters(record), _minutes(record)])
-    table.notes = _board_notes(records)
+    table.notes = [*_board_notes(records), *_rank_notes(records, standings)]
     return table
 
 
@@ -85,7 +109,7 @@ def controls(record: Record) -> Table:
     cell = record.cell
     title = f"{name_text(record)} on {cell['dataset']}, preset {cell['preset']}, seed {cell['seed']}: EEG and controls"
     p_columns = [name for name in ("top1", "identification") if name in metrics]
-    labels = [*(LABELS[name] for name in metrics), *(f"p, {LABELS[name]}" for name in p_columns)]
+    labels = [*(label(name) for name in metrics), *(f"p, {label(name)}" for name in p_columns)]
     table = Table(title, ["condition", *labels])
     p = {(test["metric"], test["control"]): test["p"] for test in record.tests}
     for condition in CONDITIONS:
@@ -106,6 +130,14 @@ def name_text(record: Record) -> str:
     return f"{name} ({marks[0]})" if marks else name
 
 
+def rank_text(record: Record, metric: str, standings: Standings) -> str:
+    """Return the rank's interval and ties, or what the cell is instead of a competitor."""
+    if (standing := standings.get((record.cell["id"], metric))) is not None:
+        return standing.text
+    marks = [mark for mark in ("baseline", "ceiling") if record.encoder.get(mark)]
+    return marks[0] if marks else "-"
+
+
 def budget_text(record: Record) -> str:
     """Return what the encoder was trained with: steps x batch, trials, and a star for settings of its own."""
     training = record.training.get("align", {})
@@ -124,6 +156,11 @@ def value_text(entry: dict[str, Any] | None) -> str:
     if entry["name"] not in WITH_INTERVAL:
         return _number(entry["value"])
     return f"{_number(entry['value'])} [{entry['low']:.2f}, {entry['high']:.2f}]"
+
+
+def signed(value: float, low: float, high: float) -> str:
+    """Return a difference with its interval, each with its sign."""
+    return f"{value:+.3f} [{low:+.3f}, {high:+.3f}]"
 
 
 def verdict_text(record: Record, metric: str) -> str:
@@ -188,22 +225,34 @@ def _board_notes(records: list[Record]) -> list[str]:
     return notes
 
 
+def _rank_notes(records: list[Record], standings: Standings) -> list[str]:
+    if not standings:
+        return []
+    said = set()
+    for record in records:
+        for name in BOARD_METRICS:
+            standing = standings.get((record.cell["id"], name))
+            if standing is not None and standing.reason:
+                said.add(f"{name_text(record)} on {record.cell['dataset']} is not ranked: {standing.reason}.")
+            elif standing is not None and standing.limit:
+                said.add(f"{label(name)} on {record.cell['dataset']}: {standing.limit}.")
+    return [RANK_NOTE, *sorted(said)]
+
+
 def _distance_to_ceiling(record: Record) -> list[str]:
     notes = []
     for name in ("identification", "mel_correlation"):
         eeg, ceiling = record.metric(name), record.metric(name, "audio")
         if eeg and ceiling:
             gap = ceiling["value"] - eeg["value"]
-            notes.append(f"{LABELS[name]}: {_number(gap)} below generation from the true audio embedding.")
+            notes.append(f"{label(name)}: {_number(gap)} below generation from the true audio embedding.")
     return notes
 
 
 def _verdict_notes(record: Record) -> list[str]:
     notes = []
     for name, verdict in record.verdict.items():
-        label = CONDITION_LABELS[verdict["hardest_control"]]
+        control = CONDITION_LABELS[verdict["hardest_control"]]
         said = "above every no-signal control" if verdict["distinguishable"] else NO_SIGNAL
-        notes.append(
-            f"{LABELS.get(name, name)}: {said} ({_p_text(verdict['p'], 'p ')} against the hardest one: {label})."
-        )
+        notes.append(f"{label(name)}: {said} ({_p_text(verdict['p'], 'p ')} against the hardest one: {control}).")
     return notes + [f"Not run: {stage}: {reason}." for stage, reason in record.skipped.items()]

@@ -24,6 +24,8 @@ MAX_CLIP_BYTES = 20_000_000
 _RECORD = re.compile(r"records/([^/]+)\.json")
 _SEGMENTS = re.compile(r"cells/([^/]+)/segments\.parquet")
 _CLIP = re.compile(r"cells/([^/]+)/audio/([^/]+)/([^/]+)\.flac")
+#: what a run draws beside them for its own user
+_PICTURE = re.compile(r"cells/[^/]+/report/[^/]+\.png")
 
 
 @dataclass(frozen=True)
@@ -79,11 +81,12 @@ def files_of(results: Path, record: Record) -> list[Path]:
     """
     files: list[Path] = []
     for kind, name in record.files.items():
-        expected = {"segments": "segments.parquet", "audio": "audio"}.get(kind)
+        expected = {"segments": "segments.parquet", "audio": "audio", "report": "report"}.get(kind)
         own = f"cells/{record.cell['id']}"
         if expected is None or name != f"{own}/{expected}":
             raise StorageError(f"files.{kind} is not the record's own", got=f"{name!a:.120}", expected=f"{own}/...")
-        files += _regular_files(results, results / name)
+        if kind != "report":  # pictures are drawn from the rest, for who ran the cell, and do not travel
+            files += _regular_files(results, results / name)
     clips = [path for path in files if path.suffix == ".flac"]
     if len(clips) > MAX_CLIPS:
         raise StorageError("It has too many clips", got=len(clips), expected=f"<= {MAX_CLIPS}")
@@ -232,7 +235,8 @@ def foreign_files(results: Path) -> list[Refusal]:
         for folder, _, names in os.walk(results / room):
             for name in sorted(names):
                 path = Path(folder, name)
-                if not name.startswith(".") and cell_of(path.relative_to(results).as_posix()) is None:
+                place = path.relative_to(results).as_posix()
+                if not name.startswith(".") and cell_of(place) is None and not _PICTURE.fullmatch(place):
                     refusals.append(Refusal(path, "a results folder has records, segments.parquet and FLAC only"))
     return refusals
 

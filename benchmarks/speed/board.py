@@ -1,93 +1,153 @@
 """Seconds and memory to build the board of many records, and seconds until the page stands in Chromium.
 
-Usage: ``python benchmarks/speed/board.py FOLDER [--encoders 50] [--datasets 20] [--seeds 10]``. Records are invented
-but as large as real ones: every metric under every condition for eight listeners. FOLDER keeps them for the next time.
+Usage: ``python benchmarks/speed/board.py FOLDER [--encoders 50] [--datasets 20] [--seeds 10] [--segments]``. Records
+are invented, but valid and as large as real ones: the metrics of preset quick under every condition for eight
+listeners. FOLDER keeps them for the next time. ``--segments`` also invents their per-segment values (0.4 GB for ten
+thousand records), without which no encoder is ranked. The board is built twice: into no folder, and again into that one.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import psutil
 
 from eeg2speech_bench.core.config import load_config
-from eeg2speech_bench.core.records import Record, RecordStore
+from eeg2speech_bench.core.record_schema import check_record
+from eeg2speech_bench.core.records import Record, RecordStore, read_record
 
 CHROMIUM = "/usr/bin/chromium"
 CONDITIONS = ("eeg", "shift", "phase", "shuffle", "mean", "none", "audio", "autoencoder", "vocoder")
 NO_SIGNAL = CONDITIONS[1:6]
 #: name, and whether it is of generated speech
 METRICS = {
-    "top1": False, "top5": False, "top10": False, "mrr": False, "median_rank": False,
-    "identification": True, "mel_correlation": True, "estoi": True, "lsd": True,
+    "top1": False, "top5": False, "top10": False, "mrr": False, "median_rank": False, "match_mismatch": False,
+    "identification": True, "mel_correlation": True, "estoi": True, "lsd": True, "two_way": True, "mcd": True,
 }  # fmt: skip
-STAGES = ("prepare", "features", "autoencoder", "align", "embed", "diffuse", "generate", "score")
+LOWER_IS_BETTER = ("median_rank", "lsd", "mcd")
+HEADLINES = ("top1", "identification")
+N_LISTENERS, N_WINDOWS, N_CLIPS = 8, 78, 10
+STAGES = ("prepare", "features", "autoencoder", "ceilings", "align", "embed", "diffuse", "generate", "score")
+
+
+def identifier(encoder: int, dataset: int, seed: int) -> str:
+    """Return the id of an invented cell."""
+    return f"encoder_{encoder:02d}__dataset_{dataset:02d}__quick__seed{seed}__00000000"
 
 
 def invented_record(encoder: int, dataset: int, seed: int, config: dict[str, Any]) -> Record:
     """Return a record of the size of a real one; one cell in fifty failed."""
     rng = np.random.default_rng([encoder, dataset, seed])
     skill = 0.6 * (encoder % 17) / 17
-    cell: dict[str, Any] = {
-        "encoder": f"encoder_{encoder:02d}",
-        "dataset": f"dataset_{dataset:02d}",
-        "preset": "quick",
+    names = {"encoder": f"encoder_{encoder:02d}", "dataset": f"dataset_{dataset:02d}", "preset": "quick"}
+    cell = {
+        "id": identifier(encoder, dataset, seed),
+        **names,
+        "dataset_argument": names["dataset"],
+        "preset_version": 1,
         "seed": seed,
     }
-    cell |= {"id": "__".join((cell["encoder"], cell["dataset"], "quick", f"seed{seed}", "00000000"))}
-    record = Record(cell, "done", config, {"name": cell["encoder"], "source_hash": "0" * 16, "baseline": encoder < 5})
+    record = Record(cell, "done", config, {"name": names["encoder"], "source_hash": "0" * 16, "baseline": encoder < 5})
     record.encoder |= {"distribution": f"plugin-{encoder}", "version": "1.0", "licence": "Apache-2.0"}
-    record.target, record.split = {"name": "deep_mel"}, {"hash": f"{dataset:064d}"}
-    record.dataset = {"revision": "1", "n_subjects": 8, "n_segments": {"train": 9000, "valid": 300, "test": 624}}
-    stages = [{"name": n, "key": "0" * 20, "seconds": 60.0 * (1 + encoder), "peak_memory_mb": 1500.0} for n in STAGES]
+    record.target = {"name": "deep_mel", "options": {"n_bands": 40, "token_rate_hz": 30.0, "hidden": 64, "dim": 40}}
+    record.split = {"kind": "stimulus-time", "hash": f"{dataset:064d}", "evidence": {"shared_s": {"train-test": 0.0}}}
+    record.dataset = {"name": names["dataset"], "revision": "1", "n_subjects": N_LISTENERS, "n_stimuli": 18}
+    record.dataset |= {"n_segments": {"train": 9000, "valid": 300, "test": N_LISTENERS * N_WINDOWS}}
+    stages = [{"name": n, "key": "0" * 20, "seconds": 60.0 * (1 + encoder), "reused": False} for n in STAGES]
+    stages = [stage | {"peak_memory_mb": 1500.0} for stage in stages]
     record.provenance = {"stages": stages, "command": "run", "packages": {f"package-{i}": "1.0" for i in range(14)}}
     if rng.random() < 0.02:
         record.status, record.error = "failed", {"phase": "align", "type": "RuntimeError", "message": "diverged"}
         return record
     record.metrics = [entry(m, c, skill, rng) for m, heard in METRICS.items() for c in CONDITIONS[: 9 if heard else 7]]
-    record.tests = [{"metric": m, "control": c, "p": 0.001, "effect": 0.1} for m in METRICS for c in NO_SIGNAL]
-    verdict = {"distinguishable": skill > 0.1, "p": 0.001, "hardest_control": "shift", "alpha": 0.05}
-    record.verdict = {"top1": verdict, "identification": verdict}
+    test = {"p": 0.001 if skill > 0.1 else 0.4, "effect": 0.1, "dz": 1.5, "n_units": 128, "exact": False}
+    record.tests = [{"metric": m, "control": c, **test} for m in METRICS for c in NO_SIGNAL]
+    verdict = {"distinguishable": skill > 0.1, "p": test["p"], "hardest_control": "shift", "alpha": 0.05}
+    record.verdict = dict.fromkeys(HEADLINES, verdict)
     history = [{"step": 80 * i, "train_loss": 4.0 / i, "valid_mrr": 0.1 * i} for i in range(1, 10)]
     record.training = {"align": {"history": history, "n_parameters": {"encoder": 1000 * (1 + encoder)}}}
+    record.files = {"segments": f"cells/{cell['id']}/segments.parquet"}
     return record
 
 
 def entry(metric: str, condition: str, skill: float, rng: np.random.Generator) -> dict[str, Any]:
     """Return one metric's entry with the values of eight listeners."""
     level = {"eeg": 0.01 + skill, "audio": 0.95, "autoencoder": 0.97, "vocoder": 0.99}.get(condition, 0.01)
-    listeners = {f"{i:02d}": float(v) for i, v in enumerate(np.clip(level + 0.02 * rng.standard_normal(8), 0, 1), 1)}
-    value = float(np.mean(list(listeners.values())))
+    values = np.clip(level + 0.02 * rng.standard_normal(N_LISTENERS), 0, 1)
+    value, n_each = float(np.mean(values)), N_CLIPS if METRICS[metric] else N_WINDOWS
     made = {"name": metric, "version": 1, "condition": condition, "value": value, "low": max(value - 0.05, 0.0)}
-    made |= {"high": min(value + 0.05, 1.0), "confidence": 0.95, "n": 624, "n_pool": 78, "chance": 1 / 78, "unit": ""}
-    return made | {"higher_is_better": metric not in ("lsd", "median_rank"), "per_subject": listeners}
+    made |= {"high": min(value + 0.05, 1.0), "confidence": 0.95, "n": N_LISTENERS * n_each, "n_pool": N_WINDOWS}
+    made |= {
+        "chance": 1 / N_WINDOWS,
+        "unit": "",
+        "aggregate": "mean",
+        "higher_is_better": metric not in LOWER_IS_BETTER,
+    }
+    return made | {"per_subject": {f"{i:02d}": float(v) for i, v in enumerate(values, 1)}}
 
 
-def write_records(results: Path, encoders: int, datasets: int, seeds: int) -> int:
-    """Write the records unless they are there; return how many."""
-    wanted = encoders * datasets * seeds
-    if len(list((results / "records").glob("*.json"))) != wanted:
-        store, config = RecordStore(results), load_config("quick").model_dump(mode="json")
-        for encoder in range(encoders):
-            for dataset in range(datasets):
-                for seed in range(seeds):
-                    store.write(invented_record(encoder, dataset, seed, config))
-    return wanted
+def write_segments(path: Path, record: Record) -> None:
+    """Write per-segment values whose means are those of the record: each listener's, and as much above as below."""
+    import pandas as pd
+
+    parts = []
+    for made in record.metrics:
+        n_each = made["n"] // N_LISTENERS
+        start_s = 2.88 * np.tile(np.arange(n_each), N_LISTENERS)
+        swing = np.tile(0.1 * (-1.0) ** np.arange(n_each), N_LISTENERS)
+        columns: dict[str, Any] = {
+            "metric": made["name"],
+            "condition": made["condition"],
+            "recording": 0,
+            "stimulus": 14,
+        }
+        columns |= {"subject": np.repeat(list(made["per_subject"]), n_each), "start_s": start_s}
+        columns |= {"block": (start_s // 15).astype(int)}
+        parts.append(pd.DataFrame(columns | {"value": np.repeat(list(made["per_subject"].values()), n_each) + swing}))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pd.concat(parts, ignore_index=True).to_parquet(path)
 
 
-def timed_build(results: Path, out: Path) -> tuple[float, float, float]:
-    """Return wall seconds, processor seconds, and the highest memory in GB of the command's processes together."""
+def write_records(results: Path, encoders: int, datasets: int, seeds: int, *, segments: bool) -> None:
+    """Write the records that are not there, and on demand their per-segment values."""
+    store, config = RecordStore(results), load_config("quick").model_dump(mode="json")
+    for encoder, dataset, seed in itertools.product(range(encoders), range(datasets), range(seeds)):
+        path = store.path(identifier(encoder, dataset, seed))
+        if not path.exists():
+            record = invented_record(encoder, dataset, seed, config)
+            check_record(record, path.stem)
+            store.write(record)
+        place = store.cell_folder(path.stem) / "segments.parquet"
+        if segments and not place.exists() and (record := read_record(path)).status == "done":
+            write_segments(place, record)
+
+
+class Built(NamedTuple):
+    """What a build took: seconds on the clock and of the processor, and memory of its processes together in GB."""
+
+    wall_s: float
+    processor_s: float
+    memory_gb: float
+
+    def __str__(self) -> str:
+        return f"{self.wall_s:.1f} s, {self.processor_s:.1f} processor-s, {self.memory_gb:.2f} GB"
+
+
+def timed_build(results: Path, out: Path) -> Built:
+    """Build the board as a user does."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, "-m", "eeg2speech_bench.core", "leaderboard", "build"]
     started, peak = time.monotonic(), 0
-    process = subprocess.Popen([*command, "--results", str(results), "--out", str(out)])
+    process = subprocess.Popen([*command, "--results", str(results), "--out", str(out)], stdout=subprocess.DEVNULL)
     watched = psutil.Process(process.pid)
     while process.poll() is None:
         peak = max(peak, memory_bytes(watched))
@@ -95,7 +155,7 @@ def timed_build(results: Path, out: Path) -> tuple[float, float, float]:
     if process.returncode:
         raise SystemExit(process.returncode)
     wall, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
-    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, peak / 1e9
+    return Built(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, peak / 1e9)
 
 
 def memory_bytes(process: psutil.Process) -> int:
@@ -107,42 +167,56 @@ def memory_bytes(process: psutil.Process) -> int:
         return 0
 
 
-def opening_seconds(page: Path) -> list[float]:
-    """Return seconds from the request to the drawn table, for five fresh pages."""
+class Opened(NamedTuple):
+    """Seconds from the request to the drawn table, and of those the page's main thread had a processor."""
+
+    wall_s: float
+    processor_s: float
+
+    def __str__(self) -> str:
+        return f"{self.wall_s:.2f} ({self.processor_s:.2f})"
+
+
+def opened(page: Path) -> list[Opened]:
+    """Open a page of the disk in five fresh tabs."""
     from playwright.sync_api import sync_playwright
 
+    found = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--headless", "--no-sandbox", "--disable-gpu"]
         )
-        seconds = []
         for _ in range(5):
             tab = browser.new_page()
+            devtools = tab.context.new_cdp_session(tab)
+            devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
             started = time.monotonic()
             tab.goto(page.resolve().as_uri())
             tab.wait_for_selector("html[data-ready] .tabulator-row")
-            seconds.append(time.monotonic() - started)
+            wall = time.monotonic() - started
+            measured = {m["name"]: m["value"] for m in devtools.send("Performance.getMetrics")["metrics"]}
+            found.append(Opened(wall, measured["ThreadTime"]))
             tab.close()
-    return seconds
+    return found
 
 
 def main() -> None:
-    """Write records, build, open; print what each took."""
+    """Write records, build, build again, open; print what each took."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     for name, default in (("encoders", 50), ("datasets", 20), ("seeds", 10)):
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--segments", action="store_true")
     options = parser.parse_args()
-    results, out = options.folder / "results", options.folder / "board"
-    n = write_records(results, options.encoders, options.datasets, options.seeds)
-    size_mb = sum(f.stat().st_size for f in (results / "records").glob("*.json")) / 1e6
-    seconds, processor_s, memory_gb = timed_build(results, out)
-    print(
-        f"build of {n} records ({size_mb:.0f} MB): {seconds:.1f} s, {processor_s:.1f} processor-s, {memory_gb:.2f} GB"
-    )
-    page_mb = (out / "index.html").stat().st_size / 1e6
-    opened = ", ".join(f"{s:.2f}" for s in opening_seconds(out / "index.html"))
-    print(f"index.html ({page_mb:.1f} MB) opens in {opened} s")
+    results = options.folder / "results"
+    write_records(results, options.encoders, options.datasets, options.seeds, segments=options.segments)
+    sizes = [path.stat().st_size for path in (results / "records").glob("*.json")]
+    print(f"{len(sizes)} records, {sum(sizes) / 1e6:.0f} MB")
+    with tempfile.TemporaryDirectory(dir=options.folder) as empty:
+        index = Path(empty, "board", "index.html")
+        print(f"build: {timed_build(results, index.parent)}")
+        print(f"build again: {timed_build(results, index.parent)}")
+        print(f"index.html ({index.stat().st_size / 1e6:.1f} MB) opens in {', '.join(map(str, opened(index)))} s")
 
 
 if __name__ == "__main__":

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from markupsafe import Markup
 
 from eeg2speech_bench.leaderboard.page.pareto import Point, cost_quality
 from eeg2speech_bench.leaderboard.page.rows import Mean, Row
-from eeg2speech_bench.leaderboard.table import LABELS
+from eeg2speech_bench.leaderboard.standings import Standing, Standings
+from eeg2speech_bench.leaderboard.table import label
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,10 @@ class Leader:
     ----------
     real : bool
         False if no row is distinguishable from no signal; then ``row`` is merely the one with the highest value.
+    standing : Standing, optional
+        Rank of the row; None if it does not compete.
+    tied : list of Row
+        Those that cannot be told from it, or from the best of its tie group.
     overlap : bool
         Whether the next row's interval reaches into the leader's.
     """
@@ -30,11 +35,13 @@ class Leader:
     real: bool
     next_row: Row | None
     next_mean: Mean | None
+    standing: Standing | None = None
+    tied: list[Row] = field(default_factory=list)
 
     @property
     def label(self) -> str:
         """The metric's name in tables."""
-        return LABELS.get(self.metric, self.metric)
+        return label(self.metric)
 
     @property
     def overlap(self) -> bool:
@@ -64,9 +71,13 @@ class DatasetSummary:
         return sum(cell.status != "done" for row in self.rows for cell in row.cells)
 
 
-def summarise_dataset(name: str, anchor: str, rows: list[Row], headlines: Sequence[str], listen: str) -> DatasetSummary:
+def summarise_dataset(
+    name: str, anchor: str, rows: list[Row], headlines: Sequence[str], listen: str, standings: Standings
+) -> DatasetSummary:
     """Find the leaders of a data set and draw its plots."""
-    leaders = [found for metric in headlines if (found := find_leader(rows, metric)) is not None]
+    leaders = [
+        _with_ties(found, rows, standings) for metric in headlines if (found := find_leader(rows, metric)) is not None
+    ]
     return DatasetSummary(name, anchor, rows, leaders, list(_plots(rows, headlines)), listen)
 
 
@@ -84,17 +95,24 @@ def find_leader(rows: Sequence[Row], metric: str) -> Leader | None:
     return Leader(metric, row, mean, bool(real), next_row, next_mean)
 
 
+def _with_ties(leader: Leader, rows: Sequence[Row], standings: Standings) -> Leader:
+    own = leader.row.standing(leader.metric, standings)
+    others = [row for row in rows if row is not leader.row] if own is not None else []
+    tied = [row for row in others if (found := row.standing(leader.metric, standings)) is not None and found.ties(own)]
+    return replace(leader, standing=own, tied=tied)
+
+
 def _plots(rows: Sequence[Row], headlines: Sequence[str]) -> list[Markup]:
     made = []
     for metric in headlines:
-        for cost, label, unit in (
+        for cost, axis, unit in (
             ("seconds", "minutes, all stages", 60.0),
             ("parameters", "parameters of the encoder", 1.0),
         ):
             points = _points(rows, metric, cost, unit)
             if len(points) > 1:
                 chance = next((m.first.chance for row in rows if (m := row.mean(metric))), None)
-                made.append(cost_quality(points, label, LABELS.get(metric, metric), chance))
+                made.append(cost_quality(points, axis, label(metric), chance))
     return made
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.record_schema import RANGES, ROUNDING
 from eeg2speech_bench.core.records import Record
+from eeg2speech_bench.leaderboard.competition import identify
 from eeg2speech_bench.leaderboard.page.clips import CellClips
+from eeg2speech_bench.leaderboard.pairing import CONFIDENCE
+from eeg2speech_bench.leaderboard.pooled import standard_error
+from eeg2speech_bench.leaderboard.standings import Entrant, entrant
+from eeg2speech_bench.leaderboard.table import budget_text
 
 #: conditions that carry no knowledge of the true audio, in the record's words
 NO_SIGNAL_CONDITIONS = ("shift", "phase", "shuffle", "mean", "none")
@@ -21,7 +26,12 @@ PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,149}")
 
 
 class Score(NamedTuple):
-    """One metric of one cell: the value for EEG with its interval, and what it stands beside."""
+    """One metric of one cell: the value for EEG with its interval, and what it stands beside.
+
+    ``gain`` is how much better than the best control it is, whichever direction that is, and ``gain_error`` the
+    standard error of that from the two intervals: those of listeners and audio that EEG and control share are counted
+    twice, so it is rather too large.
+    """
 
     value: float
     low: float
@@ -36,6 +46,8 @@ class Score(NamedTuple):
     ceiling: float | None
     subject_low: float | None
     subject_high: float | None
+    gain: float | None
+    gain_error: float | None
 
 
 @dataclass
@@ -46,16 +58,16 @@ class Cell:
     ----------
     name : str
         File name without ending of its page and of its copied record.
-    key : str
-        Equal for cells that differ in nothing but the seed.
+    key, method : str
+        Equal for cells that differ in nothing but the seed, and in nothing but seed and data set.
     split_hash : str
         Empty if the cell ended before the split was made.
     source, digest : str
         Where the record was read, and the SHA-256 of that file.
     error : str
         Why a cell that is not done has no scores; empty otherwise.
-    config_digest : str
-        Eight characters that tell configurations apart.
+    entrant : Entrant, optional
+        None if it takes part in no ranking.
     """
 
     id: str
@@ -67,23 +79,26 @@ class Cell:
     target: str
     status: str
     key: str
+    method: str
     split_hash: str
     source: str
     digest: str
     error: str
-    config_digest: str
+    budget: str
     baseline: bool
     ceiling: bool
     finished: str
     parameters: int | None
     seconds: float | None
     memory_mb: float | None
+    energy_wh: float | None
     device: str
     n_subjects: int | None
     n_segments: int | None
     scores: dict[str, Score] = field(default_factory=dict)
     verdicts: dict[str, dict[str, Any]] = field(default_factory=dict)
     clips: CellClips | None = None
+    entrant: Entrant | None = None
 
 
 def summarise(record: Record, source: str, digest: str) -> Cell:
@@ -100,7 +115,7 @@ def summarise(record: Record, source: str, digest: str) -> Cell:
     for name in ("encoder", "label", "dataset", "preset"):
         if not str(cell.get(name, "")).isprintable():  # marks of direction show a name as another one
             raise DataError(f"The {name}'s name has unprintable characters", got=ascii(cell[name])[:120])
-    config_digest = _digest(record.config)
+    identity = identify(record)
     made = Cell(
         id=str(cell["id"]),
         name=plain_name(str(cell["id"])),
@@ -110,21 +125,24 @@ def summarise(record: Record, source: str, digest: str) -> Cell:
         seed=int(cell["seed"]),
         target=str(record.target.get("name", "")),
         status=record.status if record.status in ("done", "failed", "interrupted") else "failed",
-        key=_key(record, config_digest),
+        key=identity.run,
+        method=identity.method,
         split_hash=str(record.split.get("hash", "")),
         source=source,
         digest=digest,
         error=error_text(record),
-        config_digest=config_digest,
+        budget=budget_text(record),
         baseline=bool(record.encoder.get("baseline")),
         ceiling=bool(record.encoder.get("ceiling")),
         finished=str(record.provenance.get("finished", "")),
         parameters=record.training.get("align", {}).get("n_parameters", {}).get("encoder"),
         seconds=math.fsum(stage["seconds"] for stage in stages) if stages else None,
         memory_mb=max((stage["peak_memory_mb"] for stage in stages), default=None),
+        energy_wh=_total_energy(stages),
         device=str(record.provenance.get("device", "")),
         n_subjects=record.dataset.get("n_subjects"),
         n_segments=record.dataset.get("n_segments", {}).get("test"),
+        entrant=entrant(Path(source), record, identity),
     )
     if record.status == "done":
         made.scores, made.verdicts = _scores(record), _verdicts(record)
@@ -147,19 +165,10 @@ def error_text(record: Record) -> str:
     return f"{error.get('phase', 'unknown phase')}: {error.get('type', '')}: {error.get('message', '')}"[:2000]
 
 
-def _key(record: Record, config_digest: str) -> str:
-    """Hash what must be equal in all seeds of a row, so that no mean is taken over unlike runs."""
-    cell, encoder = record.cell, record.encoder
-    parts = [
-        *(str(cell[name]) for name in ("encoder", "dataset", "preset")),
-        *(str(record.target.get("name")), str(record.dataset.get("revision")), config_digest),
-        *(str(encoder.get(name)) for name in ("distribution", "version", "source_hash")),
-    ]
-    return _digest(parts)
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
+def _total_energy(stages: list[dict[str, Any]]) -> float | None:
+    """Return the energy of all stages; None unless it was read for each of them."""
+    known = [stage["energy_wh"] for stage in stages if stage.get("energy_wh") is not None]
+    return math.fsum(known) if known and len(known) == len(stages) else None
 
 
 def _scores(record: Record) -> dict[str, Score]:
@@ -176,14 +185,22 @@ def _score(found: dict[str, dict[str, Any]]) -> Score:
     higher = bool(eeg.get("higher_is_better", True))
     controls = [(found[c]["value"], c) for c in NO_SIGNAL_CONDITIONS if c in found]
     best = (max if higher else min)(controls, default=(None, ""))
+    gain, error = _gain(eeg, found.get(best[1]), 1 if higher else -1)
     subjects = (eeg.get("per_subject") or {}).values()
     score = Score(
         eeg["value"], eeg["low"], eeg["high"], int(eeg.get("n", 0)), int(eeg.get("n_pool", 0)), eeg.get("chance"),
         higher, str(eeg.get("unit", "")), best[1], best[0], found.get("audio", {}).get("value"),
-        min(subjects, default=None), max(subjects, default=None),
+        min(subjects, default=None), max(subjects, default=None), gain, error,
     )  # fmt: skip
     _check_score(str(eeg["name"]), score)
     return score
+
+
+def _gain(eeg: dict[str, Any], control: dict[str, Any] | None, sign: int) -> tuple[float | None, float | None]:
+    if control is None:
+        return None, None
+    errors = [standard_error(e["low"], e["high"], e.get("confidence", CONFIDENCE)) for e in (eeg, control)]
+    return sign * (eeg["value"] - control["value"]), math.hypot(*errors)
 
 
 def _check_score(name: str, score: Score) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,15 +17,19 @@ from eeg2speech_bench.core.stages import explained
 from eeg2speech_bench.leaderboard.page.answers import DatasetSummary, summarise_dataset
 from eeg2speech_bench.leaderboard.page.cell import Cell
 from eeg2speech_bench.leaderboard.page.listening import render_listening
-from eeg2speech_bench.leaderboard.page.making import make_pages
+from eeg2speech_bench.leaderboard.page.making import COLLECT_RARELY, Made, make_pages
 from eeg2speech_bench.leaderboard.page.markup import STATIC, render, script_json
+from eeg2speech_bench.leaderboard.page.over_datasets import PooledTable, over_datasets
 from eeg2speech_bench.leaderboard.page.reading import find_sources
 from eeg2speech_bench.leaderboard.page.rows import Row, headline_names, metric_names
 from eeg2speech_bench.leaderboard.page.table_data import table_columns, table_rows
+from eeg2speech_bench.leaderboard.standings import stand
 from eeg2speech_bench.leaderboard.validation import Refusal
 
 #: marks a folder that this module made and may replace
 MARKER = "board.json"
+#: folders whose files the next board takes over where they stay the same
+SHARED = ("records", "rows")
 #: style sheets and licences that every board carries; scripts stand inside the pages
 ASSETS = ("board.css", "tabulator.min.css", "tabulator.LICENSE", "icon.svg")
 
@@ -61,10 +68,12 @@ def build(results: list[Path], out: Path) -> Report:
     out = out.resolve()
     _refuse_foreign_folder(out)
     working = out.with_name(f".partial-{out.name}-{os.getpid()}")
-    with explained(out):
+    with explained(out), _collecting_rarely():
         try:
             _start(working)
+            _share_last_board(out, working)
             made = make_pages(sources, working)
+            _drop_stale(working, made)
             refused += made.refused
             _write_board(working, made.cells, made.rows, refused)
             _replace(out, working)
@@ -89,18 +98,50 @@ def _start(working: Path) -> None:
         shutil.copyfile(STATIC / name, working / "assets" / name)
 
 
+def _share_last_board(out: Path, working: Path) -> None:
+    """Give the new board the files of the last one, of which most say the same; who writes compares (see `making`)."""
+    for name in SHARED:
+        if not (out / name).is_dir():
+            continue
+        for entry in os.scandir(out / name):
+            try:
+                if entry.is_file(follow_symlinks=False):
+                    os.link(entry.path, working / name / entry.name)
+            except OSError:  # a disk without links; all is written anew
+                return
+
+
+def _drop_stale(working: Path, made: Made) -> None:
+    names = {f"{cell.name}.json" for cell in made.cells} | {f"{row.name}.html" for row in made.rows}
+    for folder in SHARED:
+        for path in list((working / folder).iterdir()):
+            if path.name not in names:
+                path.unlink()
+
+
+@contextmanager
+def _collecting_rarely() -> Iterator[None]:
+    before = gc.get_threshold()
+    gc.set_threshold(*COLLECT_RARELY)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
 def _write_board(out: Path, cells: list[Cell], rows: list[Row], refused: list[Refusal]) -> None:
     datasets = list(dict.fromkeys(row.first.dataset for row in rows))
     metrics, headlines = metric_names(cells), headline_names(cells)
+    standings = stand(cell.entrant for cell in cells if cell.entrant is not None)
     summaries = []
     for number, name in enumerate(datasets):
         own = [row for row in rows if row.first.dataset == name]
         listen = _write_listening(out, name, f"{number + 1}", own)
-        summaries.append(summarise_dataset(name, f"data-{number + 1}", own, headlines, listen))
+        summaries.append(summarise_dataset(name, f"data-{number + 1}", own, headlines, listen, standings))
     columns = table_columns(metrics, headlines, rows)
-    data = table_rows(rows, datasets, metrics, headlines)
+    data = table_rows(rows, datasets, metrics, headlines, standings)
     built = datetime.now(UTC).isoformat(timespec="seconds")
-    _write_index(out, summaries, columns, data, refused, len(cells), built)
+    _write_index(out, summaries, over_datasets(rows, headlines), columns, data, refused, len(cells), built)
     board = {"built": built, "datasets": datasets, "columns": columns, "rows": data}
     board["records"] = [{"cell": c.id, "file": f"records/{c.name}.json", "sha256": c.digest} for c in cells]
     board["left_out"] = [{"file": str(r.path), "reason": r.reason} for r in refused]
@@ -117,6 +158,7 @@ def _write_listening(out: Path, dataset: str, name: str, rows: list[Row]) -> str
 def _write_index(
     out: Path,
     summaries: list[DatasetSummary],
+    pooled: list[PooledTable],
     columns: list[dict[str, object]],
     data: list[dict[str, object]],
     refused: list[Refusal],
@@ -125,7 +167,7 @@ def _write_index(
 ) -> None:
     tables = {"datasets": [s.name for s in summaries], "columns": columns, "rows": data}
     page = render(
-        "index.html", summaries=summaries, table=script_json(tables), refused=refused, n_cells=n_cells,
+        "index.html", summaries=summaries, pooled=pooled, table=script_json(tables), refused=refused, n_cells=n_cells,
         n_rows=len(data), built=built,
     )  # fmt: skip
     (out / "index.html").write_text(page, encoding="utf8")

@@ -27,8 +27,10 @@ from eeg2speech_bench.leaderboard.validation import Refusal
 MANY = 200
 #: processes at most; each needs some 100 MB
 MAX_PROCESSES = 4
-#: records that one process takes at a time
-PORTION = 100
+#: rows that one process takes at a time
+PORTION = 10
+#: thresholds of the garbage collector: records are trees without cycles, and it would walk them in vain
+COLLECT_RARELY = (100_000, 20, 100)
 #: what records of foreign make can raise while their page is made; anything else is our own fault
 UNUSABLE = (
     BenchError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, UndefinedError
@@ -83,7 +85,7 @@ def make_portion(sources: Iterable[Source], out: Path) -> tuple[list[Cell], list
         except UNUSABLE as error:
             refused.append(Refusal(source.path, reason(error)))
             continue
-        (out / "records" / f"{cell.name}.json").write_bytes(content)
+        put(out / "records" / f"{cell.name}.json", content)
         records[cell.id] = record
         cells.append(cell)
     kept = []
@@ -107,8 +109,22 @@ def _write_row(row: Row, records: dict[str, Record], out: Path) -> list[tuple[Ce
             (out / "records" / f"{cell.name}.json").unlink()
         good = [cell for cell in row.cells if cell not in [b for b, _ in bad]]
         return bad + (_write_row(Row(good), records, out) if good else [])
-    (out / "rows" / f"{row.name}.html").write_text(page, encoding="utf8")
+    put(out / "rows" / f"{row.name}.html", page.encode())
     return bad
+
+
+def put(path: Path, content: bytes) -> None:
+    """Write a file, or leave the one of the last board that says the same: some disks need minutes to replace all.
+
+    That one is shared with the last board (see `folder`), so another content is another file.
+    """
+    try:
+        if path.read_bytes() == content:
+            return
+        path.unlink()
+    except FileNotFoundError:
+        pass
+    path.write_bytes(content)
 
 
 def _undrawable(cell: Cell, records: dict[str, Record]) -> str:
@@ -121,30 +137,16 @@ def _undrawable(cell: Cell, records: dict[str, Record]) -> str:
 
 def _each_portion(sources: Sequence[Source], out: Path) -> Iterator[tuple[list[Cell], list[Refusal]]]:
     make = partial(make_portion, out=out)
+    # row by row, whose seeds have names that begin alike: what a process holds stays small, and in its cache
+    portions = [list(alike) for _, alike in groupby(sources, key=lambda s: s.path.stem.partition("__seed")[0])]
     n_processes = min(os.cpu_count() or 1, MAX_PROCESSES)
     if len(sources) < MANY or n_processes == 1:
-        yield make(sources)
+        yield from map(make, portions)
         return
     # spawn: the calling process may hold threads (of torch, in tests) that do not survive a fork
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(n_processes, mp_context=context, initializer=_collect_rarely) as pool:
-        yield from pool.map(make, _portions(sources))
-
-
-def _collect_rarely() -> None:
-    """Records are trees without cycles; the collector would walk them in vain thousands of times."""
-    gc.set_threshold(100_000, 20, 100)
-
-
-def _portions(sources: Sequence[Source]) -> Iterator[list[Source]]:
-    """Deal out records so that the seeds of a row, whose names begin alike, stay together."""
-    portion: list[Source] = []
-    for _, alike in groupby(sources, key=lambda s: s.path.stem.partition("__seed")[0]):
-        portion += alike
-        if len(portion) >= PORTION:
-            yield portion
-            portion = []
-    yield portion
+    with ProcessPoolExecutor(n_processes, context, gc.set_threshold, COLLECT_RARELY) as pool:
+        yield from pool.map(make, portions, chunksize=PORTION)
 
 
 def _ids(row: Row) -> list[str]:

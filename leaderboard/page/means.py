@@ -14,9 +14,9 @@ Entries = dict[str, dict[str, dict[str, Any]]]
 
 
 def mean_entries(records: Sequence[Record]) -> Entries:
-    """Return the records' entries in the order of the table, with the means of values, bounds and listeners.
+    """Return the records' entries in the order of the table, with the means of values and bounds.
 
-    Chance, pool and counts are those of the first record; one record's entries are its own.
+    All else, listeners too, is that of the first record.
     """
     found: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for record in records:
@@ -37,12 +37,21 @@ def largest_p(records: Sequence[Record]) -> dict[tuple[str, str], float]:
     return largest
 
 
+def listener_means(records: Sequence[Record], name: str, condition: str) -> dict[str, float]:
+    """Return every listener's mean over the records that have a value of it, for one metric and condition.
+
+    Apart from the other means, of which a page shows all: a page shows the listeners of a few.
+    """
+    values: dict[str, list[float]] = {}
+    for record in records:
+        entry = record.metric(name, condition) or {}
+        for listener, value in (entry.get("per_subject") or {}).items():
+            values.setdefault(listener, []).append(value)
+    return {listener: math.fsum(own) / len(own) for listener, own in values.items()}
+
+
 def _mean(entries: list[dict[str, Any]]) -> dict[str, Any]:
     if len(entries) == 1:
         return entries[0]
-    listeners: dict[str, list[float]] = {}
-    for entry in entries:
-        for listener, value in entry["per_subject"].items():
-            listeners.setdefault(listener, []).append(value)
-    means = {name: math.fsum(e[name] for e in entries) / len(entries) for name in ("value", "low", "high")}
-    return entries[0] | means | {"per_subject": {k: math.fsum(v) / len(v) for k, v in listeners.items()}}
+    means = {name: math.fsum([e[name] for e in entries]) / len(entries) for name in ("value", "low", "high")}
+    return entries[0] | means

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -64,7 +64,7 @@ def svg(width: float, height: float, label: str, body: str) -> Markup:
 
 
 def control_bars(entries: dict[str, dict[str, Any]], label: str) -> Markup:
-    """Draw one bar per condition with its interval, and chance as a dashed line.
+    """Draw one bar per condition with its interval, chance as a dashed line in its band, and the level of a baseline.
 
     Parameters
     ----------
@@ -74,21 +74,28 @@ def control_bars(entries: dict[str, dict[str, Any]], label: str) -> Markup:
         What the values are.
     """
     shown = [c for c in CONDITIONS if c in entries]
-    chance = entries["eeg"].get("chance")
-    values = [e[k] for e in entries.values() for k in ("value", "low", "high")] + [0.0, chance or 0.0]
-    x, height = Scale(values, (190, WIDTH - 50)), ROW * len(shown) + 26
+    chance, baseline = entries["eeg"].get("chance"), entries["eeg"].get("baseline")
+    values = [e[k] for e in entries.values() for k in ("value", "low", "high")]
+    band = tuple(entries["eeg"].get("chance_band") or ())
+    values += [0.0, chance or 0.0, baseline or 0.0, *band]
+    x, height = Scale(values, (202, WIDTH - 50)), ROW * len(shown) + 26
     parts = [axis(x, height - 20, 4)]
+    parts.append(_band(band, "guesses at every test window once", lambda lo, hi: (x(lo), 2, x(hi), height - 20)))
     for number, condition in enumerate(shown):
         y, entry = 4 + ROW * number, entries[condition]
         left, right = sorted((x(0), x(entry["value"])))
         kind = "eeg" if condition == "eeg" else "ceil" if condition in CEILINGS else "ctl"
         whisker = f"M{x(entry['low'])} {y + 10}H{x(entry['high'])}"
         parts.append(
-            f'<text class="{kind}" x="182" y="{y + 14}" text-anchor="end">{CONDITION_LABELS[condition]}</text>'
+            f'<text class="{kind}" x="194" y="{y + 14}" text-anchor="end">{CONDITION_LABELS[condition]}</text>'
             f'<rect class="{kind}" x="{left}" y="{y + 4}" width="{max(right - left, 1):g}" height="12" rx="2"/>'
             f'<path class="whisker" d="{whisker}"/>'
             f'<text x="{WIDTH - 4}" y="{y + 14}" text-anchor="end">{entry["value"]:.3f}</text>'
         )
+    if baseline is not None:
+        title = f"mean spectrogram {baseline:.4f}"
+        line = f'<path class="baseline" d="M{x(baseline)} 2V{height - 20}"><title>{title}</title></path>'
+        parts.append(line)
     parts.append(_chance_line(x, chance, 2, height - 20))
     return svg(WIDTH, height, f"{label} for the EEG, its controls and the ceilings", "".join(parts))
 
@@ -109,23 +116,25 @@ def subject_dots(
         Entries with ``per_subject``, means over seeds.
     seeds : sequence of dict
         Each seed's own values by listener, drawn small behind the mean; empty for one seed.
+    label : str
+        What the values are.
     proportion : bool
-        Values are shares of hits, so guessing is binomial with about ``n / listeners`` segments each.
+        Values are shares of hits, so guessing is binomial with about ``n / listeners`` segments each: a listener may
+        have heard a few of the windows only, and the record's band is of guesses at all of them.
     """
     subjects = sorted(eeg["per_subject"].items(), key=lambda pair: -pair[1])
     controls = (control or {}).get("per_subject") or {}
     chance, n_each = eeg.get("chance"), round(eeg["n"] / max(len(subjects), 1))
-    band = guessing_band(n_each, chance) if proportion and chance and chance < 1 and n_each else None
-    values = [v for _, v in subjects] + list(controls.values()) + [0.0, chance or 0.0, *(band or ())]
+    band = guessing_band(n_each, chance) if proportion and chance and chance < 1 and n_each else ()
+    values = [v for _, v in subjects] + list(controls.values()) + [0.0, chance or 0.0, *band]
     values += [v for seed in seeds for v in seed.values()]
     step = min(40.0, max(6.0, 480 / len(subjects)))
     width, height = 64 + step * len(subjects), 190
     y = Scale(values, (height - 34, 10))
     parts = [_rows(y, 44, width - 6)]
-    if band:
-        parts.append(f'<rect class="band" x="44" y="{y(band[1])}" width="{width - 50:g}" '
-                     f'height="{y(band[0]) - y(band[1]):.1f}"><title>95 % of guessing listeners: {band[0]:.3f} to '
-                     f"{band[1]:.3f}</title></rect>")  # fmt: skip
+    parts.append(
+        _band(band, f"guessing listeners, {n_each} segments each", lambda lo, hi: (44, y(hi), width - 6, y(lo)))
+    )
     if chance is not None:
         parts.append(f'<path class="chance" d="M44 {y(chance)}H{width - 6:g}"/>')
     for number, (subject, value) in enumerate(subjects):
@@ -140,6 +149,16 @@ def subject_dots(
             parts.append(f'<text class="tick" x="{cx}" y="{height - 18}" text-anchor="middle">{name}</text>')
     parts.append(f'<text class="tick" x="44" y="{height - 4}">listeners, best first</text>')
     return svg(max(width, 200), height, f"{label} of every listener", "".join(parts))
+
+
+def _band(band: tuple[float, ...], of: str, place: Callable[[float, float], tuple[float, float, float, float]]) -> str:
+    """Return the band that guessing reaches, if there is one; ``place`` says its left, top, right and bottom."""
+    if not band:
+        return ""
+    low, high = band
+    left, top, right, bottom = place(low, high)
+    size = f'x="{left:g}" y="{top:g}" width="{max(right - left, 1):.1f}" height="{max(bottom - top, 1):.1f}"'
+    return f'<rect class="band" {size}><title>95 % of {of}: {low:.3f} to {high:.3f}</title></rect>'
 
 
 def curves(lines: dict[int, list[tuple[float, float]]], name: str, step_name: str) -> Markup:

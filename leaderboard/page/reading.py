@@ -34,7 +34,7 @@ def find_sources(folders: list[Path]) -> tuple[list[Source], list[Refusal]]:
     """
     by_name: dict[str, list[Source]] = {}
     for folder in folders:
-        for path in sorted((folder / "records").glob("[!.]*.json")):
+        for path in (folder / "records").glob("[!.]*.json"):
             by_name.setdefault(path.stem, []).append(Source(folder, path))
     if not by_name:
         then = "Run 'eeg2speech-bench run --encoder brainmagick' first, or give --results."

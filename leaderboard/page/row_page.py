@@ -11,32 +11,39 @@ from eeg2speech_bench.core.records import Record
 from eeg2speech_bench.leaderboard.page import plots
 from eeg2speech_bench.leaderboard.page.clips import CONDITIONS as HEARD
 from eeg2speech_bench.leaderboard.page.markup import render
-from eeg2speech_bench.leaderboard.page.means import Entries, largest_p, mean_entries
+from eeg2speech_bench.leaderboard.page.means import Entries, largest_p, listener_means, mean_entries
+from eeg2speech_bench.leaderboard.page.pools import pool_rows
 from eeg2speech_bench.leaderboard.page.rows import Row, ended_text, p_text
-from eeg2speech_bench.leaderboard.table import CONDITION_LABELS, CONDITIONS, LABELS
+from eeg2speech_bench.leaderboard.page.sets import set_table
+from eeg2speech_bench.leaderboard.table import CONDITION_LABELS, CONDITIONS, label
 
 #: metrics with pictures, where the row has them
 PICTURED = ("top1", "identification", "mel_correlation")
 #: metrics that are shares of hits
-PROPORTIONS = ("top1", "top5", "top10", "identification")
+PROPORTIONS = ("top1", "identification")
+#: what costs of a stage are called, with their units
+COSTS = {"peak_memory_mb": "peak memory, MB", "energy_wh": "energy, Wh"}
 HEARD_LABELS = {"reference": "true speech", **CONDITION_LABELS}
 
 
 def render_row(row: Row, records: Sequence[Record]) -> str:
     """Return the page of a row; ``records`` are those of its cells, in their order."""
     done = [record for record in records if record.status == "done"]
-    entries = mean_entries(done)
+    every = mean_entries(done)
+    entries = {name: found for name, found in every.items() if not next(iter(found.values())).get("pool")}
     return render(
         "row.html",
         row=row,
         records=dict(zip((cell.name for cell in row.cells), records, strict=True)),
         record=records[row.cells.index(row.first)],
         skipped={stage: why for record in records for stage, why in record.skipped.items()},
-        labels=LABELS,
+        label=label,
         condition_labels=CONDITION_LABELS,
         headlines=[name for name in entries if row.mean(name) and row.state(name)],
-        heads=[(LABELS.get(name, name), next(iter(found.values()))) for name, found in entries.items()],
+        heads=[(label(name), next(iter(found.values()))) for name, found in entries.items()],
         table=_table(entries, largest_p(done)),
+        pools=pool_rows(every, largest_p(done)),
+        sets=set_table(done),
         pictures=list(_pictures(entries, done)),
         curves=list(_curves(done, [cell.seed for cell in row.done])),
         stages=_stages(records),
@@ -93,10 +100,10 @@ def _table(entries: Entries, tested: dict[tuple[str, str], float]) -> Markup:
     for condition in (*CONDITIONS, *sorted(others)):
         values = [(found.get(condition), tested.get((name, condition))) for name, found in entries.items()]
         if any(entry for entry, _ in values):
-            label = escape(CONDITION_LABELS.get(condition, condition))
+            title = escape(CONDITION_LABELS.get(condition, condition))
             kind = ' class="eeg"' if condition == "eeg" else ""
             cells = "".join(_table_cell(entry, p) for entry, p in values)
-            rows.append(f'<tr{kind}><th scope="row">{label}</th>{cells}</tr>')
+            rows.append(f'<tr{kind}><th scope="row">{title}</th>{cells}</tr>')
     return Markup("".join(rows))
 
 
@@ -112,18 +119,23 @@ def _pictures(entries: Entries, records: Sequence[Record]) -> Iterator[tuple[str
         found = entries.get(name, {})
         if "eeg" not in found:
             continue
-        label, dots = LABELS[name], None
-        if found["eeg"]["per_subject"]:
+        title, dots = label(name), None
+        eeg, control = (_with_listeners(entry, records) for entry in (found["eeg"], _hardest(found)))
+        if eeg["per_subject"]:
             seeds = [entry["per_subject"] for r in records if (entry := r.metric(name)) is not None]
-            dots = plots.subject_dots(
-                found["eeg"], seeds if len(seeds) > 1 else [], _hardest(found), label, proportion=name in PROPORTIONS
-            )
-        yield label, plots.control_bars(found, label), dots
+            seeds = seeds if len(seeds) > 1 else []
+            dots = plots.subject_dots(eeg, seeds, control, title, proportion=name in PROPORTIONS)
+        yield title, plots.control_bars(found, title), dots
+
+
+def _with_listeners(entry: dict[str, Any] | None, records: Sequence[Record]) -> dict[str, Any]:
+    return entry | {"per_subject": listener_means(records, entry["name"], entry["condition"])} if entry else {}
 
 
 def _hardest(found: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
     controls = [found[c] for c in CONDITIONS if c in found and c != "eeg" and c not in plots.CEILINGS]
-    return max(controls, key=lambda entry: entry["value"], default=None)
+    best = max if found["eeg"].get("higher_is_better", True) else min
+    return best(controls, key=lambda entry: entry["value"], default=None)
 
 
 def _curves(records: Sequence[Record], seeds: Sequence[int]) -> Iterator[tuple[str, Markup]]:
@@ -164,7 +176,7 @@ def _stages(records: Sequence[Record]) -> dict[str, Any]:
                 costs.setdefault(name, []).append(stage[name])
     names = list(dict.fromkeys(name for costs in found.values() for name in costs))
     rows = [(stage, [_cost_text(costs.get(name)) for name in names]) for stage, costs in found.items()]
-    return {"heads": [name.replace("_", " ") for name in names], "rows": rows}
+    return {"heads": [COSTS.get(name, name.replace("_", " ")) for name in names], "rows": rows}
 
 
 def _cost_text(values: list[float] | None) -> str:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from eeg2speech_bench.leaderboard.page.cell import Cell, Score, plain_name
+from eeg2speech_bench.leaderboard.standings import Standing, Standings
 from eeg2speech_bench.leaderboard.table import CONTROL_METRICS, NO_SIGNAL
 
 Kind = Literal["encoder", "baseline", "ceiling"]
@@ -25,10 +26,14 @@ class Mean:
     ----------
     value, low, high : float
         Means of the values and of the bounds of the seeds' intervals.
+    n_seeds : int
+        Seeds that have the metric.
     spread : float, optional
         Standard deviation between seeds; None for one seed.
     control, ceiling : float, optional
         Means of what the best control without signal and the true audio embedding reach.
+    gain, gain_error : float, optional
+        Means of those of the seeds, see `page.cell.Score`.
     listeners : tuple of float, optional
         Lowest and highest value of a single listener in any seed.
     first : Score
@@ -38,9 +43,12 @@ class Mean:
     value: float
     low: float
     high: float
+    n_seeds: int
     spread: float | None
     control: float | None
     ceiling: float | None
+    gain: float | None
+    gain_error: float | None
     listeners: tuple[float, float] | None
     first: Score
 
@@ -93,13 +101,34 @@ class Row:
         spread = None
         if len(scores) > 1:
             spread = math.sqrt(math.fsum((s.value - value) ** 2 for s in scores) / (len(scores) - 1))
-        control, ceiling = (_mean_of_known(getattr(s, n) for s in scores) for n in ("control_value", "ceiling"))
         subjects = [x for s in scores for x in (s.subject_low, s.subject_high) if x is not None]
-        listeners = (min(subjects), max(subjects)) if subjects else None
-        return Mean(value, low, high, spread, control, ceiling, listeners, scores[0])
+        return Mean(
+            value=value,
+            low=low,
+            high=high,
+            n_seeds=len(scores),
+            spread=spread,
+            control=_mean_of_known(s.control_value for s in scores),
+            ceiling=_mean_of_known(s.ceiling for s in scores),
+            gain=_mean_of_known(s.gain for s in scores),
+            gain_error=_mean_of_known(s.gain_error for s in scores),
+            listeners=(min(subjects), max(subjects)) if subjects else None,
+            first=scores[0],
+        )
+
+    def standing(self, metric: str, standings: Standings) -> Standing | None:
+        """Return where the row stands; None if it does not compete."""
+        found = (standings.get((cell.id, metric)) for cell in self.done)
+        return next((standing for standing in found if standing is not None), None)
+
+    @property
+    def budget(self) -> str:
+        """What the encoder was trained with; a range of seeds where an early stop told them apart."""
+        found = sorted({cell.budget for cell in self.done or self.cells})
+        return found[0] if len(found) == 1 else f"{found[0]} to {found[-1]}"
 
     def cost(self, name: str) -> float | None:
-        """Return the mean over all cells that say it of ``seconds``, ``memory_mb`` or ``parameters``."""
+        """Return the mean over all cells that say it of ``seconds``, ``memory_mb``, ``energy_wh`` or ``parameters``."""
         return _mean_of_known(getattr(cell, name) for cell in (self.done or self.cells))
 
     def state(self, metric: str) -> State:

@@ -7,7 +7,8 @@ from typing import Any
 
 from eeg2speech_bench.leaderboard.page.cell import Cell
 from eeg2speech_bench.leaderboard.page.rows import FIRST_METRICS, Mean, Row, ended_text, variants
-from eeg2speech_bench.leaderboard.table import CONDITION_LABELS, LABELS
+from eeg2speech_bench.leaderboard.standings import Standings
+from eeg2speech_bench.leaderboard.table import CONDITION_LABELS, RANK_NOTE, label
 
 #: what the verdict of a headline metric is about
 VERDICT_LABELS = {"top1": "retrieval", "identification": "generated speech"}
@@ -25,17 +26,22 @@ def table_columns(metrics: Sequence[str], headlines: Sequence[str], rows: Sequen
         first = next(mean.first for row in rows if (mean := row.mean(name)))
         better = "higher is better" if first.higher_is_better else "lower is better"
         unit = f", {first.unit}" if first.unit else ""
-        column = _column(f"m{number}", LABELS.get(name, name), "score", f"{better}{unit}", shown=name in FIRST_METRICS)
+        if name in headlines:
+            columns.append(_column(f"r{number}", f"rank, {label(name)}", "rank", RANK_NOTE))
+        column = _column(f"m{number}", label(name), "score", f"{better}{unit}", shown=name in FIRST_METRICS)
         columns.append(column | {"higher": first.higher_is_better})
         if name in headlines:
-            title = VERDICT_LABELS.get(name, f"{LABELS.get(name, name)}: verdict")
-            note = f"{LABELS.get(name, name)} against the controls that carry no signal"
+            title = VERDICT_LABELS.get(name, f"{label(name)}: verdict")
+            note = f"{label(name)} against the controls that carry no signal"
             columns.append(_column(f"v{number}", title, "verdict", note))
+    energy = [_column("wh", "energy, Wh", "number", "all stages; mean over seeds", shown=False)]
     return [
         *columns,
+        _column("bud", "budget", "text", "alignment steps x batch; *: own optimiser settings"),
         _column("par", "parameters", "count", "trained parameters of the encoder"),
         _column("min", "minutes", "number", "all stages, as if none had been reused; mean over seeds"),
         _column("mem", "memory, GB", "number", "highest of all stages; mean over seeds", shown=False),
+        *(energy if any(row.cost("energy_wh") is not None for row in rows) else []),
         _column("lis", "listeners", "count", ""),
         _column("seg", "segments", "count", "test segments of all listeners"),
         _column("n", "seeds", "text", "seeds with scores, of all that were run"),
@@ -43,17 +49,47 @@ def table_columns(metrics: Sequence[str], headlines: Sequence[str], rows: Sequen
 
 
 def table_rows(
-    rows: Sequence[Row], datasets: Sequence[str], metrics: Sequence[str], headlines: Sequence[str]
+    rows: Sequence[Row],
+    datasets: Sequence[str],
+    metrics: Sequence[str],
+    headlines: Sequence[str],
+    standings: Standings,
 ) -> list[dict[str, Any]]:
     """Return one dictionary per row, with its cells as children where there are several."""
     variant = variants(rows)
+    ranks = [_ranks(rows, name, metrics.index(name), standings) for name in headlines]
     made = []
     for number, row in enumerate(rows):
         one = _row(row, metrics, headlines) | {"i": number, "d": datasets.index(row.first.dataset)}
+        for of_metric in ranks:
+            one |= of_metric[number]
         one["p"] = row.first.preset + (f" ·{variant[number]}" if number in variant else "")
         if len(row.cells) > 1:
             one["cells"] = [_cell(cell, metrics, headlines) for cell in row.cells]
         made.append(one)
+    return made
+
+
+def _ranks(rows: Sequence[Row], metric: str, field: int, standings: Standings) -> list[dict[str, Any]]:
+    """Return for every row its place in the order of ranks, and the rank or the reason why it has none.
+
+    The order goes by competition, tie group and rank. A rank is [low, high, how many, tie, competition,
+    what limits it].
+    """
+    found = [row.standing(metric, standings) for row in rows]
+    competitions = sorted({standing.competition for standing in found if standing is not None})
+    made: list[dict[str, Any]] = [{} for _ in rows]
+    ranked = []
+    for number, standing in enumerate(found):
+        if standing is None:
+            continue
+        made[number] = {f"q{field}": standing.reason}
+        if (rank := standing.rank) is not None:
+            competition = competitions.index(standing.competition)
+            made[number] = {f"q{field}": [rank.low, rank.high, rank.n, rank.tie, competition, standing.limit]}
+            ranked.append((competition, rank.group, rank.low + rank.high, number))
+    for place, (*_, number) in enumerate(sorted(ranked)):
+        made[number][f"r{field}"] = place
     return made
 
 
@@ -69,9 +105,11 @@ def _row(row: Row, metrics: Sequence[str], headlines: Sequence[str]) -> dict[str
         "t": first.target,
         "h": f"rows/{row.name}.html",
         "s": first.status,
+        "bud": row.budget,
         "par": row.cost("parameters"),
         "min": None if seconds is None else round(seconds / 60, 2),
         "mem": None if memory is None else round(memory / 1000, 2),
+        "wh": _rounded(row.cost("energy_wh")),
         "lis": first.n_subjects,
         "seg": first.n_segments,
         "n": _seeds(row),

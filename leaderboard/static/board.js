@@ -69,18 +69,41 @@
     const [text, word] = verdictOf(cell.getData(), number(column));
     return make("span", `verdict ${word}`, text);
   };
+  // a rank is [low, high, how many, tie, competition]; else the reason why there is none
+  const rankOf = (column, row) => row[`q${number(column)}`];
+  const rankText = (column, row) => {
+    const found = rankOf(column, row);
+    if (Array.isArray(found)) return found[2] > 1 ? `${found[0]}–${found[1]} of ${found[2]}, ${found[3]}` : "alone";
+    return found ? `not ranked: ${found}` : row.raw ? "" : row.k || "–";
+  };
+  const tieOf = (column, row) => {
+    const found = rankOf(column, row);
+    return Array.isArray(found) ? `${found[4]} ${found[3]}` : "";
+  };
+  const rank = (column) => (cell) => {
+    const row = cell.getData(), found = rankOf(column, row);
+    if (!Array.isArray(found) || found[2] < 2) return make("span", "rank-none", rankText(column, row));
+    const [low, high, n, tie, , limit] = found, box = make("span", "rank"), tied = data.rows.filter((r) => tieOf(column, r) === tieOf(column, row));
+    box.append(make("b", "", `${low}–${high}`), make("small", "", ` of ${n} `), make("span", "tie", tie));
+    box.title = tied.length > 1 ? `cannot be told from the best of: ${tied.map((r) => r.e).join(", ")}` : "no other ties with it";
+    if (limit) box.title += `; ${limit}`;
+    cell.getElement().dataset.tie = tie === "A" ? "first" : tie.charCodeAt(tie.length - 1) % 2 ? "odd" : "even";
+    return box;
+  };
   const name = (cell) => {
     const row = cell.getData(), box = make("span", "name");
     const link = box.appendChild(make("a", "", row.e));
     link.href = row.h;
     if (row.k) box.append(make("span", `badge ${row.k}`, row.k));
     if (row.err) box.append(make("span", "badge failed", row.err.split(" ")[0].toLowerCase()));
+    if (narrow && state.tab === "all") box.append(make("small", "", datasetText(row)));
     return box;
   };
   const datasetText = (row) => (row.d === undefined ? "" : data.datasets[row.d]);
   const shownText = (column, row) => {
     if (column.kind === "score") return scoreText(...scoreOf(row, number(column)));
     if (column.kind === "verdict") return verdictOf(row, number(column))[0];
+    if (column.kind === "rank") return rankText(column, row);
     if (column.kind === "name") return row.k ? `${row.e} (${row.k})` : row.e;
     if (column.f === "d") return datasetText(row);
     if (column.kind === "count" || column.kind === "number") return numberText(column.kind, row[column.f]);
@@ -90,6 +113,10 @@
   const numbersOf = (c) => {
     if (c.kind === "count" || c.kind === "number") return [[c.title, (r) => r[c.f] ?? null]];
     if (c.kind === "name") return [[c.title, (r) => r.e], ["kind", (r) => r.k || "encoder"]];
+    if (c.kind === "rank") {
+      const part = (i) => (r) => (Array.isArray(rankOf(c, r)) ? rankOf(c, r)[i] : null);
+      return [[`${c.title} low`, part(0)], [`${c.title} high`, part(1)], [`${c.title} of`, part(2)], [`${c.title} tie`, part(3)], [`${c.title} says`, (r) => rankText(c, r)]];
+    }
     if (c.kind !== "score") return [[c.title, (r) => shownText(c, r)]];
     const beside = (i) => (r) => r[`x${c.f.slice(1)}`]?.[i] ?? null;
     return [[c.title, (r) => r[c.f] ?? null], [`${c.title} low`, beside(0)], [`${c.title} high`, beside(1)], [`${c.title} seed SD`, beside(2)], [`${c.title} chance`, beside(3)]];
@@ -101,19 +128,19 @@
     return box;
   };
   const define = (column) => {
-    const numeric = ["score", "count", "number"].includes(column.kind);
-    const formatters = { name, score: score(column), verdict: verdict(column) };
+    const numeric = ["score", "count", "number", "rank"].includes(column.kind);
+    const formatters = { name, score: score(column), verdict: verdict(column), rank: rank(column) };
     return {
       field: column.f, title: column.title, titleFormatter: head(column),
       formatter: formatters[column.kind] ?? ((cell) => make("span", "", shownText(column, cell.getData()))),
       sorter: numeric ? "number" : (a, b, one, two) => shownText(column, one.getData()).localeCompare(shownText(column, two.getData())),
       sorterParams: { alignEmptyValues: "bottom" },
-      headerSortStartingDir: numeric && column.higher !== false ? "desc" : "asc",
+      headerSortStartingDir: numeric && column.kind !== "rank" && column.higher !== false ? "desc" : "asc",
       headerSortTristate: false, visible: column.shown && column.f !== "d",
       frozen: column.kind === "name" && !narrow,
-      responsive: column.kind === "name" ? 0 : column === firstScore ? 1 : column.kind === "verdict" ? 2 : column.kind === "score" ? 3 : 4,
+      responsive: column.kind === "name" ? 0 : column === firstScore ? 1 : ["verdict", "rank"].includes(column.kind) ? 2 : column.kind === "score" ? 3 : 4,
       hozAlign: column.kind === "count" || column.kind === "number" ? "right" : "left",
-      width: narrow && (column.kind === "name" || column === firstScore) ? 142 : undefined, maxWidth: column.kind === "name" ? 280 : false, minWidth: column.kind === "score" ? (narrow ? 142 : 150) : column.kind === "name" ? 140 : 70,
+      width: narrow && (column.kind === "name" || column === firstScore) ? 142 : undefined, maxWidth: column.kind === "name" ? 280 : column.kind === "rank" ? 220 : false, minWidth: column.kind === "score" ? (narrow ? 142 : 150) : column.kind === "rank" ? 116 : column.kind === "name" ? 140 : 70,
       widthGrow: 1,
     };
   };
@@ -150,7 +177,7 @@
   // ---- filters, tabs, address
   const find = $("find"), boxes = ["baseline", "ceiling", "failed", "none"];
   const verdictFields = data.columns.filter((c) => c.kind === "verdict").map((c) => c.f);
-  const textOf = (row) => [row.e, row.k, row.t, row.p, datasetText(row), row.err, ...verdictFields.map((f) => row[f])].join(" ").toLowerCase();
+  const textOf = (row) => [row.e, row.k, row.t, row.p, row.bud, datasetText(row), row.err, ...verdictFields.map((f) => row[f])].join(" ").toLowerCase();
   const noSignal = (row) => verdictFields.length && verdictFields.every((f) => ["none", "", undefined].includes(row[`w${f.slice(1)}`])) && !row.err;
   const keep = (row) =>
     ($("show-baseline").checked || row.k !== "baseline") && ($("show-ceiling").checked || row.k !== "ceiling") &&
@@ -184,7 +211,7 @@
       button.tabIndex = mine ? 0 : -1;
     }
     for (const section of document.querySelectorAll("section.dataset")) section.hidden = section.dataset.dataset !== tab;
-    setShown("d", tab === "all");
+    setShown("d", tab === "all" && !narrow);
     if (other) await table.replaceData(rowsOf(tab));
   };
   const showColumns = () => {
@@ -219,11 +246,20 @@
       };
     }
   };
+  // a line where a tie group begins, in a table sorted by rank
+  let divided = [];
+  const divide = (column, rows) => {
+    for (const element of divided) element.classList.remove("tie-start");
+    const starts = column?.kind === "rank" ? rows.filter((r, i) => i && tieOf(column, r.getData()) !== tieOf(column, rows[i - 1].getData())) : [];
+    divided = starts.map((r) => r.getElement());
+    for (const element of divided) element.classList.add("tie-start");
+  };
   table.on("tableBuilt", async () => {
     keyboard();
-    table.on("dataSorted", (sorters) => {
+    table.on("dataSorted", (sorters, rows) => {
       const column = data.columns.find((c) => c.f === sorters[0]?.field);
       state.sort = column ? `${column.title},${sorters[0].dir}` : null;
+      divide(column, rows);
       if (!state.recalling) remember();
     });
     await recall();
@@ -247,7 +283,7 @@
   $("tools").addEventListener("submit", (event) => event.preventDefault());
   for (const button of document.querySelectorAll("[data-export]")) {
     button.addEventListener("click", () => {
-      const shown = data.columns.filter((c) => table.getColumn(c.f).isVisible() || (narrow && c.shown && c.f !== "d"));
+      const shown = data.columns.filter((c) => table.getColumn(c.f).isVisible() || (narrow && c.shown && (c.f !== "d" || state.tab === "all")));
       const rows = table.getData("active").filter((r) => r.d !== undefined);
       const parts = shown.flatMap(["csv", "json"].includes(button.dataset.export) ? numbersOf : (c) => [[c.title, (r) => shownText(c, r)]]);
       Exports.save(button.dataset.export, { columns: parts.map((p) => p[0]), rows: rows.map((r) => parts.map((p) => p[1](r))) });

@@ -9,9 +9,9 @@ const Exports = (() => {
   const texSigns = {
     "\\": "\\textbackslash{}", "{": "\\{", "}": "\\}", $: "\\$", "&": "\\&", "#": "\\#", _: "\\_", "%": "\\%",
     "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "±": "$\\pm$", "<": "$<$", ">": "$>$", "·": "$\\cdot$",
-    "|": "$|$",
+    "|": "$|$", "–": "--",
   };
-  const texCell = (text) => String(text ?? "").replace(/[\\{}$&#_%~^±<>·|]/g, (sign) => texSigns[sign]).replace(/\s+/g, " ");
+  const texCell = (text) => String(text ?? "").replace(/[\\{}$&#_%~^±<>·|–]/g, (sign) => texSigns[sign]).replace(/\s+/g, " ");
   const mdCell = (text) => String(text ?? "").replace(/[\\`*_[\]|]/g, "\\$&").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replace(/\s+/g, " ");
   const line = (cells, cell) => cells.map(cell);
   return {

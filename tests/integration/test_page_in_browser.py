@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
@@ -45,11 +46,23 @@ def write(results: Path, name: str, value: float, *, dataset: str = "alpha", see
     made.split, made.dataset = {"hash": "5c" * 32}, {"n_subjects": 2}
     made.metrics = [entry(m, c, v) for m in ("top1", "estoi") for c, v in (("eeg", value), ("shuffle", 0.02))]
     made.verdict = {"top1": verdict}
+    made.files = {"segments": f"cells/{identifier}/segments.parquet"}
+    add_segments(RecordStore(results).cell_folder(identifier), value)
     made.provenance = {"stages": [{"name": "align", "seconds": 60 / value, "peak_memory_mb": 1000.0}]}
     for field, changed in changes.items():
         setattr(made, field, changed)
     RecordStore(results).write(made)
     return made
+
+
+def add_segments(folder: Path, mean: float) -> None:
+    """Write top-1 of eight listeners and ten blocks, the same spread around any mean."""
+    listener, block = (a.ravel() for a in np.indices((8, 10)))
+    columns = {"metric": "top1", "condition": "eeg", "subject": listener.astype(str), "recording": listener}
+    columns |= {"stimulus": 0, "start_s": block * 15.0, "block": block}
+    spread = 0.02 * np.random.default_rng(0).standard_normal(80)
+    folder.mkdir(parents=True)
+    pd.DataFrame(columns | {"value": mean + spread}).to_parquet(folder / "segments.parquet")
 
 
 def add_audio(results: Path, record: Record) -> None:
@@ -58,7 +71,7 @@ def add_audio(results: Path, record: Record) -> None:
         folder.mkdir(parents=True)
         for number in range(2):
             soundfile.write(folder / f"clip_{number:03d}.flac", 0.1 * np.sin(np.arange(16_000) * 0.1), 16_000)
-    record.files = {"audio": f"cells/{record.cell['id']}/audio"}
+    record.files |= {"audio": f"cells/{record.cell['id']}/audio"}
     RecordStore(results).write(record)
 
 
@@ -75,6 +88,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     failed = {"phase": "align", "type": "RuntimeError", "message": "diverged"}
     write(results, "broken", 0.1, status="failed", metrics=[], verdict={}, error=failed)
     write(results, "net", 0.2, dataset="beta")
+    write(results, "twin", 0.3)  # segment by segment like the hostile one
     (results / "records" / "torn.json").write_text("{")
     return build([results], tmp_path_factory.mktemp("out") / "board").index.parent
 
@@ -125,7 +139,7 @@ def download(page: Any, kind: str) -> str:
 
 def test_the_best_comes_first_and_a_failed_cell_last(tab, folder):
     open_board(tab, folder)
-    assert names(tab) == ["ridge", "net", HOSTILE, "dull", "broken"]
+    assert names(tab) == ["ridge", "net", HOSTILE, "twin", "dull", "broken"]
     assert "FAILED in align: RuntimeError: diverged" in tab.locator(".tabulator-row").last.inner_text()
 
 
@@ -145,10 +159,10 @@ def test_filters_hide_rows_and_the_address_brings_the_view_back(tab, folder):
     tab.uncheck("#show-baseline")
     tab.uncheck("#show-failed")
     tab.uncheck("#show-none")
-    assert names(tab) == ["net", HOSTILE]
+    assert names(tab) == ["net", HOSTILE, "twin"]
     tab.fill("#find", "net")
     assert names(tab) == ["net"]
-    assert tab.inner_text("#count") == "1 of 5 rows"
+    assert tab.inner_text("#count") == "1 of 6 rows"
     address = "#" + tab.url.partition("#")[2]
     tab.goto("about:blank")
     open_board(tab, folder, address)
@@ -225,17 +239,50 @@ def test_csv_holds_the_rows_as_shown_with_numbers_as_numbers(tab, folder):
     open_board(tab, folder)
     tab.uncheck("#show-baseline")
     table = list(csv.DictReader(io.StringIO(download(tab, "csv"))))
-    assert [row["encoder"] for row in table] == ["net", HOSTILE, "dull", "broken"]
+    assert [row["encoder"] for row in table] == ["net", HOSTILE, "twin", "dull", "broken"]
     assert float(table[0]["top-1"]) == pytest.approx(0.51)
     assert float(table[0]["top-1 seed SD"]) == pytest.approx(0.01)
-    assert table[2]["retrieval"] == "not distinguishable from no signal"
+    assert table[3]["retrieval"] == "not distinguishable from no signal"
+
+
+def test_sorted_by_rank_ties_stand_together_between_lines(tab, folder):
+    open_board(tab, folder)
+    tab.locator('.tabulator-col[tabulator-field="r0"]').click()
+    ranks = tab.locator('.tabulator-cell[tabulator-field="r0"]').all_inner_texts()
+    assert names(tab) == ["net", HOSTILE, "twin", "dull", "ridge", "broken"]
+    assert ranks == ["1–1 of 4 A", "2–3 of 4 B", "2–3 of 4 B", "4–4 of 4 C", "baseline", "–"]
+    lines = tab.locator(".tabulator-row").evaluate_all("rows => rows.map(r => r.classList.contains('tie-start'))")
+    assert lines == [False, True, False, True, True, False]
+    assert tab.locator(".rank").nth(2).get_attribute("title") == f"cannot be told from the best of: {HOSTILE}, twin"
+    tab.locator('.tabulator-col[tabulator-field="m0"]').click()
+    assert tab.locator(".tie-start").count() == 0
+
+
+def test_exports_hold_rank_intervals_and_ties(tab, folder):
+    open_board(tab, folder)
+    first, *_ = [row for row in csv.DictReader(io.StringIO(download(tab, "csv"))) if row["encoder"] == "twin"]
+    found = {name: first[f"rank, top-1 {name}"] for name in ("low", "high", "of", "tie")}
+    assert found == {"low": "2", "high": "3", "of": "4", "tie": "B"}
+    rows = {row["encoder"]: row for row in json.loads(download(tab, "json"))}
+    assert rows["net"]["rank, top-1 high"] == 1 and rows["ridge"]["rank, top-1 low"] is None
+    assert rows["ridge"]["rank, top-1 says"] == "baseline"
+    assert "| 2–3 of 4, B |" in download(tab, "markdown")
+    assert "2--3 of 4, B" in download(tab, "latex")
+
+
+def test_effects_over_data_sets_stand_below_the_tab_of_all(tab, folder):
+    open_board(tab, folder)
+    assert not tab.locator("#over").is_visible()
+    tab.click("#tab-all")
+    assert "alpha +0.490" in tab.inner_text("#over tbody tr")
+    assert "beta +0.180" in tab.inner_text("#over tbody tr")
 
 
 def test_latex_and_markdown_escape_what_would_break_the_table(tab, folder):
     open_board(tab, folder)
     latex, markdown = download(tab, "latex"), download(tab, "markdown")
     assert r"$<$/script$>$" in latex
-    assert latex.count(r"\\") == 6  # one head, five rows
+    assert latex.count(r"\\") == 7  # one head, six rows
     assert "<img" not in markdown
     bars = {line.replace("\\|", "").count("|") for line in markdown.splitlines()}
     assert len(bars) == 1
@@ -280,9 +327,18 @@ def test_on_a_phone_nothing_is_wider_than_the_screen_and_a_row_unfolds(phone, fo
         phone.goto((folder / page).as_uri())
         assert phone.evaluate("document.documentElement.scrollWidth") <= 390, page
     open_board(phone, folder)
-    assert phone.locator('.tabulator-cell[tabulator-field="m0"]:visible').count() == 5
+    assert phone.locator('.tabulator-cell[tabulator-field="m0"]:visible').count() == 6
     phone.locator(".tabulator-responsive-collapse-toggle").first.click()
     assert "minutes" in phone.locator(".folded:visible").inner_text()
+    assert "rank, top-1" in phone.locator(".folded:visible").inner_text()
+
+
+def test_on_a_phone_the_tab_of_all_data_sets_names_them_below_the_encoders(phone, folder):
+    open_board(phone, folder, "#data=all")
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    table = phone.locator("#table .tabulator-tableholder")
+    assert table.evaluate("element => element.scrollWidth - element.clientWidth") <= 0
+    assert phone.locator(".name small").all_inner_texts().count("beta") == 1
 
 
 def test_without_scripts_the_page_still_answers_and_leads_on(browser, folder):

@@ -110,6 +110,7 @@ def verb() -> Callable[..., int]:
     def call(configure: Callable[..., None], run: Callable[..., int], *arguments: str) -> int:
         parser = argparse.ArgumentParser()
         configure(parser)
+        parser.set_defaults(format="table")  # as the verb itself does
         return run(parser.parse_args(arguments))
 
     return call

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from eeg2speech_bench.core.errors import DataError, StorageError, UnknownNameErr
 from eeg2speech_bench.core.records import RecordStore, read_record
 from eeg2speech_bench.leaderboard.comparison import choose, configure_compare, picture, run_compare
 from eeg2speech_bench.leaderboard.pairing import Difference, compare, paired_p
+from eeg2speech_bench.leaderboard.pooled import Effect, pool, standard_error
 
 N_LISTENERS, N_WINDOWS = 8, 20
 LISTENER, WINDOW = (a.ravel() for a in np.indices((N_LISTENERS, N_WINDOWS)))
@@ -199,3 +201,61 @@ def test_two_configurations_of_one_encoder_have_no_mean(write, spoil, verb_compa
     write("b", BASE)
     with pytest.raises(UsageError, match=r"'a' names runs that differ in more than the seed: got a__.*Type one of"):
         verb_compare("a", "b")
+
+
+@pytest.fixture
+def two_data_sets(write, spoil):
+    """A is 0.3 better than B on one data set and 0.1 on the other, with the same spread over listeners."""
+
+    def write_both() -> None:
+        spread = 0.02 * np.where(LISTENER % 2, 1, -1)
+        for seed, (name, gain) in enumerate((("one", 0.3), ("two", 0.1))):
+            spoil(write("a", 0.4 * BASE + 0.2 + gain + spread, seed=seed), "cell.dataset", name)
+            spoil(write("b", 0.4 * BASE + 0.2, seed=seed), "cell.dataset", name)
+
+    return write_both
+
+
+def test_over_two_data_sets_the_differences_are_pooled(two_data_sets, verb_compare, capsys) -> None:
+    two_data_sets()
+    assert verb_compare("a", "b", "--format", "csv") == 0
+    tables = [list(csv.reader(part.splitlines())) for part in capsys.readouterr().out.split("\n\n") if part]
+    (head, row) = tables[-1]
+    assert head == ["metric", "one", "two", "pooled A - B [95 %]", "next data set [95 %]", "tau", "I2", "Q (df)"]
+    assert [row[1][:6], row[2][:6], row[3][:6]] == ["+0.300", "+0.100", "+0.200"]
+    # equal errors e: Q = 0.02 / e^2, tau2 = 0.02 - e^2, I2 = 1 - e^2 / 0.02
+    error = (float(row[1][16:22]) - float(row[1][8:14])) / 3.92
+    assert float(row[5]) == pytest.approx((0.02 - error**2) ** 0.5, abs=1e-3)
+    assert row[6] == f"{100 - 100 * error**2 / 0.02:.0f} %"
+    assert row[4] == "-"  # two data sets say nothing of a third
+
+
+def test_one_data_set_is_not_pooled(write, verb_compare, capsys) -> None:
+    write("a", 0.5 * BASE + 0.3)
+    write("b", 0.5 * BASE)
+    verb_compare("a", "b")
+    assert "over data sets" not in capsys.readouterr().out
+
+
+def test_pools_of_other_sizes_are_named_where_differences_are_pooled(
+    two_data_sets, verb_compare, spoil, tmp_path, capsys
+) -> None:
+    two_data_sets()
+    for path in tmp_path.glob("records/*seed1*.json"):
+        spoil(path, "metrics.0.n_pool", 40)
+    verb_compare("a", "b")
+    assert "top-1: the data sets have pools of 10, 40 candidates." in capsys.readouterr().out
+
+
+def test_a_data_set_with_two_splits_is_not_two_data_sets() -> None:
+    twice = [Effect("one", 0.1, 0.1), Effect("two", 0.1, 0.1), Effect("one", 0.3, 0.1)]
+    assert pool(twice) == "tested in two ways on one"
+
+
+def test_differences_without_sampling_error_are_not_pooled() -> None:
+    assert "finite errors above 0" in pool([Effect("one", 0.1, 0.0), Effect("two", 0.2, 0.0)])
+
+
+def test_a_bootstrap_interval_has_the_error_that_a_normal_one_would_have() -> None:
+    assert standard_error(-1.959964, 1.959964) == pytest.approx(1, rel=1e-6)
+    assert standard_error(0.0, 2 * 1.644854, 0.9) == pytest.approx(1, rel=1e-6)

@@ -83,6 +83,33 @@ def write_audio(results: Path, record: Record) -> None:
     RecordStore(results).write(record)
 
 
+def write_segments(results: Path, record: Record, mean: float) -> None:
+    """Add per-segment values of top-1 for eight listeners and ten blocks, spread around a mean."""
+    listener, block = (a.ravel() for a in np.indices((8, 10)))
+    columns = {"metric": "top1", "condition": "eeg", "subject": listener.astype(str), "recording": listener}
+    values = mean + 0.01 * np.random.default_rng(int(100 * mean)).standard_normal(80)
+    columns |= {"stimulus": 0, "start_s": block * 15.0, "block": block, "value": values}
+    folder = RecordStore(results).cell_folder(record.cell["id"])
+    folder.mkdir(parents=True)
+    pd.DataFrame(columns).to_parquet(folder / "segments.parquet")
+    record.files = {"segments": f"cells/{record.cell['id']}/segments.parquet"}
+    RecordStore(results).write(record)
+
+
+def only_page(out: Path, name: str = "") -> str:
+    """Return the page of the one row whose file name begins so."""
+    (page,) = (out / "rows").glob(f"{name}*.html")
+    return page.read_text()
+
+
+def table_after(page: str, heading: str) -> list[list[str]]:
+    """Return the cells of the first table after a heading, as text."""
+    table = page.split(f">{heading}<", 1)[1].split("<table", 1)[1].split("</table>", 1)[0]
+    rows = re.findall(r"<tr.*?</tr>", table, flags=re.DOTALL)
+    cells = [re.findall(r"<t[hd].*?</t[hd]>", row, flags=re.DOTALL) for row in rows]
+    return [[" ".join(re.sub("<.*?>", " ", cell).split()) for cell in row] for row in cells]
+
+
 def board(out: Path) -> dict[str, Any]:
     return json.loads((out / "board.json").read_text())
 
@@ -115,8 +142,7 @@ def test_what_noise_also_reaches_is_named_in_the_records_words_everywhere(tmp_pa
     out = build([tmp_path], tmp_path / "out").index.parent
     assert board(out)["rows"][0]["v0"] == "not distinguishable from no signal"
     assert "None: the highest top-1 is 0.500" in (out / "index.html").read_text()
-    (page,) = (out / "rows").glob("*.html")
-    assert "not distinguishable from no signal" in page.read_text()
+    assert "not distinguishable from no signal" in only_page(out)
 
 
 def test_seeds_that_disagree_are_counted(tmp_path):
@@ -133,9 +159,8 @@ def test_a_failed_cell_is_a_row_with_phase_reason_and_traceback(tmp_path):
     out = build([tmp_path], tmp_path / "out").index.parent
     (row,) = board(out)["rows"]
     assert row["err"] == "FAILED in align: RuntimeError: diverged <b>"
-    (page,) = (out / "rows").glob("*.html")
-    assert "line one\nline two" in page.read_text()
-    assert "diverged &lt;b&gt;" in page.read_text()
+    assert "line one\nline two" in only_page(out)
+    assert "diverged &lt;b&gt;" in only_page(out)
 
 
 def test_a_seed_that_failed_before_its_split_joins_the_row_of_the_others(tmp_path):
@@ -153,6 +178,121 @@ def test_a_ceiling_is_marked_and_does_not_lead(tmp_path):
     out = build([tmp_path], tmp_path / "out").index.parent
     assert {row["e"]: row["k"] for row in board(out)["rows"]} == {"net": "", "oracle": "ceiling", "ridge": "baseline"}
     assert re.search(r'class="big"><a href="rows/ridge', (out / "index.html").read_text())
+
+
+def test_every_row_has_its_rank_interval_and_tie_group_or_what_it_is_instead(tmp_path):
+    for name, mean in (("one", 0.5), ("two", 0.5), ("three", 0.1)):
+        for seed in range(2):
+            write_segments(tmp_path, write(tmp_path, name, mean, seed=seed), mean + 0.001 * seed)
+    write(tmp_path, "bare", 0.2)
+    write(tmp_path, "ridge", 0.4, encoder={"name": "ridge", "baseline": True})
+    build([tmp_path], tmp_path / "out")
+    rows = {row["e"]: row for row in board(tmp_path / "out")["rows"]}
+    assert {name: row.get("q0") for name, row in rows.items()} == {
+        "one": [1, 2, 3, "A", 0, ""], "two": [1, 2, 3, "A", 0, ""], "three": [3, 3, 3, "B", 0, ""],
+        "bare": "Cell 'bare__data__quick__seed0' has no per-segment values here", "ridge": None,
+    }  # fmt: skip
+    # sorted by it, ties stay together
+    assert sorted([rows["one"]["r0"], rows["two"]["r0"]]) == [0, 1] and rows["three"]["r0"] == 2
+    assert "r0" not in rows["bare"]
+    said = " ".join((tmp_path / "out" / "index.html").read_text().split())
+    assert re.search(r'Rank 1–2 of 3 encoders; tie A with <a href="rows/(one|two)', said)
+
+
+def test_methods_on_several_data_sets_have_a_pooled_effect_with_its_heterogeneity(tmp_path):
+    for number, (dataset, top1) in enumerate((("a", 0.5), ("b", 0.3), ("c", 0.1))):
+        made = write(tmp_path, "net", top1, seed=number)
+        made.cell["dataset"] = dataset
+        RecordStore(tmp_path).write(made)
+    out = build([tmp_path], tmp_path / "out").index.parent
+    table = table_after((out / "index.html").read_text(), "top-1: EEG above its best control")
+    # differences 0.48, 0.28 and 0.08. EEG and control have bounds 0.1 below (0.02 for the control) and 0.1 above, so
+    # errors are sqrt(0.2^2 + 0.12^2) / 3.92 = 0.0595, thrice: mean 0.28, tau2 = 0.04 - 0.0595^2 = 0.0365,
+    # I2 = 1 - 0.00354 / 0.04; Hartung-Knapp with t(2) = 4.3027: 4.3027 x sqrt(0.04 / 3) = 0.497
+    assert table[1][:4] == ["net quick, mel", "+0.280 -0.217 to +0.777", "0.191", "91 %"]
+    assert table[1][4].startswith("a +0.480 ± 0.060 b +0.280")
+
+
+def test_one_data_set_has_no_section_over_data_sets(tmp_path):
+    write(tmp_path)
+    assert "Over data sets" not in build([tmp_path], tmp_path / "out").index.read_text()
+
+
+def test_over_data_sets_retrieval_is_compared_in_pools_of_one_size(tmp_path):
+    for number, dataset in enumerate(("a", "b")):
+        made = write(tmp_path, "net", seed=number)
+        made.cell["dataset"] = dataset
+        made.metrics += [metric("top1_of_50", c, v) for c, v in (("eeg", 0.7), ("shuffle", 0.02))]
+        RecordStore(tmp_path).write(made)
+    index = build([tmp_path], tmp_path / "out").index.read_text()
+    assert table_after(index, "top1_of_50: EEG above its best control")[1][1].startswith("+0.680")
+
+
+def test_other_pools_are_a_table_with_chance_and_hardest_control(tmp_path):
+    made = write(tmp_path)
+    of_50 = {"pool": "fifty", "n_pool": 50, "chance_band": [0.0, 0.06], "chance_uniform": 0.01}
+    made.metrics += [metric("top1_of_50", c, v) | of_50 for c, v in (("eeg", 0.7), ("shift", 0.1), ("shuffle", 0.05))]
+    made.tests += [{"metric": "top1_of_50", "control": c, "p": p} for c, p in (("shift", 0.002), ("shuffle", 0.03))]
+    RecordStore(tmp_path).write(made)
+    page = only_page(build([tmp_path], tmp_path / "out").index.parent)
+    assert table_after(page, "Other pools of candidates")[1] == [
+        "top1_of_50", "fifty 50 candidates", "0.700 0.600 to 0.800", "0.020 0.000 to 0.060 uniform 0.010",
+        "0.050 EEG of other segments", "p = 0.030",
+    ]  # fmt: skip
+    assert not any("top1_of_50" in head for head in table_after(page, "All scores")[0])
+
+
+def test_metrics_of_sets_are_a_table_of_conditions_with_the_floor(tmp_path):
+    for seed, shift in enumerate((0.0, 2.0)):
+        made = write(tmp_path, seed=seed)
+        common = {"version": 1, "n": 78, "unit": "", "higher_is_better": False}
+        made.sets = [
+            common | {"name": "frechet", "condition": c, "value": v + shift, "floor": 1.5}
+            for c, v in (("eeg", 9.0), ("vocoder", 3.0))
+        ]
+        made.sets.append(common | {"name": "ratio", "condition": "eeg", "value": 0.5, "floor": None})
+        RecordStore(tmp_path).write(made)
+    page = only_page(build([tmp_path], tmp_path / "out").index.parent)
+    assert table_after(page, "All clips at once") == [
+        ["condition", "frechet ↓ 78 clips", "ratio ↓ 78 clips"],
+        ["EEG", "10.000", "0.500"],
+        ["ceiling: vocoder", "4.000", "–"],
+        ["floor: real against other real speech", "1.500", "–"],
+    ]
+
+
+def test_chance_has_its_band_and_the_mean_spectrogram_its_line_in_both_pictures(tmp_path):
+    made = write(tmp_path)
+    for entry in made.metrics:
+        entry |= {"chance_band": [0.0, 0.04], "baseline": 0.25}
+    RecordStore(tmp_path).write(made)
+    page = only_page(build([tmp_path], tmp_path / "out").index.parent)
+    assert page.count("<title>95 % of guesses at every test window once: 0.000 to 0.040</title>") == 1
+    # two listeners with 20 of the 40 segments: P(X <= 2) = 0.9929 for X of 20 guesses at 1 in 50
+    assert page.count("<title>95 % of guessing listeners, 20 segments each: 0.000 to 0.100</title>") == 1
+    assert page.count("<title>mean spectrogram 0.2500</title>") == 1
+    assert table_after(page, "All scores")[-2:] == [
+        ["chance 95 % of guesses", "0.020 0.000 to 0.040"],
+        ["mean spectrogram", "0.250"],
+    ]
+
+
+def test_a_record_without_bands_baselines_and_sets_is_shown_without_them(tmp_path):
+    write(tmp_path)
+    page = only_page(build([tmp_path], tmp_path / "out").index.parent)
+    for absent in ("of guesses at", ">mean spectrogram<", "All clips at once", "Other pools"):
+        assert absent not in page
+
+
+def test_energy_is_a_column_where_every_stage_says_it(tmp_path):
+    common = {"seconds": 1.0, "peak_memory_mb": 1.0}
+    stages = [common | {"name": name, "energy_wh": wh} for name, wh in (("a", 0.5), ("b", 1.25))]
+    write(tmp_path, "read", provenance={"stages": stages})
+    write(tmp_path, "unread", provenance={"stages": [stages[0], stages[1] | {"energy_wh": None}]})
+    out = build([tmp_path], tmp_path / "out").index.parent
+    assert {row["e"]: row["wh"] for row in board(out)["rows"]} == {"read": 1.75, "unread": None}
+    assert "energy, Wh" in [column["title"] for column in board(out)["columns"]]
+    assert "1.8 Wh" in only_page(out, "read")
 
 
 def test_every_record_on_the_board_is_copied_byte_by_byte_and_listed_with_its_hash(tmp_path):
@@ -242,6 +382,9 @@ def test_text_of_a_plugin_is_escaped_on_every_page(tmp_path):
     record.provenance["command"] = HOSTILE
     record.metrics.append(metric(HOSTILE, HOSTILE, 0.3))
     record.metrics[0]["per_subject"] = {HOSTILE: 0.5}
+    record.metrics.append(metric("pooled", "eeg", 0.3) | {"pool": HOSTILE})
+    record.sets = [{"name": HOSTILE, "condition": HOSTILE, "value": 1.0, "n": 1, "unit": HOSTILE, "floor": None}]
+    record.sets[0]["higher_is_better"] = True
     record.skipped = {HOSTILE: HOSTILE}
     write_audio(tmp_path, record)
     report = build([tmp_path], tmp_path / "out")

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.core.records import read_record
-from eeg2speech_bench.leaderboard.ranking import Rank, rank, rank_intervals, tie_groups
+from eeg2speech_bench.core.records import Record, read_record
+from eeg2speech_bench.leaderboard.competition import Competition, identify
+from eeg2speech_bench.leaderboard.ranking import Rank, rank_intervals, tie_groups
+from eeg2speech_bench.leaderboard.standings import Standing, entrant, stand
+
+COMPETITION = Competition("data", "quick", "5c", "mel", "", "")
 
 LISTENER, WINDOW = (a.ravel() for a in np.indices((8, 40)))
 BLOCK = WINDOW // 5
@@ -52,52 +58,154 @@ def test_a_listener_weighs_the_same_however_many_segments_were_kept() -> None:
     assert rank_intervals(values, LISTENER[keep], BLOCK[keep], seed=0)[0].tolist() == [1, 1]
 
 
-def segments(place, metric: str, values: np.ndarray) -> None:
-    columns = {"metric": metric, "condition": "eeg", "subject": LISTENER.astype(str), "recording": LISTENER}
-    columns |= {"stimulus": 0, "start_s": WINDOW * 2.88, "block": BLOCK, "value": values}
-    pd.DataFrame(columns).to_parquet(place)
+def segments(place: Path, **metrics: np.ndarray) -> None:
+    columns = {"condition": "eeg", "subject": LISTENER.astype(str), "recording": LISTENER, "stimulus": 0}
+    columns |= {"start_s": WINDOW * 2.88, "block": BLOCK}
+    pd.concat([pd.DataFrame({"metric": n, "value": v, **columns}) for n, v in metrics.items()]).to_parquet(place)
 
 
 @pytest.fixture
 def board(tmp_path, cell):
-    """Write cells of named encoders and return them as ``rank`` takes them."""
+    """Write cells of named encoders with these means and return their records by path."""
 
-    def write(metric: str, **means: float):
-        found = []
+    def write(metric: str = "top1", seed: int = 0, **means: float) -> dict[Path, Record]:
+        found = {}
         for i, (name, mean) in enumerate(means.items()):
-            path = cell(tmp_path, name)
-            segments(tmp_path / "cells" / path.stem / "segments.parquet", metric, noise(i, 1)[:, 0] * 0.1 + mean)
-            found.append((path, read_record(path)))
+            path = cell(tmp_path, name, seed=seed)
+            values = noise(i + 10 * seed, 1)[:, 0] * 0.1 + mean
+            segments(tmp_path / "cells" / path.stem / "segments.parquet", **{metric: values})
+            found[path] = read_record(path)
+            found[path].verdict = {metric: {}}
         return found
 
     return write
 
 
-def test_ranks_go_by_label_best_first(board) -> None:
-    assert rank(board("top1", low=0.0, high=1.0), "top1") == {"high": Rank(1, 1, 1), "low": Rank(2, 2, 2)}
+def stood(records: dict[Path, Record], metric: str = "top1") -> dict[str, Standing]:
+    """Return where encoders stand, by name; all cells of an encoder must stand alike."""
+    entrants = [entrant(path, record, identify(record)) for path, record in records.items()]
+    found = stand(cell for cell in entrants if cell is not None)
+    by_name: dict[str, Standing] = {}
+    for record in records.values():
+        standing = found.get((record.cell["id"], metric))
+        if standing is not None:
+            assert by_name.setdefault(record.cell["encoder"], standing) == standing
+    return by_name
+
+
+def test_encoders_are_ranked_by_name_with_their_number(board) -> None:
+    found = stood(board(low=0.0, high=1.0))
+    assert {name: standing.rank for name, standing in found.items()} == {
+        "high": Rank(1, 1, 1, 2, 8), "low": Rank(2, 2, 2, 2, 8)
+    }  # fmt: skip
+    assert found["low"].text == "2-2 of 2, B"
 
 
 def test_a_metric_in_which_small_is_good_ranks_the_smallest_first(board) -> None:
-    assert list(rank(board("median_rank", low=0.0, high=1.0), "median_rank")) == ["low", "high"]
+    found = stood(board("median_rank", low=0.0, high=1.0), "median_rank")
+    assert found["low"].text == "1-1 of 2, A"
 
 
-def test_baselines_and_ceilings_have_no_rank(board) -> None:
-    cells = board("top1", net=0.5, floor=0.0, top=1.0)
-    cells[1][1].encoder["baseline"] = True
-    cells[2][1].encoder["ceiling"] = True
-    assert rank(cells, "top1") == {"net": Rank(1, 1, 1)}
-    assert rank(cells[1:], "top1") == {}
+def test_seeds_of_an_encoder_are_one_competitor(board) -> None:
+    # by seed 0 alone A would lead, the mean of both seeds says B
+    records = board(a=1.0, b=0.9) | board(seed=1, a=0.0, b=0.9)
+    assert {name: standing.text for name, standing in stood(records).items()} == {
+        "a": "2-2 of 2, B", "b": "1-1 of 2, A"
+    }  # fmt: skip
 
 
-def test_cells_of_two_splits_have_no_common_rank(board) -> None:
-    cells = board("top1", a=0.5, b=0.0)
-    cells[1][1].split["hash"] = "0" * 64
-    with pytest.raises(DataError, match=r"one data set, preset and split.*simulated quick 000000"):
-        rank(cells, "top1")
+def test_baselines_and_ceilings_do_not_compete(board) -> None:
+    records = board(net=0.5, floor=0.0, top=1.0)
+    _, floor, top = records.values()
+    floor.encoder["baseline"] = top.encoder["ceiling"] = True
+    assert {name: standing.text for name, standing in stood(records).items()} == {"net": "alone"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: record.split.update(hash="0" * 64),
+        lambda record: record.cell.update(dataset="other"),
+        lambda record: record.target.update(name="mel2"),
+        lambda record: record.config.update(alignment={"batch_size": 9}),
+        lambda record: record.config.update(sampling={"n_steps": 9}),
+        lambda record: record.metric("top1").update(n_pool=50),
+        lambda record: record.metric("top1").update(version=2),
+    ],
+)
+def test_encoders_on_unequal_terms_have_no_common_rank(board, change) -> None:
+    records = board(a=0.5, b=0.0)
+    change(list(records.values())[1])
+    assert {standing.text for standing in stood(records).values()} == {"alone"}
+
+
+def test_optimisers_of_their_own_are_equal_terms(board) -> None:
+    records = board(a=0.5, b=0.0)
+    list(records.values())[1].config["alignment"] = {"learning_rate": 0.1}
+    assert stood(records)["a"].text == "1-1 of 2, A"
+
+
+def test_an_encoder_without_segments_is_left_out_with_the_reason(board, tmp_path) -> None:
+    records = board(a=0.5, b=0.0, c=1.0)
+    missing = next(path for path, record in records.items() if record.cell["encoder"] == "c")
+    (tmp_path / "cells" / missing.stem / "segments.parquet").unlink()
+    found = stood(records)
+    assert found["a"].text == "1-1 of 2, A"
+    assert found["c"].text == "not ranked"
+    assert found["c"].reason == f"Cell '{missing.stem}' has no per-segment values here"
+
+
+def write_text(table: pd.DataFrame, place: Path) -> None:
+    place.write_text("no parquet")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (write_text, "Segments of cell '.*' cannot be read"),
+        (lambda t, place: t.drop(columns="block").to_parquet(place), "Segments of cell '.*' cannot be read"),
+        (lambda t, place: t.assign(value="much").to_parquet(place), "Segments of cell '.*' cannot be read"),
+        (lambda t, place: t.assign(value=np.inf).to_parquet(place), "has values that are not finite"),
+        (lambda t, place: pd.concat([t, t]).to_parquet(place), "has a segment twice"),
+    ],
+)
+def test_segments_that_cannot_be_used_cost_their_own_encoder_alone(board, tmp_path, spoil, reason) -> None:
+    records = board(a=0.5, b=0.0, c=1.0)
+    bad = next(path for path, record in records.items() if record.cell["encoder"] == "c")
+    place = tmp_path / "cells" / bad.stem / "segments.parquet"
+    spoil(pd.read_parquet(place), place)
+    found = stood(records)
+    assert found["a"].text == "1-1 of 2, A"
+    assert re.search(reason, found["c"].reason)
+
+
+def test_segments_are_read_at_the_cells_own_place_only(board) -> None:
+    records = board(a=0.5, b=0.0)
+    next(iter(records.values())).files["segments"] = "cells/../elsewhere/segments.parquet"
+    assert stood(records)["a"].reason.endswith("has no per-segment values here")
 
 
 def test_encoders_without_a_common_segment_have_no_rank(board, tmp_path) -> None:
-    cells = board("top1", a=0.5, b=0.0)
-    segments(tmp_path / "cells" / cells[1][0].stem / "segments.parquet", "mrr", noise(0, 1)[:, 0])
-    with pytest.raises(DataError, match="No segment with 'top1' is common to the encoders: got a, b"):
-        rank(cells, "top1")
+    records = board(a=0.5, b=0.0)
+    segments(tmp_path / "cells" / next(iter(records)).stem / "segments.parquet", mrr=noise(0, 1)[:, 0])
+    assert stood(records)["b"].reason == "No segment with 'top1' is common to the encoders"
+
+
+def test_a_seed_that_was_scored_otherwise_costs_the_rank(board) -> None:
+    records = board(a=0.5, b=0.0) | board(seed=1, a=0.5)
+    list(records.values())[2].metric("top1")["version"] = 2
+    found = stood(records)
+    assert found["a"].reason == "Its seeds were not measured alike in 'top1'"
+    assert found["b"].text == "alone"
+
+
+def test_ties_for_lack_of_units_are_said_to_be_so() -> None:
+    # 2 of 2^5 flips, times two rivals, is 0.125; of 8 units 0.0156
+    assert Rank(1, 1, 1, 3, 5).blind and not Rank(1, 1, 1, 3, 8).blind
+    limit = Standing(COMPETITION, Rank(1, 1, 1, 3, 5)).limit
+    assert limit == "5 listeners or blocks of audio are too few to tell 3 encoders apart"
+    assert Standing(COMPETITION, Rank(1, 1, 1, 3, 8)).limit == ""
+
+
+def test_tie_groups_are_letters() -> None:
+    assert [Rank(1, 1, group, 9, 9).tie for group in (1, 26, 27, 53)] == ["A", "Z", "AA", "BA"]

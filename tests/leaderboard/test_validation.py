@@ -273,6 +273,16 @@ def test_code_beside_the_records_is_named_and_not_opened(path, tmp_path):
     assert [refusal.path.name for refusal in foreign_files(tmp_path)] == ["evil.py"]
 
 
+def test_pictures_of_a_run_are_neither_foreign_nor_asked_for(path, tmp_path, spoil, validate):
+    own = f"cells/{path.stem}/report"
+    spoil(path, "files.report", own)
+    assert validate_record(path).files["report"] == own
+    (tmp_path / own).mkdir()
+    (tmp_path / own / "mels.png").write_bytes(b"")
+    (tmp_path / own / "evil.py").write_text("")
+    assert [refusal.path.name for refusal in foreign_files(tmp_path)] == ["evil.py"]
+
+
 def test_the_verb_prints_a_line_per_refused_file_and_fails(tmp_path, cell, validate, capsys):
     cell(tmp_path, "a")
     (tmp_path / "records" / "bad\x1b[2J.json").write_text("{")
