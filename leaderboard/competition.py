@@ -10,6 +10,9 @@ from eeg2speech_bench.core.records import Record
 
 #: sections of the configuration that are the terms of a competition; the encoder and its optimiser are what competes
 _TERMS = ("data", "target", "autoencoder", "denoiser", "diffusion", "sampling", "vocoder")
+#: keys of section ``scores`` that choose what is measured and change no number: a run of retrieval alone is one more
+#: seed of the run that also generates
+_MEASURED = ("which", "extended")
 #: keys of section ``alignment`` that say how much training an encoder may have
 _BUDGET = ("max_epochs", "steps_per_epoch", "batch_size", "n_trials")
 
@@ -47,7 +50,7 @@ class Identity(NamedTuple):
     Attributes
     ----------
     config : str
-        Of the whole configuration.
+        Of the configuration, but for what chooses which metrics are measured.
     method : str
         Cells that share it differ in data set or seed alone.
     run : str
@@ -63,7 +66,8 @@ class Identity(NamedTuple):
 
 def identify(record: Record) -> Identity:
     """Return what a cell is."""
-    cell, encoder, config = record.cell, record.encoder, digest(record.config)
+    scores = {name: value for name, value in record.config.get("scores", {}).items() if name not in _MEASURED}
+    cell, encoder, config = record.cell, record.encoder, digest({**record.config, "scores": scores})
     named = [str(cell[name]) for name in ("encoder", "preset")]
     source = [str(encoder.get(name)) for name in ("distribution", "version", "source_hash")]
     method = digest([*named, str(record.target.get("name")), config, *source])

@@ -3,7 +3,7 @@
 Usage: ``python benchmarks/speed/board.py FOLDER [--encoders 50] [--datasets 20] [--seeds 10] [--segments]``. Records
 are invented, but valid and as large as real ones: the metrics of preset quick under every condition for eight
 listeners. FOLDER keeps them for the next time. ``--segments`` also invents their per-segment values (0.4 GB for ten
-thousand records), without which no encoder is ranked. The board is built twice: into no folder, and again into that one.
+thousand records), without which no encoder is ranked. The board is built twice, the second time over the first.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ HEARD_LABELS = {"reference": "true speech", **CONDITION_LABELS}
 
 def render_row(row: Row, records: Sequence[Record]) -> str:
     """Return the page of a row; ``records`` are those of its cells, in their order."""
-    done = [record for record in records if record.status == "done"]
+    done = [record for cell, record in zip(row.cells, records, strict=True) if cell in row.done]
     every = mean_entries(done)
     entries = {name: found for name, found in every.items() if not next(iter(found.values())).get("pool")}
     return render(
@@ -36,7 +36,7 @@ def render_row(row: Row, records: Sequence[Record]) -> str:
         row=row,
         records=dict(zip((cell.name for cell in row.cells), records, strict=True)),
         record=records[row.cells.index(row.first)],
-        skipped={stage: why for record in records for stage, why in record.skipped.items()},
+        skipped={what: why for what, why in records[0].skipped.items() if all(what in r.skipped for r in records)},
         label=label,
         condition_labels=CONDITION_LABELS,
         headlines=[name for name in entries if row.mean(name) and row.state(name)],

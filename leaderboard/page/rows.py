@@ -66,8 +66,10 @@ class Row:
 
     @cached_property
     def done(self) -> list[Cell]:
-        """Cells with scores."""
-        return [cell for cell in self.cells if cell.status == "done"]
+        """Cells with scores, one per seed: of one that was run for retrieval alone and as a whole, the whole."""
+        done = sorted((cell for cell in self.cells if cell.status == "done"), key=lambda cell: len(cell.scores))
+        by_seed = {cell.seed: cell for cell in done}
+        return [cell for cell in self.cells if by_seed.get(cell.seed) is cell]
 
     @cached_property
     def name(self) -> str:

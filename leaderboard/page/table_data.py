@@ -140,9 +140,8 @@ def _cell(cell: Cell, metrics: Sequence[str], headlines: Sequence[str]) -> list[
 
 
 def _seeds(row: Row) -> str:
-    if len(row.done) == len(row.cells):
-        return str(len(row.cells))
-    return f"{len(row.done)} of {len(row.cells)}"
+    seeds = {cell.seed for cell in row.cells}
+    return str(len(seeds)) if len(row.done) == len(seeds) else f"{len(row.done)} of {len(seeds)}"
 
 
 def _beside(mean: Mean) -> list[Any]:

@@ -84,6 +84,8 @@ def test_segments_and_audio_lie_beside_the_record(bench, record):
     assert len(clips) == 6
     samples, rate = soundfile.read(clips[0])
     assert (len(samples), rate) == (46080, 16000)
+    pictures = {path.name for path in (results / record.files["report"]).iterdir()}
+    assert pictures == {"mels.png", "retrieval.png", "subjects.png", "learning.png"}
 
 
 def test_a_second_encoder_reuses_what_belongs_to_the_data_set(bench, finished):

@@ -137,6 +137,20 @@ def test_cells_of_unlike_configuration_or_split_never_share_a_mean(tmp_path):
     assert all("·" in row["p"] for row in board(tmp_path / "out")["rows"][:2])
 
 
+def test_a_run_of_retrieval_alone_is_one_more_seed_of_the_whole_run_and_counts_once(tmp_path):
+    whole = write(tmp_path, top1=0.4, seed=0)
+    whole.metrics += [metric("identification", c, v) for c, v in zip(CONDITIONS, (0.3, 0.02, 1.0), strict=True)]
+    RecordStore(tmp_path).write(whole)
+    for seed in (0, 1):
+        cell = {**whole.cell, "id": f"net__retrieval__seed{seed}", "seed": seed}
+        alone = {"preset": "quick", "scores": {"which": "retrieval"}}
+        write(tmp_path, top1=0.4 + 0.2 * seed, seed=seed, cell=cell, config=alone)
+    build([tmp_path], tmp_path / "out")
+    (row,) = board(tmp_path / "out")["rows"]
+    assert row["m0"] == pytest.approx(0.5)  # of 0.4 and 0.6; 0.467 if seed 0 counted twice
+    assert row["m1"] == pytest.approx(0.3)
+
+
 def test_what_noise_also_reaches_is_named_in_the_records_words_everywhere(tmp_path):
     write(tmp_path, real=False)
     out = build([tmp_path], tmp_path / "out").index.parent
