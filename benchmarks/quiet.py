@@ -8,13 +8,12 @@ import warnings
 
 
 def silence_libraries() -> None:
-    """Silence notices of Lightning, MNE and the hub that do not change a number.
+    """Silence notices of MNE, matplotlib and the hub that do not change a number.
 
     Errors and our own messages pass; a warning that would change a number is an error in this project.
     """
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("MNE_LOGGING_LEVEL", "ERROR")
-    for name in ("lightning", "lightning.pytorch", "lightning.fabric", "lightning_utilities", "matplotlib"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     for module in ("lightning", "mne", "mne_bids", "diffusers", "torch"):
         warnings.filterwarnings("ignore", module=rf"{module}(\..*)?")

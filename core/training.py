@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import signal
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -11,6 +12,10 @@ import lightning as L
 import torch
 
 from eeg2speech_bench.core.errors import ContractError
+
+# Lightning sets its loggers to INFO when it is imported, so they are silenced here and not before
+for _name in ("lightning", "lightning.pytorch", "lightning.fabric", "lightning_utilities"):
+    logging.getLogger(_name).setLevel(logging.ERROR)
 
 
 class KeepBest(L.Callback):

@@ -63,7 +63,6 @@ def _retrieval_in_pools() -> list[MetricSpec]:
             two_way,
             "share of the other windows of the recording that the true one beats",
             pool="same-recording",
-            version=2,  # 1: all test windows, whatever the listener heard
         ),
         MetricSpec(
             "match_mismatch_matched",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import lightning as L
 import pytest
 import torch
@@ -52,3 +55,13 @@ def test_progress_reaches_the_end_and_tells_what_was_logged():
     train(Toy([0.1, 0.2]), [TrainingProgress(lambda note, share: told.append((note, share)), 2)], 2)
     assert [share for _, share in told] == [0.5, 1.0]
     assert "score 0.100" in told[1][0]
+
+
+def test_lightning_says_nothing_when_it_is_imported_late():
+    script = (
+        "import lightning as L, torch\n"
+        "from eeg2speech_bench.core.training import make_trainer\n"
+        "make_trainer('cpu', 'bfloat16', [], max_epochs=1)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout + done.stderr == ""
