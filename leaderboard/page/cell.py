@@ -174,7 +174,7 @@ def _total_energy(stages: list[dict[str, Any]]) -> float | None:
 def _scores(record: Record) -> dict[str, Score]:
     by_condition: dict[str, dict[str, dict[str, Any]]] = {}
     for entry in record.metrics:
-        if not all(math.isfinite(entry[name]) for name in ("value", "low", "high")):
+        if not (math.isfinite(entry["value"]) and math.isfinite(entry["low"]) and math.isfinite(entry["high"])):
             raise DataError(f"Metric '{entry['name']}' is not a finite number", got=entry["value"])
         by_condition.setdefault(str(entry["name"]), {})[entry["condition"]] = entry
     return {name: _score(found) for name, found in by_condition.items() if "eeg" in found}

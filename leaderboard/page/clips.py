@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -86,10 +87,13 @@ def inside(results: Path, name: str) -> Path:
         If it leads elsewhere, by ``..``, as an absolute path or by a link.
     """
     path = (results / name).resolve()
-    if Path(name).is_absolute() or not path.is_relative_to(results.resolve()):
+    if Path(name).is_absolute() or not path.is_relative_to(_resolved(results)):
         then = "The record was not used; ask whoever made it."
         raise DataError("A record names a file outside its results folder", got=repr(name), then=then)
     return path
+
+
+_resolved = lru_cache(Path.resolve)
 
 
 def collect_clips(record: Record, results: Path, out: Path) -> CellClips | None:

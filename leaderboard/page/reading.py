@@ -65,7 +65,7 @@ def read_source(source: Source) -> tuple[Record, bytes]:
         raise StorageError(f"Record {path} is too large", got=f"{size} bytes", expected=f"<= {MAX_RECORD_BYTES}")
     content = path.read_bytes()
     try:
-        tree = pydantic_core.from_json(content, allow_inf_nan=False)
+        tree = pydantic_core.from_json(content, allow_inf_nan=False, cache_strings="keys")
     except ValueError as error:
         nan = " (NaN and infinity are no numbers of JSON)" if b"NaN" in content or b"Infinity" in content else ""
         got = f"{error!s:.200}{nan}"

@@ -29,7 +29,7 @@ HEARD_LABELS = {"reference": "true speech", **CONDITION_LABELS}
 def render_row(row: Row, records: Sequence[Record]) -> str:
     """Return the page of a row; ``records`` are those of its cells, in their order."""
     done = [record for cell, record in zip(row.cells, records, strict=True) if cell in row.done]
-    every = mean_entries(done)
+    every, tested = mean_entries(done), largest_p(done)
     entries = {name: found for name, found in every.items() if not next(iter(found.values())).get("pool")}
     return render(
         "row.html",
@@ -39,10 +39,10 @@ def render_row(row: Row, records: Sequence[Record]) -> str:
         skipped={what: why for what, why in records[0].skipped.items() if all(what in r.skipped for r in records)},
         label=label,
         condition_labels=CONDITION_LABELS,
-        headlines=[name for name in entries if row.mean(name) and row.state(name)],
+        headlines=[name for name in entries if row.state(name) and row.mean(name)],
         heads=[(label(name), next(iter(found.values()))) for name, found in entries.items()],
-        table=_table(entries, largest_p(done)),
-        pools=pool_rows(every, largest_p(done)),
+        table=_table(entries, tested),
+        pools=pool_rows(every, tested),
         sets=set_table(done),
         pictures=list(_pictures(entries, done)),
         curves=list(_curves(done, [cell.seed for cell in row.done])),

@@ -542,6 +542,32 @@ def test_a_board_is_replaced_and_anything_else_is_left_alone(tmp_path):
     assert not list(tmp_path.glob(".partial*")) + list(tmp_path.glob(".old*"))
 
 
+def test_files_that_say_the_same_are_kept_others_are_new_files_and_those_of_gone_records_leave(tmp_path):
+    kept, changed, gone = (write(tmp_path, name).cell["id"] for name in ("kept", "changed", "gone"))
+    records = build([tmp_path], tmp_path / "out").index.parent / "records"
+    inode = (records / f"{kept}.json").stat().st_ino
+    with (records / f"{changed}.json").open() as last:
+        write(tmp_path, "changed", 0.9)
+        RecordStore(tmp_path).path(gone).unlink()
+        build([tmp_path], tmp_path / "out")
+        assert json.load(last)["metrics"][0]["value"] == 0.5  # the last board's file was not written to
+    assert (records / f"{kept}.json").stat().st_ino == inode
+    assert json.loads((records / f"{changed}.json").read_text())["metrics"][0]["value"] == 0.9
+    assert {path.stem for path in records.iterdir()} == {kept, changed}
+    assert len(list((tmp_path / "out" / "rows").iterdir())) == 2
+
+
+def test_on_a_disk_without_links_all_files_are_written_anew(tmp_path, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise OSError("no links here")
+
+    write(tmp_path)
+    build([tmp_path], tmp_path / "out")
+    monkeypatch.setattr("os.link", refuse)
+    out = build([tmp_path], tmp_path / "out").index.parent
+    assert len(list((out / "records").iterdir())) == len(list((out / "rows").iterdir())) == 1
+
+
 def test_no_records_at_all_says_what_to_type(tmp_path, capsys):
     assert main(["leaderboard", "build", "--results", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
     assert "No records in" in capsys.readouterr().err
