@@ -58,13 +58,13 @@ def _configure_show(parser: argparse.ArgumentParser) -> None:
 
 def _show(arguments: argparse.Namespace) -> int:
     """Show the board; return 1 if a record could not be read."""
-    from eeg2speech_bench.leaderboard.competition import identify
+    from eeg2speech_bench.leaderboard.competition import identify, without_parts
     from eeg2speech_bench.leaderboard.export import show
     from eeg2speech_bench.leaderboard.standings import entrant, stand
     from eeg2speech_bench.leaderboard.table import board, controls
 
     located, unreadable = _read(arguments.results, arguments.cell)
-    found = [(path, record) for path, record in located if _wanted(record, arguments)]
+    found = without_parts((path, record) for path, record in located if _wanted(record, arguments))
     if located and not found:
         then = "'leaderboard' without --dataset, --preset and --budget shows all."
         raise UsageError(f"No record of {arguments.results} is like that", then=then)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from eeg2speech_bench.core.records import Record
@@ -73,6 +75,17 @@ def identify(record: Record) -> Identity:
     method = digest([*named, str(record.target.get("name")), config, *source])
     run = digest([method, str(cell["dataset"]), str(record.dataset.get("revision"))])
     return Identity(config, method, run, _competition(record))
+
+
+def without_parts(found: Iterable[tuple[Path, Record]]) -> list[tuple[Path, Record]]:
+    """Leave out cells of which another record, of the same run and seed, holds more metrics: retrieval of a whole run."""
+    found = sorted(found, key=lambda pair: -len(pair[1].metrics))
+    kept: dict[tuple[str, ...], tuple[Path, Record]] = {}
+    for path, record in found:
+        split = str(record.split.get("hash") or "")
+        alone = "" if record.status == "done" else str(record.cell["id"])  # a failure is no part of anything
+        kept.setdefault((identify(record).run, str(record.cell["seed"]), split, alone), (path, record))
+    return sorted(kept.values(), key=lambda pair: pair[0])
 
 
 def _competition(record: Record) -> Competition:

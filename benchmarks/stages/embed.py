@@ -59,7 +59,7 @@ def run(
 ) -> None:
     """Write pool and segment tables, one score matrix per condition, and the conditions of the chosen clips."""
     store = SegmentStore(prepared)
-    embedder = _Embedder(store, FrameStore(features, store), pair, aligned, device)
+    embedder = Embedder(store, FrameStore(features, store), pair, aligned, device)
     rows = store.indices("test")
     pool = np.unique(store.segments["window"].to_numpy()[rows])
     source = ControlSource(store, rows, derive_seed(seed, "controls"), pair.encoder.modality)
@@ -81,7 +81,7 @@ def run(
         np.savez(out / f"condition_{condition}.npz", tokens=made.embeddings.numpy(), pooled=made.pooled.numpy())
 
 
-class _Embedder:
+class Embedder:
     """Runs encoder and target over test segments, a batch at a time."""
 
     def __init__(self, store: SegmentStore, frames: FrameStore, pair: Pair, aligned: Path, device: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from eeg2speech_bench.benchmarks.controls import ControlSource, conditions_of
 from eeg2speech_bench.benchmarks.onsets import SPLIT, OnsetFrames, OnsetStore
 from eeg2speech_bench.benchmarks.pairs import Pair
-from eeg2speech_bench.benchmarks.stages.embed import _Embedder
+from eeg2speech_bench.benchmarks.stages.embed import Embedder
 from eeg2speech_bench.core.seeding import derive_seed
 
 #: windows below which top-10 means nothing and other segments are hard to find
@@ -47,7 +47,7 @@ def run(
     table.assign(**located).to_parquet(out / "segments.parquet")
     if not len(pool):
         return
-    embedder = _Embedder(store, OnsetFrames(features, store), pair, aligned, device)
+    embedder = Embedder(store, OnsetFrames(features, store), pair, aligned, device)
     source = ControlSource(store, rows, derive_seed(seed, "controls"), pair.encoder.modality)
     candidates = embedder.audio(pool)
     kept = np.zeros(1, dtype=np.int64)  # the embedder returns what it says of some segments, which nothing here needs

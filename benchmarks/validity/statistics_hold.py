@@ -20,6 +20,7 @@ from eeg2speech_bench.benchmarks.controls import NO_SIGNAL
 from eeg2speech_bench.benchmarks.scoring.values import Levels, Values
 from eeg2speech_bench.benchmarks.scoring.verdicts import compare_with_controls, decide, exchangeable_units, summarise
 from eeg2speech_bench.core.config import ScoresConfig
+from eeg2speech_bench.core.crossed import crossed_p
 from eeg2speech_bench.core.specs import MetricSpec
 from eeg2speech_bench.core.statistics import paired_sign_flip
 
@@ -116,12 +117,13 @@ def verdicts(
     return n_signal, n_covered, n_first
 
 
-def comparisons(kind: Kind, mean: float, config: ScoresConfig, n: int, seed: int) -> tuple[int, int]:
-    """Return how often two encoders that are equal on average differ: by the larger of two p, and by one p alone.
+def comparisons(kind: Kind, mean: float, config: ScoresConfig, n: int, seed: int) -> tuple[int, int, int]:
+    """Return how often two encoders that are equal on average differ: by the larger of two p, by one p, by min F'.
 
-    The first is what ``leaderboard compare`` does (listeners, blocks); the second flips listener x block.
+    The first is what ``leaderboard compare`` does (listeners, blocks); the second flips listener x block; the third
+    makes the groups of ties on the board.
     """
-    rng, n_larger, n_units = np.random.default_rng(seed), 0, 0
+    rng, n_larger, n_units, n_crossed = np.random.default_rng(seed), 0, 0, 0
     for number in range(n):
         common = deviates(rng, COMMON)
         a, b = (kind.values(condition(rng, common, OWN_ALL), mean) for _ in range(2))
@@ -131,7 +133,18 @@ def comparisons(kind: Kind, mean: float, config: ScoresConfig, n: int, seed: int
         ]
         n_larger += max(p[:2]) < config.alpha
         n_units += p[2] < config.alpha
-    return n_larger, n_units
+        n_crossed += crossed_p(a - b, LISTENER, BLOCK) < config.alpha
+    return n_larger, n_units, n_crossed
+
+
+def separations(kind: Kind, means: tuple[float, float], n: int, seed: int) -> int:
+    """Return how often an encoder is told from a worse one as in a table of 20: by min F' at a twentieth of alpha."""
+    rng, n_told = np.random.default_rng(seed), 0
+    for _ in range(n):
+        common = deviates(rng, COMMON)
+        a, b = (kind.values(condition(rng, common, OWN_ALL), mean) for mean in means)
+        n_told += crossed_p(a - b, LISTENER, BLOCK) < ScoresConfig().alpha / 20
+    return n_told
 
 
 def row(what: str, promised: str, hits: int, n: int) -> None:
@@ -154,9 +167,12 @@ def measure(kind: Kind, config: ScoresConfig, n: int, seed: int) -> None:
         row(f"{name}: interval covers a planted {mean:g}", "0.95", covered, n // 2)
     # at the largest mean hits are spread most, so that the encoders' own effects count most
     mean = kind.planted[-1]
-    larger, units = comparisons(kind, mean, config, n, seed)
+    larger, units, crossed = comparisons(kind, mean, config, n, seed)
     row(f"{name}: equal encoders at {mean:g} told apart, as `compare` does", "<= 0.05", larger, n)
     row(f"{name}: the same by flips of listener x block, which it does not do", "0.05", units, n)
+    row(f"{name}: the same by min F', as tie groups do", "<= 0.05", crossed, n)
+    told = separations(kind, (2 * mean, mean), n, seed)
+    row(f"{name}: {2 * mean:g} told from {mean:g} as among 20 encoders", "power", told, n)
 
 
 def main() -> int:

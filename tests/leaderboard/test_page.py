@@ -137,7 +137,7 @@ def test_cells_of_unlike_configuration_or_split_never_share_a_mean(tmp_path):
     assert all("·" in row["p"] for row in board(tmp_path / "out")["rows"][:2])
 
 
-def test_a_run_of_retrieval_alone_is_one_more_seed_of_the_whole_run_and_counts_once(tmp_path):
+def test_a_run_of_retrieval_alone_is_one_more_seed_of_the_whole_run_and_counts_once(tmp_path, capsys):
     whole = write(tmp_path, top1=0.4, seed=0)
     whole.metrics += [metric("identification", c, v) for c, v in zip(CONDITIONS, (0.3, 0.02, 1.0), strict=True)]
     RecordStore(tmp_path).write(whole)
@@ -149,6 +149,8 @@ def test_a_run_of_retrieval_alone_is_one_more_seed_of_the_whole_run_and_counts_o
     (row,) = board(tmp_path / "out")["rows"]
     assert row["m0"] == pytest.approx(0.5)  # of 0.4 and 0.6; 0.467 if seed 0 counted twice
     assert row["m1"] == pytest.approx(0.3)
+    assert main(["leaderboard", "--results", str(tmp_path), "--format", "csv"]) == 0
+    assert [line.split(",")[3] for line in capsys.readouterr().out.splitlines() if "quick" in line] == ["1", "0"]
 
 
 def test_what_noise_also_reaches_is_named_in_the_records_words_everywhere(tmp_path):
