@@ -78,7 +78,7 @@ def identify(record: Record) -> Identity:
 
 
 def without_parts(found: Iterable[tuple[Path, Record]]) -> list[tuple[Path, Record]]:
-    """Leave out cells of which another record, of the same run and seed, holds more metrics: retrieval of a whole run."""
+    """Leave out cells of which another record, of the same run and seed, holds more metrics."""
     found = sorted(found, key=lambda pair: -len(pair[1].metrics))
     kept: dict[tuple[str, ...], tuple[Path, Record]] = {}
     for path, record in found:
