@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from eeg2speech_bench.core.records import Record
 
@@ -17,6 +17,26 @@ _TERMS = ("data", "target", "autoencoder", "denoiser", "diffusion", "sampling", 
 _MEASURED = ("which", "extended")
 #: keys of section ``alignment`` that say how much training an encoder may have
 _BUDGET = ("max_epochs", "steps_per_epoch", "batch_size", "n_trials")
+
+
+#: what an encoder is there for
+Kind = Literal["encoder", "baseline", "reference", "ceiling"]
+
+#: those that read the EEG
+EEG_KINDS = ("encoder", "baseline")
+
+
+def kind_of(record: Record) -> Kind:
+    """Return what the encoder of a record is there for; only those of kind ``encoder`` compete.
+
+    A reference is told what was said or heard instead of the EEG; a ceiling is a reference that hears the audio.
+    """
+    encoder = record.encoder
+    if encoder.get("ceiling"):
+        return "ceiling"
+    if encoder.get("modality", "eeg") != "eeg":
+        return "reference"
+    return "baseline" if encoder.get("baseline") else "encoder"
 
 
 class Competition(NamedTuple):

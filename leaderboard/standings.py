@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from eeg2speech_bench.core.errors import BenchError, DataError, StorageError
 from eeg2speech_bench.core.records import Record
-from eeg2speech_bench.leaderboard.competition import Competition, Identity
+from eeg2speech_bench.leaderboard.competition import Competition, Identity, kind_of
 from eeg2speech_bench.leaderboard.pairing import SEGMENT, Located, SegmentFile, segment_values
 from eeg2speech_bench.leaderboard.ranking import Rank, rank
 
@@ -93,7 +93,7 @@ def entrant(path: Path, record: Record, identity: Identity) -> Entrant | None:
     identity : Identity
         See `competition.identify`.
     """
-    if record.status != "done" or record.encoder.get("baseline") or record.encoder.get("ceiling"):
+    if record.status != "done" or kind_of(record) != "encoder":
         return None
     ways = {}
     for name in record.verdict:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from eeg2speech_bench.core.records import Record
+from eeg2speech_bench.leaderboard.competition import kind_of
 
 if TYPE_CHECKING:
     from eeg2speech_bench.leaderboard.standings import Standings
@@ -124,18 +125,17 @@ def controls(record: Record) -> Table:
 
 
 def name_text(record: Record) -> str:
-    """Return what the row is called: the encoder, its twin, and whether it is a floor or a ceiling."""
-    name = record.cell.get("label", record.cell["encoder"])
-    marks = [mark for mark in ("baseline", "ceiling") if record.encoder.get(mark)]
-    return f"{name} ({marks[0]})" if marks else name
+    """Return what the row is called: the encoder, its twin, and whether it is a floor, a reference or a ceiling."""
+    name, kind = record.cell.get("label", record.cell["encoder"]), kind_of(record)
+    return name if kind == "encoder" else f"{name} ({kind})"
 
 
 def rank_text(record: Record, metric: str, standings: Standings) -> str:
     """Return the rank's interval and ties, or what the cell is instead of a competitor."""
     if (standing := standings.get((record.cell["id"], metric))) is not None:
         return standing.text
-    marks = [mark for mark in ("baseline", "ceiling") if record.encoder.get(mark)]
-    return marks[0] if marks else "-"
+    kind = kind_of(record)
+    return "-" if kind == "encoder" else kind
 
 
 def budget_text(record: Record) -> str:

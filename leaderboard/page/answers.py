@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from markupsafe import Markup
 
+from eeg2speech_bench.leaderboard.competition import EEG_KINDS
 from eeg2speech_bench.leaderboard.page.pareto import Point, cost_quality
 from eeg2speech_bench.leaderboard.page.rows import Mean, Row
 from eeg2speech_bench.leaderboard.standings import Standing, Standings
@@ -82,8 +83,8 @@ def summarise_dataset(
 
 
 def find_leader(rows: Sequence[Row], metric: str) -> Leader | None:
-    """Return the best row whose every seed is told from no signal, else the best of all; ceilings take no part."""
-    scored = [(mean, row) for row in rows if row.kind != "ceiling" and (mean := row.mean(metric)) is not None]
+    """Return the best row whose every seed is told from no signal, else the best of all; references take no part."""
+    scored = [(mean, row) for row in rows if row.kind in EEG_KINDS and (mean := row.mean(metric)) is not None]
     if not scored:
         return None
     sign = 1 if scored[0][0].first.higher_is_better else -1

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.record_schema import RANGES, ROUNDING
 from eeg2speech_bench.core.records import Record
-from eeg2speech_bench.leaderboard.competition import identify
+from eeg2speech_bench.leaderboard.competition import Kind, identify, kind_of
 from eeg2speech_bench.leaderboard.page.clips import CellClips
 from eeg2speech_bench.leaderboard.pairing import CONFIDENCE
 from eeg2speech_bench.leaderboard.pooled import standard_error
@@ -85,8 +85,7 @@ class Cell:
     digest: str
     error: str
     budget: str
-    baseline: bool
-    ceiling: bool
+    kind: Kind
     finished: str
     parameters: int | None
     seconds: float | None
@@ -132,8 +131,7 @@ def summarise(record: Record, source: str, digest: str) -> Cell:
         digest=digest,
         error=error_text(record),
         budget=budget_text(record),
-        baseline=bool(record.encoder.get("baseline")),
-        ceiling=bool(record.encoder.get("ceiling")),
+        kind=kind_of(record),
         finished=str(record.provenance.get("finished", "")),
         parameters=record.training.get("align", {}).get("n_parameters", {}).get("encoder"),
         seconds=math.fsum(stage["seconds"] for stage in stages) if stages else None,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eeg2speech_bench.core.pooling import PooledEffect
+from eeg2speech_bench.leaderboard.competition import EEG_KINDS
 from eeg2speech_bench.leaderboard.page.rows import Row
 from eeg2speech_bench.leaderboard.pooled import Effect, pool
 from eeg2speech_bench.leaderboard.table import label
@@ -45,10 +46,10 @@ class PooledTable:
 
 
 def over_datasets(rows: Sequence[Row], headlines: Sequence[str]) -> list[PooledTable]:
-    """Return a table per headline metric that a method has on two data sets or more; ceilings take no part."""
+    """Return a table per headline metric that a method has on two data sets or more; references take no part."""
     methods: dict[str, list[Row]] = {}
     for row in rows:
-        if row.kind != "ceiling" and row.done:
+        if row.kind in EEG_KINDS and row.done:
             methods.setdefault(row.first.method, []).append(row)
     several = [own for own in methods.values() if len({row.first.dataset for row in own}) > 1]
     tables = [_table(several, metric) for metric in headlines]

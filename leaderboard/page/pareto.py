@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from markupsafe import Markup, escape
 
+from eeg2speech_bench.leaderboard.competition import EEG_KINDS, Kind
 from eeg2speech_bench.leaderboard.page.plots import Scale, axis, short, svg
 
 WIDTH, HEIGHT, LEFT = 560, 320, 56
@@ -24,15 +24,15 @@ class Point:
     low: float
     high: float
     href: str
-    kind: Literal["encoder", "baseline", "ceiling"]
+    kind: Kind
     distinguishable: bool
 
 
 def front(points: list[Point]) -> list[Point]:
-    """Return the points that no other reaches at the same cost or less, cheapest first; ceilings take no part."""
+    """Return the points that no other reaches at the same cost or less, cheapest first; references take no part."""
     best: list[Point] = []
     for point in sorted(points, key=lambda p: (p.cost, -p.quality)):
-        if point.kind != "ceiling" and (not best or point.quality > best[-1].quality):
+        if point.kind in EEG_KINDS and (not best or point.quality > best[-1].quality):
             best.append(point)
     return best
 
@@ -66,8 +66,8 @@ def _mark(point: Point, x: Scale, y: Scale) -> str:
     shapes = {
         "encoder": f'<circle cx="{cx}" cy="{cy}" r="5.5"/>',
         "baseline": f'<rect x="{cx - 5:g}" y="{cy - 5:g}" width="10" height="10"/>',
-        "ceiling": f'<path d="M{cx} {cy - 7:g}l7 7l-7 7l-7 -7z"/>',
     }
+    shapes["reference"] = shapes["ceiling"] = f'<path d="M{cx} {cy - 7:g}l7 7l-7 7l-7 -7z"/>'
     state = "signal" if point.distinguishable else "none"
     said = "" if point.distinguishable else ", not distinguishable from no signal"
     reached = f"{point.quality:.3f} [{point.low:.2f}, {point.high:.2f}] at {short(point.cost)}"

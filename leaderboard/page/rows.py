@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+from eeg2speech_bench.leaderboard.competition import Kind
 from eeg2speech_bench.leaderboard.page.cell import Cell, Score, plain_name
 from eeg2speech_bench.leaderboard.standings import Standing, Standings
 from eeg2speech_bench.leaderboard.table import CONTROL_METRICS, NO_SIGNAL
 
-Kind = Literal["encoder", "baseline", "ceiling"]
 State = Literal["signal", "mixed", "none", "failed", ""]
 #: metrics shown at first; the others are one click away
 FIRST_METRICS = ("top1", "top10", "identification", "mel_correlation", "estoi")
@@ -81,7 +81,7 @@ class Row:
     @property
     def kind(self) -> Kind:
         """What the encoder is there for."""
-        return "ceiling" if self.first.ceiling else "baseline" if self.first.baseline else "encoder"
+        return self.first.kind
 
     def mean(self, metric: str) -> Mean | None:
         """Return a metric's mean over seeds, None if no cell has it."""

@@ -180,7 +180,7 @@
   const textOf = (row) => [row.e, row.k, row.t, row.p, row.bud, datasetText(row), row.err, ...verdictFields.map((f) => row[f])].join(" ").toLowerCase();
   const noSignal = (row) => verdictFields.length && verdictFields.every((f) => ["none", "", undefined].includes(row[`w${f.slice(1)}`])) && !row.err;
   const keep = (row) =>
-    ($("show-baseline").checked || row.k !== "baseline") && ($("show-ceiling").checked || row.k !== "ceiling") &&
+    ($("show-baseline").checked || row.k !== "baseline") && ($("show-ceiling").checked || (row.k !== "ceiling" && row.k !== "reference")) &&
     ($("show-failed").checked || !row.err) && ($("show-none").checked || !noSignal(row)) &&
     find.value.toLowerCase().split(/\s+/).every((word) => textOf(row).includes(word));
   const remember = () => {

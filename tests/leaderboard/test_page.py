@@ -187,6 +187,20 @@ def test_a_seed_that_failed_before_its_split_joins_the_row_of_the_others(tmp_pat
     assert [row["n"] for row in board(tmp_path / "out")["rows"]] == ["1 of 2"]
 
 
+def test_an_encoder_that_reads_the_transcript_is_a_reference_and_neither_leads_nor_competes(tmp_path, capsys):
+    write_segments(tmp_path, write(tmp_path, "net", 0.3), 0.3)
+    reader = {"name": "reader", "source_hash": "a", "modality": "text"}
+    write_segments(tmp_path, write(tmp_path, "reader", 0.9, encoder=reader), 0.9)
+    build([tmp_path], tmp_path / "out")
+    found = {row["e"]: row for row in board(tmp_path / "out")["rows"]}
+    assert (found["reader"]["k"], found["net"]["k"]) == ("reference", "")
+    leader = (tmp_path / "out" / "index.html").read_text().split('<p class="big">', 1)[1]
+    assert ">net</a>" in leader.split("</p>", 1)[0]
+    assert main(["leaderboard", "--results", str(tmp_path), "--format", "csv"]) == 0
+    said = capsys.readouterr().out
+    assert "reader (reference)" in said and "alone" in said
+
+
 def test_a_ceiling_is_marked_and_does_not_lead(tmp_path):
     write(tmp_path, "net", 0.3)
     write(tmp_path, "oracle", 0.9, encoder={"name": "oracle", "ceiling": True})
