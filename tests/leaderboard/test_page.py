@@ -140,6 +140,8 @@ def test_cells_of_unlike_configuration_or_split_never_share_a_mean(tmp_path):
 def test_a_run_of_retrieval_alone_is_one_more_seed_of_the_whole_run_and_counts_once(tmp_path, capsys):
     whole = write(tmp_path, top1=0.4, seed=0)
     whole.metrics += [metric("identification", c, v) for c, v in zip(CONDITIONS, (0.3, 0.02, 1.0), strict=True)]
+    whole.verdict["identification"] = whole.verdict["top1"]
+    whole.provenance["stages"][0]["seconds"] = 300.0
     RecordStore(tmp_path).write(whole)
     for seed in (0, 1):
         cell = {**whole.cell, "id": f"net__retrieval__seed{seed}", "seed": seed}
@@ -149,6 +151,7 @@ def test_a_run_of_retrieval_alone_is_one_more_seed_of_the_whole_run_and_counts_o
     (row,) = board(tmp_path / "out")["rows"]
     assert row["m0"] == pytest.approx(0.5)  # of 0.4 and 0.6; 0.467 if seed 0 counted twice
     assert row["m1"] == pytest.approx(0.3)
+    assert row["min"] == 5.0  # of the whole run; retrieval alone took 1.5
     assert main(["leaderboard", "--results", str(tmp_path), "--format", "csv"]) == 0
     assert [line.split(",")[3] for line in capsys.readouterr().out.splitlines() if "quick" in line] == ["1", "0"]
 
