@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import marshal
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -124,7 +126,12 @@ def _competition(record: Record) -> Competition:
 
 def digest(value: Any) -> str:
     """Return twelve characters that tell values of JSON apart."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
+    return _digest_of(marshal.dumps(value, 2))  # a fifth of the time of sorted JSON, which seeds then share
+
+
+@lru_cache(maxsize=4096)
+def _digest_of(content: bytes) -> str:
+    return hashlib.sha256(json.dumps(marshal.loads(content), sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _budget_text(budget: dict[str, Any]) -> str:
