@@ -23,6 +23,28 @@ def realdata() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def tiny_wav2vec2(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Folder with a wav2vec 2.0 of four small layers and random weights, as it comes from the hub."""
+    import torch
+    from transformers import Wav2Vec2Config, Wav2Vec2Model
+
+    torch.manual_seed(0)
+    config = Wav2Vec2Config(
+        hidden_size=16,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        intermediate_size=16,
+        conv_dim=(8,) * 7,
+        num_conv_pos_embeddings=4,
+        num_conv_pos_embedding_groups=2,
+        feat_extract_norm="layer",
+    )
+    folder = tmp_path_factory.mktemp("wav2vec2")
+    Wav2Vec2Model(config).save_pretrained(folder)
+    return str(folder)
+
+
 @pytest.fixture(autouse=True)
 def no_network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fail a test that connects to anything but this machine, unless it is marked ``network``."""

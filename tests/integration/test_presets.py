@@ -45,8 +45,6 @@ max_steps = 2
 [sampling]
 n_steps = 2
 n_clips = 4
-[vocoder]
-checkpoint = {vocoder}
 [scores]
 n_bootstrap = 50
 n_permutations = 100
@@ -54,34 +52,22 @@ n_permutations = 100
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Folders with a small wav2vec 2.0 and a small HiFi-GAN of random weights, as they come from the hub."""
-    from transformers import SpeechT5HifiGan, Wav2Vec2Config, Wav2Vec2Model
+def small_hifigan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with a small HiFi-GAN of random weights, as it comes from the hub."""
+    from transformers import SpeechT5HifiGan
 
     torch.manual_seed(0)
-    config = Wav2Vec2Config(
-        hidden_size=16,
-        num_hidden_layers=3,
-        num_attention_heads=2,
-        intermediate_size=16,
-        conv_dim=(8,) * 7,
-        num_conv_pos_embeddings=4,
-        num_conv_pos_embedding_groups=2,
-        feat_extract_norm="layer",
-    )
-    root = tmp_path_factory.mktemp("weights")
-    Wav2Vec2Model(config).save_pretrained(root / "wav2vec2")
-    SpeechT5HifiGan(audioldm_vocoder_config(width=32)).save_pretrained(root / "hifigan")
-    return {"wav2vec2": root / "wav2vec2", "vocoder": root / "hifigan"}
+    folder = tmp_path_factory.mktemp("hifigan")
+    SpeechT5HifiGan(audioldm_vocoder_config(width=32)).save_pretrained(folder)
+    return folder
 
 
 @pytest.mark.parametrize("preset", ["full", "eeg2speech"])
-def test_a_preset_for_a_gpu_goes_from_eeg_to_scored_speech(bench, weights, preset):
+def test_a_preset_for_a_gpu_goes_from_eeg_to_scored_speech(bench, tiny_wav2vec2, small_hifigan, preset):
     config = bench.folder / f"{preset}.toml"
     # full leaves the vocoder to the default, which has no weights to load
-    vocoder = f'"{weights["vocoder"]}"' if preset == "eeg2speech" else None
-    text = NARROW.format(wav2vec2=weights["wav2vec2"], vocoder=vocoder)
-    config.write_text(text if vocoder else text.replace("[vocoder]\ncheckpoint = None\n", ""))
+    vocoder = f'[vocoder]\ncheckpoint = "{small_hifigan}"' if preset == "eeg2speech" else ""
+    config.write_text(NARROW.format(wav2vec2=tiny_wav2vec2) + vocoder)
     results = bench.folder / preset
     arguments = ["--encoder", "brainmagick", "--preset", preset, "--config", str(config), "--results", str(results)]
     process = bench.start(*arguments, "--dataset", str(bench.data))

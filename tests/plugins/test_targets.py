@@ -158,43 +158,23 @@ def test_deep_mel_is_trained_jointly_and_mel_is_not():
 # --- wav2vec 2.0 -----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def tiny_model(tmp_path_factory):
-    """A folder with a wav2vec 2.0 of four small layers and random weights."""
-    from transformers import Wav2Vec2Config, Wav2Vec2Model
-
-    torch.manual_seed(0)
-    config = Wav2Vec2Config(
-        hidden_size=16,
-        num_hidden_layers=4,
-        num_attention_heads=2,
-        intermediate_size=16,
-        conv_dim=(8,) * 7,
-        num_conv_pos_embeddings=4,
-        num_conv_pos_embedding_groups=2,
-        feat_extract_norm="layer",
-    )
-    folder = tmp_path_factory.mktemp("wav2vec2")
-    Wav2Vec2Model(config).save_pretrained(folder)
-    return str(folder)
-
-
-def test_wav2vec2_frames_come_at_the_token_rate(tiny_model):
-    target = Wav2Vec2Target.build(SPEECH, model=tiny_model, layers=(3, 4))
+def test_wav2vec2_frames_come_at_the_token_rate(tiny_wav2vec2):
+    target = Wav2Vec2Target.build(SPEECH, model=tiny_wav2vec2, layers=(3, 4))
     assert target.info.dim == 16
     assert target.features(noise(4)).shape == (480, 16)
 
 
-def test_wav2vec2_averages_the_layers_that_were_asked_for(tiny_model):
+def test_wav2vec2_averages_the_layers_that_were_asked_for(tiny_wav2vec2):
     sound = noise(1)
     two, three, both = (
-        Wav2Vec2Target.build(SPEECH, model=tiny_model, layers=layers).features(sound) for layers in ((2,), (3,), (2, 3))
+        Wav2Vec2Target.build(SPEECH, model=tiny_wav2vec2, layers=layers).features(sound)
+        for layers in ((2,), (3,), (2, 3))
     )
     torch.testing.assert_close(both, (two + three) / 2)
 
 
-def test_wav2vec2_frames_are_those_of_the_model_repeated_to_the_token_rate(tiny_model):
-    target = Wav2Vec2Target.build(SPEECH, model=tiny_model, layers=(2,), token_rate_hz=100.0)
+def test_wav2vec2_frames_are_those_of_the_model_repeated_to_the_token_rate(tiny_wav2vec2):
+    target = Wav2Vec2Target.build(SPEECH, model=tiny_wav2vec2, layers=(2,), token_rate_hz=100.0)
     sound = noise(1)
     wave = torch.nn.functional.pad((sound - sound.mean()) / sound.std(), (0, 320))
     with torch.no_grad():
@@ -202,13 +182,13 @@ def test_wav2vec2_frames_are_those_of_the_model_repeated_to_the_token_rate(tiny_
     torch.testing.assert_close(target.features(sound), native.repeat_interleave(2, 0)[:100], atol=1e-5, rtol=1e-4)
 
 
-def test_wav2vec2_does_not_hear_the_loudness_of_a_stretch(tiny_model):
-    target = Wav2Vec2Target.build(SPEECH, model=tiny_model, layers=(2,))
+def test_wav2vec2_does_not_hear_the_loudness_of_a_stretch(tiny_wav2vec2):
+    target = Wav2Vec2Target.build(SPEECH, model=tiny_wav2vec2, layers=(2,))
     torch.testing.assert_close(target.features(50 * noise(1)), target.features(noise(1)), atol=1e-4, rtol=0)
 
 
-def test_a_long_stretch_in_pieces_has_as_many_frames_in_the_same_places(tiny_model, monkeypatch):
-    target = Wav2Vec2Target.build(SPEECH, model=tiny_model, layers=(1,), token_rate_hz=50.0)
+def test_a_long_stretch_in_pieces_has_as_many_frames_in_the_same_places(tiny_wav2vec2, monkeypatch):
+    target = Wav2Vec2Target.build(SPEECH, model=tiny_wav2vec2, layers=(1,), token_rate_hz=50.0)
     sound = noise(6)
     whole = target.features(sound)
     monkeypatch.setattr("eeg2speech_bench.plugins.targets.wav2vec2.PIECE_S", 2)
@@ -219,15 +199,15 @@ def test_a_long_stretch_in_pieces_has_as_many_frames_in_the_same_places(tiny_mod
     assert similarity.mean() > torch.nn.functional.cosine_similarity(pieces, whole.roll(1, 0), dim=1).mean()
 
 
-def test_random_wav2vec2_has_other_weights_and_the_same_shape(tiny_model):
-    trained, control = (Wav2Vec2Target.build(SPEECH, model=tiny_model, layers=(2,), random=r) for r in (False, True))
+def test_random_wav2vec2_has_other_weights_and_the_same_shape(tiny_wav2vec2):
+    trained, control = (Wav2Vec2Target.build(SPEECH, model=tiny_wav2vec2, layers=(2,), random=r) for r in (False, True))
     one, other = trained.features(noise(1)), control.features(noise(1))
     assert one.shape == other.shape
     assert not torch.allclose(one, other)
 
 
-def test_the_state_of_wav2vec2_is_its_scaler_alone(tiny_model):
-    target = Wav2Vec2Target.build(SPEECH, model=tiny_model, layers=(2,))
+def test_the_state_of_wav2vec2_is_its_scaler_alone(tiny_wav2vec2):
+    target = Wav2Vec2Target.build(SPEECH, model=tiny_wav2vec2, layers=(2,))
     target.fit_scaler(target.features(noise(1)))
     assert list(target.state_dict()) == ["mean", "scale"]
     assert not target.trained_jointly
@@ -238,9 +218,9 @@ def test_wav2vec2_without_weights_says_what_to_do(tmp_path):
         Wav2Vec2Target.build(SPEECH, model=str(tmp_path / "absent"))
 
 
-def test_wav2vec2_with_a_layer_too_many_is_refused(tiny_model):
+def test_wav2vec2_with_a_layer_too_many_is_refused(tiny_wav2vec2):
     with pytest.raises(UsageError, match=re.escape("got [14, 15, 16, 17, 18], expected numbers from 0 to 4")):
-        Wav2Vec2Target.build(SPEECH, model=tiny_model)
+        Wav2Vec2Target.build(SPEECH, model=tiny_wav2vec2)
 
 
 def test_wav2vec2_of_an_envelope_is_refused():
