@@ -24,9 +24,9 @@ from eeg2speech_bench.plugins.scaffold import Names, check_name, write_package
 WRITTEN = [
     "README.md",
     "pyproject.toml",
-    "src/late_net/__init__.py",
-    "src/late_net/encoder.py",
-    "tests/test_late_net.py",
+    "src/dawn_net/__init__.py",
+    "src/dawn_net/encoder.py",
+    "tests/test_dawn_net.py",
 ]
 
 
@@ -36,14 +36,14 @@ def files_of(folder: Path) -> list[str]:
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    return write_package(Names("late-net"), tmp_path)
+    return write_package(Names("dawn-net"), tmp_path)
 
 
 @pytest.fixture
 def importable(package: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.syspath_prepend(package / "src")
     yield package
-    for module in [name for name in sys.modules if name.partition(".")[0] == "late_net"]:
+    for module in [name for name in sys.modules if name.partition(".")[0] == "dawn_net"]:
         del sys.modules[module]
 
 
@@ -56,10 +56,10 @@ def type_new(*arguments: str) -> int:
 @pytest.mark.parametrize(
     ("name", "suggestion"),
     [
-        ("LateNet", "late-net"),
-        ("late_net", "late-net"),
-        ("late--net", "late-net"),
-        ("late-net-", "late-net"),
+        ("DawnNet", "dawn-net"),
+        ("dawn_net", "dawn-net"),
+        ("dawn--net", "dawn-net"),
+        ("dawn-net-", "dawn-net"),
         ("../late", "late"),
         ("/etc/late", "etc-late"),
         ("late\n", "late"),
@@ -101,34 +101,34 @@ def test_every_encoder_that_is_registered_keeps_its_name():
 
 
 def test_the_class_and_the_module_are_spelled_as_python_spells_them():
-    names = check_name("late-net2", set())
-    assert (names.module, names.class_name) == ("late_net2", "LateNet2")
+    names = check_name("dawn-net2", set())
+    assert (names.module, names.class_name) == ("dawn_net2", "DawnNet2")
 
 
 def test_the_verb_writes_the_package_here_and_says_what_to_type_next(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert type_new("encoder", "late-net") == 0
-    assert files_of(tmp_path / "late-net") == WRITTEN
+    assert type_new("encoder", "dawn-net") == 0
+    assert files_of(tmp_path / "dawn-net") == WRITTEN
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == "Wrote late-net:"
+    assert said[0] == "Wrote dawn-net:"
     assert [line.strip() for line in said[1:6]] == WRITTEN
     assert [line.strip() for line in said if line.startswith("  ")][5:] == [
-        "pip install -e late-net",
-        "eeg2speech-bench check late-net",
-        "eeg2speech-bench run --encoder late-net --scores retrieval",
-        "eeg2speech-bench run --encoder late-net",
+        "pip install -e dawn-net",
+        "eeg2speech-bench check dawn-net",
+        "eeg2speech-bench run --encoder dawn-net --scores retrieval",
+        "eeg2speech-bench run --encoder dawn-net",
     ]
 
 
 def test_a_folder_with_a_space_can_be_pasted_into_a_shell(tmp_path, capsys):
     folder = tmp_path / "my plugins"
-    type_new("encoder", "late-net", "--directory", str(folder))
-    assert f"pip install -e '{folder / 'late-net'}'" in capsys.readouterr().out
+    type_new("encoder", "dawn-net", "--directory", str(folder))
+    assert f"pip install -e '{folder / 'dawn-net'}'" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("taken", ["folder", "file", "link"])
 def test_nothing_that_is_there_is_overwritten(tmp_path, taken):
-    place = tmp_path / "late-net"
+    place = tmp_path / "dawn-net"
     if taken == "folder":
         place.mkdir()
         (place / "thesis.txt").write_text("years")
@@ -137,14 +137,14 @@ def test_nothing_that_is_there_is_overwritten(tmp_path, taken):
     else:
         place.symlink_to(tmp_path / "nowhere")
     before = files_of(tmp_path)
-    with pytest.raises(UsageError, match="late-net is there already, and nothing of it was changed"):
-        write_package(Names("late-net"), tmp_path)
+    with pytest.raises(UsageError, match="dawn-net is there already, and nothing of it was changed"):
+        write_package(Names("dawn-net"), tmp_path)
     assert files_of(tmp_path) == before
 
 
 def test_an_empty_folder_is_filled(tmp_path):
-    (tmp_path / "late-net").mkdir()
-    assert files_of(write_package(Names("late-net"), tmp_path)) == WRITTEN
+    (tmp_path / "dawn-net").mkdir()
+    assert files_of(write_package(Names("dawn-net"), tmp_path)) == WRITTEN
 
 
 def test_a_write_that_fails_half_way_leaves_nothing(tmp_path, monkeypatch):
@@ -156,8 +156,8 @@ def test_a_write_that_fails_half_way_leaves_nothing(tmp_path, monkeypatch):
         return written(path, *arguments, **options)
 
     monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(StorageError, match=r"late-net could not be written: got No space left.*--directory"):
-        write_package(Names("late-net"), tmp_path)
+    with pytest.raises(StorageError, match=r"dawn-net could not be written: got No space left.*--directory"):
+        write_package(Names("dawn-net"), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -171,8 +171,8 @@ def test_a_place_that_somebody_fills_meanwhile_is_left_to_them(tmp_path, monkeyp
 
     monkeypatch.setattr(Path, "rename", late)
     with pytest.raises(StorageError):
-        write_package(Names("late-net"), tmp_path)
-    assert files_of(tmp_path) == ["late-net/theirs.txt"]
+        write_package(Names("dawn-net"), tmp_path)
+    assert files_of(tmp_path) == ["dawn-net/theirs.txt"]
 
 
 def test_every_template_is_used_and_no_place_is_left_open(package):
@@ -184,8 +184,8 @@ def test_every_template_is_used_and_no_place_is_left_open(package):
 
 def test_the_entry_point_names_the_module_in_the_group_of_the_suite(package):
     project = tomllib.loads((package / "pyproject.toml").read_text(encoding="utf8"))["project"]
-    assert project["name"] == "late-net"
-    assert project["entry-points"] == {"eeg2speech_bench": {"late-net": "late_net"}}
+    assert project["name"] == "dawn-net"
+    assert project["entry-points"] == {"eeg2speech_bench": {"dawn-net": "dawn_net"}}
     assert project["dependencies"] == ["eeg2speech-bench"]
 
 
@@ -201,26 +201,26 @@ def test_the_code_is_short_and_documented(package):
 
 
 def test_registering_loads_no_torch(importable):
-    script = "import sys, late_net; print(late_net.register_encoders(), 'torch' in sys.modules)"
+    script = "import sys, dawn_net; print(dawn_net.register_encoders(), 'torch' in sys.modules)"
     path = {"PYTHONPATH": str(importable / "src")}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=path)
-    assert done.stdout.startswith("[EncoderSpec(name='late-net', target='late_net.encoder:LateNet'")
+    assert done.stdout.startswith("[EncoderSpec(name='dawn-net', target='dawn_net.encoder:DawnNet'")
     assert done.stdout.split()[-1] == "False"
 
 
 @pytest.mark.parametrize(("n_times", "n_tokens"), [(346, 86), (346, 1), (7, 12)])
 def test_the_encoder_returns_as_many_tokens_as_the_target_has(importable, n_times, n_tokens):
-    (spec,) = importlib.import_module("late_net").register_encoders()
+    (spec,) = importlib.import_module("dawn_net").register_encoders()
     target = TargetInfo(8, n_tokens, 30.0)
     signal = SignalInfo(n_chans=5, n_times=n_times, sfreq=120.0, chs_info=(), n_subjects=2)
     encoder = spec.load().build(signal, target, hidden=6)
     batch = Batch(torch.randn(3, 5, n_times), torch.zeros(3, dtype=torch.long), torch.arange(3))
-    conditioning = check_conditioning("late-net", encoder(batch), 3, target)
+    conditioning = check_conditioning("dawn-net", encoder(batch), 3, target)
     assert conditioning.embeddings.shape == (3, n_tokens, 8)
 
 
 def test_the_options_are_those_of_the_constructor(importable):
-    spec = EncoderSpec("late-net", "late_net.encoder:LateNet")
+    spec = EncoderSpec("dawn-net", "dawn_net.encoder:DawnNet")
     spec.check_options(["hidden", "depth"])
     with pytest.raises(UsageError, match="Did you mean 'hidden'"):
         spec.check_options(["hiden"])
