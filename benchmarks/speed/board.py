@@ -28,12 +28,19 @@ from eeg2speech_bench.core.records import Record, RecordStore, read_record
 CHROMIUM = "/usr/bin/chromium"
 CONDITIONS = ("eeg", "shift", "phase", "shuffle", "mean", "none", "audio", "autoencoder", "vocoder")
 NO_SIGNAL = CONDITIONS[1:6]
-#: name, and whether it is of generated speech
-METRICS = {
-    "top1": False, "top5": False, "top10": False, "mrr": False, "median_rank": False, "match_mismatch": False,
-    "identification": True, "mel_correlation": True, "estoi": True, "lsd": True, "two_way": True, "mcd": True,
+#: name and pool of what preset quick measures of retrieval, and names of what it measures of generated speech
+RETRIEVED = {
+    "top1": "", "top5": "", "top10": "", "mrr": "", "median_rank": "", "top1_of_50": "fixed-50",
+    "top10_of_50": "fixed-50", "top1_same_recording": "same-recording", "top1_same_sentence": "same-sentence",
+    "top1_other_sentences": "other-sentences", "top1_matched": "matched", "match_mismatch": "same-recording",
+    "match_mismatch_matched": "matched",
 }  # fmt: skip
-LOWER_IS_BETTER = ("median_rank", "lsd", "mcd")
+HEARD = (
+    "mel_correlation", "mel_correlation_over_bands", "mel_correlation_flattened", "estoi", "lsd", "mcd",
+    "identification", "identification_rank", "two_way",
+)  # fmt: skip
+SETS = ("frechet_cepstral", "variance_ratio", "pairwise_similarity")
+LOWER_IS_BETTER = ("median_rank", "lsd", "mcd", "identification_rank")
 HEADLINES = ("top1", "identification")
 N_LISTENERS, N_WINDOWS, N_CLIPS = 8, 78, 10
 STAGES = ("prepare", "features", "autoencoder", "ceilings", "align", "embed", "diffuse", "generate", "score")
@@ -68,9 +75,12 @@ def invented_record(encoder: int, dataset: int, seed: int, config: dict[str, Any
     if rng.random() < 0.02:
         record.status, record.error = "failed", {"phase": "align", "type": "RuntimeError", "message": "diverged"}
         return record
-    record.metrics = [entry(m, c, skill, rng) for m, heard in METRICS.items() for c in CONDITIONS[: 9 if heard else 7]]
+    record.metrics = [
+        entry(m, c, skill, rng) for m in (*RETRIEVED, *HEARD) for c in CONDITIONS[: 9 if m in HEARD else 7]
+    ]
+    record.sets = [of_all_clips(name, condition, rng) for name in SETS for condition in CONDITIONS]
     test = {"p": 0.001 if skill > 0.1 else 0.4, "effect": 0.1, "dz": 1.5, "n_units": 128, "exact": False}
-    record.tests = [{"metric": m, "control": c, **test} for m in METRICS for c in NO_SIGNAL]
+    record.tests = [{"metric": m, "control": c, **test} for m in (*RETRIEVED, *HEARD) for c in NO_SIGNAL]
     verdict = {"distinguishable": skill > 0.1, "p": test["p"], "hardest_control": "shift", "alpha": 0.05}
     record.verdict = dict.fromkeys(HEADLINES, verdict)
     history = [{"step": 80 * i, "train_loss": 4.0 / i, "valid_mrr": 0.1 * i} for i in range(1, 10)]
@@ -83,16 +93,19 @@ def entry(metric: str, condition: str, skill: float, rng: np.random.Generator) -
     """Return one metric's entry with the values of eight listeners."""
     level = {"eeg": 0.01 + skill, "audio": 0.95, "autoencoder": 0.97, "vocoder": 0.99}.get(condition, 0.01)
     values = np.clip(level + 0.02 * rng.standard_normal(N_LISTENERS), 0, 1)
-    value, n_each = float(np.mean(values)), N_CLIPS if METRICS[metric] else N_WINDOWS
+    value, n_each = float(np.mean(values)), N_CLIPS if metric in HEARD else N_WINDOWS
     made = {"name": metric, "version": 1, "condition": condition, "value": value, "low": max(value - 0.05, 0.0)}
     made |= {"high": min(value + 0.05, 1.0), "confidence": 0.95, "n": N_LISTENERS * n_each, "n_pool": N_WINDOWS}
-    made |= {
-        "chance": 1 / N_WINDOWS,
-        "unit": "",
-        "aggregate": "mean",
-        "higher_is_better": metric not in LOWER_IS_BETTER,
-    }
+    made |= {"pool": RETRIEVED.get(metric, ""), "chance": 1 / N_WINDOWS, "chance_band": [0.0, 3 / N_WINDOWS]}
+    made |= {"chance_uniform": None, "baseline": None, "unit": "", "aggregate": "mean"}
+    made |= {"higher_is_better": metric not in LOWER_IS_BETTER}
     return made | {"per_subject": {f"{i:02d}": float(v) for i, v in enumerate(values, 1)}}
+
+
+def of_all_clips(name: str, condition: str, rng: np.random.Generator) -> dict[str, Any]:
+    """Return one entry of a metric of all clips together."""
+    made = {"name": name, "version": 1, "condition": condition, "value": float(rng.random()), "n": N_CLIPS}
+    return made | {"unit": "", "higher_is_better": False, "floor": 0.03}
 
 
 def write_segments(path: Path, record: Record) -> None:

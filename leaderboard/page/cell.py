@@ -68,6 +68,8 @@ class Cell:
         Why a cell that is not done has no scores; empty otherwise.
     entrant : Entrant, optional
         None if it takes part in no ranking.
+    scores : dict of str to tuple of float
+        Value and bounds of its interval, by metric.
     """
 
     id: str
@@ -94,14 +96,14 @@ class Cell:
     device: str
     n_subjects: int | None
     n_segments: int | None
-    scores: dict[str, Score] = field(default_factory=dict)
+    scores: dict[str, tuple[float, float, float]] = field(default_factory=dict)
     verdicts: dict[str, dict[str, Any]] = field(default_factory=dict)
     clips: CellClips | None = None
     entrant: Entrant | None = None
 
 
-def summarise(record: Record, source: str, digest: str) -> Cell:
-    """Return what the board keeps of a record.
+def summarise(record: Record, source: str, digest: str) -> tuple[Cell, dict[str, Score]]:
+    """Return what the board keeps of a record, and by metric what goes into the means of its row.
 
     Raises
     ------
@@ -142,9 +144,11 @@ def summarise(record: Record, source: str, digest: str) -> Cell:
         n_segments=record.dataset.get("n_segments", {}).get("test"),
         entrant=entrant(Path(source), record, identity),
     )
-    if record.status == "done":
-        made.scores, made.verdicts = _scores(record), _verdicts(record)
-    return made
+    if record.status != "done":
+        return made, {}
+    scores = _scores(record)
+    made.scores, made.verdicts = {name: score[:3] for name, score in scores.items()}, _verdicts(record)
+    return made, scores
 
 
 def plain_name(text: str) -> str:

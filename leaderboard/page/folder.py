@@ -15,7 +15,6 @@ from pathlib import Path
 from eeg2speech_bench.core.errors import UsageError
 from eeg2speech_bench.core.stages import explained
 from eeg2speech_bench.leaderboard.page.answers import DatasetSummary, summarise_dataset
-from eeg2speech_bench.leaderboard.page.cell import Cell
 from eeg2speech_bench.leaderboard.page.listening import render_listening
 from eeg2speech_bench.leaderboard.page.making import COLLECT_RARELY, Made, make_pages
 from eeg2speech_bench.leaderboard.page.markup import STATIC, render, script_json
@@ -75,7 +74,7 @@ def build(results: list[Path], out: Path) -> Report:
             made = make_pages(sources, working)
             _drop_stale(working, made)
             refused += made.refused
-            _write_board(working, made.cells, made.rows, refused)
+            _write_board(working, made.rows, refused)
             _replace(out, working)
         finally:
             shutil.rmtree(working, ignore_errors=True)
@@ -129,9 +128,10 @@ def _collecting_rarely() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-def _write_board(out: Path, cells: list[Cell], rows: list[Row], refused: list[Refusal]) -> None:
+def _write_board(out: Path, rows: list[Row], refused: list[Refusal]) -> None:
+    cells = [cell for row in rows for cell in row.cells]
     datasets = list(dict.fromkeys(row.first.dataset for row in rows))
-    metrics, headlines = metric_names(cells), headline_names(cells)
+    metrics, headlines = metric_names(rows), headline_names(rows)
     standings = stand(cell.entrant for cell in cells if cell.entrant is not None)
     summaries = []
     for number, name in enumerate(datasets):

@@ -11,16 +11,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 from jinja2 import UndefinedError
 
 from eeg2speech_bench.core.errors import BenchError
 from eeg2speech_bench.core.records import Record
-from eeg2speech_bench.leaderboard.page.cell import Cell, summarise
+from eeg2speech_bench.leaderboard.page.cell import Cell, Score, summarise
 from eeg2speech_bench.leaderboard.page.clips import collect_clips
 from eeg2speech_bench.leaderboard.page.reading import Source, digest, read_source, reason
 from eeg2speech_bench.leaderboard.page.row_page import render_row
-from eeg2speech_bench.leaderboard.page.rows import Row, make_rows
+from eeg2speech_bench.leaderboard.page.rows import Row, group, in_order, make_row
 from eeg2speech_bench.leaderboard.validation import Refusal
 
 #: from this many records on, they are shared out over processes
@@ -43,74 +44,86 @@ class Made:
 
     Attributes
     ----------
-    cells : list of Cell
     rows : list of Row
-        All cells, in the order of the board.
+        In the order of the board.
     refused : list of Refusal
     """
 
-    cells: list[Cell] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
+
+    @property
+    def cells(self) -> list[Cell]:
+        """The cells of all rows."""
+        return [cell for row in self.rows for cell in row.cells]
+
+
+class Part(NamedTuple):
+    """A cell while its row is made."""
+
+    cell: Cell
+    record: Record
+    scores: dict[str, Score]
 
 
 def make_pages(sources: Sequence[Source], out: Path) -> Made:
     """Write a page per row and copy the records; what cannot be used is refused and nothing else."""
-    made, pages = Made(), dict[str, list[str]]()
-    for cells, refused in _each_portion(sources, out):
-        made.cells += cells
-        made.refused += refused
-        pages |= {row.name: _ids(row) for row in make_rows(cells)}
+    made, rows = Made(), dict[tuple[str, ...], Row]()
+    for portion in _each_portion(sources, out):
+        made.refused += portion.refused
+        rows |= {_ids(row.cells): row for row in portion.rows}
     by_id = {source.path.stem: source for source in sources}
-    for row in make_rows(made.cells):
-        if pages.get(row.name) != _ids(row):  # its cells were dealt to several processes
-            kept, refused = make_portion([by_id[cell.id] for cell in row.cells], out)
-            made.refused += refused
-            made.rows += make_rows(kept)
-        else:
+    for cells in group(cell for row in rows.values() for cell in row.cells):
+        if (row := rows.get(_ids(cells))) is not None:
             made.rows.append(row)
-    made.cells = [cell for row in made.rows for cell in row.cells]
+        else:  # they were dealt to several processes
+            again = make_portion([by_id[cell.id] for cell in cells], out)
+            made.refused += again.refused
+            made.rows += again.rows
+    made.rows = in_order(made.rows)
     return made
 
 
-def make_portion(sources: Iterable[Source], out: Path) -> tuple[list[Cell], list[Refusal]]:
-    """Read some records and write the pages of their rows; return the cells and what was refused."""
-    records: dict[str, Record] = {}
-    cells, refused = [], []
+def make_portion(sources: Iterable[Source], out: Path) -> Made:
+    """Read some records and write the pages of their rows."""
+    parts, made = dict[str, Part](), Made()
     for source in sources:
         try:
             record, content = read_source(source)
-            cell = summarise(record, str(source.path), digest(content))
+            cell, scores = summarise(record, str(source.path), digest(content))
             cell.clips = collect_clips(record, source.results, out / "audio")
         except UNUSABLE as error:
-            refused.append(Refusal(source.path, reason(error)))
+            made.refused.append(Refusal(source.path, reason(error)))
             continue
         put(out / "records" / f"{cell.name}.json", content)
-        records[cell.id] = record
-        cells.append(cell)
-    kept = []
-    for row in make_rows(cells):
-        bad = _write_row(row, records, out)
-        refused += [Refusal(Path(cell.source), why) for cell, why in bad]
-        kept += [cell for cell in row.cells if cell not in [b for b, _ in bad]]
-    return kept, refused
+        parts[cell.id] = Part(cell, record, scores)
+    for cells in group(part.cell for part in parts.values()):
+        row, bad = _write_row([parts[cell.id] for cell in cells], out)
+        made.refused += [Refusal(Path(cell.source), why) for cell, why in bad]
+        made.rows += [row] if row is not None else []
+    return made
 
 
-def _write_row(row: Row, records: dict[str, Record], out: Path) -> list[tuple[Cell, str]]:
+def _write_row(parts: list[Part], out: Path) -> tuple[Row | None, list[tuple[Cell, str]]]:
     """Write the page of a row; cells that cannot be drawn are returned with the reason, and are not in it."""
-    bad: list[tuple[Cell, str]] = []
     try:
-        page = render_row(row, [records[cell.id] for cell in row.cells])
+        row, page = _drawn(parts)
     except UNUSABLE as error:
-        bad = [(c, why) for c in row.cells if (why := _undrawable(c, records))] or [
-            (c, reason(error)) for c in row.cells
-        ]
+        why = {part.cell.id: reason(error) for part in parts}
+        why = {part.cell.id: said for part in parts if (said := _undrawable(part))} or why
+        bad = [(part.cell, why[part.cell.id]) for part in parts if part.cell.id in why]
         for cell, _ in bad:
             (out / "records" / f"{cell.name}.json").unlink()
-        good = [cell for cell in row.cells if cell not in [b for b, _ in bad]]
-        return bad + (_write_row(Row(good), records, out) if good else [])
+        good = [part for part in parts if part.cell.id not in why]
+        kept, more = _write_row(good, out) if good else (None, [])
+        return kept, bad + more
     put(out / "rows" / f"{row.name}.html", page.encode())
-    return bad
+    return row, []
+
+
+def _drawn(parts: list[Part]) -> tuple[Row, str]:
+    row = make_row([part.cell for part in parts], {part.cell.id: part.scores for part in parts})
+    return row, render_row(row, [part.record for part in parts])
 
 
 def put(path: Path, content: bytes) -> None:
@@ -127,15 +140,15 @@ def put(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def _undrawable(cell: Cell, records: dict[str, Record]) -> str:
+def _undrawable(part: Part) -> str:
     try:
-        render_row(Row([cell]), [records[cell.id]])
+        _drawn([part])
     except UNUSABLE as error:
         return reason(error)
     return ""
 
 
-def _each_portion(sources: Sequence[Source], out: Path) -> Iterator[tuple[list[Cell], list[Refusal]]]:
+def _each_portion(sources: Sequence[Source], out: Path) -> Iterator[Made]:
     make = partial(make_portion, out=out)
     # row by row, whose seeds have names that begin alike: what a process holds stays small, and in its cache
     portions = [list(alike) for _, alike in groupby(sources, key=lambda s: s.path.stem.partition("__seed")[0])]
@@ -149,5 +162,5 @@ def _each_portion(sources: Sequence[Source], out: Path) -> Iterator[tuple[list[C
         yield from pool.map(make, portions, chunksize=PORTION)
 
 
-def _ids(row: Row) -> list[str]:
-    return [cell.id for cell in row.cells]
+def _ids(cells: Iterable[Cell]) -> tuple[str, ...]:
+    return tuple(cell.id for cell in cells)

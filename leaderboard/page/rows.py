@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -55,9 +55,10 @@ class Mean:
 
 @dataclass
 class Row:
-    """Cells that differ in nothing but the seed, in the order of their seeds."""
+    """Cells that differ in nothing but the seed, in the order of their seeds, and every metric's mean over them."""
 
     cells: list[Cell]
+    means: dict[str, Mean] = field(default_factory=dict)
 
     @cached_property
     def first(self) -> Cell:
@@ -85,38 +86,7 @@ class Row:
 
     def mean(self, metric: str) -> Mean | None:
         """Return a metric's mean over seeds, None if no cell has it."""
-        if metric not in self._means:
-            self._means[metric] = self._mean(metric)
-        return self._means[metric]
-
-    @cached_property
-    def _means(self) -> dict[str, Mean | None]:
-        return {}
-
-    def _mean(self, metric: str) -> Mean | None:
-        scores = [cell.scores[metric] for cell in self.done if metric in cell.scores]
-        if not scores:
-            return None
-        value = math.fsum(s.value for s in scores) / len(scores)
-        low = math.fsum(s.low for s in scores) / len(scores)
-        high = math.fsum(s.high for s in scores) / len(scores)
-        spread = None
-        if len(scores) > 1:
-            spread = math.sqrt(math.fsum((s.value - value) ** 2 for s in scores) / (len(scores) - 1))
-        subjects = [x for s in scores for x in (s.subject_low, s.subject_high) if x is not None]
-        return Mean(
-            value=value,
-            low=low,
-            high=high,
-            n_seeds=len(scores),
-            spread=spread,
-            control=_mean_of_known(s.control_value for s in scores),
-            ceiling=_mean_of_known(s.ceiling for s in scores),
-            gain=_mean_of_known(s.gain for s in scores),
-            gain_error=_mean_of_known(s.gain_error for s in scores),
-            listeners=(min(subjects), max(subjects)) if subjects else None,
-            first=scores[0],
-        )
+        return self.means.get(metric)
 
     def standing(self, metric: str, standings: Standings) -> Standing | None:
         """Return where the row stands; None if it does not compete."""
@@ -171,8 +141,8 @@ def p_text(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
-def make_rows(cells: Iterable[Cell]) -> list[Row]:
-    """Group cells into rows, the best retrieval of each data set first and those without scores last.
+def group(cells: Iterable[Cell]) -> list[list[Cell]]:
+    """Return the cells of each row, in the order of their seeds.
 
     A cell that ended before its split was made joins the row that is like it in all else.
     """
@@ -181,21 +151,57 @@ def make_rows(cells: Iterable[Cell]) -> list[Row]:
     for cell in sorted(cells, key=lambda c: (not c.split_hash, c.dataset, c.seed, c.id)):
         like = [key for key in groups if key[0] == cell.key] if not cell.split_hash else []
         groups.setdefault(like[0] if like else (cell.key, cell.split_hash), []).append(cell)
-    rows = [Row(sorted(group, key=lambda c: (c.seed, c.id))) for group in groups.values()]
+    return [sorted(own, key=lambda c: (c.seed, c.id)) for own in groups.values()]
+
+
+def make_row(cells: list[Cell], scores: Mapping[str, Mapping[str, Score]]) -> Row:
+    """Return the row of some cells; ``scores`` are those of each by its id."""
+    row = Row(cells)
+    of_metric: dict[str, list[Score]] = {}
+    for cell in row.done:
+        for name, score in scores[cell.id].items():
+            of_metric.setdefault(name, []).append(score)
+    row.means = {name: _mean(own) for name, own in of_metric.items()}
+    return row
+
+
+def in_order(rows: Iterable[Row]) -> list[Row]:
+    """Sort rows: by data set, the best retrieval of each first and those without scores last."""
     return sorted(rows, key=_order)
 
 
-def metric_names(cells: Iterable[Cell]) -> list[str]:
+def _mean(scores: list[Score]) -> Mean:
+    value = math.fsum(s.value for s in scores) / len(scores)
+    spread = None
+    if len(scores) > 1:
+        spread = math.sqrt(math.fsum((s.value - value) ** 2 for s in scores) / (len(scores) - 1))
+    subjects = [x for s in scores for x in (s.subject_low, s.subject_high) if x is not None]
+    return Mean(
+        value=value,
+        low=math.fsum(s.low for s in scores) / len(scores),
+        high=math.fsum(s.high for s in scores) / len(scores),
+        n_seeds=len(scores),
+        spread=spread,
+        control=_mean_of_known(s.control_value for s in scores),
+        ceiling=_mean_of_known(s.ceiling for s in scores),
+        gain=_mean_of_known(s.gain for s in scores),
+        gain_error=_mean_of_known(s.gain_error for s in scores),
+        listeners=(min(subjects), max(subjects)) if subjects else None,
+        first=scores[0],
+    )
+
+
+def metric_names(rows: Iterable[Row]) -> list[str]:
     """Return the metrics that the records hold, the suite's own first in its order."""
-    found = {name for cell in cells for name in cell.scores}
+    found = {name for row in rows for name in row.means}
     known = [name for name in (*FIRST_METRICS, *CONTROL_METRICS) if name in found]
     return [*dict.fromkeys(known), *sorted(found.difference(known))]
 
 
-def headline_names(cells: Iterable[Cell]) -> list[str]:
+def headline_names(rows: Sequence[Row]) -> list[str]:
     """Return the metrics that have a verdict, retrieval first."""
-    found = {name for cell in cells for name in cell.verdicts}
-    return [name for name in metric_names(cells) if name in found]
+    found = {name for row in rows for cell in row.cells for name in cell.verdicts}
+    return [name for name in metric_names(rows) if name in found]
 
 
 def variants(rows: Sequence[Row]) -> dict[int, str]:

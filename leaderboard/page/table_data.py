@@ -134,7 +134,7 @@ def _cell(cell: Cell, metrics: Sequence[str], headlines: Sequence[str]) -> list[
         cell.seed,
         None if cell.seconds is None else round(cell.seconds / 60, 2),
         "" if cell.status == "done" else ended_text(cell),
-        [score and [round(number, 4) for number in score[:3]] for score in scores],
+        [score and [round(number, 4) for number in score] for score in scores],
         {metrics.index(name): [alone.verdict(name), alone.state(name)] for name in headlines},
     ]
 
