@@ -122,7 +122,8 @@ def _run_all(pipelines: list, arguments: argparse.Namespace, registry: Registry)
     done = [record.cell["id"] for record in records if record.status == "done"]
     if done:
         shown = [option for cell in done for option in ("--cell", cell)]
-        run_verb(registry, ["leaderboard", "show", "--results", str(arguments.results), "--controls", *shown])
+        drawn = ["--pictures"] if console.is_terminal else []  # a log stays short
+        run_verb(registry, ["leaderboard", "show", "--results", str(arguments.results), "--controls", *drawn, *shown])
     _say_where(arguments.results, records)
     return 0 if len(done) == len(records) else 1
 

@@ -17,6 +17,9 @@ from eeg2speech_bench.leaderboard.sharing import configure_pull, configure_push,
 from eeg2speech_bench.leaderboard.table import FORMATS
 from eeg2speech_bench.leaderboard.validation import configure_validate, run_validate
 
+#: cells that are drawn in one go; the pictures of more would hide the tables
+PICTURED_CELLS = 3
+
 
 class Action(NamedTuple):
     """What ``leaderboard NAME`` does: ``configure`` adds its options, ``run`` returns the exit code."""
@@ -36,7 +39,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         own = actions.add_parser(name, help=action.summary, description=action.summary, argument_default=left_out)
         action.configure(own)
     filters: dict[str, list[str]] = {"cell": [], "dataset": [], "preset": [], "budget": []}
-    parser.set_defaults(action="show", results=Path("results"), format="table", controls=False, **filters)
+    parser.set_defaults(
+        action="show", results=Path("results"), format="table", controls=False, pictures=False, **filters
+    )
 
 
 def leaderboard(arguments: argparse.Namespace, registry: Registry) -> int:
@@ -48,6 +53,11 @@ def _configure_show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", type=Path, metavar="DIR", help="default: ./results")
     parser.add_argument("--format", choices=FORMATS, help="default: table")
     parser.add_argument("--controls", action="store_true", help="also one table per cell: EEG beside its controls")
+    parser.add_argument(
+        "--pictures",
+        action="store_true",
+        help=f"as --controls, with small pictures of the first {PICTURED_CELLS} cells",
+    )
     parser.add_argument("--cell", action="append", metavar="ID", help="only these cells")
     parser.add_argument("--dataset", action="append", metavar="NAME", help="only these data sets")
     parser.add_argument("--preset", action="append", metavar="NAME", help="only these presets")
@@ -63,6 +73,7 @@ def _show(arguments: argparse.Namespace) -> int:
     from eeg2speech_bench.leaderboard.standings import entrant, stand
     from eeg2speech_bench.leaderboard.table import board, controls
 
+    _refuse_pictures(arguments)
     located, unreadable = _read(arguments.results, arguments.cell)
     found = without_parts((path, record) for path, record in located if _wanted(record, arguments))
     if located and not found:
@@ -70,13 +81,41 @@ def _show(arguments: argparse.Namespace) -> int:
         raise UsageError(f"No record of {arguments.results} is like that", then=then)
     records = [record for _, record in found]
     entrants = [entrant(path, record, identify(record)) for path, record in found]
-    tables = [board(records, stand(cell for cell in entrants if cell is not None))]
-    if arguments.controls:
-        tables = [controls(record) for record in records if record.status == "done"] + tables
-    show(arguments.format, tables)
+    table = board(records, stand(cell for cell in entrants if cell is not None))
+    done = [record for record in records if record.status == "done"]
+    n_drawn = PICTURED_CELLS if arguments.pictures else 0
+    drawn, others = done[:n_drawn], done[n_drawn:]
+    _show_pictures(drawn, arguments.results)
+    if arguments.controls or arguments.pictures:
+        show(arguments.format, map(controls, others))
+    if drawn and others:
+        typed = f"eeg2speech-bench leaderboard show --results {arguments.results} --pictures"
+        table.notes.append(f"Pictures of another cell: '{typed} --cell {others[0].cell['id']}'.")
+    show(arguments.format, [table])
     for error in unreadable:
         print(f"left out: {error}", file=sys.stderr)
     return 1 if unreadable else 0
+
+
+def _refuse_pictures(arguments: argparse.Namespace) -> None:
+    if arguments.pictures and arguments.format != "table":
+        then = "Leave out --format, or type 'eeg2speech-bench leaderboard build' for pages with pictures."
+        got = f"--format {arguments.format}"
+        raise UsageError("Pictures in the terminal go with its table only", got=got, expected="table", then=then)
+
+
+def _show_pictures(records: list[Record], results: Path) -> None:
+    """Show each cell beside its controls, and its pictures below."""
+    if not records:
+        return
+    from eeg2speech_bench.core.progress import make_console
+    from eeg2speech_bench.leaderboard.export import show
+    from eeg2speech_bench.leaderboard.sketches import draw
+    from eeg2speech_bench.leaderboard.table import controls
+
+    for record in records:
+        show("table", [controls(record)])
+        draw(record, results, make_console())
 
 
 def _wanted(record: Record, arguments: argparse.Namespace) -> bool:

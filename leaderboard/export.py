@@ -50,12 +50,19 @@ def print_table(table: Table, console: Console) -> None:
     A file or pipe is as wide as the table. In a terminal that is too narrow, what all rows share is said below the
     table instead of in columns, and if that does not do, cells are broken.
     """
+    table = _printable(table, console)
     if not console.is_terminal:
         console.width = max(console.width, _width(table))
     shown = table if _width(table) <= console.width else _without_shared(table)
     console.print(_laid_out(shown, one_line=_width(shown) <= console.width))
     for note in shown.notes:
         console.print(note, markup=False, highlight=False)
+
+
+def printable(text: str, console: Console) -> str:
+    """Return text without control characters, and with ``?`` for what the console's encoding lacks."""
+    plain = "".join(c if c.isprintable() else " " for c in text)
+    return plain.encode(console.encoding, "replace").decode(console.encoding)
 
 
 def _without_shared(table: Table) -> Table:
@@ -68,6 +75,12 @@ def _without_shared(table: Table) -> Table:
     kept = [i for i in range(len(columns)) if i not in shared]
     rows = [[row[i] for i in kept] for row in table.rows]
     return Table(table.title, [table.columns[i] for i in kept], rows, [f"All rows: {said}.", *table.notes])
+
+
+def _printable(table: Table, console: Console) -> Table:
+    rows = [[printable(cell, console) for cell in row] for row in table.rows]
+    columns, notes = ([printable(text, console) for text in texts] for texts in (table.columns, table.notes))
+    return Table(printable(table.title, console), columns, rows, notes)
 
 
 def to_svg(table: Table) -> str:

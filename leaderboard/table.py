@@ -117,7 +117,7 @@ def controls(record: Record) -> Table:
         entries = [record.metric(name, condition) for name in metrics]
         if not any(entries):
             continue
-        row = [_condition_text(record, condition), *(value_text(entry) for entry in entries)]
+        row = [condition_text(record, condition), *(value_text(entry) for entry in entries)]
         table.rows.append(row + [_p_text(p.get((name, condition))) for name in p_columns])
     table.rows.append(["chance", *(_number(_chance(record, name)) for name in metrics), *("" for _ in p_columns)])
     table.notes = [*_distance_to_ceiling(record), *_verdict_notes(record)]
@@ -173,7 +173,8 @@ def verdict_text(record: Record, metric: str) -> str:
     return f"signal, {_p_text(verdict['p'], 'p ')}" if verdict["distinguishable"] else NO_SIGNAL
 
 
-def _condition_text(record: Record, condition: str) -> str:
+def condition_text(record: Record, condition: str) -> str:
+    """Return what a condition is called; ``eeg`` is whatever signal the encoder reads."""
     read = {"text": "transcript", "audio": "audio of the segment"}.get(record.encoder.get("modality", "eeg"))
     return read if condition == "eeg" and read else CONDITION_LABELS[condition]
 

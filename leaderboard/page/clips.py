@@ -121,34 +121,35 @@ def collect_clips(record: Record, results: Path, out: Path) -> CellClips | None:
             seconds = max(seconds, length_s)
         if any(names):
             files[condition] = names
-    items = _items(paths.get("segments"), numbers, n_clips)
+    items = read_items(paths.get("segments"), numbers, n_clips)
     return CellClips(tuple(items), n_clips, files, seconds)
 
 
-def _score_text(name: str, value: float) -> str:
-    if name == "identification" and value in (0, 1):
-        return "yes" if value else "no"
-    return f"{value:.2f}"
+def clip_content(source: Path) -> bytes:
+    """Return the bytes of a clip.
 
-
-def _copy_clip(source: Path, out: Path) -> tuple[str, float]:
-    """Copy a clip under the hash of its content, with its picture; return that name and its length in s."""
-    from eeg2speech_bench.leaderboard.page.spectrogram import draw_mel, read_clip
-
+    Raises
+    ------
+    DataError
+        If there are more than a clip has.
+    """
     if source.stat().st_size > MAX_CLIP_BYTES:
         raise DataError(f"Clip {source.name} is too large", got=f"{source.stat().st_size} bytes")
-    content = source.read_bytes()
-    name = hashlib.sha256(content).hexdigest()[:16]
-    samples, rate_hz = read_clip(content, source)
-    if not (out / f"{name}.png").exists():
-        out.mkdir(parents=True, exist_ok=True)
-        write_atomically(out / f"{name}.flac", content)
-        write_atomically(out / f"{name}.png", draw_mel(samples, rate_hz))
-    return name, len(samples) / rate_hz
+    return source.read_bytes()
 
 
-def _items(segments: Path | None, numbers: list[int], n_clips: int) -> list[Item]:
-    """Join the chosen clips with their scores; clips are numbered in the order of the per-segment table."""
+def read_items(segments: Path | None, numbers: list[int], n_clips: int) -> list[Item]:
+    """Join clips with their scores.
+
+    Parameters
+    ----------
+    segments : Path, optional
+        The cell's ``segments.parquet``; without it, or if it is of other clips, items have neither origin nor scores.
+    numbers : list of int
+        Of the clips, in the order of the per-segment table.
+    n_clips : int
+        All that the cell generated.
+    """
     if segments is None or not segments.is_file():
         return [Item(number, None) for number in numbers]
     table = _clip_scores(segments)
@@ -164,6 +165,26 @@ def _items(segments: Path | None, numbers: list[int], n_clips: int) -> list[Item
                 scores.setdefault(metric, {})[condition] = rows[origins[number]]
         items.append(Item(number, origins[number], scores))
     return items
+
+
+def _score_text(name: str, value: float) -> str:
+    if name == "identification" and value in (0, 1):
+        return "yes" if value else "no"
+    return f"{value:.2f}"
+
+
+def _copy_clip(source: Path, out: Path) -> tuple[str, float]:
+    """Copy a clip under the hash of its content, with its picture; return that name and its length in s."""
+    from eeg2speech_bench.leaderboard.page.spectrogram import draw_mel, read_clip
+
+    content = clip_content(source)
+    name = hashlib.sha256(content).hexdigest()[:16]
+    samples, rate_hz = read_clip(content, source)
+    if not (out / f"{name}.png").exists():
+        out.mkdir(parents=True, exist_ok=True)
+        write_atomically(out / f"{name}.flac", content)
+        write_atomically(out / f"{name}.png", draw_mel(samples, rate_hz))
+    return name, len(samples) / rate_hz
 
 
 def _clip_scores(segments: Path) -> dict[tuple[str, str], dict[tuple[str, str, float], float]]:

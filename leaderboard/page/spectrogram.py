@@ -41,22 +41,32 @@ def read_clip(content: bytes, source: Path) -> tuple[np.ndarray, int]:
 
 def draw_mel(samples: np.ndarray, rate_hz: int) -> bytes:
     """Return a PNG of the log-mel spectrogram, one pixel per 10 ms and band, low bands at the bottom."""
-    level_db = _log_mel_db(samples, rate_hz)
+    level_db = log_mel_db(samples, rate_hz)
     share = np.clip(1 + (level_db - level_db.max()) / RANGE_DB, 0, 1)
     picture = Image.fromarray((share[::-1] * 255).round().astype(np.uint8), mode=None)
-    picture.putpalette(_palette())
+    picture.putpalette(palette())
     stream = io.BytesIO()
     picture.save(stream, "PNG")
     return stream.getvalue()
 
 
-def _log_mel_db(samples: np.ndarray, rate_hz: int) -> np.ndarray:
-    """Return decibels, shape (N_BANDS, n_frames)."""
+def log_mel_db(samples: np.ndarray, rate_hz: int) -> np.ndarray:
+    """Return the log-mel spectrogram of samples (n_samples,) in dB, shape (N_BANDS, n_frames), low bands first."""
     n_window, n_hop = round(WINDOW_S * rate_hz), round(HOP_S * rate_hz)
     padded = np.pad(samples, n_window // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, n_window)[::n_hop][: max(len(samples) // n_hop, 1)]
     power = np.abs(np.fft.rfft(frames * np.hanning(n_window), axis=1)) ** 2
     return 10 * np.log10(_filters(n_window, rate_hz) @ power.T + 1e-10)
+
+
+@lru_cache
+def palette() -> list[int]:
+    """Return red, green and blue of 256 levels, dark to bright, each 0 to 255: 768 numbers."""
+    stops = np.linspace(0, 255, len(_COLOURS))
+    levels = np.arange(256)
+    channels = [np.interp(levels, stops, channel) for channel in zip(*_COLOURS, strict=True)]
+    values: list[int] = np.stack(channels, axis=1).round().astype(int).ravel().tolist()
+    return values
 
 
 @lru_cache
@@ -68,12 +78,3 @@ def _filters(n_window: int, rate_hz: int) -> np.ndarray:
     rising = (hz - edges[:-2, None]) / np.diff(edges)[:-1, None]
     falling = (edges[2:, None] - hz) / np.diff(edges)[1:, None]
     return np.maximum(0, np.minimum(rising, falling))
-
-
-@lru_cache
-def _palette() -> list[int]:
-    stops = np.linspace(0, 255, len(_COLOURS))
-    levels = np.arange(256)
-    channels = [np.interp(levels, stops, channel) for channel in zip(*_COLOURS, strict=True)]
-    values: list[int] = np.stack(channels, axis=1).round().astype(int).ravel().tolist()
-    return values

@@ -41,6 +41,7 @@ def test_the_plan_comes_first_and_the_table_with_controls_last(finished):
         "Next: ",
     ):
         assert shown in " ".join(finished.stdout.split())
+    assert "of every listener" not in finished.stdout  # pictures are for a terminal
 
 
 def test_nothing_but_the_runs_own_words_is_printed(finished):

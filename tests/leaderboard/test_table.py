@@ -136,6 +136,17 @@ def test_a_narrow_terminal_says_once_what_all_rows_share():
     assert stream.getvalue().count("sss" * 10) == 1
 
 
+def test_names_in_a_table_cannot_steer_the_terminal_and_need_no_letters_that_it_lacks():
+    hostile = record("\x1b[31mred\x07 [bold] ☃")
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    for table in (controls(hostile), board([hostile], {})):
+        print_table(table, Console(file=stream, width=200))
+    stream.flush()
+    shown = stream.buffer.getvalue().decode("ascii")
+    assert shown.count(" [31mred  [bold] ?") == 2
+    assert not {c for c in shown if not c.isprintable()} - {"\n"}
+
+
 @pytest.mark.parametrize("form", ["table", "markdown", "csv", "svg"])
 def test_the_verb_shows_every_record(tmp_path, capsys, form):
     for name in ("first", "second"):
