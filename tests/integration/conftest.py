@@ -16,6 +16,15 @@ import pytest
 from eeg2speech_bench.datasets.simulated import simulate
 from eeg2speech_bench.datasets.simulation import SimulationSettings
 
+#: options of the brainmagick encoder and of those built like it
+NARROW_ENCODER = """
+hidden = 8
+depth = 2
+virtual_channels = 8
+initial_linear = 8
+fourier_dim = 32
+"""
+
 TINY = """
 [data]
 stride_s = 2.0
@@ -24,27 +33,6 @@ sfreq = 60.0
 [target.options]
 deep_mel = { n_bands = 16, token_rate_hz = 12.5, hidden = 8, depth = 2, dim = 8 }
 mel = { n_bands = 16, token_rate_hz = 12.5 }
-
-[encoder.brainmagick]
-hidden = 8
-depth = 2
-virtual_channels = 8
-initial_linear = 8
-fourier_dim = 32
-
-[encoder.noise-trained]
-hidden = 8
-depth = 2
-virtual_channels = 8
-initial_linear = 8
-fourier_dim = 32
-
-[encoder.random-weights]
-hidden = 8
-depth = 2
-virtual_channels = 8
-initial_linear = 8
-fourier_dim = 32
 
 [alignment]
 batch_size = 16
@@ -77,7 +65,7 @@ n_iter = 1
 [scores]
 n_bootstrap = 100
 n_permutations = 200
-"""
+""" + "".join(f"[encoder.{name}]{NARROW_ENCODER}" for name in ("brainmagick", "noise-trained", "random-weights"))
 
 
 @dataclass(frozen=True)
@@ -136,6 +124,12 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> N
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+@pytest.fixture
+def narrow_encoder() -> str:
+    """Options that make the brainmagick encoder small, as TOML."""
+    return NARROW_ENCODER
 
 
 @pytest.fixture(scope="session")

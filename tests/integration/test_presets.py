@@ -18,11 +18,7 @@ stride_s = 4.0
 model = "{wav2vec2}"
 layers = [2, 3]
 [encoder.brainmagick]
-hidden = 8
-depth = 2
-virtual_channels = 8
-initial_linear = 8
-fourier_dim = 32
+{encoder}
 [alignment]
 batch_size = 8
 steps_per_epoch = 2
@@ -63,11 +59,11 @@ def small_hifigan(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("preset", ["full", "eeg2speech"])
-def test_a_preset_for_a_gpu_goes_from_eeg_to_scored_speech(bench, tiny_wav2vec2, small_hifigan, preset):
+def test_a_preset_for_a_gpu_goes_from_eeg_to_scored_speech(bench, narrow_encoder, tiny_wav2vec2, small_hifigan, preset):
     config = bench.folder / f"{preset}.toml"
     # full leaves the vocoder to the default, which has no weights to load
     vocoder = f'[vocoder]\ncheckpoint = "{small_hifigan}"' if preset == "eeg2speech" else ""
-    config.write_text(NARROW.format(wav2vec2=tiny_wav2vec2) + vocoder)
+    config.write_text(NARROW.format(wav2vec2=tiny_wav2vec2, encoder=narrow_encoder) + vocoder)
     results = bench.folder / preset
     arguments = ["--encoder", "brainmagick", "--preset", preset, "--config", str(config), "--results", str(results)]
     process = bench.start(*arguments, "--dataset", str(bench.data))

@@ -1,0 +1,46 @@
+"""Downloads from the table: the rows as shown, safe in the format that they are in."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+
+def test_csv_holds_the_rows_as_shown_with_numbers_as_numbers(tab, folder, open_board, download, hostile):
+    open_board(tab, folder)
+    tab.uncheck("#show-baseline")
+    table = list(csv.DictReader(io.StringIO(download(tab, "csv"))))
+    assert [row["encoder"] for row in table] == ["net", hostile, "twin", "dull", "broken"]
+    assert float(table[0]["top-1"]) == pytest.approx(0.51)
+    assert float(table[0]["top-1 seed SD"]) == pytest.approx(0.01)
+    assert table[3]["retrieval"] == "not distinguishable from no signal"
+
+
+def test_exports_hold_rank_intervals_and_ties(tab, folder, open_board, download):
+    open_board(tab, folder)
+    first, *_ = [row for row in csv.DictReader(io.StringIO(download(tab, "csv"))) if row["encoder"] == "twin"]
+    found = {name: first[f"rank, top-1 {name}"] for name in ("low", "high", "of", "tie")}
+    assert found == {"low": "2", "high": "3", "of": "4", "tie": "B"}
+    rows = {row["encoder"]: row for row in json.loads(download(tab, "json"))}
+    assert rows["net"]["rank, top-1 high"] == 1 and rows["ridge"]["rank, top-1 low"] is None
+    assert rows["ridge"]["rank, top-1 says"] == "baseline"
+    assert "| 2–3 of 4, B |" in download(tab, "markdown")
+    assert "2--3 of 4, B" in download(tab, "latex")
+
+
+def test_latex_and_markdown_escape_what_would_break_the_table(tab, folder, open_board, download):
+    open_board(tab, folder)
+    latex, markdown = download(tab, "latex"), download(tab, "markdown")
+    assert r"$<$/script$>$" in latex
+    assert latex.count(r"\\") == 7  # one head, six rows
+    assert "<img" not in markdown
+    bars = {line.replace("\\|", "").count("|") for line in markdown.splitlines()}
+    assert len(bars) == 1
+
+
+def test_json_holds_the_rows_as_shown(tab, folder, open_board, names, download):
+    open_board(tab, folder)
+    assert [row["encoder"] for row in json.loads(download(tab, "json"))] == names(tab)

@@ -1,0 +1,114 @@
+"""Whole records with scores, controls and clips, and what the board of them says."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from eeg2speech_bench.core.records import Record, RecordStore
+
+CONDITIONS = ("eeg", "shuffle", "audio")
+N_CLIPS = 20
+
+
+def entry(name: str, condition: str, value: float) -> dict[str, Any]:
+    return {
+        "name": name, "condition": condition, "value": value, "low": max(value - 0.1, 0), "high": min(value + 0.1, 1),
+        "n": 40, "n_pool": 50, "chance": 0.02, "unit": "", "higher_is_better": True,
+        "per_subject": {"01": max(value - 0.05, 0), "02": min(value + 0.05, 1)},
+    }  # fmt: skip
+
+
+def write_record(
+    results: Path, name: str = "net", top1: float = 0.5, *, seed: int = 0, real: bool = True, **changes: Any
+) -> Record:
+    """Write a record; ``changes`` replace its fields."""
+    identifier = f"{re.sub('[^a-z0-9]', '-', name.lower())}__data__quick__seed{seed}"
+    cell = {"id": identifier, "encoder": name, "dataset": "data", "preset": "quick", "seed": seed}
+    verdict = {"distinguishable": real, "p": 0.0005 if real else 0.4, "hardest_control": "shuffle", "alpha": 0.05}
+    made = Record(cell, "done", {"preset": "quick", "scores": {}}, encoder={"name": name, "source_hash": "a"})
+    made.target, made.split, made.dataset = {"name": "mel"}, {"hash": "5c" * 32}, {"revision": "1", "n_subjects": 2}
+    made.metrics = [entry("top1", c, v) for c, v in zip(CONDITIONS, (top1, 0.02, 1.0), strict=True)]
+    made.tests = [{"metric": "top1", "control": "shuffle", "p": verdict["p"]}]
+    made.verdict = {"top1": verdict}
+    made.provenance = {"stages": [{"name": "align", "seconds": 90.0, "peak_memory_mb": 1000.0}], "command": "run"}
+    made.training = {"align": {"history": [{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.0}]}}
+    for field, value in changes.items():
+        setattr(made, field, value)
+    RecordStore(results).write(made)
+    return made
+
+
+def add_clips(results: Path, record: Record) -> None:
+    """Add clips under every condition and their scores."""
+    folder = RecordStore(results).cell_folder(record.cell["id"])
+    for condition in ("reference", *CONDITIONS, "vocoder"):
+        (folder / "audio" / condition).mkdir(parents=True)
+        for number in range(N_CLIPS):
+            tone = 0.3 * np.sin(np.arange(1600) * (0.05 + 0.01 * number + 0.1 * len(condition)))
+            soundfile.write(folder / "audio" / condition / f"clip_{number:03d}.flac", tone, 16_000)
+    rows = [
+        {
+            "metric": "mel_correlation",
+            "condition": c,
+            "subject": "01",
+            "stimulus": 3,
+            "start_s": 2.88 * i,
+            "value": i / 100,
+        }
+        for c in (*CONDITIONS, "vocoder")
+        for i in range(N_CLIPS)
+    ]
+    pd.DataFrame(rows).to_parquet(folder / "segments.parquet")
+    own = f"cells/{record.cell['id']}"
+    record.files = {"segments": f"{own}/segments.parquet", "audio": f"{own}/audio"}
+    RecordStore(results).write(record)
+
+
+def read_page(out: Path, name: str = "") -> str:
+    """Return the page of the one row whose file name begins so."""
+    (page,) = (out / "rows").glob(f"{name}*.html")
+    return page.read_text()
+
+
+def read_board(out: Path) -> dict[str, Any]:
+    """Return what the board's table is made of."""
+    return json.loads((out / "board.json").read_text())
+
+
+@pytest.fixture
+def metric() -> Callable[..., dict[str, Any]]:
+    """See `entry`."""
+    return entry
+
+
+@pytest.fixture
+def write() -> Callable[..., Record]:
+    """See `write_record`."""
+    return write_record
+
+
+@pytest.fixture
+def write_audio() -> Callable[..., None]:
+    """See `add_clips`."""
+    return add_clips
+
+
+@pytest.fixture
+def only_page() -> Callable[..., str]:
+    """See `read_page`."""
+    return read_page
+
+
+@pytest.fixture
+def board() -> Callable[..., dict[str, Any]]:
+    """See `read_board`."""
+    return read_board

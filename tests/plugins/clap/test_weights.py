@@ -1,0 +1,129 @@
+"""CLAP's weights in both layouts, and what is said of those that are not whole."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from eeg2speech_bench.core.errors import BenchError
+from eeg2speech_bench.core.segments import TargetInfo
+from eeg2speech_bench.plugins.clap.front_end import front_end
+from eeg2speech_bench.plugins.clap.weights import load_clap
+from eeg2speech_bench.plugins.encoders.clap import ClapText
+
+
+def original_layout(clap):
+    """Rename the weights of transformers' network to LAION's names, with what else LAION's files hold."""
+    state = {}
+    for key, value in clap.state_dict().items():
+        if key.startswith("text_model."):
+            key = key.replace("text_model", "text_branch", 1)
+        elif key.startswith("audio_model."):
+            key = key.replace("audio_model.audio_encoder", "audio_branch").replace("batch_norm", "bn0")
+            key = key.replace("attention.output.dense", "attn.proj").replace("attention.self", "attn")
+            key = key.replace("intermediate.dense", "mlp.fc1").replace(".output.dense", ".mlp.fc2")
+            key = key.replace("layernorm_before", "norm1").replace("layernorm_after", "norm2")
+        key = key.replace("projection.linear1", "projection.0").replace("projection.linear2", "projection.2")
+        state[key] = value
+    for key in [key for key in state if ".query." in key and key.startswith("audio_branch")]:
+        parts = [state.pop(key.replace("query", part)) for part in ("query", "key", "value")]
+        state[key.replace("query", "qkv")] = torch.cat(parts)
+    extras = {f"{side}_transform.sequential.{n}.weight": torch.zeros(3) for side in ("audio", "text") for n in (0, 3)}
+    extras |= {f"audio_branch.{name}.weight": torch.zeros(2) for name in ("tscam_conv", "head")}
+    extras["audio_branch.layers.0.blocks.1.attn_mask"] = torch.zeros(1)
+    extras["audio_branch.spectrogram_extractor.stft.conv_real.weight"] = torch.zeros(1)
+    extras["audio_branch.logmel_extractor.melW"] = front_end("slaney").mel_scale.fb.clone()
+    return state | extras
+
+
+def saved(tmp_path, state, prefix="module."):
+    path = tmp_path / "laion.pt"
+    best = {"epoch": 15, "name": "clap", "best": np.float64(0.9)}
+    torch.save({**best, "state_dict": {prefix + key: value for key, value in state.items()}}, path)
+    return str(path)
+
+
+def outputs(clap):
+    """Embed two windows and two texts with a network as it is."""
+    frames = 20 * torch.randn(2, 1, 1001, 64, generator=torch.Generator().manual_seed(0)) - 40
+    ids = torch.tensor([[0, 7, 8, 9, 2], [0, 7, 2, 1, 1]])
+    with torch.no_grad():
+        audio = clap.get_audio_features(input_features=frames).pooler_output
+        return audio, clap.get_text_features(input_ids=ids, attention_mask=(ids != 1).long()).pooler_output
+
+
+def test_a_folder_of_transformers_is_loaded(clap, folder):
+    for ours, theirs in zip(outputs(load_clap(str(folder))), outputs(clap), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("prefix", ["module.", "", "cond_stage_model.model."])
+def test_a_checkpoint_of_laion_gives_the_same_embeddings(clap, tmp_path, prefix):
+    network = load_clap(saved(tmp_path, original_layout(clap), prefix))
+    for ours, theirs in zip(outputs(network), outputs(clap), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_what_is_loaded_is_frozen(clap, folder):
+    network = load_clap(str(folder))
+    assert not network.training
+    assert not any(weight.requires_grad for weight in network.parameters())
+
+
+def test_a_missing_weight_is_named(clap, tmp_path):
+    state = original_layout(clap)
+    del state["text_branch.encoder.layer.1.output.dense.weight"]
+    with pytest.raises(BenchError, match=r"1 missing and 0 .*no text_model.encoder.layer.1.output.dense.weight"):
+        load_clap(saved(tmp_path, state))
+
+
+def test_a_missing_tower_is_named(clap, tmp_path):
+    state = {key: value for key, value in original_layout(clap).items() if not key.startswith("audio_branch")}
+    with pytest.raises(BenchError, match=r"no audio_model.audio_encoder.patch_embed.proj.weight"):
+        load_clap(saved(tmp_path, state))
+
+
+def test_a_weight_too_many_is_named(clap, tmp_path):
+    state = original_layout(clap) | {"audio_branch.absolute_pos_embed": torch.zeros(1)}
+    with pytest.raises(BenchError, match=r"1 unexpected .*also audio_model.audio_encoder.absolute_pos_embed"):
+        load_clap(saved(tmp_path, state))
+
+
+def test_missing_statistics_of_the_input_norm_are_an_error(clap, tmp_path):
+    state = original_layout(clap)
+    del state["audio_branch.bn0.running_mean"]
+    with pytest.raises(BenchError, match=r"no audio_model.audio_encoder.batch_norm.running_mean"):
+        load_clap(saved(tmp_path, state))
+
+
+def test_a_checkpoint_with_another_filter_bank_is_refused(clap, tmp_path):
+    state = original_layout(clap) | {"audio_branch.logmel_extractor.melW": front_end("htk").mel_scale.fb.clone()}
+    with pytest.raises(BenchError, match="was trained with another front end"):
+        load_clap(saved(tmp_path, state))
+
+
+class _Command:
+    def __reduce__(self):
+        return eval, ("1 + 1",)
+
+
+def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
+    (tmp_path / "bad.pt").write_bytes(pickle.dumps({"state_dict": _Command()}, protocol=2))
+    with pytest.raises(BenchError, match="cannot be read"):
+        load_clap(str(tmp_path / "bad.pt"))
+
+
+def test_weights_that_are_nowhere_are_an_error_that_says_what_to_give():
+    with pytest.raises(BenchError, match="CLAP cannot be loaded: got 'nobody/no-such-clap@v1'"):
+        load_clap("nobody/no-such-clap@v1")
+
+
+def test_a_checkpoint_of_laion_is_read_with_a_tokenizer_of_choice(clap, folder, tmp_path, signal, texts, batch_of):
+    path = saved(tmp_path, original_layout(clap))
+    space = TargetInfo(24, 1, 1.0)
+    by_file = ClapText.build(signal, space, weights=path, tokenizer=str(folder))(batch_of(texts))
+    by_folder = ClapText.build(signal, space, weights=str(folder))(batch_of(texts))
+    torch.testing.assert_close(by_file.embeddings, by_folder.embeddings)
