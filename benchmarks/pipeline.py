@@ -235,8 +235,7 @@ class Pipeline:
         }
         settings = {name: arguments[name] for name in ("n_clips", "standardise", "seed")}
         code = (
-            f"{ROOM}.benchmarks.stages.embed",
-            f"{ROOM}.benchmarks.controls",
+            *(f"{ROOM}.benchmarks.{name}" for name in ("stages.embed", "embedding", "controls")),
             f"{ROOM}.core.contrastive.loss",
             f"{ROOM}.core.generator.conditioner",
         )
@@ -254,7 +253,7 @@ class Pipeline:
             "device": self.device,
         }
         code = (
-            *(f"{ROOM}.benchmarks.{name}" for name in ("stages.words", "stages.embed", "onsets", "controls")),
+            *(f"{ROOM}.benchmarks.{name}" for name in ("stages.words", "embedding", "onsets", "controls")),
             f"{ROOM}.core.contrastive.loss",
         )
         return Stage("words", {"seed": self.cell.seed}, code, _later("words", arguments), (self.align,))
@@ -318,10 +317,12 @@ class Pipeline:
             "ceilings": self.place(self.ceilings) if self.generates else None,
             "metrics": self.metrics,
             "config": self.config.scores,
+            "modality": self.encoder.modality,
             "seed": self.cell.seed,
         }
         settings = {
             "metrics": sorted(repr(metric) for metric in self.metrics),
+            "modality": self.encoder.modality,
             "seed": self.cell.seed,
             **_dump(self.config.scores),
         }

@@ -122,7 +122,7 @@ class Runner:
                 "options": pipeline.encoder_options,
             },
             target={"name": pipeline.target.name, "options": pipeline.target_options},
-            dataset={"name": pipeline.dataset.name, "revision": pipeline.dataset.revision},
+            dataset={name: getattr(pipeline.dataset, name) for name in ("name", "revision", "about", "is_null")},
             skipped=pipeline.skipped(),
             provenance={
                 "started": _now(),

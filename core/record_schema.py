@@ -94,6 +94,8 @@ class _Encoder(_Part):
 class _Dataset(_Part):
     name: Name
     revision: Name
+    about: str = ""
+    is_null: bool = False
     n_subjects: Count | None = None
     n_stimuli: Count | None = None
     n_segments: dict[str, Whole] = {}

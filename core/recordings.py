@@ -98,6 +98,10 @@ class SpeechDataset(Protocol):
     ----------
     name : str
         Short name for tables and file names.
+    about : str
+        Who was recorded and what they heard, in a line, said beside every score; empty if unknown.
+    is_null : bool
+        EEG and speech are independent, so that any signal in it is a false alarm.
     revision : str
         Changes whenever the content does (a hash of names and sizes, or a published version); part of the
         ``prepare`` stage's key.
@@ -110,6 +114,8 @@ class SpeechDataset(Protocol):
     """
 
     name: str
+    about: str
+    is_null: bool
     sound_kind: str
 
     @property

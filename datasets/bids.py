@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 EXTENSIONS = [".vhdr", ".edf", ".bdf", ".set"]
 
 MEBIBYTE = 2**20
+#: characters kept of the name that a folder gives itself
+MAX_ABOUT = 200
 
 
 @dataclass
@@ -35,6 +38,8 @@ class BidsDataset:
     ----------
     name : str
         The folder's name.
+    about : str
+        The name in its ``dataset_description.json``.
     revision : str
         Hash of the names, sizes and content of what the data are read from (of files above 1 MiB: first and
         last MiB); copying the folder does not change it.
@@ -47,12 +52,14 @@ class BidsDataset:
     """
 
     name: str
+    about: str
     revision: str
     stimuli: tuple[Stimulus, ...]
     recordings: tuple[Recording, ...]
     skipped: tuple[tuple[str, str], ...] = ()
     split_fractions: tuple[float, float, float] | None = None
     sound_kind: str = "waveform"
+    is_null: bool = False
 
 
 def open_bids(root: Path) -> BidsDataset:
@@ -83,7 +90,17 @@ def open_bids(root: Path) -> BidsDataset:
     if not recordings:
         raise _nothing_usable(root, skipped)
     name = re.sub(r"[^\w.-]+", "_", root.name)
-    return BidsDataset(name, _revision(root), folder.stimuli, tuple(recordings), tuple(skipped))
+    return BidsDataset(name, _about(root), _revision(root), folder.stimuli, tuple(recordings), tuple(skipped))
+
+
+def _about(root: Path) -> str:
+    """Return the name that a folder gives itself, in a line that any page can hold; empty if it gives none."""
+    path = root / "dataset_description.json"
+    try:
+        name = json.loads(path.read_text(encoding="utf-8-sig"))["Name"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return "".join(c for c in " ".join(str(name).split()) if c.isprintable())[:MAX_ABOUT]
 
 
 def read_raw(path: BIDSPath) -> mne.io.BaseRaw:

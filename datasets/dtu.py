@@ -33,12 +33,14 @@ class DtuDataset:
     """
 
     name: str
+    about: str
     revision: str
     stimuli: tuple[Stimulus, ...]
     recordings: tuple[Recording, ...]
     # With the default guard of 3 s this leaves 5, 2 and 8 windows of 2.88 s side by side.
     split_fractions: tuple[float, float, float] | None = (0.32, 0.18, 0.5)
     sound_kind: str = "envelope"
+    is_null: bool = False
 
 
 def open_dtu(root: Path) -> DtuDataset:
@@ -68,7 +70,8 @@ def open_dtu(root: Path) -> DtuDataset:
         stimuli.setdefault(stimulus.stimulus_id, stimulus)
         recordings.append(_recording(path, stimulus))
         revision.update(path.name.encode() + arrays["eeg"].tobytes() + arrays["envelope"].tobytes())
-    return DtuDataset("dtu", revision.hexdigest()[:16], tuple(stimuli.values()), tuple(recordings))
+    about = "Listeners of one 50 s stretch of speech, heard ten times; only its envelope is published"
+    return DtuDataset("dtu", about, revision.hexdigest()[:16], tuple(stimuli.values()), tuple(recordings))
 
 
 def _order(path: Path) -> tuple[int, int, str]:

@@ -33,6 +33,16 @@ class SimulatedDataset:
     split_fractions: tuple[float, float, float] | None = None
 
     @property
+    def about(self) -> str:
+        """That nobody was recorded."""
+        return self.settings.about
+
+    @property
+    def is_null(self) -> bool:
+        """Whether the simulated EEG is independent of the speech."""
+        return self.settings.null
+
+    @property
     def revision(self) -> str:
         """Name of its folder, which is made of the settings and of the speech."""
         from eeg2speech_bench.datasets.simulated import folder_name

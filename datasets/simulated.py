@@ -159,7 +159,7 @@ def _write_stimulus(folder: Path, name: str, story: dict) -> None:
 def _write_description(root: Path, settings: SimulationSettings) -> None:
     mne_bids.make_dataset_description(
         path=root,
-        name="Simulated listeners" + (", null twin: EEG independent of the speech" if settings.null else ""),
+        name=settings.about,
         data_license="EEG: CC0. Sounds: see stimuli/LICENSE.md",
         generated_by=[{"Name": "eeg2speech-bench", "Description": f"{settings}, source version {SOURCE_VERSION}"}],
         authors=["eeg2speech-bench"],

@@ -54,6 +54,12 @@ class SimulationSettings:
     null: bool = False
     stories: int | None = None
 
+    @property
+    def about(self) -> str:
+        """What to say beside every score of these listeners."""
+        said = "Simulated listeners, no person was recorded"
+        return f"{said}; their EEG is independent of the speech, so any signal is a false alarm" if self.null else said
+
     def __post_init__(self) -> None:
         checks = {
             "n_listeners": (self.n_listeners >= 1, "1 or more"),

@@ -15,12 +15,15 @@ from eeg2speech_bench.core.seeding import derive_seed
 from eeg2speech_bench.core.specs import MetricSpec
 
 
-def exchangeable_units(table: pd.DataFrame) -> np.ndarray:
+def exchangeable_units(table: pd.DataFrame, modality: str) -> np.ndarray:
     """Label what is exchangeable: a stretch of neighbouring segments within one recording.
 
     If the EEG carries nothing, it and its control are exchangeable within every such stretch, whatever listeners and
-    audio are like; that is the hypothesis tested here, for these recordings.
+    audio are like; that is the hypothesis tested here, for these recordings. What is read from the transcript or the
+    sound is the same for every listener, so there a stretch of audio counts once.
     """
+    if modality != "eeg":
+        return table["block"].to_numpy()
     return (table["recording"].astype(str) + ":" + table["block"].astype(str)).to_numpy()
 
 
@@ -36,7 +39,6 @@ def summarise(measured: Values, config: ScoresConfig, seed: int, subjects: list[
         confidence=config.confidence,
         seed=derive_seed(seed, "bootstrap", metric.name, measured.condition),
         aggregate=metric.aggregate,
-        shared_blocks=True,  # all listeners heard the same audio, so a block is easy or hard for all of them
     )
     aggregate = np.median if metric.aggregate == "median" else np.mean
     return {
@@ -61,8 +63,10 @@ def summarise(measured: Values, config: ScoresConfig, seed: int, subjects: list[
     }
 
 
-def compare_with_controls(measured: list[Values], config: ScoresConfig, seed: int) -> list[dict[str, Any]]:
-    """Test the EEG against every no-signal control, segment by segment, on every metric."""
+def compare_with_controls(
+    measured: list[Values], config: ScoresConfig, seed: int, modality: str
+) -> list[dict[str, Any]]:
+    """Test the EEG, or what is read instead, against every no-signal control, segment by segment, on every metric."""
     by_key = {(v.metric.name, v.condition): v for v in measured}
     tests = []
     for (name, condition), eeg in by_key.items():
@@ -74,7 +78,7 @@ def compare_with_controls(measured: list[Values], config: ScoresConfig, seed: in
                 continue
             test = statistics.paired_sign_flip(
                 sign * (eeg.values - by_key[name, control].values),
-                exchangeable_units(eeg.table),
+                exchangeable_units(eeg.table, modality),
                 n_permutations=config.n_permutations,
                 seed=derive_seed(seed, "permutation", name, control),
             )

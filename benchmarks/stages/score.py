@@ -38,6 +38,7 @@ def run(
     ceilings: Path | None,
     metrics: list[MetricSpec],
     config: ScoresConfig,
+    modality: str,
     seed: int,
 ) -> None:
     """Write ``segments.parquet`` (one row per segment, metric and condition) and ``scores.json``."""
@@ -52,7 +53,7 @@ def run(
         measured += of_clips
     measured, undefined = keep_defined(measured)
     sets, undefined_sets = keep_defined_sets(sets)
-    tests = compare_with_controls(measured, config, seed)
+    tests = compare_with_controls(measured, config, seed, modality)
     segment_rows(measured, store).to_parquet(out / "segments.parquet")
     subjects = store.meta["subjects"]
     scores = {

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from eeg2speech_bench.benchmarks.controls import ControlSource, conditions_of
+from eeg2speech_bench.benchmarks.embedding import Embedder
 from eeg2speech_bench.benchmarks.onsets import SPLIT, OnsetFrames, OnsetStore
 from eeg2speech_bench.benchmarks.pairs import Pair
-from eeg2speech_bench.benchmarks.stages.embed import Embedder
 from eeg2speech_bench.core.seeding import derive_seed
 
 #: windows below which top-10 means nothing and other segments are hard to find

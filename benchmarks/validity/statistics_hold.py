@@ -108,7 +108,7 @@ def verdicts(
     rng, n_signal, n_covered, n_first = np.random.default_rng(seed), 0, 0, 0
     for number in range(n):
         measured = cell(rng, kind, mean, own_eeg, own_control)
-        tests = compare_with_controls(measured, config, number)
+        tests = compare_with_controls(measured, config, number, "eeg")
         n_first += tests[0]["p"] < config.alpha
         verdict = decide(tests, [kind.metric], config.alpha)
         n_signal += verdict[kind.metric.name]["distinguishable"]
@@ -129,7 +129,7 @@ def comparisons(kind: Kind, mean: float, config: ScoresConfig, n: int, seed: int
         a, b = (kind.values(condition(rng, common, OWN_ALL), mean) for _ in range(2))
         p = [
             paired_sign_flip(a - b, unit, n_permutations=config.n_permutations, seed=number, alternative="two-sided").p
-            for unit in (LISTENER, BLOCK, exchangeable_units(TABLE))
+            for unit in (LISTENER, BLOCK, exchangeable_units(TABLE, "eeg"))
         ]
         n_larger += max(p[:2]) < config.alpha
         n_units += p[2] < config.alpha

@@ -119,6 +119,9 @@ class ArrayDataset:
     stimuli: tuple[Stimulus, ...]
     recordings: tuple[Recording, ...] = field(default=())
     name: str = "arrays"
+    about: str = ""
+    is_null: bool = False
+    sound_kind: str = "envelope"
     revision: str = "1"
     split_fractions: tuple[float, float, float] | None = None
 
