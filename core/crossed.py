@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import fdtrc
 
-from eeg2speech_bench.core import statistics
-
 #: fewer listeners or blocks say nothing about how listeners or blocks vary
 MIN_UNITS = 3
 
@@ -30,20 +28,50 @@ def crossed_p(differences: np.ndarray, subject: np.ndarray, block: np.ndarray) -
     float
         1 where there are fewer than `MIN_UNITS` listeners or blocks, or no difference at all.
     """
-    by_listener, by_block = (_means(differences, unit) for unit in (subject, block))
-    mean = statistics.estimate(differences, subject)
-    if min(len(by_listener), len(by_block)) < MIN_UNITS or mean == 0:
-        return 1.0
-    variances = [means.var(ddof=1) / len(means) for means in (by_listener, by_block)]
-    degrees = [len(means) - 1 for means in (by_listener, by_block)]
-    total = sum(variances)
-    if total == 0:
-        return 0.0
+    units = [_means(differences[:, None], unit) for unit in (subject, block)]
+    return float(_min_f_p(units[0], units[1])[0])
+
+
+def pairwise_p(values: np.ndarray, subject: np.ndarray, block: np.ndarray) -> np.ndarray:
+    """Return `crossed_p` of every column's difference from every other.
+
+    Parameters
+    ----------
+    values : array of float, shape (n, k)
+        What is compared, measured on the same segments.
+    subject, block : array, shape (n,)
+
+    Returns
+    -------
+    array of float, shape (k, k)
+        Symmetric, with ones on the diagonal.
+    """
+    k = values.shape[1]
+    units = [_means(values, unit) for unit in (subject, block)]
+    p = np.ones((k, k))
+    for i in range(k - 1):  # a row at a time: all pairs at once would need gigabytes for hundreds of columns
+        listeners, blocks = (means[:, i : i + 1] - means[:, i + 1 :] for means in units)
+        p[i, i + 1 :] = p[i + 1 :, i] = _min_f_p(listeners, blocks)
+    return p
+
+
+def _min_f_p(by_listener: np.ndarray, by_block: np.ndarray) -> np.ndarray:
+    """Return a p for each column of the units' mean differences, shapes (n_listeners, k) and (n_blocks, k)."""
+    mean = by_listener.mean(axis=0)
+    if min(len(by_listener), len(by_block)) < MIN_UNITS:
+        return np.ones(len(mean))
+    variances = [means.var(axis=0, ddof=1) / len(means) for means in (by_listener, by_block)]
+    total = variances[0] + variances[1]
     # Satterthwaite's degrees of freedom of the sum of both variances, which are those of min F'
-    freedom = total**2 / sum(v**2 / n for v, n in zip(variances, degrees, strict=True))
-    return float(fdtrc(1, freedom, mean**2 / total))
+    below = sum(v**2 / (len(means) - 1) for v, means in zip(variances, (by_listener, by_block), strict=True))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = fdtrc(1, total**2 / below, mean**2 / total)
+    return np.where(mean == 0, 1.0, np.where(total == 0, 0.0, p))
 
 
 def _means(values: np.ndarray, unit: np.ndarray) -> np.ndarray:
-    _, place = np.unique(unit, return_inverse=True)
-    return np.bincount(place, values) / np.bincount(place)
+    """Return the mean of each column over the segments of each unit, shape (n_units, k)."""
+    units, place = np.unique(unit, return_inverse=True)
+    sums = np.zeros((len(units), values.shape[1]))
+    np.add.at(sums, place, values)
+    return sums / np.bincount(place)[:, None]

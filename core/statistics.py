@@ -256,8 +256,7 @@ def paired_sign_flip(
     -----
     Listener x block holds the level only where neither a listener nor a stretch of audio has a difference of its
     own (EEG against a control that is equal for an encoder that learned nothing). Where they have (encoder against
-    encoder), it rejects a true null in 15 to 31 % of simulations at 5 %; the larger p of the two calls with
-    ``unit=listener`` and ``unit=block`` rejects in 2 to 6 %.
+    encoder), it rejects a true null in 15 to 31 % of simulations at 5 %: use `core.crossed.crossed_p` there.
 
     Source: Fisher's randomisation test; p with the added one as in Phipson and Smyth (2010), *Statistical
     Applications in Genetics and Molecular Biology* 9:39.

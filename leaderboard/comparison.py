@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from eeg2speech_bench.core.crossed import MIN_UNITS
 from eeg2speech_bench.core.errors import BenchError, DataError, StorageError, UnknownNameError, UsageError
 from eeg2speech_bench.core.record_schema import check_record
 from eeg2speech_bench.core.records import read_record
@@ -107,23 +108,27 @@ def differences_table(names: Sequence[str], cells: Sequence[Sequence[Located]], 
     )
     for d in found:
         effect = signed(d.effect, d.low, d.high)
-        row = [label(d.metric), f"{d.mean_a:.3f}", f"{d.mean_b:.3f}", effect, f"{d.p:.4f}"]
+        row = [label(d.metric), f"{d.mean_a:.3f}", f"{d.mean_b:.3f}", effect, _p_text(d.p)]
         better = f"{d.n_better} of {len(d.per_listener)}"
-        table.rows.append([*row, f"{d.p_holm:.4f}", "-" if d.dz is None else f"{d.dz:.2f}", better, str(d.n_segments)])
+        table.rows.append([*row, _p_text(d.p_holm), "-" if d.dz is None else f"{d.dz:.2f}", better, str(d.n_segments)])
     table.notes = _notes(names, cells, found)
     return table
+
+
+def _p_text(p: float) -> str:
+    return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
 
 
 def _notes(names: Sequence[str], cells: Sequence[Sequence[Located]], found: list[Difference]) -> list[str]:
     (a, b), (n_a, n_b) = names, map(len, cells)
     notes = [
         f"A is {a} ({n_a} seed(s)), B is {b} ({n_b} seed(s)); all are means in which every listener weighs the same.",
-        "p: the larger of two-sided sign flips over listeners and over blocks of audio. "
+        "p: min F', two-sided, for a difference that holds for other listeners and other audio. "
         "Interval: bootstrap over listeners and blocks.",
     ]
     smallest = min(len(d.per_listener) for d in found)
-    if smallest < 6:  # 2 / 2**5 is above 0.05
-        notes.append(f"With {smallest} listener(s) no p below {min(1.0, 2 / 2**smallest):.3g} is possible.")
+    if smallest < MIN_UNITS:
+        notes.append(f"{smallest} listener(s) say nothing of others: p is 1.")
     budgets = [", ".join(sorted({budget_text(cell.record) for cell in own})) for own in cells]
     if budgets[0] != budgets[1]:
         notes.append(f"Trained with other budgets: {a} {budgets[0]}; {b} {budgets[1]}.")

@@ -62,6 +62,11 @@ class Competition(NamedTuple):
     terms: str
 
     @property
+    def windows(self) -> tuple[str, str, str]:
+        """Equal where the same windows are tested under one preset, whatever target and training."""
+        return self.dataset, self.preset, self.split
+
+    @property
     def text(self) -> str:
         """One line that names it."""
         named = [self.dataset, f"preset {self.preset}", f"target {self.target or 'none'}", self.budget]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from eeg2speech_bench.core import statistics
+from eeg2speech_bench.core.crossed import crossed_p
 from eeg2speech_bench.core.errors import DataError, StorageError
 from eeg2speech_bench.core.record_schema import is_safe_name
 from eeg2speech_bench.core.records import Record
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 #: what makes a segment of one cell that of another
 SEGMENT = ["metric", "subject", "recording", "stimulus", "start_s"]
-N_RESAMPLES, N_PERMUTATIONS, CONFIDENCE = 2000, 10_000, 0.95
+N_RESAMPLES, CONFIDENCE = 2000, 0.95
 _AGAIN = "Copy it with the record, or run that cell again."
 
 
@@ -68,7 +69,7 @@ class Difference:
     mean_a, mean_b, effect, low, high : float
         Means over listeners of the listeners' means, A - B, and its 95 % interval; in the metric's unit.
     p, p_holm : float
-        See `paired_p`; corrected for the metrics compared together.
+        Of min F', two-sided, see `core.crossed.crossed_p`; corrected for the metrics compared together.
     dz : float or None
         Mean over standard deviation of the listeners' differences.
     n_better : int
@@ -91,31 +92,6 @@ class Difference:
     per_listener: dict[str, float]
 
 
-def paired_p(differences: np.ndarray, subject: np.ndarray, block: np.ndarray, *, seed: int) -> float:
-    """Return the two-sided p of encoder against encoder: the larger of flips over listeners and over blocks.
-
-    Parameters
-    ----------
-    differences : array of float, shape (n,)
-        One encoder minus the other, segment by segment.
-    subject, block : array, shape (n,)
-        Listener and stretch of audio of each segment. Two encoders can differ by listener and by audio where they
-        are equal on average, so neither listener x block nor one of the two alone holds the level.
-    seed : int
-
-    Raises
-    ------
-    DataError
-        See `core.statistics.paired_sign_flip`.
-    """
-    return max(
-        statistics.paired_sign_flip(
-            differences, unit, n_permutations=N_PERMUTATIONS, seed=seed, alternative="two-sided"
-        ).p
-        for unit in (subject, block)
-    )
-
-
 def segment_values(files: Sequence[SegmentFile], metrics: Sequence[str] | None = None) -> pd.DataFrame:
     """Return the values of the EEG segments of one encoder, as means over its seeds.
 
@@ -136,6 +112,45 @@ def segment_values(files: Sequence[SegmentFile], metrics: Sequence[str] | None =
     StorageError
         If a file is missing or lacks a column.
     """
+    table = _long_table(files, metrics)
+    n_files = table.groupby("metric")["file"].nunique()
+    by_segment = table.groupby(SEGMENT, sort=True).agg(
+        block=("block", "first"), value=("value", "mean"), n=("value", "size")
+    )
+    complete = by_segment["n"].to_numpy() == n_files.loc[by_segment.index.get_level_values("metric")].to_numpy()
+    return by_segment.loc[complete, ["block", "value"]]
+
+
+def seed_values(files: Sequence[SegmentFile], metrics: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Return the values of the EEG segments of one encoder, seed by seed.
+
+    Parameters
+    ----------
+    files : sequence of SegmentFile
+        Of the seeds of one encoder, tested on the same split.
+    metrics : sequence of str
+
+    Returns
+    -------
+    dict of str to DataFrame
+        By metric: index `SEGMENT` without the metric, and ``block``; a column for each file that has the metric;
+        segments that all of these have.
+
+    Raises
+    ------
+    StorageError
+        If a file is missing or lacks a column.
+    """
+    table = _long_table(files, metrics)
+    made = {}
+    for metric, own in table.groupby("metric"):
+        wide = own.set_index([*SEGMENT[1:], "block", "file"])["value"].unstack("file").dropna()
+        made[str(metric)] = wide
+    return made
+
+
+def _long_table(files: Sequence[SegmentFile], metrics: Sequence[str] | None) -> pd.DataFrame:
+    """Return the segments of several files, with the number of the file in column ``file``."""
     for file in files:  # before pandas is loaded, which takes its time
         if file.path is None or not file.path.is_file():
             raise StorageError(f"Cell '{file.cell}' has no per-segment values here", then=_AGAIN)
@@ -143,13 +158,7 @@ def segment_values(files: Sequence[SegmentFile], metrics: Sequence[str] | None =
             raise StorageError(f"Cell '{file.cell}' has too large a file of segments", expected=MAX_SEGMENTS_BYTES)
     import pandas as pd
 
-    table = pd.concat([_read_segments(file, metrics).assign(file=number) for number, file in enumerate(files)])
-    n_files = table.groupby("metric")["file"].nunique()
-    by_segment = table.groupby(SEGMENT, sort=True).agg(
-        block=("block", "first"), value=("value", "mean"), n=("value", "size")
-    )
-    complete = by_segment["n"].to_numpy() == n_files.loc[by_segment.index.get_level_values("metric")].to_numpy()
-    return by_segment.loc[complete, ["block", "value"]]
+    return pd.concat([_read_segments(file, metrics).assign(file=number) for number, file in enumerate(files)])
 
 
 def _read_segments(file: SegmentFile, metrics: Sequence[str] | None) -> pd.DataFrame:
@@ -222,7 +231,7 @@ def compare(a: Sequence[Located], b: Sequence[Located], metrics: Sequence[str] =
         raise DataError("No metric to compare", got=", ".join(metrics), expected=f"some of: {known}")
     _refuse_unlike([*a, *b], shown)
     samples = [joined[joined["metric"] == name] for name in shown]
-    p = [_p_of(name, sample) for name, sample in zip(shown, samples, strict=True)]
+    p = [_p_of(sample) for sample in samples]
     entries = [a[0].record.metric(name) or {} for name in shown]
     return [
         _difference(name, sample, p_raw, float(p_holm), 1 if entry.get("higher_is_better", True) else -1)
@@ -241,11 +250,9 @@ def _refuse_unlike(cells: Sequence[Located], metrics: Sequence[str]) -> None:
             raise DataError(f"'{name}' was not measured alike", got=", ".join(sorted(ways)), then=then)
 
 
-def _p_of(name: str, sample: pd.DataFrame) -> float:
+def _p_of(sample: pd.DataFrame) -> float:
     difference = (sample["value_a"] - sample["value_b"]).to_numpy()
-    return paired_p(
-        difference, sample["subject"].to_numpy(), sample["block"].to_numpy(), seed=derive_seed(0, "compare", name)
-    )
+    return crossed_p(difference, sample["subject"].to_numpy(), sample["block"].to_numpy())
 
 
 def _difference(name: str, sample: pd.DataFrame, p: float, p_holm: float, direction: int) -> Difference:
@@ -258,7 +265,6 @@ def _difference(name: str, sample: pd.DataFrame, p: float, p_holm: float, direct
         n_resamples=N_RESAMPLES,
         confidence=CONFIDENCE,
         seed=derive_seed(0, "bootstrap", name),
-        shared_blocks=True,  # all listeners heard the same audio
     )
     listeners = np.unique(subject)
     deltas = {str(s): float((a - b)[subject == s].mean()) for s in listeners}

@@ -21,6 +21,10 @@ NOTE = (
 )
 
 
+#: of fewer, the interval is wider than anything the metric could reach
+MIN_DATASETS = 3
+
+
 class Effect(NamedTuple):
     """What was found on one data set, in the metric's unit, with its standard error."""
 
@@ -55,6 +59,8 @@ def pool(effects: Sequence[Effect]) -> PooledEffect | str:
     effects : sequence of Effect
         One per data set. A data set that is there twice (two splits) is not two data sets, and nothing is pooled.
     """
+    if len(effects) < MIN_DATASETS:
+        return f"{len(effects)} data sets say too little of the spread between data sets"
     names = [effect.dataset for effect in effects]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -78,6 +84,8 @@ def pooled_tables(names: Sequence[str], groups: Sequence[tuple[Located, list[Dif
     """
     presets: dict[str, list[tuple[Located, list[Difference]]]] = {}
     for cell, found in groups:
+        if cell.record.dataset.get("is_null"):  # no sample of the data sets that anybody asks about
+            continue
         presets.setdefault(cell.tested_on[1], []).append((cell, found))
     return [
         _pooled_table(f"{names[0]} against {names[1]} over data sets, preset {preset}", own)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,9 +20,9 @@ from eeg2speech_bench.benchmarks.controls import NO_SIGNAL
 from eeg2speech_bench.benchmarks.scoring.values import Levels, Values
 from eeg2speech_bench.benchmarks.scoring.verdicts import compare_with_controls, decide, exchangeable_units, summarise
 from eeg2speech_bench.core.config import ScoresConfig
-from eeg2speech_bench.core.crossed import crossed_p
+from eeg2speech_bench.core.crossed import crossed_p, pairwise_p
 from eeg2speech_bench.core.specs import MetricSpec
-from eeg2speech_bench.core.statistics import paired_sign_flip
+from eeg2speech_bench.core.statistics import hierarchical_bootstrap, holm, paired_sign_flip
 
 N_LISTENERS, N_WINDOWS, WINDOW_S, BLOCK_S = 8, 78, 2.88, 15.0
 LISTENER, WINDOW = (a.ravel() for a in np.indices((N_LISTENERS, N_WINDOWS)))
@@ -117,34 +117,55 @@ def verdicts(
     return n_signal, n_covered, n_first
 
 
-def comparisons(kind: Kind, mean: float, config: ScoresConfig, n: int, seed: int) -> tuple[int, int, int]:
-    """Return how often two encoders that are equal on average differ: by the larger of two p, by one p, by min F'.
+def comparisons(kind: Kind, mean: float, config: ScoresConfig, n: int, seed: int) -> tuple[int, int]:
+    """Return how often two encoders that are equal on average differ: by min F', and by flips of listener x block."""
+    rng, n_crossed, n_units = np.random.default_rng(seed), 0, 0
+    units = exchangeable_units(TABLE, "eeg")
+    for number in range(n):
+        a, b = encoders(rng, kind, (mean, mean)).T
+        flips = paired_sign_flip(
+            a - b, units, n_permutations=config.n_permutations, seed=number, alternative="two-sided"
+        )
+        n_units += flips.p < config.alpha
+        n_crossed += crossed_p(a - b, LISTENER, BLOCK) < config.alpha
+    return n_crossed, n_units
 
-    The first is what ``leaderboard compare`` does (listeners, blocks); the second flips listener x block; the third
-    makes the groups of ties on the board.
-    """
-    rng, n_larger, n_units, n_crossed = np.random.default_rng(seed), 0, 0, 0
+
+def encoders(rng: np.random.Generator, kind: Kind, means: Sequence[float]) -> np.ndarray:
+    """Draw encoders with these means on the same segments, shape (n_segments, n_encoders)."""
+    common = deviates(rng, COMMON)
+    return np.stack([kind.values(condition(rng, common, OWN_ALL), mean) for mean in means], axis=1)
+
+
+def boards(kind: Kind, mean: float, best: float, config: ScoresConfig, n: int, seed: int) -> tuple[int, int]:
+    """Return on how many boards of 20 equal encoders two share no letter, and on how many a better one stands alone."""
+    rng, n_parted, n_alone = np.random.default_rng(seed), 0, 0
+    upper = np.triu_indices(20, 1)
+    for _ in range(n):
+        equal, one_better = (encoders(rng, kind, (first, *[mean] * 19)) for first in (mean, best))
+        adjusted = [holm(pairwise_p(values, LISTENER, BLOCK)[upper]) for values in (equal, one_better)]
+        n_parted += adjusted[0].min() < config.alpha
+        n_alone += adjusted[1][:19].max() < config.alpha  # the first 19 pairs are those of the first encoder
+    return n_parted, n_alone
+
+
+def trainings(kind: Kind, mean: float, config: ScoresConfig, n: int, n_seeds: int, seed: int) -> tuple[int, int]:
+    """Return how many intervals cover the mean over all trainings, seeds drawn and not; they differ as listeners do."""
+    rng, covered = np.random.default_rng(seed), [0, 0]
+    labels = [np.tile(label, n_seeds) for label in (LISTENER, BLOCK)]
+    run = np.repeat(np.arange(n_seeds), len(LISTENER))
     for number in range(n):
         common = deviates(rng, COMMON)
-        a, b = (kind.values(condition(rng, common, OWN_ALL), mean) for _ in range(2))
-        p = [
-            paired_sign_flip(a - b, unit, n_permutations=config.n_permutations, seed=number, alternative="two-sided").p
-            for unit in (LISTENER, BLOCK, exchangeable_units(TABLE, "eeg"))
-        ]
-        n_larger += max(p[:2]) < config.alpha
-        n_units += p[2] < config.alpha
-        n_crossed += crossed_p(a - b, LISTENER, BLOCK) < config.alpha
-    return n_larger, n_units, n_crossed
-
-
-def separations(kind: Kind, means: tuple[float, float], n: int, seed: int) -> int:
-    """Return how often an encoder is told from a worse one as in a table of 20: by min F' at a twentieth of alpha."""
-    rng, n_told = np.random.default_rng(seed), 0
-    for _ in range(n):
-        common = deviates(rng, COMMON)
-        a, b = (kind.values(condition(rng, common, OWN_ALL), mean) for mean in means)
-        n_told += crossed_p(a - b, LISTENER, BLOCK) < ScoresConfig().alpha / 20
-    return n_told
+        shifts = OWN_ALL.listener**0.5 * rng.standard_normal(n_seeds)
+        rest = Spread()
+        drawn = [condition(rng, common, rest) * (1 - OWN_ALL.listener) ** 0.5 + shift for shift in shifts]
+        values = np.concatenate([kind.values(one, mean) for one in drawn])
+        for place, known in enumerate((run, None)):
+            interval = hierarchical_bootstrap(
+                values, *labels, n_resamples=config.n_bootstrap, confidence=config.confidence, seed=number, run=known
+            )
+            covered[place] += interval.low <= mean <= interval.high
+    return covered[0], covered[1]
 
 
 def row(what: str, promised: str, hits: int, n: int) -> None:
@@ -167,12 +188,16 @@ def measure(kind: Kind, config: ScoresConfig, n: int, seed: int) -> None:
         row(f"{name}: interval covers a planted {mean:g}", "0.95", covered, n // 2)
     # at the largest mean hits are spread most, so that the encoders' own effects count most
     mean = kind.planted[-1]
-    larger, units, crossed = comparisons(kind, mean, config, n, seed)
-    row(f"{name}: equal encoders at {mean:g} told apart, as `compare` does", "<= 0.05", larger, n)
-    row(f"{name}: the same by flips of listener x block, which it does not do", "0.05", units, n)
-    row(f"{name}: the same by min F', as tie groups do", "<= 0.05", crossed, n)
-    told = separations(kind, (2 * mean, mean), n, seed)
-    row(f"{name}: {2 * mean:g} told from {mean:g} as among 20 encoders", "power", told, n)
+    crossed, units = comparisons(kind, mean, config, n, seed)
+    row(f"{name}: equal encoders at {mean:g} told apart by min F'", "<= 0.05", crossed, n)
+    row(f"{name}: the same by flips of listener x block, which nothing here does", "0.05", units, n)
+    parted, alone = boards(kind, mean, 3 * mean, config, n, seed)
+    row(f"{name}: of 20 equal encoders at {mean:g} some share no letter", "<= 0.05", parted, n)
+    row(f"{name}: one at {3 * mean:g} among 19 at {mean:g} has a letter of its own", "power", alone, n)
+    for n_seeds in (3, 8):
+        drawn, not_drawn = trainings(kind, mean, config, n // 2, n_seeds, seed)
+        row(f"{name}: interval over {n_seeds} trainings covers, trainings drawn", "0.95", drawn, n // 2)
+        row(f"{name}: the same, trainings not drawn", "0.95", not_drawn, n // 2)
 
 
 def main() -> int:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from eeg2speech_bench.core.crossed import crossed_p
+from eeg2speech_bench.core.crossed import crossed_p, pairwise_p
 
 LISTENER, BLOCK = (a.ravel() for a in np.indices((6, 5)))
 
@@ -37,3 +37,11 @@ def test_two_listeners_or_two_blocks_decide_nothing(kept):
 
 def test_no_difference_is_none():
     assert crossed_p(np.zeros(30), LISTENER, BLOCK) == 1.0
+
+
+def test_pairs_of_columns_are_tested_as_by_one() -> None:
+    values = np.stack([differences(m) for m in (0.0, 0.5, 2.0)], axis=1) * [1, 2, 3]
+    p = pairwise_p(values, LISTENER, BLOCK)
+    one_by_one = [[crossed_p(values[:, i] - values[:, j], LISTENER, BLOCK) for j in range(3)] for i in range(3)]
+    np.testing.assert_allclose(p, one_by_one)
+    assert (np.diag(p) == 1).all()

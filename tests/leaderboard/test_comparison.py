@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from eeg2speech_bench.core.errors import DataError, StorageError, UnknownNameError, UsageError
 from eeg2speech_bench.core.records import RecordStore, read_record
 from eeg2speech_bench.leaderboard.comparison import choose, configure_compare, picture, run_compare
-from eeg2speech_bench.leaderboard.pairing import Difference, compare, paired_p
+from eeg2speech_bench.leaderboard.pairing import Difference, compare
 from eeg2speech_bench.leaderboard.pooled import Effect, pool, standard_error
 
 N_LISTENERS, N_WINDOWS = 8, 20
@@ -69,16 +70,19 @@ def test_a_difference_that_all_listeners_share_is_reported_in_every_number(write
     assert top1.dz == pytest.approx(0.275 / (0.2 / 8**0.5), rel=1e-6)
 
 
-def test_p_is_that_of_blocks_where_few_blocks_were_heard(write, found) -> None:
-    # all signs agree: 2 of 2^8 flips of listeners, 2 of 2^4 flips of blocks
-    write("a", 0.5 * BASE + 0.3)
+def test_p_is_that_of_min_f_over_listeners_and_blocks(write, found) -> None:
+    difference = 0.1 * np.random.default_rng(3).standard_normal(160) + 0.05
+    write("a", 0.5 * BASE + difference)
     write("b", 0.5 * BASE)
-    assert found("a", "b")[0].p == 2 / 2**4
+    by_unit = (means(difference, LISTENER), means(difference, WINDOW // 5))
+    f = [(len(m) - 1, len(m) * m.mean() ** 2 / m.var(ddof=1)) for m in by_unit]
+    min_f = 1 / sum(1 / value for _, value in f)
+    freedom = sum(value for _, value in f) ** 2 / (f[0][1] ** 2 / f[1][0] + f[1][1] ** 2 / f[0][0])
+    assert found("a", "b")[0].p == pytest.approx(stats.f.sf(min_f, 1, freedom))
 
 
-def test_p_is_that_of_listeners_where_few_listeners_took_part() -> None:
-    listener, block = (a.ravel() for a in np.indices((3, 10)))
-    assert paired_p(np.ones(30), listener, block, seed=0) == 2 / 2**3
+def means(values: np.ndarray, unit: np.ndarray) -> np.ndarray:
+    return np.array([values[unit == u].mean() for u in np.unique(unit)])
 
 
 def test_the_order_of_the_two_turns_the_sign_and_nothing_else(write, found) -> None:
@@ -90,9 +94,12 @@ def test_the_order_of_the_two_turns_the_sign_and_nothing_else(write, found) -> N
 
 
 def test_holm_is_over_the_metrics_shown(write, found) -> None:
-    write("a", 0.5 * BASE + 0.3, metrics=("top1", "top10", "mrr"))
+    noise = 0.1 * np.random.default_rng(3).standard_normal(160)
+    write("a", 0.5 * BASE + noise, metrics=("top1", "top10", "mrr"))
     write("b", 0.5 * BASE, metrics=("top1", "top10", "mrr"))
-    assert [(d.metric, d.p_holm) for d in found("a", "b")] == [("top1", 0.25), ("top10", 0.25)]
+    assert [(d.metric, d.p_holm) for d in found("a", "b")] == [
+        (name, pytest.approx(min(1, 2 * found("a", "b")[0].p))) for name in ("top1", "top10")
+    ]
 
 
 def test_a_small_rank_is_the_better_one(write, tmp_path) -> None:
@@ -125,7 +132,7 @@ def test_the_verb_prints_both_tables_and_draws_a_dot_per_listener(write, verb_co
     drawn = tmp_path / "deltas.svg"
     assert verb_compare("a", "b", "--format", "markdown", "--picture", str(drawn)) == 0
     out = capsys.readouterr().out
-    assert "| +0.300 [+0.300, +0.300] | 0.1250 | 0.1250 | - | 8 of 8 | 160 |" in out
+    assert "| +0.300 [+0.300, +0.300] | < 0.0001 | < 0.0001 | - | 8 of 8 | 160 |" in out
     assert "| 07 | +0.300 |" in out
     tree = ET.parse(drawn).getroot()
     assert len(tree.findall(".//{*}circle")) == 8 + 1
@@ -204,30 +211,39 @@ def test_two_configurations_of_one_encoder_have_no_mean(write, spoil, verb_compa
 
 
 @pytest.fixture
-def two_data_sets(write, spoil):
-    """A is 0.3 better than B on one data set and 0.1 on the other, with the same spread over listeners."""
+def three_data_sets(write, spoil):
+    """A is 0.3, 0.1 and 0.2 better than B, with the same spread over listeners."""
 
-    def write_both() -> None:
+    def write_all() -> None:
         spread = 0.02 * np.where(LISTENER % 2, 1, -1)
-        for seed, (name, gain) in enumerate((("one", 0.3), ("two", 0.1))):
+        for seed, (name, gain) in enumerate((("one", 0.3), ("two", 0.1), ("three", 0.2))):
             spoil(write("a", 0.4 * BASE + 0.2 + gain + spread, seed=seed), "cell.dataset", name)
             spoil(write("b", 0.4 * BASE + 0.2, seed=seed), "cell.dataset", name)
 
-    return write_both
+    return write_all
 
 
-def test_over_two_data_sets_the_differences_are_pooled(two_data_sets, verb_compare, capsys) -> None:
-    two_data_sets()
+def test_over_three_data_sets_the_differences_are_pooled(three_data_sets, verb_compare, capsys) -> None:
+    three_data_sets()
     assert verb_compare("a", "b", "--format", "csv") == 0
     tables = [list(csv.reader(part.splitlines())) for part in capsys.readouterr().out.split("\n\n") if part]
     (head, row) = tables[-1]
-    assert head == ["metric", "one", "two", "pooled A - B [95 %]", "next data set [95 %]", "tau", "I2", "Q (df)"]
-    assert [row[1][:6], row[2][:6], row[3][:6]] == ["+0.300", "+0.100", "+0.200"]
-    # equal errors e: Q = 0.02 / e^2, tau2 = 0.02 - e^2, I2 = 1 - e^2 / 0.02
+    pooled = ["pooled A - B [95 %]", "next data set [95 %]", "tau", "I2", "Q (df)"]
+    assert head == ["metric", "one", "three", "two", *pooled]
+    assert [cell[:6] for cell in row[1:5]] == ["+0.300", "+0.200", "+0.100", "+0.200"]
+    # equal errors e: Q = 0.02 / e^2, tau2 = 0.01 - e^2, I2 = 1 - e^2 / 0.01
     error = (float(row[1][16:22]) - float(row[1][8:14])) / 3.92
-    assert float(row[5]) == pytest.approx((0.02 - error**2) ** 0.5, abs=1e-3)
-    assert row[6] == f"{100 - 100 * error**2 / 0.02:.0f} %"
-    assert row[4] == "-"  # two data sets say nothing of a third
+    assert float(row[6]) == pytest.approx((0.01 - error**2) ** 0.5, abs=1e-3)
+    assert row[7] == f"{100 - 100 * error**2 / 0.01:.0f} %"
+
+
+def test_data_sets_without_signal_are_no_sample_of_others(three_data_sets, verb_compare, spoil, tmp_path, capsys) -> None:
+    three_data_sets()
+    for path in tmp_path.glob("records/*seed2*.json"):
+        spoil(path, "dataset.is_null", True)
+    verb_compare("a", "b")
+    said = capsys.readouterr().out
+    assert "top-1 is not pooled: 2 data sets say too little of the spread between data sets." in said
 
 
 def test_one_data_set_is_not_pooled(write, verb_compare, capsys) -> None:
@@ -238,22 +254,22 @@ def test_one_data_set_is_not_pooled(write, verb_compare, capsys) -> None:
 
 
 def test_pools_of_other_sizes_are_named_where_differences_are_pooled(
-    two_data_sets, verb_compare, spoil, tmp_path, capsys
+    three_data_sets, verb_compare, spoil, tmp_path, capsys
 ) -> None:
-    two_data_sets()
+    three_data_sets()
     for path in tmp_path.glob("records/*seed1*.json"):
         spoil(path, "metrics.0.n_pool", 40)
     verb_compare("a", "b")
     assert "top-1: the data sets have pools of 10, 40 candidates." in capsys.readouterr().out
 
 
-def test_a_data_set_with_two_splits_is_not_two_data_sets() -> None:
+def test_a_data_set_with_two_splits_is_not_three_data_sets() -> None:
     twice = [Effect("one", 0.1, 0.1), Effect("two", 0.1, 0.1), Effect("one", 0.3, 0.1)]
     assert pool(twice) == "tested in two ways on one"
 
 
 def test_differences_without_sampling_error_are_not_pooled() -> None:
-    assert "finite errors above 0" in pool([Effect("one", 0.1, 0.0), Effect("two", 0.2, 0.0)])
+    assert "finite errors above 0" in pool([Effect(name, 0.1, 0.0) for name in ("one", "two", "three")])
 
 
 def test_a_bootstrap_interval_has_the_error_that_a_normal_one_would_have() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from eeg2speech_bench.core.records import Record, read_record
 from eeg2speech_bench.leaderboard.competition import Competition, identify
+from eeg2speech_bench.leaderboard.margins import Margin
 from eeg2speech_bench.leaderboard.ranking import Rank, rank_intervals, tie_groups
 from eeg2speech_bench.leaderboard.standings import Standing, entrant, stand
 
@@ -26,36 +27,53 @@ def noise(seed: int, n_encoders: int) -> np.ndarray:
     return shared + 0.5 * rng.standard_normal((len(LISTENER), n_encoders))
 
 
+def intervals(values: np.ndarray, encoder: list[int] | None = None, kept: object = slice(None)) -> list[list[int]]:
+    runs = np.arange(values.shape[1]) if encoder is None else np.array(encoder)
+    return rank_intervals(values, runs, LISTENER[kept], BLOCK[kept], seed=0).tolist()
+
+
 def test_encoders_that_are_far_apart_have_one_rank_and_groups_of_their_own() -> None:
     values = np.add(noise(0, 3), [0.0, 2.0, 1.0])
-    assert rank_intervals(values, LISTENER, BLOCK, seed=0).tolist() == [[3, 3], [1, 1], [2, 2]]
-    assert tie_groups(values, LISTENER, BLOCK) == [3, 1, 2]
+    assert intervals(values) == [[3, 3], [1, 1], [2, 2]]
+    assert tie_groups(values, LISTENER, BLOCK) == [(3,), (1,), (2,)]
 
 
 def test_what_listeners_and_audio_share_does_not_blur_the_ranks() -> None:
     # the difference is a fifth of the spread between listeners, yet the same for every one of them
-    values = np.add(noise(1, 2), [0.2, 0.0])
-    assert rank_intervals(values, LISTENER, BLOCK, seed=0).tolist() == [[1, 1], [2, 2]]
+    assert intervals(np.add(noise(1, 2), [0.2, 0.0])) == [[1, 1], [2, 2]]
 
 
 def test_equal_encoders_share_all_ranks_and_one_group() -> None:
     values = np.repeat(noise(2, 1), 3, axis=1)
-    assert rank_intervals(values, LISTENER, BLOCK, seed=0).tolist() == [[1, 3]] * 3
-    assert tie_groups(values, LISTENER, BLOCK) == [1, 1, 1]
+    assert intervals(values) == [[1, 3]] * 3
+    assert tie_groups(values, LISTENER, BLOCK) == [(1,)] * 3
 
 
 def test_two_close_encoders_tie_above_a_third() -> None:
     values = np.add(noise(3, 3), [1.0, 1.0, 0.0])
-    assert tie_groups(values, LISTENER, BLOCK) == [1, 1, 2]
-    assert rank_intervals(values, LISTENER, BLOCK, seed=0).tolist() == [[1, 2], [1, 2], [3, 3]]
+    assert tie_groups(values, LISTENER, BLOCK) == [(1,), (1,), (2,)]
+    assert intervals(values) == [[1, 2], [1, 2], [3, 3]]
+
+
+def test_an_encoder_that_cannot_be_told_from_either_neighbour_shares_a_group_with_each() -> None:
+    # the middle one is far above both for half of the listeners, and far below for the others
+    values = np.add(0.1 * noise(4, 3), [1.0, 0.5, 0.0])
+    values[:, 1] += np.array([1.0, -1.0] * 4)[LISTENER]
+    assert tie_groups(values, LISTENER, BLOCK) == [(1,), (1, 2), (2,)]
+
+
+def test_seeds_that_differ_widen_the_interval_of_their_encoder() -> None:
+    values = np.add(noise(5, 3), [1.0, 0.0, 0.4])
+    assert intervals(values[:, [0, 2]]) == [[1, 1], [2, 2]]
+    assert intervals(values, [0, 0, 1]) == [[1, 2], [1, 2]]  # two seeds, of which one is worse than the other encoder
 
 
 def test_a_listener_weighs_the_same_however_many_segments_were_kept() -> None:
     # A is better for seven listeners with few segments, B for one with many
-    keep = (LISTENER == 0) | (WINDOW % 10 == 0)
-    values = np.where(LISTENER[:, None] == 0, [0.0, 1.0], [1.0, 0.0])[keep]
+    kept = (LISTENER == 0) | (WINDOW % 10 == 0)
+    values = np.where(LISTENER[:, None] == 0, [0.0, 1.0], [1.0, 0.0])[kept]
     assert values[:, 1].mean() > 0.5 > values[:, 0].mean()
-    assert rank_intervals(values, LISTENER[keep], BLOCK[keep], seed=0)[0].tolist() == [1, 1]
+    assert intervals(values, kept=kept)[0] == [1, 1]
 
 
 def segments(place: Path, **metrics: np.ndarray) -> None:
@@ -96,7 +114,7 @@ def stood(records: dict[Path, Record], metric: str = "top1") -> dict[str, Standi
 def test_encoders_are_ranked_by_name_with_their_number(board) -> None:
     found = stood(board(low=0.0, high=1.0))
     assert {name: standing.rank for name, standing in found.items()} == {
-        "high": Rank(1, 1, 1, 2, 8), "low": Rank(2, 2, 2, 2, 8)
+        "high": Rank(1, 1, (1,), 2, 8), "low": Rank(2, 2, (2,), 2, 8)
     }  # fmt: skip
     assert found["low"].text == "2-2 of 2, B"
 
@@ -107,11 +125,21 @@ def test_a_metric_in_which_small_is_good_ranks_the_smallest_first(board) -> None
 
 
 def test_seeds_of_an_encoder_are_one_competitor(board) -> None:
-    # by seed 0 alone A would lead, the mean of both seeds says B
+    # by seed 0 alone A would lead; whichever seeds are drawn, it may or may not
     records = board(a=1.0, b=0.9) | board(seed=1, a=0.0, b=0.9)
     assert {name: standing.text for name, standing in stood(records).items()} == {
-        "a": "2-2 of 2, B", "b": "1-1 of 2, A"
+        "a": "1-2 of 2, B", "b": "1-2 of 2, A"
     }  # fmt: skip
+
+
+def test_a_seed_that_was_run_twice_counts_once_by_the_cell_with_more_metrics(board, tmp_path) -> None:
+    records = board(a=0.5, b=0.4) | board(seed=1, a=0.1, b=0.4)
+    (path, record), *_ = records.items()
+    again = path.with_name("again.json")
+    part = read_record(path)
+    part.cell["id"], part.files["segments"], part.verdict = "again", "cells/again/segments.parquet", {}
+    assert record.verdict
+    assert stood(records | {again: part}) == stood(records)
 
 
 def test_baselines_and_ceilings_do_not_compete(board) -> None:
@@ -119,6 +147,29 @@ def test_baselines_and_ceilings_do_not_compete(board) -> None:
     _, floor, top = records.values()
     floor.encoder["baseline"] = top.encoder["ceiling"] = True
     assert {name: standing.text for name, standing in stood(records).items()} == {"net": "alone"}
+
+
+def test_every_encoder_is_held_against_the_best_baseline_of_the_same_windows(board) -> None:
+    records = board(net=1.3, weak=0.31, floor=0.0, ridge=0.3, elsewhere=0.9)
+    *_, floor, ridge, elsewhere = records.values()
+    for record in (floor, ridge, elsewhere):
+        record.encoder["baseline"] = True
+        record.target["name"] = "of its own"  # another target is no other question
+    elsewhere.split["hash"] = "0" * 64
+    found = stood(records)
+    assert found["net"].margin.baseline == found["weak"].margin.baseline == "ridge"
+    assert found["net"].margin.difference == pytest.approx(1.0, abs=0.15) and found["net"].margin.told
+    assert found["weak"].margin.difference == pytest.approx(0.01, abs=0.15) and not found["weak"].margin.told
+
+
+def test_below_a_baseline_is_not_above_it_however_small_the_p() -> None:
+    assert not Margin("ridge", -0.2, 1e-6).told and Margin("ridge", 0.2, 1e-6).told
+
+
+def test_margins_are_turned_where_small_is_good(board) -> None:
+    records = board("median_rank", net=0.1, floor=0.4)
+    list(records.values())[1].encoder["baseline"] = True
+    assert stood(records, "median_rank")["net"].margin.difference == pytest.approx(0.3, abs=0.15)
 
 
 @pytest.mark.parametrize(
@@ -200,11 +251,17 @@ def test_a_seed_that_was_scored_otherwise_costs_the_rank(board) -> None:
 
 
 def test_ties_for_lack_of_units_are_said_to_be_so() -> None:
-    assert Rank(1, 1, 1, 3, 2).blind and not Rank(1, 1, 1, 3, 3).blind
-    limit = Standing(COMPETITION, Rank(1, 1, 1, 3, 2)).limit
+    assert Rank(1, 1, (1,), 3, 2).blind and not Rank(1, 1, (1,), 3, 3).blind
+    limit = Standing(COMPETITION, Rank(1, 1, (1,), 3, 2)).limit
     assert limit == "2 listeners or blocks of audio are too few to tell 3 encoders apart"
-    assert Standing(COMPETITION, Rank(1, 1, 1, 3, 8)).limit == ""
+    assert Standing(COMPETITION, Rank(1, 1, (1,), 3, 8)).limit == ""
 
 
-def test_tie_groups_are_letters() -> None:
-    assert [Rank(1, 1, group, 9, 9).tie for group in (1, 26, 27, 53)] == ["A", "Z", "AA", "BA"]
+def test_groups_are_letters() -> None:
+    assert Rank(1, 1, (1, 26, 27, 53), 9, 9).letters == "A Z AA BA"
+
+
+def test_those_that_share_a_letter_of_one_competition_tie() -> None:
+    a, b, c = (Standing(COMPETITION, Rank(1, 1, groups, 3, 8)) for groups in ((1,), (1, 2), (2,)))
+    assert a.ties(b) and b.ties(c) and not a.ties(c)
+    assert not a.ties(Standing(COMPETITION._replace(target="clap"), a.rank)) and not a.ties(None)

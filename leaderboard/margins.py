@@ -1,0 +1,85 @@
+"""How far an encoder is above the best baseline that was tested on the same windows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from eeg2speech_bench.core import statistics
+from eeg2speech_bench.core.crossed import crossed_p
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ALPHA = 0.05
+
+
+class Margin(NamedTuple):
+    """An encoder minus a baseline.
+
+    Attributes
+    ----------
+    baseline : str
+        What the board calls it; the one that reaches highest on the segments of the encoder.
+    difference : float
+        In the metric's unit, turned so that above 0 is better.
+    p : float
+        Of min F' (see `core.crossed`), two-sided, Holm-corrected for the encoders of the competition.
+    """
+
+    baseline: str
+    difference: float
+    p: float
+
+    @property
+    def told(self) -> bool:
+        """Whether the encoder is better than the baseline, beyond doubt."""
+        return self.p < ALPHA and self.difference > 0
+
+
+def margins(tables: Mapping[str, pd.DataFrame], baselines: Mapping[str, str]) -> dict[str, Margin]:
+    """Hold every encoder against the best baseline.
+
+    Parameters
+    ----------
+    tables : mapping of str to DataFrame
+        By run, encoders and baselines: segments (with listener and block in the index) x seeds; large is good.
+    baselines : mapping of str to str
+        Names of the runs that are baselines.
+
+    Returns
+    -------
+    dict of str to Margin
+        Of the encoders that have segments in common with a baseline.
+    """
+    floors = {run: tables[run].mean(axis=1) for run in baselines if run in tables}
+    found = {}
+    for run in tables.keys() - floors.keys():
+        joined = {baselines[floor]: _pair(tables[run], values) for floor, values in floors.items()}
+        pairs = {name: pair for name, pair in joined.items() if pair is not None}
+        if pairs:
+            best = max(pairs, key=lambda name: _mean(pairs[name], "floor"))
+            found[run] = best, pairs[best]
+    p = statistics.holm(np.array([_p(pair) for _, pair in found.values()]))
+    return {
+        run: Margin(name, _mean(pair, "own") - _mean(pair, "floor"), float(corrected))
+        for (run, (name, pair)), corrected in zip(found.items(), p, strict=True)
+    }
+
+
+def _pair(table: pd.DataFrame, floor: pd.Series) -> pd.DataFrame | None:
+    import pandas as pd
+
+    joined = pd.concat({"own": table.mean(axis=1), "floor": floor}, axis=1, join="inner")
+    return None if joined.empty else joined
+
+
+def _mean(pair: pd.DataFrame, column: str) -> float:
+    return statistics.estimate(pair[column].to_numpy(), pair.index.get_level_values("subject").to_numpy())
+
+
+def _p(pair: pd.DataFrame) -> float:
+    subject, block = (pair.index.get_level_values(name).to_numpy() for name in ("subject", "block"))
+    return crossed_p((pair["own"] - pair["floor"]).to_numpy(), subject, block)
