@@ -100,7 +100,7 @@ def _about(root: Path) -> str:
         name = json.loads(path.read_text(encoding="utf-8-sig"))["Name"]
     except (OSError, ValueError, KeyError, TypeError):
         return ""
-    return "".join(c for c in " ".join(str(name).split()) if c.isprintable())[:MAX_ABOUT]
+    return " ".join("".join(c if c.isprintable() else " " for c in str(name)).split())[:MAX_ABOUT]
 
 
 def read_raw(path: BIDSPath) -> mne.io.BaseRaw:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -117,6 +117,21 @@ def verdicts(
     return n_signal, n_covered, n_first
 
 
+def references(kind: Kind, config: ScoresConfig, n: int, seed: int) -> tuple[int, int]:
+    """Return how many of ``n`` verdicts on what reads no EEG say 'signal': by blocks, and if every listener counted.
+
+    What is read from a wrong transcript is right by chance, in the same windows for all listeners.
+    """
+    rng, n_signal = np.random.default_rng(seed), [0, 0]
+    for number in range(n):
+        drawn = cell(rng, kind, kind.chance, OWN_AUDIO, OWN_AUDIO)
+        alike = [replace(one, values=np.tile(one.values[:N_WINDOWS], N_LISTENERS)) for one in drawn]
+        for place, modality in enumerate(("text", "eeg")):
+            verdict = decide(compare_with_controls(alike, config, number, modality), [kind.metric], config.alpha)
+            n_signal[place] += verdict[kind.metric.name]["distinguishable"]
+    return n_signal[0], n_signal[1]
+
+
 def comparisons(kind: Kind, mean: float, config: ScoresConfig, n: int, seed: int) -> tuple[int, int]:
     """Return how often two encoders that are equal on average differ: by min F', and by flips of listener x block."""
     rng, n_crossed, n_units = np.random.default_rng(seed), 0, 0
@@ -182,6 +197,9 @@ def measure(kind: Kind, config: ScoresConfig, n: int, seed: int) -> None:
         row(f"{name}: false 'signal', {label}", "<= 0.05", signal, n)
         row(f"{name}: false 'signal' if there were one control only, {label}", "0.05", first, n)
         row(f"{name}: interval of EEG covers the truth, no signal, {label}", "0.95", covered, n)
+    by_block, by_listener = references(kind, config, n, seed)
+    row(f"{name}: false 'signal' of an encoder that reads no EEG", "<= 0.05", by_block, n)
+    row(f"{name}: the same if its listeners counted apart", "0.05", by_listener, n)
     for mean in kind.planted:
         signal, covered, _ = verdicts(kind, mean, OWN_ALL, Spread(), config, n // 2, seed)
         row(f"{name}: 'signal' at a planted {mean:g}", "power", signal, n // 2)

@@ -38,18 +38,31 @@ def planted(path, store, strength: float) -> None:
         np.save(path / f"scores_{condition}.npy", scores * (condition != "none"))
 
 
-def run(tmp_path, store, strength: float, *, config=CONFIG, words=None, metrics=None) -> dict:
+def run(tmp_path, store, strength: float, *, config=CONFIG, words=None, metrics=None, modality="eeg") -> dict:
     planted(tmp_path / "embed", store, strength)
     (tmp_path / "out").mkdir()
     metrics = metrics or load_registry().all("metric")
     arguments = {"prepared": store.path, "embedded": tmp_path / "embed", "words": words}
     arguments |= {"generated": None, "ceilings": None, "metrics": metrics}
-    score.run(tmp_path / "out", lambda note, share: None, **arguments, config=config, seed=0)
+    score.run(tmp_path / "out", lambda note, share: None, **arguments, config=config, modality=modality, seed=0)
     return json.loads((tmp_path / "out" / "scores.json").read_text())
 
 
 def entry(scores, name, condition="eeg"):
     return next(m for m in scores["metrics"] if (m["name"], m["condition"]) == (name, condition))
+
+
+@pytest.mark.parametrize("modality", ["text", "audio"])
+def test_what_all_listeners_share_counts_once_for_each_stretch_of_audio(tmp_path, store, modality):
+    def units(scores):
+        return {test["n_units"] for test in scores["tests"] if test["metric"] == "top1"}
+
+    (tmp_path / "one").mkdir()
+    (tmp_path / "other").mkdir()
+    (alike,) = units(run(tmp_path / "one", store, 0.0, modality=modality))
+    (own,) = units(run(tmp_path / "other", store, 0.0))
+    blocks = pd.read_parquet(tmp_path / "one" / "out" / "segments.parquet")["block"].nunique()
+    assert alike == blocks < own
 
 
 def test_planted_signal_beats_every_control(tmp_path, store):
@@ -195,6 +208,7 @@ def run_with_clips(tmp_path, store, names, reference, *, extended=False) -> dict
         ceilings=tmp_path / "ceilings",
         metrics=[m for m in load_registry().all("metric") if m.name in names],
         config=CONFIG.model_copy(update={"extended": extended}),
+        modality="eeg",
         seed=0,
     )
     return json.loads((tmp_path / "out" / "scores.json").read_text())

@@ -34,6 +34,21 @@ def test_the_folder_gives_its_name_recordings_and_stimuli(bids_original):
     assert dataset.skipped == ()
 
 
+@pytest.mark.parametrize(
+    ("content", "about"),
+    [
+        ('{"Name": "Story\\nhour \\u202e of 2020"}', "Story hour of 2020"),
+        ('{"Name": "' + 300 * "x" + '"}', 200 * "x"),
+        ("{}", ""),
+        ("[1]", ""),
+        ("no json", ""),
+    ],
+)
+def test_a_folder_says_what_it_is_in_one_line(bids_root, content, about):
+    (bids_root / "dataset_description.json").write_text(content)
+    assert open_bids(bids_root).about == about
+
+
 def test_a_row_with_a_stim_file_is_the_start_of_that_file(bids_original):
     dataset = open_bids(bids_original)
     names = {s.stimulus_id: s.name for s in dataset.stimuli}

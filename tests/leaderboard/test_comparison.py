@@ -132,7 +132,7 @@ def test_the_verb_prints_both_tables_and_draws_a_dot_per_listener(write, verb_co
     drawn = tmp_path / "deltas.svg"
     assert verb_compare("a", "b", "--format", "markdown", "--picture", str(drawn)) == 0
     out = capsys.readouterr().out
-    assert "| +0.300 [+0.300, +0.300] | < 0.0001 | < 0.0001 | - | 8 of 8 | 160 |" in out
+    assert "| +0.300 [+0.300, +0.300] | &lt; 0.0001 | &lt; 0.0001 | - | 8 of 8 | 160 |" in out
     assert "| 07 | +0.300 |" in out
     tree = ET.parse(drawn).getroot()
     assert len(tree.findall(".//{*}circle")) == 8 + 1

@@ -104,7 +104,7 @@ def test_a_rank_is_an_interval_with_its_ties_and_who_does_not_compete_is_named()
     top = record("oracle", 0.9)
     top.encoder["ceiling"] = True
     cells = [record("a", 0.5), record("b", 0.3), record("ridge", 0.4), top, record("c", status="failed")]
-    table = board(cells, standings(a=Rank(1, 2, 1, 3, 8), b="Cell 'b' has no segments here"))
+    table = board(cells, standings(a=Rank(1, 2, (1,), 3, 8), b="Cell 'b' has no segments here"))
     assert dict(zip(column(table, "encoder"), column(table, "rank, top-1"), strict=True)) == {
         "oracle (ceiling)": "ceiling", "a": "1-2 of 3, A", "ridge (baseline)": "baseline", "b": "not ranked", "c": "-"
     }  # fmt: skip
@@ -112,7 +112,7 @@ def test_a_rank_is_an_interval_with_its_ties_and_who_does_not_compete_is_named()
 
 
 def test_ties_for_lack_of_data_are_explained_below_the_table():
-    table = board([record("a")], standings(a=Rank(1, 3, 1, 3, 2)))
+    table = board([record("a")], standings(a=Rank(1, 3, (1,), 3, 2)))
     said = "top-1 on simulated: 2 listeners or blocks of audio are too few to tell 3 encoders apart."
     assert table.notes[-1] == said
 

@@ -30,17 +30,19 @@ def entry(metric: str, condition: str, value: float) -> dict[str, Any]:
 
 
 def write(results: Path, name: str, value: float, *, dataset: str = "alpha", seed: int = 0, **changes: Any) -> Record:
-    """Write a record with one heard metric; ``changes`` replace its fields."""
+    """Write a record of a cell that went through the generator; ``changes`` replace its fields."""
     identifier = f"c{len(list(results.glob('records/*.json')))}"
     cell = {"id": identifier, "encoder": name, "dataset": dataset, "preset": "quick", "seed": seed}
     verdict = {"distinguishable": value > 0.1, "p": 0.001 if value > 0.1 else 0.5, "hardest_control": "shuffle"}
     made = Record(cell, "done", {"preset": "quick"}, encoder={"name": name}, target={"name": "mel"})
     made.split, made.dataset = {"hash": "5c" * 32}, {"n_subjects": 2}
-    made.metrics = [entry(m, c, v) for m in ("top1", "estoi") for c, v in (("eeg", value), ("shuffle", 0.02))]
+    conditions = {"eeg": value, "shuffle": 0.02, "audio": 0.9}
+    made.metrics = [entry(m, c, v) for m in ("top1", "estoi") for c, v in conditions.items()]
     made.verdict = {"top1": verdict}
     made.files = {"segments": f"cells/{identifier}/segments.parquet"}
     add_segments(RecordStore(results).cell_folder(identifier), value)
-    made.provenance = {"stages": [{"name": "align", "seconds": 60 / value, "peak_memory_mb": 1000.0}]}
+    seconds = {"align": 60 / value, "generate": 30.0}
+    made.provenance = {"stages": [{"name": n, "seconds": s, "peak_memory_mb": 1000.0} for n, s in seconds.items()]}
     for field, changed in changes.items():
         setattr(made, field, changed)
     RecordStore(results).write(made)
@@ -75,10 +77,15 @@ def hostile() -> str:
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A board of two data sets with three seeds, a baseline, no signal, a failure, audio, a hostile name, refusals."""
+    """A board of two data sets with three seeds, a baseline, no signal, a failure, audio, a hostile name, refusals.
+
+    The third seed was run for retrieval only.
+    """
     results = tmp_path_factory.mktemp("results")
     for seed in range(3):
         record = write(results, "net", 0.5 + 0.01 * seed, seed=seed)
+        if seed == 2:
+            record.metrics, record.provenance["stages"] = record.metrics[:3], record.provenance["stages"][:1]
         add_audio(results, record)
     write(results, "ridge", 0.7, encoder={"name": "ridge", "baseline": True})
     write(results, "dull", 0.05)

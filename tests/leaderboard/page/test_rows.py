@@ -71,7 +71,7 @@ def test_what_noise_also_reaches_is_named_in_the_records_words_everywhere(tmp_pa
     write(tmp_path, real=False)
     out = build([tmp_path], tmp_path / "out").index.parent
     assert board(out)["rows"][0]["v0"] == "not distinguishable from no signal"
-    assert "None: the highest top-1 is 0.500" in (out / "index.html").read_text()
+    assert "None is told from no signal. The highest top-1 is 0.500" in (out / "index.html").read_text()
     assert "not distinguishable from no signal" in only_page(out)
 
 
@@ -142,4 +142,4 @@ def test_every_row_has_its_rank_interval_and_tie_group_or_what_it_is_instead(tmp
     assert sorted([rows["one"]["r0"], rows["two"]["r0"]]) == [0, 1] and rows["three"]["r0"] == 2
     assert "r0" not in rows["bare"]
     said = " ".join((tmp_path / "out" / "index.html").read_text().split())
-    assert re.search(r'Rank 1–2 of 3 encoders; tie A with <a href="rows/(one|two)', said)
+    assert re.search(r'Rank 1–2 of 3 encoders; cannot be told from <a href="rows/(one|two)', said)

@@ -36,13 +36,13 @@ def test_one_data_set_has_no_section_over_data_sets(tmp_path, write):
 
 
 def test_over_data_sets_retrieval_is_compared_in_pools_of_one_size(tmp_path, write, metric):
-    for number, dataset in enumerate(("a", "b")):
+    for number, dataset in enumerate(("a", "b", "c")):
         made = write(tmp_path, "net", seed=number)
         made.cell["dataset"] = dataset
         made.metrics += [metric("top1_of_50", c, v) for c, v in (("eeg", 0.7), ("shuffle", 0.02))]
         RecordStore(tmp_path).write(made)
     index = build([tmp_path], tmp_path / "out").index.read_text()
-    assert table_after(index, "top1_of_50: EEG above its best control")[1][1].startswith("+0.680")
+    assert table_after(index, "top-1 of 50: EEG above its best control")[1][1].startswith("+0.680")
 
 
 def test_other_pools_are_a_table_with_chance_and_hardest_control(tmp_path, write, metric, only_page):
@@ -53,7 +53,7 @@ def test_other_pools_are_a_table_with_chance_and_hardest_control(tmp_path, write
     RecordStore(tmp_path).write(made)
     page = only_page(build([tmp_path], tmp_path / "out").index.parent)
     assert table_after(page, "Other pools of candidates")[1] == [
-        "top1_of_50", "fifty 50 candidates", "0.700 0.600 to 0.800", "0.020 0.000 to 0.060 uniform 0.010",
+        "top-1 of 50", "fifty 50 candidates", "0.700 0.600 to 0.800", "0.020 0.000 to 0.060 uniform 0.010",
         "0.050 EEG of other segments", "p = 0.030",
     ]  # fmt: skip
     assert not any("top1_of_50" in head for head in table_after(page, "All scores")[0])
