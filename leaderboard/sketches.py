@@ -16,11 +16,10 @@ from eeg2speech_bench.core.errors import BenchError, DataError
 from eeg2speech_bench.core.records import Record
 from eeg2speech_bench.leaderboard.export import printable
 from eeg2speech_bench.leaderboard.marks import PER_LINE, Marks, Scale, mosaic, shrink, sparkline, strip
-from eeg2speech_bench.leaderboard.page.cell import NO_SIGNAL_CONDITIONS
 from eeg2speech_bench.leaderboard.page.clips import Item, chosen, clip_content, inside, read_items
 from eeg2speech_bench.leaderboard.page.plots import guessing_band, short
 from eeg2speech_bench.leaderboard.page.spectrogram import TOP_HZ, log_mel_db, palette, read_clip
-from eeg2speech_bench.leaderboard.table import CONDITION_LABELS, condition_text, label
+from eeg2speech_bench.leaderboard.table import NO_SIGNAL_CONDITIONS, condition_label, label, modality_of
 
 #: listeners that get a line each
 MAX_LISTENERS = 24
@@ -85,7 +84,7 @@ def listeners(record: Record, metric: str, console: Console) -> Iterator[Text]:
     for name in shown:
         line = strip(scores[name], best.get(name), chance, scale, marks)
         yield Text(f"{set_cell_size(names[name], name_width)} {marks.edge}{line}{marks.edge} {scores[name]:6.3f}")
-    key = f"{marks.signal} {condition_text(record, 'eeg')}"
+    key = f"{marks.signal} {condition_label('eeg', modality_of(record))}"
     key += f"  {marks.control} best no-signal control  {marks.both} both" if best else ""
     yield Text(key + (f"  {marks.chance} {said}" if said else ""))
 
@@ -128,8 +127,8 @@ def mels(record: Record, results: Path, console: Console) -> Iterator[Text]:
     marks = Marks.of(console)
     colours = palette() if console.color_system in ("256", "truecolor") and not console.no_color else None
     hardest = record.verdict.get("identification", {}).get("hardest_control", "")
-    said = {"reference": "true speech", "eeg": condition_text(record, "eeg")}
-    said |= {hardest: f"hardest control: {CONDITION_LABELS.get(hardest, hardest)}", "audio": CONDITION_LABELS["audio"]}
+    said = {c: condition_label(c, modality_of(record)) for c in ("reference", "eeg", hardest, "audio")}
+    said[hardest] = f"hardest control: {said[hardest]}"
     for condition, title in said.items():
         if (heard := _level_db(record, results, condition, item.number)) is None:
             continue

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from eeg2speech_bench.core.records import Record
 from eeg2speech_bench.leaderboard.competition import kind_of
+from eeg2speech_bench.leaderboard.labels import LABELS
 
 if TYPE_CHECKING:
     from eeg2speech_bench.leaderboard.standings import Standings
@@ -19,23 +20,14 @@ BOARD_METRICS = ("top1", "top10", "identification", "mel_correlation", "estoi")
 CONTROL_METRICS = (
     "top1", "top5", "top10", "mrr", "median_rank", "identification", "mel_correlation", "estoi", "lsd"
 )  # fmt: skip
-#: column heads, short enough for a terminal
-LABELS = {
-    "top1": "top-1",
-    "top5": "top-5",
-    "top10": "top-10",
-    "mrr": "MRR",
-    "median_rank": "med. rank",
-    "identification": "identified",
-    "mel_correlation": "mel r",
-    "estoi": "ESTOI",
-    "lsd": "LSD, dB",
-}
 #: metrics whose interval is shown beside the value; those of the others are in the record
 WITH_INTERVAL = ("top1", "identification", "mel_correlation")
+#: conditions that carry no knowledge of the true audio
+NO_SIGNAL_CONDITIONS = ("shift", "phase", "shuffle", "mean", "none")
 #: order of conditions, signal first, ceilings last
 CONDITIONS = ("eeg", "shift", "phase", "shuffle", "mean", "none", "audio", "autoencoder", "vocoder")
 CONDITION_LABELS = {
+    "reference": "true speech",
     "eeg": "EEG",
     "shift": "EEG at a wrong time",
     "phase": "phase-randomised EEG",
@@ -46,11 +38,15 @@ CONDITION_LABELS = {
     "autoencoder": "ceiling: autoencoder + vocoder",
     "vocoder": "ceiling: vocoder",
 }
+#: what an encoder reads in place of the EEG, by its modality
+SIGNALS = {"eeg": "EEG", "text": "transcript", "audio": "audio"}
 NO_SIGNAL = "not distinguishable from no signal"
+#: what is said instead where even a perfect encoder could not be told from a control
+NOT_TESTABLE = "not testable: the true audio embedding itself is no better than a control, at"
 #: what a rank is, for those who read a table
 RANK_NOTE = (
     "Rank: 95 % interval among encoders on equal terms (data set, test windows, target, generator, training allowed), "
-    "means over seeds, paired over listeners and blocks; encoders of one letter cannot be told from its best one."
+    "means over seeds, paired over listeners and blocks; encoders that share a letter cannot be told apart."
 )
 
 
@@ -117,7 +113,7 @@ def controls(record: Record) -> Table:
         entries = [record.metric(name, condition) for name in metrics]
         if not any(entries):
             continue
-        row = [condition_text(record, condition), *(value_text(entry) for entry in entries)]
+        row = [condition_label(condition, modality_of(record)), *(value_text(entry) for entry in entries)]
         table.rows.append(row + [_p_text(p.get((name, condition))) for name in p_columns])
     table.rows.append(["chance", *(_number(_chance(record, name)) for name in metrics), *("" for _ in p_columns)])
     table.notes = [*_distance_to_ceiling(record), *_verdict_notes(record)]
@@ -170,13 +166,35 @@ def verdict_text(record: Record, metric: str) -> str:
     verdict = record.verdict.get(metric)
     if verdict is None:
         return "not run"
-    return f"signal, {_p_text(verdict['p'], 'p ')}" if verdict["distinguishable"] else NO_SIGNAL
+    if verdict["distinguishable"]:
+        return f"signal, {_p_text(verdict['p'], 'p ')}"
+    ceiling, higher = _value(record, metric, "audio"), (record.metric(metric) or {}).get("higher_is_better", True)
+    controls = [x for name in NO_SIGNAL_CONDITIONS if (x := _value(record, metric, name)) is not None]
+    best = (max if higher else min)(controls, default=None)
+    return NO_SIGNAL if testable(ceiling, best, higher_is_better=higher) else f"{NOT_TESTABLE} {_number(ceiling)}"
 
 
-def condition_text(record: Record, condition: str) -> str:
-    """Return what a condition is called; ``eeg`` is whatever signal the encoder reads."""
-    read = {"text": "transcript", "audio": "audio of the segment"}.get(record.encoder.get("modality", "eeg"))
-    return read if condition == "eeg" and read else CONDITION_LABELS[condition]
+def testable(ceiling: float | None, control: float | None, *, higher_is_better: bool) -> bool:
+    """Whether the true audio embedding does better than the best control: else no encoder could show anything."""
+    if ceiling is None or control is None:
+        return True
+    return ceiling > control if higher_is_better else ceiling < control
+
+
+def condition_label(condition: str, modality: str) -> str:
+    """Return what a condition is called, of which the EEG is whatever signal the encoder reads.
+
+    Examples
+    --------
+    >>> condition_label("shift", "text")
+    'transcript at a wrong time'
+    """
+    return CONDITION_LABELS.get(condition, condition).replace("EEG", SIGNALS.get(modality, "EEG"))
+
+
+def modality_of(record: Record) -> str:
+    """Return what the encoder reads: ``eeg``, ``text`` or ``audio``."""
+    return str(record.encoder.get("modality", "eeg"))
 
 
 def _board_order(record: Record) -> tuple[Any, ...]:
@@ -195,6 +213,11 @@ def _p_text(p: float | None, prefix: str = "") -> str:
     if p is None:
         return ""
     return f"{prefix}< 0.001" if p < 0.001 else (f"{prefix}= {p:.3f}" if prefix else f"{p:.3f}")
+
+
+def _value(record: Record, metric: str, condition: str) -> float | None:
+    entry = record.metric(metric, condition)
+    return None if entry is None else entry["value"]
 
 
 def _chance(record: Record, metric: str) -> float | None:
@@ -253,7 +276,7 @@ def _distance_to_ceiling(record: Record) -> list[str]:
 def _verdict_notes(record: Record) -> list[str]:
     notes = []
     for name, verdict in record.verdict.items():
-        control = CONDITION_LABELS[verdict["hardest_control"]]
+        control = condition_label(verdict["hardest_control"], modality_of(record))
         said = "above every no-signal control" if verdict["distinguishable"] else NO_SIGNAL
         notes.append(f"{label(name)}: {said} ({_p_text(verdict['p'], 'p ')} against the hardest one: {control}).")
     return notes + [f"Not run: {stage}: {reason}." for stage, reason in record.skipped.items()]

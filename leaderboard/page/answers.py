@@ -23,11 +23,11 @@ class Leader:
     real : bool
         False if no row is distinguishable from no signal; then ``row`` is merely the one with the highest value.
     standing : Standing, optional
-        Rank of the row; None if it does not compete.
+        Rank of the row, and its margin over the best baseline; None if it does not compete.
     tied : list of Row
-        Those that cannot be told from it, or from the best of its tie group.
-    overlap : bool
-        Whether the next row's interval reaches into the leader's.
+        Encoders that cannot be told from it.
+    next_told : bool, optional
+        Whether the next row can be told from it; None if they do not compete.
     """
 
     metric: str
@@ -38,6 +38,7 @@ class Leader:
     next_mean: Mean | None
     standing: Standing | None = None
     tied: list[Row] = field(default_factory=list)
+    next_told: bool | None = None
 
     @property
     def label(self) -> str:
@@ -45,9 +46,10 @@ class Leader:
         return label(self.metric)
 
     @property
-    def overlap(self) -> bool:
-        """Whether the intervals of leader and next share values."""
-        return self.next_mean is not None and self.next_mean.high >= self.mean.low
+    def minutes(self) -> float | None:
+        """Of all stages that the metric needs."""
+        seconds = self.row.cost(_seconds_of(self.metric))
+        return None if seconds is None else seconds / 60
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class DatasetSummary:
     """One data set: its rows, its leaders and its cost-quality plots."""
 
     name: str
+    about: str
     anchor: str
     rows: list[Row]
     leaders: list[Leader]
@@ -79,7 +82,8 @@ def summarise_dataset(
     leaders = [
         _with_ties(found, rows, standings) for metric in headlines if (found := find_leader(rows, metric)) is not None
     ]
-    return DatasetSummary(name, anchor, rows, leaders, list(_plots(rows, headlines)), listen)
+    about = next((row.first.about for row in rows if row.first.about), "")
+    return DatasetSummary(name, about, anchor, rows, leaders, list(_plots(rows, headlines)), listen)
 
 
 def find_leader(rows: Sequence[Row], metric: str) -> Leader | None:
@@ -98,31 +102,52 @@ def find_leader(rows: Sequence[Row], metric: str) -> Leader | None:
 
 def _with_ties(leader: Leader, rows: Sequence[Row], standings: Standings) -> Leader:
     own = leader.row.standing(leader.metric, standings)
-    others = [row for row in rows if row is not leader.row] if own is not None else []
-    tied = [row for row in others if (found := row.standing(leader.metric, standings)) is not None and found.ties(own)]
-    return replace(leader, standing=own, tied=tied)
+    if own is None:
+        return leader
+    others = {row.name: row.standing(leader.metric, standings) for row in rows if row is not leader.row}
+    tied = [row for row in rows if own.ties(others.get(row.name))]
+    return replace(leader, standing=own, tied=tied, next_told=_told(leader, own, others))
+
+
+def _told(leader: Leader, own: Standing, others: dict[str, Standing | None]) -> bool | None:
+    if leader.next_row is None:
+        return None
+    if leader.next_row.kind == "baseline":
+        same = own.margin is not None and own.margin.baseline == leader.next_row.first.encoder
+        return own.margin.told if same and own.margin is not None else None
+    other = others[leader.next_row.name]
+    ranked = own.rank is not None and other is not None and other.rank is not None
+    return not own.ties(other) if ranked and other is not None and other.competition == own.competition else None
+
+
+def _seconds_of(metric: str) -> str:
+    return "retrieval_seconds" if metric == "top1" else "seconds"
 
 
 def _plots(rows: Sequence[Row], headlines: Sequence[str]) -> list[Markup]:
     made = []
     for metric in headlines:
+        stages = "what retrieval needs" if metric == "top1" else "all stages"
         for cost, axis, unit in (
-            ("seconds", "minutes, all stages", 60.0),
+            (_seconds_of(metric), f"minutes, {stages}", 60.0),
             ("parameters", "parameters of the encoder", 1.0),
         ):
-            points = _points(rows, metric, cost, unit)
+            points, left_out = _points(rows, metric, cost, unit)
             if len(points) > 1:
                 chance = next((m.first.chance for row in rows if (m := row.mean(metric))), None)
-                made.append(cost_quality(points, axis, label(metric), chance))
+                made.append(cost_quality(points, axis, label(metric), chance, left_out=left_out))
     return made
 
 
-def _points(rows: Sequence[Row], metric: str, cost: str, unit: float) -> list[Point]:
-    points = []
+def _points(rows: Sequence[Row], metric: str, cost: str, unit: float) -> tuple[list[Point], list[str]]:
+    points, left_out = [], []
     for row in rows:
-        mean, spent = row.mean(metric), row.cost(cost)
-        if mean is not None and spent:
-            name, href = row.first.encoder, f"rows/{row.name}.html"
-            told = row.state(metric) == "signal"
-            points.append(Point(name, spent / unit, mean.value, mean.low, mean.high, href, row.kind, told))
-    return points
+        if (mean := row.mean(metric)) is None:
+            continue
+        name, href = row.first.encoder, f"rows/{row.name}.html"
+        if not (spent := row.cost(cost)):
+            left_out.append(name)
+            continue
+        told = row.state(metric) == "signal"
+        points.append(Point(name, spent / unit, mean.value, mean.low, mean.high, href, row.kind, told))
+    return points, left_out

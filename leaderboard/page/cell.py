@@ -17,10 +17,10 @@ from eeg2speech_bench.leaderboard.page.clips import CellClips
 from eeg2speech_bench.leaderboard.pairing import CONFIDENCE
 from eeg2speech_bench.leaderboard.pooled import standard_error
 from eeg2speech_bench.leaderboard.standings import Entrant, entrant
-from eeg2speech_bench.leaderboard.table import budget_text
+from eeg2speech_bench.leaderboard.table import NO_SIGNAL_CONDITIONS, budget_text, modality_of
 
-#: conditions that carry no knowledge of the true audio, in the record's words
-NO_SIGNAL_CONDITIONS = ("shift", "phase", "shuffle", "mean", "none")
+#: stages that retrieval needs; the others make and score speech
+RETRIEVAL_STAGES = ("prepare", "features", "align", "embed")
 #: file names that every system and every address takes as they are
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,149}")
 
@@ -28,9 +28,8 @@ PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,149}")
 class Score(NamedTuple):
     """One metric of one cell: the value for EEG with its interval, and what it stands beside.
 
-    ``gain`` is how much better than the best control it is, whichever direction that is, and ``gain_error`` the
-    standard error of that from the two intervals: those of listeners and audio that EEG and control share are counted
-    twice, so it is rather too large.
+    ``error`` is the standard error that the interval speaks of; ``controls`` holds value and standard error of each
+    condition without signal.
     """
 
     value: float
@@ -41,13 +40,11 @@ class Score(NamedTuple):
     chance: float | None
     higher_is_better: bool
     unit: str
-    control: str
-    control_value: float | None
+    error: float
+    controls: dict[str, tuple[float, float]]
     ceiling: float | None
     subject_low: float | None
     subject_high: float | None
-    gain: float | None
-    gain_error: float | None
 
 
 @dataclass
@@ -62,6 +59,8 @@ class Cell:
         Equal for cells that differ in nothing but the seed, and in nothing but seed and data set.
     split_hash : str
         Empty if the cell ended before the split was made.
+    about : str
+        Who was recorded, as the data set says; ``is_null`` if its EEG and speech are independent.
     source, digest : str
         Where the record was read, and the SHA-256 of that file.
     error : str
@@ -85,17 +84,22 @@ class Cell:
     split_hash: str
     source: str
     digest: str
+    about: str
+    is_null: bool
     error: str
     budget: str
     kind: Kind
+    modality: str
     finished: str
     parameters: int | None
     seconds: float | None
+    retrieval_seconds: float | None
     memory_mb: float | None
     energy_wh: float | None
     device: str
     n_subjects: int | None
     n_segments: int | None
+    generated: bool
     scores: dict[str, tuple[float, float, float]] = field(default_factory=dict)
     verdicts: dict[str, dict[str, Any]] = field(default_factory=dict)
     clips: CellClips | None = None
@@ -131,17 +135,22 @@ def summarise(record: Record, source: str, digest: str) -> tuple[Cell, dict[str,
         split_hash=str(record.split.get("hash", "")),
         source=source,
         digest=digest,
+        about=str(record.dataset.get("about", "")),
+        is_null=record.dataset.get("is_null") is True,
         error=error_text(record),
         budget=budget_text(record),
         kind=kind_of(record),
+        modality=modality_of(record),
         finished=str(record.provenance.get("finished", "")),
         parameters=record.training.get("align", {}).get("n_parameters", {}).get("encoder"),
-        seconds=math.fsum(stage["seconds"] for stage in stages) if stages else None,
+        seconds=_seconds(stages),
+        retrieval_seconds=_seconds([stage for stage in stages if stage["name"] in RETRIEVAL_STAGES]),
         memory_mb=max((stage["peak_memory_mb"] for stage in stages), default=None),
         energy_wh=_total_energy(stages),
         device=str(record.provenance.get("device", "")),
         n_subjects=record.dataset.get("n_subjects"),
         n_segments=record.dataset.get("n_segments", {}).get("test"),
+        generated=any(stage["name"] == "generate" for stage in stages),
         entrant=entrant(Path(source), record, identity),
     )
     if record.status != "done":
@@ -167,6 +176,10 @@ def error_text(record: Record) -> str:
     return f"{error.get('phase', 'unknown phase')}: {error.get('type', '')}: {error.get('message', '')}"[:2000]
 
 
+def _seconds(stages: list[dict[str, Any]]) -> float | None:
+    return math.fsum(stage["seconds"] for stage in stages) if stages else None
+
+
 def _total_energy(stages: list[dict[str, Any]]) -> float | None:
     """Return the energy of all stages; None unless it was read for each of them."""
     known = [stage["energy_wh"] for stage in stages if stage.get("energy_wh") is not None]
@@ -184,30 +197,25 @@ def _scores(record: Record) -> dict[str, Score]:
 
 def _score(found: dict[str, dict[str, Any]]) -> Score:
     eeg = found["eeg"]
-    higher = bool(eeg.get("higher_is_better", True))
-    controls = [(found[c]["value"], c) for c in NO_SIGNAL_CONDITIONS if c in found]
-    best = (max if higher else min)(controls, default=(None, ""))
-    gain, error = _gain(eeg, found.get(best[1]), 1 if higher else -1)
     subjects = (eeg.get("per_subject") or {}).values()
     score = Score(
         eeg["value"], eeg["low"], eeg["high"], int(eeg.get("n", 0)), int(eeg.get("n_pool", 0)), eeg.get("chance"),
-        higher, str(eeg.get("unit", "")), best[1], best[0], found.get("audio", {}).get("value"),
-        min(subjects, default=None), max(subjects, default=None), gain, error,
+        bool(eeg.get("higher_is_better", True)), str(eeg.get("unit", "")), _error(eeg),
+        {c: (entry["value"], _error(entry)) for c in NO_SIGNAL_CONDITIONS if (entry := found.get(c)) is not None},
+        found.get("audio", {}).get("value"), min(subjects, default=None), max(subjects, default=None),
     )  # fmt: skip
     _check_score(str(eeg["name"]), score)
     return score
 
 
-def _gain(eeg: dict[str, Any], control: dict[str, Any] | None, sign: int) -> tuple[float | None, float | None]:
-    if control is None:
-        return None, None
-    errors = [standard_error(e["low"], e["high"], e.get("confidence", CONFIDENCE)) for e in (eeg, control)]
-    return sign * (eeg["value"] - control["value"]), math.hypot(*errors)
+def _error(entry: dict[str, Any]) -> float:
+    return standard_error(entry["low"], entry["high"], entry.get("confidence", CONFIDENCE))
 
 
 def _check_score(name: str, score: Score) -> None:
     """Refuse what no run can have produced; `leaderboard validate` checks far more, and takes its time."""
-    numbers = [x for x in (*score[:3], score.chance, score.control_value, score.ceiling) if x is not None]
+    beside = (score.chance, score.ceiling, *(value for value, _ in score.controls.values()))
+    numbers = [*score[:3], *(x for x in beside if x is not None)]
     if not all(isinstance(x, int | float) and math.isfinite(x) for x in numbers):
         raise DataError(f"Metric '{name}' is not a finite number", got=score[:3])
     lowest, highest = RANGES.get(name, (-math.inf, math.inf))

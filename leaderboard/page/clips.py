@@ -11,7 +11,7 @@ from typing import Any
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.records import Record
 from eeg2speech_bench.core.stages import write_atomically
-from eeg2speech_bench.leaderboard.table import LABELS
+from eeg2speech_bench.leaderboard.labels import LABELS
 
 #: items per data set; the first and the last clip are always among them
 N_ITEMS = 8

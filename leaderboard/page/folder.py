@@ -19,10 +19,12 @@ from eeg2speech_bench.leaderboard.page.listening import render_listening
 from eeg2speech_bench.leaderboard.page.making import COLLECT_RARELY, Made, make_pages
 from eeg2speech_bench.leaderboard.page.markup import STATIC, render, script_json
 from eeg2speech_bench.leaderboard.page.over_datasets import PooledTable, over_datasets
-from eeg2speech_bench.leaderboard.page.reading import find_sources
-from eeg2speech_bench.leaderboard.page.rows import Row, headline_names, metric_names
+from eeg2speech_bench.leaderboard.page.placing import write_standings
+from eeg2speech_bench.leaderboard.page.reading import find_sources, from_results
+from eeg2speech_bench.leaderboard.page.rows import Row, headline_names, metric_names, p_text
 from eeg2speech_bench.leaderboard.page.table_data import table_columns, table_rows
 from eeg2speech_bench.leaderboard.standings import stand
+from eeg2speech_bench.leaderboard.table import condition_label
 from eeg2speech_bench.leaderboard.validation import Refusal
 
 #: marks a folder that this module made and may replace
@@ -74,7 +76,7 @@ def build(results: list[Path], out: Path) -> Report:
             made = make_pages(sources, working)
             _drop_stale(working, made)
             refused += made.refused
-            _write_board(working, made.rows, refused)
+            _write_board(working, made.rows, [from_results(one) for one in refused])
             _replace(out, working)
         finally:
             shutil.rmtree(working, ignore_errors=True)
@@ -133,6 +135,7 @@ def _write_board(out: Path, rows: list[Row], refused: list[Refusal]) -> None:
     datasets = list(dict.fromkeys(row.first.dataset for row in rows))
     metrics, headlines = metric_names(rows), headline_names(rows)
     standings = stand(cell.entrant for cell in cells if cell.entrant is not None)
+    write_standings(out, rows, headlines, standings)
     summaries = []
     for number, name in enumerate(datasets):
         own = [row for row in rows if row.first.dataset == name]
@@ -167,8 +170,8 @@ def _write_index(
 ) -> None:
     tables = {"datasets": [s.name for s in summaries], "columns": columns, "rows": data}
     page = render(
-        "index.html", summaries=summaries, pooled=pooled, table=script_json(tables), refused=refused, n_cells=n_cells,
-        n_rows=len(data), built=built,
+        "index.html", summaries=summaries, pooled=pooled, table=script_json(tables), columns=columns, refused=refused,
+        n_cells=n_cells, n_rows=len(data), built=built, condition_label=condition_label, p_text=p_text,
     )  # fmt: skip
     (out / "index.html").write_text(page, encoding="utf8")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from eeg2speech_bench.leaderboard.page.markup import render
-from eeg2speech_bench.leaderboard.page.row_page import HEARD_LABELS
 from eeg2speech_bench.leaderboard.page.rows import Row
+from eeg2speech_bench.leaderboard.table import condition_label
 
 #: clips that belong to the item; where all encoders share them they are shown once
 SHARED = ("reference", "vocoder", "autoencoder")
@@ -25,6 +25,5 @@ def render_listening(dataset: str, rows: Sequence[Row]) -> str:
             groups.setdefault(row.first.clips.same_items, []).append(row)
     if not groups:
         return ""
-    return render(
-        "listen.html", dataset=dataset, groups=list(groups.values()), shared=SHARED, own=OWN, labels=HEARD_LABELS
-    )
+    shown = list(groups.values())
+    return render("listen.html", dataset=dataset, groups=shown, shared=SHARED, own=OWN, condition_label=condition_label)

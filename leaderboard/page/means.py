@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from eeg2speech_bench.core.records import Record
-from eeg2speech_bench.leaderboard.table import LABELS
+from eeg2speech_bench.leaderboard.labels import LABELS
 
 #: metric, then condition, then what a record says of them
 Entries = dict[str, dict[str, dict[str, Any]]]

@@ -46,10 +46,13 @@ class PooledTable:
 
 
 def over_datasets(rows: Sequence[Row], headlines: Sequence[str]) -> list[PooledTable]:
-    """Return a table per headline metric that a method has on two data sets or more; references take no part."""
+    """Return a table per headline metric that a method has on two data sets or more.
+
+    References take no part, and neither does a data set without signal: it is no sample of those anybody asks about.
+    """
     methods: dict[str, list[Row]] = {}
     for row in rows:
-        if row.kind in EEG_KINDS and row.done:
+        if row.kind in EEG_KINDS and row.done and not row.first.is_null:
             methods.setdefault(row.first.method, []).append(row)
     several = [own for own in methods.values() if len({row.first.dataset for row in own}) > 1]
     tables = [_table(several, metric) for metric in headlines]

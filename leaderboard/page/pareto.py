@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
@@ -29,16 +30,33 @@ class Point:
 
 
 def front(points: list[Point]) -> list[Point]:
-    """Return the points that no other reaches at the same cost or less, cheapest first; references take no part."""
+    """Return the points that no other reaches at the same cost or less, cheapest first.
+
+    References take no part, nor does what is not told from no signal: that is worth no cost at all.
+    """
     best: list[Point] = []
     for point in sorted(points, key=lambda p: (p.cost, -p.quality)):
-        if point.kind in EEG_KINDS and (not best or point.quality > best[-1].quality):
+        competes = point.distinguishable and point.kind in EEG_KINDS
+        if competes and (not best or point.quality > best[-1].quality):
             best.append(point)
     return best
 
 
-def cost_quality(points: list[Point], cost: str, quality: str, chance: float | None) -> Markup:
-    """Draw the points over a logarithmic cost axis; the front is a line, its members are named."""
+def cost_quality(
+    points: list[Point], cost: str, quality: str, chance: float | None, *, left_out: Sequence[str] = ()
+) -> Markup:
+    """Draw the points over a logarithmic cost axis; the front is a line, its members are named.
+
+    Parameters
+    ----------
+    points : list of Point
+    cost, quality : str
+        What the axes show.
+    chance : float, optional
+        What guessing reaches.
+    left_out : sequence of str
+        Encoders that have no place on a logarithmic axis, as their cost is 0 or unknown; the caption names them.
+    """
     x = Scale([p.cost for p in points], (LEFT, WIDTH - 90), log=True)
     y = Scale([*(p.low for p in points), *(p.high for p in points), chance or 0.0], (HEIGHT - 46, 16))
     best = front(points)
@@ -53,14 +71,17 @@ def cost_quality(points: list[Point], cost: str, quality: str, chance: float | N
         steps = "".join(f"H{x(p.cost)}V{y(p.quality)}" for p in best[1:])
         start = f"M{x(best[0].cost)} {y(best[0].quality)}"
         parts.append(f'<path class="front" d="{start}{steps}H{WIDTH - 90}"/>')
-    parts += [_mark(p, x, y) for p in sorted(points, key=lambda p: p in best)]
-    parts += _names(points if len(points) <= FEW else best, best, x, y)
+    names = _names(points if len(points) <= FEW else best, best, x, y)
+    parts += [_mark(p, x, y, named=p.href in names) for p in sorted(points, key=lambda p: p in best)]
+    parts += names.values()
     parts.append(f'<text x="{LEFT}" y="{HEIGHT - 8}">{escape(cost)} (logarithmic)</text>'
                  f'<text x="4" y="11">{escape(quality)}</text>')  # fmt: skip
-    return svg(WIDTH, HEIGHT, f"{quality} over {cost}", "".join(parts))
+    picture = svg(WIDTH, HEIGHT, f"{quality} over {cost}", "".join(parts), role="group")
+    said = Markup("<figcaption>Not drawn, with 0 or unknown {}: {}.</figcaption>")
+    return picture + (said.format(cost, ", ".join(left_out)) if left_out else Markup())
 
 
-def _mark(point: Point, x: Scale, y: Scale) -> str:
+def _mark(point: Point, x: Scale, y: Scale, *, named: bool) -> str:
     """Shape says the kind, filling whether it is told from no signal; nothing rests on colour alone."""
     cx, cy = x(point.cost), y(point.quality)
     shapes = {
@@ -71,23 +92,29 @@ def _mark(point: Point, x: Scale, y: Scale) -> str:
     state = "signal" if point.distinguishable else "none"
     said = "" if point.distinguishable else ", not distinguishable from no signal"
     reached = f"{point.quality:.3f} [{point.low:.2f}, {point.high:.2f}] at {short(point.cost)}"
-    title = f"{point.name} ({point.kind}): {reached}{said}"
+    title = escape(f"{point.name} ({point.kind}): {reached}{said}")
+    right = f'x="{cx + 9:g}"' if cx < WIDTH / 2 else f'x="{cx - 9:g}" text-anchor="end"'
+    name = "" if named else f'<text class="name told" {right} y="{cy - 8:g}">{escape(_short_name(point))}</text>'
     return (
-        f'<a href="{escape(point.href)}" class="mark {state}"><title>{escape(title)}</title>'
-        f'<path class="whisker" d="M{cx} {y(point.low)}V{y(point.high)}"/>{shapes[point.kind]}</a>'
+        f'<a href="{escape(point.href)}" class="mark {state}" aria-label="{title}"><title>{title}</title>'
+        f'<path class="whisker" d="M{cx} {y(point.low)}V{y(point.high)}"/>{shapes[point.kind]}{name}</a>'
     )
 
 
-def _names(points: list[Point], best: list[Point], x: Scale, y: Scale) -> list[str]:
-    """Name points beside their marks: up and to the left of the front nothing can be, the others to the right."""
-    parts, last = [], float("-inf")
+def _names(points: list[Point], best: list[Point], x: Scale, y: Scale) -> dict[str, str]:
+    """Name points beside their marks, by page: up and to the left of the front nothing can be, others to the right."""
+    parts: dict[str, str] = {}
+    last = float("-inf")
     for point in sorted(points, key=lambda p: -p.quality):
         at = y(point.quality) - 8
         if at - last < 13 and last > float("-inf"):
-            continue  # too close to the name above; its mark says it on hover
+            continue  # too close to the name above; its mark says it when it is pointed at or has the focus
         last = at
         left = point in best and x(point.cost) > LEFT + 80
         place = f'x="{x(point.cost) - 8:g}" text-anchor="end"' if left else f'x="{x(point.cost) + 9:g}"'
-        name = point.name if len(point.name) <= 24 else point.name[:23] + "…"
-        parts.append(f'<text class="name" {place} y="{at:g}">{escape(name)}</text>')
+        parts[point.href] = f'<text class="name" {place} y="{at:g}">{escape(_short_name(point))}</text>'
     return parts
+
+
+def _short_name(point: Point) -> str:
+    return point.name if len(point.name) <= 24 else point.name[:23] + "…"

@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from eeg2speech_bench.leaderboard.table import CONDITION_LABELS, CONDITIONS
+from eeg2speech_bench.leaderboard.table import CONDITIONS, condition_label
 
 CEILINGS = ("audio", "autoencoder", "vocoder")
 WIDTH = 560
@@ -57,13 +57,13 @@ def short(value: float) -> str:
     return f"{value / 1e3:g}k" if abs(value) >= 1e4 else f"{value:.4g}"
 
 
-def svg(width: float, height: float, label: str, body: str) -> Markup:
-    """Wrap the parts of a picture; ``label`` is read to those who do not see it."""
+def svg(width: float, height: float, label: str, body: str, *, role: str = "img") -> Markup:
+    """Wrap the parts of a picture; ``label`` is read to those who do not see it, and with ``group`` its links are."""
     size = f'width="{width:g}" viewBox="0 0 {width:g} {height:g}"'
-    return Markup(f'<svg class="plot" {size} role="img" aria-label="{escape(label)}">{body}</svg>')
+    return Markup(f'<svg class="plot" {size} role="{role}" aria-label="{escape(label)}">{body}</svg>')
 
 
-def control_bars(entries: dict[str, dict[str, Any]], label: str) -> Markup:
+def control_bars(entries: dict[str, dict[str, Any]], label: str, modality: str) -> Markup:
     """Draw one bar per condition with its interval, chance as a dashed line in its band, and the level of a baseline.
 
     Parameters
@@ -72,7 +72,10 @@ def control_bars(entries: dict[str, dict[str, Any]], label: str) -> Markup:
         Condition, then the record's metric entry.
     label : str
         What the values are.
+    modality : str
+        What the encoder reads, which names the conditions.
     """
+    signal = condition_label("eeg", modality)
     shown = [c for c in CONDITIONS if c in entries]
     chance, baseline = entries["eeg"].get("chance"), entries["eeg"].get("baseline")
     values = [e[k] for e in entries.values() for k in ("value", "low", "high")]
@@ -87,7 +90,7 @@ def control_bars(entries: dict[str, dict[str, Any]], label: str) -> Markup:
         kind = "eeg" if condition == "eeg" else "ceil" if condition in CEILINGS else "ctl"
         whisker = f"M{x(entry['low'])} {y + 10}H{x(entry['high'])}"
         parts.append(
-            f'<text class="{kind}" x="194" y="{y + 14}" text-anchor="end">{CONDITION_LABELS[condition]}</text>'
+            f'<text class="{kind}" x="194" y="{y + 14}" text-anchor="end">{condition_label(condition, modality)}</text>'
             f'<rect class="{kind}" x="{left}" y="{y + 4}" width="{max(right - left, 1):g}" height="12" rx="2"/>'
             f'<path class="whisker" d="{whisker}"/>'
             f'<text x="{WIDTH - 4}" y="{y + 14}" text-anchor="end">{entry["value"]:.3f}</text>'
@@ -97,7 +100,7 @@ def control_bars(entries: dict[str, dict[str, Any]], label: str) -> Markup:
         line = f'<path class="baseline" d="M{x(baseline)} 2V{height - 20}"><title>{title}</title></path>'
         parts.append(line)
     parts.append(_chance_line(x, chance, 2, height - 20))
-    return svg(WIDTH, height, f"{label} for the EEG, its controls and the ceilings", "".join(parts))
+    return svg(WIDTH, height, f"{label} for the {signal}, its controls and the ceilings", "".join(parts))
 
 
 def subject_dots(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eeg2speech_bench.leaderboard.page.means import Entries
-from eeg2speech_bench.leaderboard.table import CONDITION_LABELS, label
+from eeg2speech_bench.leaderboard.table import condition_label, label
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class PoolRow:
     p: float | None
 
 
-def pool_rows(entries: Entries, tested: Mapping[tuple[str, str], float]) -> list[PoolRow]:
+def pool_rows(entries: Entries, tested: Mapping[tuple[str, str], float], modality: str) -> list[PoolRow]:
     """Return the metrics that were scored in a declared pool.
 
     Parameters
@@ -42,6 +42,8 @@ def pool_rows(entries: Entries, tested: Mapping[tuple[str, str], float]) -> list
         Metric, then condition, then entry.
     tested : mapping of (str, str) to float
         Metric and control, then p.
+    modality : str
+        What the encoder reads, which names the controls.
     """
     made = []
     for name, found in entries.items():
@@ -50,7 +52,7 @@ def pool_rows(entries: Entries, tested: Mapping[tuple[str, str], float]) -> list
         p_values = {control: p for (metric, control), p in tested.items() if metric == name}
         hardest = max(p_values, key=lambda control: p_values[control], default="")
         value = found[hardest]["value"] if hardest in found else None
-        control = CONDITION_LABELS.get(hardest, hardest)
+        control = condition_label(hardest, modality)
         made.append(
             PoolRow(label(name), str(found["eeg"]["pool"]), found["eeg"], control, value, p_values.get(hardest))
         )

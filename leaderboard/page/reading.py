@@ -43,7 +43,8 @@ def find_sources(folders: list[Path]) -> tuple[list[Source], list[Refusal]]:
     for name in sorted(by_name):
         newest, *others = sorted(by_name[name], key=_finished, reverse=True) if by_name[name][1:] else by_name[name]
         kept.append(newest)
-        refused += [Refusal(s.path, f"A later record of this cell is in {newest.results}.") for s in others]
+        later = f"A later record of this cell is in folder '{newest.results.resolve().name}'."
+        refused += [Refusal(s.path, later) for s in others]
     return kept, refused
 
 
@@ -88,6 +89,14 @@ def reason(error: Exception) -> str:
     if isinstance(error, BenchError):
         return str(error)
     return f"It lacks what a record holds ({type(error).__name__}: {error!s:.300})."
+
+
+def from_results(refusal: Refusal) -> Refusal:
+    """Return a refusal as others may read it: paths begin in the results folder, and not on the builder's machine."""
+    results, said = refusal.path.parent.parent, refusal.reason
+    said = said.replace(f"{results.resolve()}/", "")
+    said = said if results == Path() else said.replace(f"{results}/", "")
+    return Refusal(refusal.path.relative_to(results), said)
 
 
 def digest(content: bytes) -> str:

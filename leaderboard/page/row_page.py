@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from markupsafe import Markup, escape
 
 from eeg2speech_bench.core.records import Record
+from eeg2speech_bench.leaderboard.labels import NOTES
 from eeg2speech_bench.leaderboard.page import plots
 from eeg2speech_bench.leaderboard.page.clips import CONDITIONS as HEARD
 from eeg2speech_bench.leaderboard.page.markup import render
 from eeg2speech_bench.leaderboard.page.means import Entries, largest_p, listener_means, mean_entries
+from eeg2speech_bench.leaderboard.page.placing import standing_mark
 from eeg2speech_bench.leaderboard.page.pools import pool_rows
 from eeg2speech_bench.leaderboard.page.rows import Row, ended_text, p_text
 from eeg2speech_bench.leaderboard.page.sets import set_table
-from eeg2speech_bench.leaderboard.table import CONDITION_LABELS, CONDITIONS, label
+from eeg2speech_bench.leaderboard.table import CONDITIONS, condition_label, label
 
 #: metrics with pictures, where the row has them
 PICTURED = ("top1", "identification", "mel_correlation")
@@ -23,35 +27,39 @@ PICTURED = ("top1", "identification", "mel_correlation")
 PROPORTIONS = ("top1", "identification")
 #: what costs of a stage are called, with their units
 COSTS = {"peak_memory_mb": "peak memory, MB", "energy_wh": "energy, Wh"}
-HEARD_LABELS = {"reference": "true speech", **CONDITION_LABELS}
 
 
 def render_row(row: Row, records: Sequence[Record]) -> str:
     """Return the page of a row; ``records`` are those of its cells, in their order."""
     done = [record for cell, record in zip(row.cells, records, strict=True) if cell in row.done]
-    every, tested = mean_entries(done), largest_p(done)
+    every, tested, modality = mean_entries(done), largest_p(done), row.first.modality
     entries = {name: found for name, found in every.items() if not next(iter(found.values())).get("pool")}
     return render(
         "row.html",
         row=row,
+        alone={cell.name: Row([cell], row.means) for cell in row.cells},
         records=dict(zip((cell.name for cell in row.cells), records, strict=True)),
         record=records[row.cells.index(row.first)],
         skipped={what: why for what, why in records[0].skipped.items() if all(what in r.skipped for r in records)},
         label=label,
-        condition_labels=CONDITION_LABELS,
+        condition_label=partial(condition_label, modality=modality),
         headlines=[name for name in entries if row.state(name) and row.mean(name)],
         heads=[(label(name), next(iter(found.values()))) for name, found in entries.items()],
-        table=_table(entries, tested),
-        pools=pool_rows(every, tested),
+        table=_table(entries, tested, modality),
+        pools=pool_rows(every, tested, modality),
         sets=set_table(done),
-        pictures=list(_pictures(entries, done)),
+        notes=_notes(every, done),
+        pictures=list(_pictures(entries, done, modality)),
         curves=list(_curves(done, [cell.seed for cell in row.done])),
-        stages=_stages(records),
+        stages=_stages(
+            [record for cell, record in zip(row.cells, records, strict=True) if cell in row.whole] or records
+        ),
         facts=_facts(row, records),
         ended_text=ended_text,
         p_text=p_text,
         heard=HEARD,
-        heard_labels=HEARD_LABELS,
+        standing_mark=standing_mark,
+        commands=_commands(row),
     )
 
 
@@ -62,6 +70,21 @@ def flat(tree: dict[str, Any], prefix: str = "") -> Iterator[str]:
             yield from flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key} = {value}"
+
+
+def _notes(entries: Entries, records: Sequence[Record]) -> dict[str, str]:
+    """Return what the heads of the tables mean, by head."""
+    names = dict.fromkeys((*entries, *(str(entry["name"]) for record in records for entry in record.sets)))
+    return {label(name): NOTES[name] for name in names if name in NOTES}
+
+
+def _commands(row: Row) -> dict[str, str]:
+    """Return what to type to repeat the row's cell, and to hold the row against another one; names are quoted."""
+    typed = {"rerun": f"eeg2speech-bench rerun records/{row.first.name}.json"}
+    if row.done:
+        encoder = shlex.quote(row.first.encoder)
+        typed["compare"] = f"eeg2speech-bench leaderboard compare {encoder} OTHER --results results"
+    return typed
 
 
 def _facts(row: Row, records: Sequence[Record]) -> dict[str, str]:
@@ -90,7 +113,7 @@ def _origin(record: Record) -> Iterator[str]:
         yield from flat(getattr(record, name), f"{name}.")
 
 
-def _table(entries: Entries, tested: dict[tuple[str, str], float]) -> Markup:
+def _table(entries: Entries, tested: dict[tuple[str, str], float], modality: str) -> Markup:
     """Return table rows: a condition each, every metric with its interval, p where the EEG was tested against it.
 
     Made here and not by the template, which would take most of the time of a large board; names are escaped.
@@ -100,7 +123,7 @@ def _table(entries: Entries, tested: dict[tuple[str, str], float]) -> Markup:
     for condition in (*CONDITIONS, *sorted(others)):
         values = [(found.get(condition), tested.get((name, condition))) for name, found in entries.items()]
         if any(entry for entry, _ in values):
-            title = escape(CONDITION_LABELS.get(condition, condition))
+            title = escape(condition_label(condition, modality))
             kind = ' class="eeg"' if condition == "eeg" else ""
             cells = "".join(_table_cell(entry, p) for entry, p in values)
             rows.append(f'<tr{kind}><th scope="row">{title}</th>{cells}</tr>')
@@ -114,7 +137,9 @@ def _table_cell(entry: dict[str, Any] | None, p: float | None) -> str:
     return f"<td>{entry['value']:.3f}<small>{entry['low']:.3f} to {entry['high']:.3f}</small>{tested}</td>"
 
 
-def _pictures(entries: Entries, records: Sequence[Record]) -> Iterator[tuple[str, Markup, Markup | None]]:
+def _pictures(
+    entries: Entries, records: Sequence[Record], modality: str
+) -> Iterator[tuple[str, Markup, Markup | None]]:
     for name in PICTURED:
         found = entries.get(name, {})
         if "eeg" not in found:
@@ -125,7 +150,7 @@ def _pictures(entries: Entries, records: Sequence[Record]) -> Iterator[tuple[str
             seeds = [entry["per_subject"] for r in records if (entry := r.metric(name)) is not None]
             seeds = seeds if len(seeds) > 1 else []
             dots = plots.subject_dots(eeg, seeds, control, title, proportion=name in PROPORTIONS)
-        yield title, plots.control_bars(found, title), dots
+        yield title, plots.control_bars(found, title, modality), dots
 
 
 def _with_listeners(entry: dict[str, Any] | None, records: Sequence[Record]) -> dict[str, Any]:

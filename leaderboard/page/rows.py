@@ -6,13 +6,16 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from statistics import stdev
 from typing import Any, Literal
 
 from eeg2speech_bench.leaderboard.competition import Kind
 from eeg2speech_bench.leaderboard.page.cell import Cell, Score, plain_name
 from eeg2speech_bench.leaderboard.standings import Standing, Standings
-from eeg2speech_bench.leaderboard.table import CONTROL_METRICS, NO_SIGNAL
+from eeg2speech_bench.leaderboard.table import CONTROL_METRICS, NO_SIGNAL, NO_SIGNAL_CONDITIONS, NOT_TESTABLE, testable
 
+#: seeds that differ by a smaller share are the same: a fit in closed form has the last digits of its arithmetic only
+SAME = 1e-9
 State = Literal["signal", "mixed", "none", "failed", ""]
 #: metrics shown at first; the others are one click away
 FIRST_METRICS = ("top1", "top10", "identification", "mel_correlation", "estoi")
@@ -29,11 +32,14 @@ class Mean:
     n_seeds : int
         Seeds that have the metric.
     spread : float, optional
-        Standard deviation between seeds; None for one seed.
+        Standard deviation between seeds; None for one seed, or where all are the same to the last digits.
+    best_control : str
+        Condition without signal that reaches furthest on average; empty if none was measured.
     control, ceiling : float, optional
-        Means of what the best control without signal and the true audio embedding reach.
+        Means of what it and the true audio embedding reach.
     gain, gain_error : float, optional
-        Means of those of the seeds, see `page.cell.Score`.
+        How much better than that control, whichever direction that is, and the standard error from both intervals:
+        those of listeners and audio that EEG and control share are counted twice, so it is rather too large.
     listeners : tuple of float, optional
         Lowest and highest value of a single listener in any seed.
     first : Score
@@ -45,12 +51,18 @@ class Mean:
     high: float
     n_seeds: int
     spread: float | None
+    best_control: str
     control: float | None
     ceiling: float | None
     gain: float | None
     gain_error: float | None
     listeners: tuple[float, float] | None
     first: Score
+
+    @property
+    def testable(self) -> bool:
+        """Whether the true audio embedding does better than the best control: else nothing could be shown."""
+        return testable(self.ceiling, self.control, higher_is_better=self.first.higher_is_better)
 
 
 @dataclass
@@ -100,13 +112,18 @@ class Row:
         return found[0] if len(found) == 1 else f"{found[0]} to {found[-1]}"
 
     def cost(self, name: str) -> float | None:
-        """Return the mean of ``seconds``, ``memory_mb``, ``energy_wh`` or ``parameters``.
+        """Return the mean of ``seconds``, ``retrieval_seconds``, ``memory_mb``, ``energy_wh`` or ``parameters``.
 
-        It is over the cells that say it and went the whole way of the row: retrieval alone costs less.
+        It is over the cells that say it; but for what retrieval takes, over those that went the whole way of the row.
         """
+        cells = self.done if name == "retrieval_seconds" else self.whole
+        return _mean_of_known(getattr(cell, name) for cell in (cells or self.cells))
+
+    @cached_property
+    def whole(self) -> list[Cell]:
+        """Cells with scores that went as far as any of the row."""
         furthest = max((len(cell.verdicts) for cell in self.done), default=0)
-        whole = [cell for cell in self.done if len(cell.verdicts) == furthest]
-        return _mean_of_known(getattr(cell, name) for cell in (whole or self.cells))
+        return [cell for cell in self.done if len(cell.verdicts) == furthest]
 
     def state(self, metric: str) -> State:
         """Return what the row says of a headline metric, in one word."""
@@ -124,11 +141,16 @@ class Row:
         verdicts = [cell.verdicts[metric] for cell in self.done if metric in cell.verdicts]
         state = self.state(metric)
         if state == "signal":
-            return f"signal, {p_text(max(v['p'] for v in verdicts))}"
+            n = len(verdicts)
+            seeds = "" if n == len(self.done) else f" ({n} seed{'s' if n > 1 else ''})"
+            return f"signal, {p_text(max(v['p'] for v in verdicts))}{seeds}"
         if state == "mixed":
             n = sum(v["distinguishable"] for v in verdicts)
             return f"signal in {n} of {len(verdicts)} seeds, in the others {NO_SIGNAL}"
-        return NO_SIGNAL if state == "none" else "not run"
+        if state == "none":
+            mean = self.mean(metric)
+            return NO_SIGNAL if mean is None or mean.testable else f"{NOT_TESTABLE} {mean.ceiling:.3f}"
+        return "not run"
 
 
 def ended_text(cell: Cell) -> str:
@@ -171,24 +193,32 @@ def in_order(rows: Iterable[Row]) -> list[Row]:
 
 
 def _mean(scores: list[Score]) -> Mean:
-    value = math.fsum(s.value for s in scores) / len(scores)
-    spread = None
-    if len(scores) > 1:
-        spread = math.sqrt(math.fsum((s.value - value) ** 2 for s in scores) / (len(scores) - 1))
+    first, value = scores[0], _average(s.value for s in scores)
+    spread = stdev(s.value for s in scores) if len(scores) > 1 else 0.0
+    controls = {c: _average(s.controls[c][0] for s in scores if c in s.controls) for c in NO_SIGNAL_CONDITIONS
+                if any(c in s.controls for s in scores)}  # fmt: skip
+    best = (max if first.higher_is_better else min)(controls, key=lambda c: controls[c], default="")
+    errors = [math.hypot(s.error, s.controls[best][1]) for s in scores if best in s.controls]
     subjects = [x for s in scores for x in (s.subject_low, s.subject_high) if x is not None]
     return Mean(
         value=value,
-        low=math.fsum(s.low for s in scores) / len(scores),
-        high=math.fsum(s.high for s in scores) / len(scores),
+        low=_average(s.low for s in scores),
+        high=_average(s.high for s in scores),
         n_seeds=len(scores),
-        spread=spread,
-        control=_mean_of_known(s.control_value for s in scores),
+        spread=spread if spread > SAME * max(1.0, abs(value)) else None,
+        best_control=best,
+        control=controls.get(best),
         ceiling=_mean_of_known(s.ceiling for s in scores),
-        gain=_mean_of_known(s.gain for s in scores),
-        gain_error=_mean_of_known(s.gain_error for s in scores),
+        gain=(1 if first.higher_is_better else -1) * (value - controls[best]) if best else None,
+        gain_error=_average(errors) if best else None,
         listeners=(min(subjects), max(subjects)) if subjects else None,
-        first=scores[0],
+        first=first,
     )
+
+
+def _average(values: Iterable[float]) -> float:
+    known = list(values)
+    return math.fsum(known) / len(known)
 
 
 def metric_names(rows: Iterable[Row]) -> list[str]:
@@ -216,7 +246,7 @@ def variants(rows: Sequence[Row]) -> dict[int, str]:
 
 def _mean_of_known(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    return math.fsum(known) / len(known) if known else None
+    return _average(known) if known else None
 
 
 def _order(row: Row) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eeg2speech_bench.core.records import Record
-from eeg2speech_bench.leaderboard.table import CONDITION_LABELS, CONDITIONS, label
+from eeg2speech_bench.leaderboard.table import CONDITIONS, condition_label, label, modality_of
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,10 @@ def set_table(records: Sequence[Record]) -> SetTable | None:
         return None
     conditions = [name for name in CONDITIONS if name in values]
     conditions += sorted(values.keys() - set(CONDITIONS))
+    modality = modality_of(records[0])
     return SetTable(
         heads=[(label(name), _unit(entry), bool(entry["higher_is_better"])) for name, entry in first.items()],
-        rows=[(c, CONDITION_LABELS.get(c, c), [_mean(values[c].get(name)) for name in first]) for c in conditions],
+        rows=[(c, condition_label(c, modality), [_mean(values[c].get(name)) for name in first]) for c in conditions],
         floors=[_mean(floors.get(name)) for name in first],
     )
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from eeg2speech_bench.leaderboard.page.cell import Cell
+from eeg2speech_bench.leaderboard.labels import NOTES
 from eeg2speech_bench.leaderboard.page.rows import FIRST_METRICS, Mean, Row, ended_text, variants
 from eeg2speech_bench.leaderboard.standings import Standings
-from eeg2speech_bench.leaderboard.table import CONDITION_LABELS, RANK_NOTE, label
+from eeg2speech_bench.leaderboard.table import RANK_NOTE, condition_label, label
 
+#: what the margin over a baseline is, for those who read a table
+MARGIN_NOTE = (
+    "difference from the baseline that reaches highest on the same test windows; p by min F', over listeners and "
+    "blocks at once, Holm-corrected for the encoders of the competition"
+)
 #: what the verdict of a headline metric is about
 VERDICT_LABELS = {"top1": "retrieval", "identification": "generated speech"}
 
@@ -17,29 +22,30 @@ VERDICT_LABELS = {"top1": "retrieval", "identification": "generated speech"}
 def table_columns(metrics: Sequence[str], headlines: Sequence[str], rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Return the columns: field, title, kind, whether shown at first, and what the head says on hover."""
     columns = [
-        _column("e", "encoder", "name", "the encoder; a number before it opens its seeds"),
+        _column("e", "encoder", "name", "the encoder; the + before it opens its cells"),
         _column("d", "data set", "text", ""),
         _column("t", "target", "text", "the audio target that the encoder was aligned to"),
         _column("p", "preset", "text", "the configuration; four letters tell variants of one preset apart"),
     ]
     for number, name in enumerate(metrics):
         first = next(mean.first for row in rows if (mean := row.mean(name)))
-        better = "higher is better" if first.higher_is_better else "lower is better"
-        unit = f", {first.unit}" if first.unit else ""
+        note = f"{NOTES.get(name, first.unit)} {'Higher' if first.higher_is_better else 'Lower'} is better.".strip()
         if name in headlines:
             columns.append(_column(f"r{number}", f"rank, {label(name)}", "rank", RANK_NOTE))
-        column = _column(f"m{number}", label(name), "score", f"{better}{unit}", shown=name in FIRST_METRICS)
+        column = _column(f"m{number}", label(name), "score", note, shown=name in FIRST_METRICS)
         columns.append(column | {"higher": first.higher_is_better})
         if name in headlines:
             title = VERDICT_LABELS.get(name, f"{label(name)}: verdict")
             note = f"{label(name)} against the controls that carry no signal"
             columns.append(_column(f"v{number}", title, "verdict", note))
+            columns.append(_column(f"b{number}", f"{label(name)} above best baseline", "margin", MARGIN_NOTE))
     energy = [_column("wh", "energy, Wh", "number", "all stages; mean over seeds", shown=False)]
     return [
         *columns,
         _column("bud", "budget", "text", "alignment steps x batch; *: own optimiser settings"),
         _column("par", "parameters", "count", "trained parameters of the encoder"),
-        _column("min", "minutes", "number", "all stages, as if none had been reused; mean over seeds"),
+        _column("min", "minutes", "number", "what retrieval needs, as if no stage had been reused; mean over seeds"),
+        _column("all", "minutes, with speech", "number", "all stages, where speech was generated", shown=False),
         _column("mem", "memory, GB", "number", "highest of all stages; mean over seeds", shown=False),
         *(energy if any(row.cost("energy_wh") is not None for row in rows) else []),
         _column("lis", "listeners", "count", ""),
@@ -65,16 +71,16 @@ def table_rows(
             one |= of_metric[number]
         one["p"] = row.first.preset + (f" ·{variant[number]}" if number in variant else "")
         if len(row.cells) > 1:
-            one["cells"] = [_cell(cell, metrics, headlines) for cell in row.cells]
+            one["cells"] = [_cell(Row([cell], row.means), metrics, headlines) for cell in row.cells]
         made.append(one)
     return made
 
 
 def _ranks(rows: Sequence[Row], metric: str, field: int, standings: Standings) -> list[dict[str, Any]]:
-    """Return for every row its place in the order of ranks, and the rank or the reason why it has none.
+    """Return for every row its place in the order of ranks, the rank, and how far it is above the best baseline.
 
-    The order goes by competition, tie group and rank. A rank is [low, high, how many, tie, competition,
-    what limits it].
+    The order goes by competition and rank. A rank is [low, high, how many, letters, competition, what limits it], or
+    the reason why there is none; a margin is [difference, p, baseline].
     """
     found = [row.standing(metric, standings) for row in rows]
     competitions = sorted({standing.competition for standing in found if standing is not None})
@@ -83,11 +89,14 @@ def _ranks(rows: Sequence[Row], metric: str, field: int, standings: Standings) -
     for number, standing in enumerate(found):
         if standing is None:
             continue
-        made[number] = {f"q{field}": standing.reason}
-        if (rank := standing.rank) is not None:
-            competition = competitions.index(standing.competition)
-            made[number] = {f"q{field}": [rank.low, rank.high, rank.n, rank.tie, competition, standing.limit]}
-            ranked.append((competition, rank.group, rank.low + rank.high, number))
+        if (margin := standing.margin) is not None:
+            made[number][f"b{field}"] = [_rounded(margin.difference), _rounded(margin.p), margin.baseline]
+        if (rank := standing.rank) is None:
+            made[number][f"q{field}"] = standing.reason
+            continue
+        competition = competitions.index(standing.competition)
+        made[number][f"q{field}"] = [rank.low, rank.high, rank.n, rank.letters, competition, standing.limit]
+        ranked.append((competition, *rank.place, number))
     for place, (*_, number) in enumerate(sorted(ranked)):
         made[number][f"r{field}"] = place
     return made
@@ -98,7 +107,7 @@ def _column(field: str, title: str, kind: str, note: str, *, shown: bool = True)
 
 
 def _row(row: Row, metrics: Sequence[str], headlines: Sequence[str]) -> dict[str, Any]:
-    first, seconds, memory = row.first, row.cost("seconds"), row.cost("memory_mb")
+    first, memory = row.first, row.cost("memory_mb")
     made: dict[str, Any] = {
         "e": first.encoder,
         "k": "" if row.kind == "encoder" else row.kind,
@@ -107,7 +116,8 @@ def _row(row: Row, metrics: Sequence[str], headlines: Sequence[str]) -> dict[str
         "s": first.status,
         "bud": row.budget,
         "par": row.cost("parameters"),
-        "min": None if seconds is None else round(seconds / 60, 2),
+        "min": _minutes(row.cost("retrieval_seconds")),
+        "all": _minutes(row.cost("seconds")) if first.generated else None,
         "mem": None if memory is None else round(memory / 1000, 2),
         "wh": _rounded(row.cost("energy_wh")),
         "lis": first.n_subjects,
@@ -117,7 +127,7 @@ def _row(row: Row, metrics: Sequence[str], headlines: Sequence[str]) -> dict[str
     for number, name in enumerate(metrics):
         mean = row.mean(name)
         if mean is not None:
-            made[f"m{number}"], made[f"x{number}"] = _rounded(mean.value), _beside(mean)
+            made[f"m{number}"], made[f"x{number}"] = _rounded(mean.value), _beside(mean, first.modality)
         if name in headlines:
             made[f"v{number}"], made[f"w{number}"] = row.verdict(name), row.state(name)
     if not row.done:
@@ -125,17 +135,21 @@ def _row(row: Row, metrics: Sequence[str], headlines: Sequence[str]) -> dict[str
     return made
 
 
-def _cell(cell: Cell, metrics: Sequence[str], headlines: Sequence[str]) -> list[Any]:
-    """Return a cell below its row, in little space: name, seed, minutes, error, scores and verdicts by position."""
+def _cell(alone: Row, metrics: Sequence[str], headlines: Sequence[str]) -> list[Any]:
+    """Return a cell below its row, in little space: name, seed, minutes, error, scores and verdicts by position.
+
+    ``alone`` holds it and the means of its row. The last entry says whether it went through the generator.
+    """
+    cell = alone.first
     scores = [cell.scores.get(name) for name in metrics]
-    alone = Row([cell])
     return [
         cell.name,
         cell.seed,
-        None if cell.seconds is None else round(cell.seconds / 60, 2),
+        _minutes(cell.retrieval_seconds),
         "" if cell.status == "done" else ended_text(cell),
         [score and [round(number, 4) for number in score] for score in scores],
         {metrics.index(name): [alone.verdict(name), alone.state(name)] for name in headlines},
+        cell.generated,
     ]
 
 
@@ -144,12 +158,15 @@ def _seeds(row: Row) -> str:
     return str(len(seeds)) if len(row.done) == len(seeds) else f"{len(row.done)} of {len(seeds)}"
 
 
-def _beside(mean: Mean) -> list[Any]:
-    """Return interval, spread, chance, best control's value and name, ceiling."""
-    first = mean.first
-    numbers = (mean.low, mean.high, mean.spread, first.chance, mean.control)
-    control = CONDITION_LABELS.get(first.control, first.control)
-    return [*map(_rounded, numbers), control, _rounded(mean.ceiling)]
+def _beside(mean: Mean, modality: str) -> list[Any]:
+    """Return interval, spread, chance, best control's value and name, ceiling, number of seeds."""
+    numbers = (mean.low, mean.high, mean.spread, mean.first.chance, mean.control)
+    control = condition_label(mean.best_control, modality) if mean.best_control else ""
+    return [*map(_rounded, numbers), control, _rounded(mean.ceiling), mean.n_seeds]
+
+
+def _minutes(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds / 60, 2)
 
 
 def _rounded(value: float | None) -> float | None:

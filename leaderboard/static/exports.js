@@ -1,4 +1,5 @@
-// The table as shown, as CSV, LaTeX, Markdown or JSON. `table` is {columns: [title], rows: [[value or text]]}.
+// The table as shown, as CSV, LaTeX, Markdown or JSON. `table` is {columns: [title], rows: [[value or text]], caption};
+// where people read it the caption says what its signs mean.
 const Exports = (() => {
   const csvCell = (value) => {
     let text = value === null || value === undefined ? "" : String(value);
@@ -20,14 +21,15 @@ const Exports = (() => {
       ending: "tex", type: "application/x-tex",
       write: (t) => [
         "% needs \\usepackage{booktabs}",
+        "\\begin{table}", `\\caption{${texCell(t.caption)}}`,
         `\\begin{tabular}{l${"r".repeat(t.columns.length - 1)}}`, "\\toprule",
         line(t.columns, texCell).join(" & ") + " \\\\", "\\midrule",
-        ...t.rows.map((r) => line(r, texCell).join(" & ") + " \\\\"), "\\bottomrule", "\\end{tabular}", "",
+        ...t.rows.map((r) => line(r, texCell).join(" & ") + " \\\\"), "\\bottomrule", "\\end{tabular}", "\\end{table}", "",
       ].join("\n"),
     },
     markdown: {
       ending: "md", type: "text/markdown",
-      write: (t) => [t.columns, t.columns.map(() => "---"), ...t.rows].map((r) => `| ${line(r, mdCell).join(" | ")} |`).join("\n") + "\n",
+      write: (t) => [t.columns, t.columns.map(() => "---"), ...t.rows].map((r) => `| ${line(r, mdCell).join(" | ")} |`).join("\n") + `\n\n${mdCell(t.caption)}\n`,
     },
     json: {
       ending: "json", type: "application/json",

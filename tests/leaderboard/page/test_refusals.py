@@ -60,6 +60,28 @@ def test_a_bad_record_is_refused_with_the_reason_and_the_rest_is_built(tmp_path,
     assert len(list((tmp_path / "out" / "records").iterdir())) == 1
 
 
+@pytest.mark.parametrize("relative", [False, True])
+def test_the_board_does_not_say_where_on_the_builders_machine_the_records_were(
+    tmp_path, write, board, monkeypatch, relative
+):
+    results = tmp_path / "mine" / "results"
+    write(results, "good")
+    spoil(results, write(results, "bad"), "truncated")
+    write(tmp_path / "other", "good", provenance={"finished": "2026-01-02"})
+    monkeypatch.chdir(tmp_path / "mine")
+    report = build([Path("results") if relative else results, tmp_path / "other"], tmp_path / "out")
+    assert {refused.path.name for refused in report.refused} == {
+        "bad__data__quick__seed0.json",
+        "good__data__quick__seed0.json",
+    }
+    left_out = {one["file"]: one["reason"] for one in board(tmp_path / "out")["left_out"]}
+    assert left_out["records/good__data__quick__seed0.json"] == "A later record of this cell is in folder 'other'."
+    assert left_out["records/bad__data__quick__seed0.json"].startswith(
+        "Record records/bad__data__quick__seed0.json is damaged"
+    )
+    assert str(tmp_path) not in report.index.read_text() + json.dumps(left_out)
+
+
 def test_a_record_that_is_a_link_is_refused(tmp_path, write):
     write(tmp_path, "good")
     secret = tmp_path / "secret.json"

@@ -62,7 +62,7 @@ def test_a_run_of_retrieval_alone_is_one_more_seed_of_the_whole_run_and_counts_o
     (row,) = board(tmp_path / "out")["rows"]
     assert row["m0"] == pytest.approx(0.5)  # of 0.4 and 0.6; 0.467 if seed 0 counted twice
     assert row["m1"] == pytest.approx(0.3)
-    assert row["min"] == 5.0  # of the whole run; retrieval alone took 1.5
+    assert row["min"] == 3.25  # of seed 0 as a whole, 5.0, and of seed 1
     assert main(["leaderboard", "--results", str(tmp_path), "--format", "csv"]) == 0
     assert [line.split(",")[3] for line in capsys.readouterr().out.splitlines() if "quick" in line] == ["1", "0"]
 
@@ -143,3 +143,21 @@ def test_every_row_has_its_rank_interval_and_tie_group_or_what_it_is_instead(tmp
     assert "r0" not in rows["bare"]
     said = " ".join((tmp_path / "out" / "index.html").read_text().split())
     assert re.search(r'Rank 1–2 of 3 encoders; cannot be told from <a href="rows/(one|two)', said)
+
+
+def test_the_page_of_a_row_says_where_it_stands_and_what_it_is_above(tmp_path, write, only_page):
+    for name, mean, baseline in (("one", 0.5, False), ("two", 0.1, False), ("ridge", 0.3, True)):
+        record = write(tmp_path, name, mean, encoder={"name": name, "baseline": baseline})
+        write_segments(tmp_path, record, mean)
+    for _ in range(2):  # the second board takes over the pages of the first
+        out = build([tmp_path], tmp_path / "out").index.parent
+    said = "Rank 1–1 of 2 encoders on equal terms, letter A. +0.199 over the best baseline, ridge (p &lt; 0.001)."
+    assert said in only_page(out, "one")
+    assert "standing" not in only_page(out, "ridge").replace("<!--standing in", "")
+
+
+def test_a_row_without_segments_says_why_it_has_no_rank(tmp_path, write, only_page):
+    write(tmp_path, "bare <b>", 0.5)
+    write(tmp_path, "other", 0.1)
+    out = build([tmp_path], tmp_path / "out").index.parent
+    assert "Not ranked: Cell &#39;bare--b-__data__quick__seed0&#39; has no per-segment" in only_page(out, "bare")
