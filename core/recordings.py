@@ -114,9 +114,15 @@ class SpeechDataset(Protocol):
     """
 
     name: str
-    about: str
-    is_null: bool
     sound_kind: str
+
+    @property
+    def about(self) -> str:
+        """Who was recorded."""
+
+    @property
+    def is_null(self) -> bool:
+        """Whether EEG and speech are independent."""
 
     @property
     def revision(self) -> str:

@@ -178,7 +178,8 @@ def _cells(
         codes = codes * len(names) + number
         sizes.append(len(names))
     codes, cell = np.unique(codes, return_inverse=True)
-    return *np.unravel_index(codes, sizes), cell
+    cell_subject, cell_block, cell_run = np.unravel_index(codes, sizes)
+    return cell_subject, cell_block, cell_run, cell
 
 
 def _draw(n: int, size: int, rng: np.random.Generator) -> np.ndarray:

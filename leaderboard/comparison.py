@@ -11,7 +11,7 @@ from eeg2speech_bench.core.errors import BenchError, DataError, StorageError, Un
 from eeg2speech_bench.core.record_schema import check_record
 from eeg2speech_bench.core.records import read_record
 from eeg2speech_bench.core.stages import explained
-from eeg2speech_bench.leaderboard.competition import identify
+from eeg2speech_bench.leaderboard.competition import identify, without_parts
 from eeg2speech_bench.leaderboard.pairing import Difference, Located, compare, tested_on
 from eeg2speech_bench.leaderboard.pooled import pooled_tables
 from eeg2speech_bench.leaderboard.table import BOARD_METRICS, FORMATS, Table, budget_text, label, signed
@@ -49,7 +49,8 @@ def choose(results: Path, names: Sequence[str]) -> list[list[list[Located]]]:
     if len(set(names)) < len(names):
         raise UsageError("An encoder cannot be compared with itself", got=f"'{names[0]}' twice", then="Name another.")
     records = list(_readable(results))
-    found = [_named(results, name, records) for name in names]
+    # a seed that was run for retrieval alone and as a whole is one
+    found = [[Located(*cell) for cell in without_parts(_named(results, name, records))] for name in names]
     shared = sorted(set.intersection(*({cell.tested_on for cell in cells} for cells in found)))
     if not shared:
         raise DataError(

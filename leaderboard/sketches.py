@@ -15,6 +15,7 @@ from rich.text import Text
 from eeg2speech_bench.core.errors import BenchError, DataError
 from eeg2speech_bench.core.records import Record
 from eeg2speech_bench.leaderboard.export import printable
+from eeg2speech_bench.leaderboard.history import learning_series
 from eeg2speech_bench.leaderboard.marks import PER_LINE, Marks, Scale, mosaic, shrink, sparkline, strip
 from eeg2speech_bench.leaderboard.page.clips import Item, chosen, clip_content, inside, read_items
 from eeg2speech_bench.leaderboard.page.plots import guessing_band, short
@@ -92,9 +93,8 @@ def listeners(record: Record, metric: str, console: Console) -> Iterator[Text]:
 def learning(record: Record, console: Console) -> Iterator[Text]:
     """Yield a caption and one line per series of numbers that a stage noted while it learnt."""
     series = [
-        (printable(f"{stage}: {name.replace('_', ' ')}", console), name, values)
-        for stage, facts in record.training.items()
-        for name, values in _series(facts.get("history") if isinstance(facts, dict) else None)
+        (printable(one.title, console), one.name, [y for _, y in one.points])
+        for one in learning_series(record.training)
     ]
     if not series:
         return
@@ -173,14 +173,6 @@ def _chance(entry: dict[str, Any]) -> tuple[tuple[float, float] | None, str]:
         return (chance, chance), f"chance {chance:.3f}"
     n_each = max(min(round(entry["n"] / len(entry["per_subject"])), n_pool), 1)
     return guessing_band(n_each, chance), f"95 % of guessers, {n_each} segments each"
-
-
-def _series(history: list[dict[str, Any]] | None) -> Iterator[tuple[str, list[float]]]:
-    """Yield name and values of every series of numbers in a history that is not its axis."""
-    for name in (history or [{}])[0]:
-        values = [entry[name] for entry in history or [] if type(entry.get(name)) in (int, float)]
-        if name not in ("step", "epoch") and len(values) > 1:
-            yield name, values
 
 
 def _first_item(record: Record, results: Path) -> Item:

@@ -10,6 +10,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from eeg2speech_bench.core.records import Record
+from eeg2speech_bench.leaderboard.history import is_number, learning_series
 from eeg2speech_bench.leaderboard.labels import NOTES
 from eeg2speech_bench.leaderboard.page import plots
 from eeg2speech_bench.leaderboard.page.clips import CONDITIONS as HEARD
@@ -165,30 +166,12 @@ def _hardest(found: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
 
 def _curves(records: Sequence[Record], seeds: Sequence[int]) -> Iterator[tuple[str, Markup]]:
     """Yield every series in the histories of the trained stages, a line per seed."""
-    series: dict[tuple[str, str, str], dict[int, list[tuple[float, float]]]] = {}
+    found: dict[tuple[str, str], dict[int, list[tuple[float, float]]]] = {}
     for record, seed in zip(records, seeds, strict=True):
-        for stage, trained in record.training.items():
-            history = trained.get("history") if isinstance(trained, dict) else None
-            for name, step, points in _series(history or []):
-                series.setdefault((stage, name, step), {})[seed] = points
-    for (stage, name, step), lines in series.items():
-        title = f"{stage}: {name.replace('_', ' ')}"
-        yield title, plots.curves(lines, title, step)
-
-
-def _series(history: list[dict[str, Any]]) -> Iterator[tuple[str, str, list[tuple[float, float]]]]:
-    """Yield name, what its axis counts and points of every series of numbers in a history."""
-    step = next((name for name in ("step", "epoch") if history and name in history[0]), None)
-    if step is None:
-        return
-    for name in history[0]:
-        points = [(entry[step], entry[name]) for entry in history if _is_number(entry.get(name))]
-        if name not in ("step", "epoch") and len(points) > 1:
-            yield name, step, points
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+        for series in learning_series(record.training):
+            found.setdefault((series.title, series.axis), {})[seed] = series.points
+    for (title, axis), lines in found.items():
+        yield title, plots.curves(lines, title, axis)
 
 
 def _stages(records: Sequence[Record]) -> dict[str, Any]:
@@ -197,7 +180,7 @@ def _stages(records: Sequence[Record]) -> dict[str, Any]:
     for record in records:
         for stage in record.provenance.get("stages", []):
             costs = found.setdefault(str(stage.get("name", "")), {})
-            for name in (k for k, value in stage.items() if _is_number(value)):
+            for name in (k for k, value in stage.items() if is_number(value)):
                 costs.setdefault(name, []).append(stage[name])
     names = list(dict.fromkeys(name for costs in found.values() for name in costs))
     rows = [(stage, [_cost_text(costs.get(name)) for name in names]) for stage, costs in found.items()]

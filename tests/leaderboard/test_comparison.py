@@ -237,7 +237,9 @@ def test_over_three_data_sets_the_differences_are_pooled(three_data_sets, verb_c
     assert row[7] == f"{100 - 100 * error**2 / 0.01:.0f} %"
 
 
-def test_data_sets_without_signal_are_no_sample_of_others(three_data_sets, verb_compare, spoil, tmp_path, capsys) -> None:
+def test_data_sets_without_signal_are_no_sample_of_others(
+    three_data_sets, verb_compare, spoil, tmp_path, capsys
+) -> None:
     three_data_sets()
     for path in tmp_path.glob("records/*seed2*.json"):
         spoil(path, "dataset.is_null", True)

@@ -17,6 +17,7 @@ from eeg2speech_bench.core.records import Record, RecordStore
 
 CONDITIONS = ("eeg", "shuffle", "audio")
 N_CLIPS = 20
+LISTENER, BLOCK = (a.ravel() for a in np.indices((8, 10)))
 
 
 def entry(name: str, condition: str, value: float) -> dict[str, Any]:
@@ -73,6 +74,17 @@ def add_clips(results: Path, record: Record) -> None:
     RecordStore(results).write(record)
 
 
+def add_segments(results: Path, record: Record, values: np.ndarray) -> None:
+    """Add per-segment values of top-1 of eight listeners and ten blocks, shape (80,)."""
+    columns = {"metric": "top1", "condition": "eeg", "subject": LISTENER.astype(str), "recording": LISTENER}
+    columns |= {"stimulus": 0, "start_s": BLOCK * 15.0, "block": BLOCK, "value": values}
+    folder = RecordStore(results).cell_folder(record.cell["id"])
+    folder.mkdir(parents=True)
+    pd.DataFrame(columns).to_parquet(folder / "segments.parquet")
+    record.files = {"segments": f"cells/{record.cell['id']}/segments.parquet"}
+    RecordStore(results).write(record)
+
+
 def read_page(out: Path, name: str = "") -> str:
     """Return the page of the one row whose file name begins so."""
     (page,) = (out / "rows").glob(f"{name}*.html")
@@ -100,6 +112,12 @@ def write() -> Callable[..., Record]:
 def write_audio() -> Callable[..., None]:
     """See `add_clips`."""
     return add_clips
+
+
+@pytest.fixture
+def write_segments() -> Callable[..., None]:
+    """See `add_segments`."""
+    return add_segments
 
 
 @pytest.fixture

@@ -7,13 +7,10 @@ import re
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from eeg2speech_bench.core.records import Record, RecordStore
+from eeg2speech_bench.core.records import RecordStore
 from eeg2speech_bench.leaderboard.page.folder import build
-
-LISTENER, BLOCK = (a.ravel() for a in np.indices((8, 10)))
 
 
 def answers(results: Path) -> str:
@@ -23,27 +20,16 @@ def answers(results: Path) -> str:
     return " ".join(html.unescape(re.sub("<.*?>", " ", card)).split())
 
 
-def add_segments(results: Path, record: Record, values: np.ndarray) -> None:
-    """Add per-segment values of top-1."""
-    columns = {"metric": "top1", "condition": "eeg", "subject": LISTENER.astype(str), "recording": LISTENER}
-    columns |= {"stimulus": 0, "start_s": BLOCK * 15.0, "block": BLOCK, "value": values}
-    folder = RecordStore(results).cell_folder(record.cell["id"])
-    folder.mkdir(parents=True)
-    pd.DataFrame(columns).to_parquet(folder / "segments.parquet")
-    record.files = {"segments": f"cells/{record.cell['id']}/segments.parquet"}
-    RecordStore(results).write(record)
-
-
 @pytest.fixture
-def contest(tmp_path, write):
+def contest(tmp_path, write, write_segments):
     """Write an encoder and a baseline, whose listeners differ by these numbers from it."""
 
     def written(by_listener: np.ndarray) -> str:
-        spread = 0.01 * np.random.default_rng(0).standard_normal(len(LISTENER))
+        spread = 0.01 * np.random.default_rng(0).standard_normal(80)
         ridge = write(tmp_path, "ridge", 0.4, encoder={"name": "ridge", "baseline": True})
         net = write(tmp_path, "net", 0.5)
-        add_segments(tmp_path, ridge, 0.4 + spread)
-        add_segments(tmp_path, net, 0.4 + by_listener[LISTENER] + spread[::-1])
+        write_segments(tmp_path, ridge, 0.4 + spread)
+        write_segments(tmp_path, net, 0.4 + np.repeat(by_listener, 10) + spread[::-1])
         return answers(tmp_path)
 
     return written

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from eeg2speech_bench.core.cli import main
-from eeg2speech_bench.core.records import Record, RecordStore
+from eeg2speech_bench.core.records import RecordStore
 from eeg2speech_bench.leaderboard.page.folder import build
 
 
-def write_segments(results: Path, record: Record, mean: float) -> None:
-    """Add per-segment values of top-1 for eight listeners and ten blocks, spread around a mean."""
-    listener, block = (a.ravel() for a in np.indices((8, 10)))
-    columns = {"metric": "top1", "condition": "eeg", "subject": listener.astype(str), "recording": listener}
-    values = mean + 0.01 * np.random.default_rng(int(100 * mean)).standard_normal(80)
-    columns |= {"stimulus": 0, "start_s": block * 15.0, "block": block, "value": values}
-    folder = RecordStore(results).cell_folder(record.cell["id"])
-    folder.mkdir(parents=True)
-    pd.DataFrame(columns).to_parquet(folder / "segments.parquet")
-    record.files = {"segments": f"cells/{record.cell['id']}/segments.parquet"}
-    RecordStore(results).write(record)
+def around(mean: float) -> np.ndarray:
+    """Return 80 values spread around a mean, which differ with it."""
+    return mean + 0.01 * np.random.default_rng(int(100 * mean)).standard_normal(80)
 
 
 def test_seeds_become_one_row_with_their_mean_and_spread_that_names_its_cells(tmp_path, write, board):
@@ -102,11 +92,11 @@ def test_a_seed_that_failed_before_its_split_joins_the_row_of_the_others(tmp_pat
 
 
 def test_an_encoder_that_reads_the_transcript_is_a_reference_and_neither_leads_nor_competes(
-    tmp_path, write, board, capsys
+    tmp_path, write, write_segments, board, capsys
 ):
-    write_segments(tmp_path, write(tmp_path, "net", 0.3), 0.3)
+    write_segments(tmp_path, write(tmp_path, "net", 0.3), around(0.3))
     reader = {"name": "reader", "source_hash": "a", "modality": "text"}
-    write_segments(tmp_path, write(tmp_path, "reader", 0.9, encoder=reader), 0.9)
+    write_segments(tmp_path, write(tmp_path, "reader", 0.9, encoder=reader), around(0.9))
     build([tmp_path], tmp_path / "out")
     found = {row["e"]: row for row in board(tmp_path / "out")["rows"]}
     assert (found["reader"]["k"], found["net"]["k"]) == ("reference", "")
@@ -126,10 +116,10 @@ def test_a_ceiling_is_marked_and_does_not_lead(tmp_path, write, board):
     assert re.search(r'class="big"><a href="rows/ridge', (out / "index.html").read_text())
 
 
-def test_every_row_has_its_rank_interval_and_tie_group_or_what_it_is_instead(tmp_path, write, board):
+def test_every_row_has_its_rank_interval_and_tie_group_or_what_it_is_instead(tmp_path, write, write_segments, board):
     for name, mean in (("one", 0.5), ("two", 0.5), ("three", 0.1)):
         for seed in range(2):
-            write_segments(tmp_path, write(tmp_path, name, mean, seed=seed), mean + 0.001 * seed)
+            write_segments(tmp_path, write(tmp_path, name, mean, seed=seed), around(mean + 0.001 * seed))
     write(tmp_path, "bare", 0.2)
     write(tmp_path, "ridge", 0.4, encoder={"name": "ridge", "baseline": True})
     build([tmp_path], tmp_path / "out")
@@ -145,10 +135,10 @@ def test_every_row_has_its_rank_interval_and_tie_group_or_what_it_is_instead(tmp
     assert re.search(r'Rank 1–2 of 3 encoders; cannot be told from <a href="rows/(one|two)', said)
 
 
-def test_the_page_of_a_row_says_where_it_stands_and_what_it_is_above(tmp_path, write, only_page):
+def test_the_page_of_a_row_says_where_it_stands_and_what_it_is_above(tmp_path, write, write_segments, only_page):
     for name, mean, baseline in (("one", 0.5, False), ("two", 0.1, False), ("ridge", 0.3, True)):
         record = write(tmp_path, name, mean, encoder={"name": name, "baseline": baseline})
-        write_segments(tmp_path, record, mean)
+        write_segments(tmp_path, record, around(mean))
     for _ in range(2):  # the second board takes over the pages of the first
         out = build([tmp_path], tmp_path / "out").index.parent
     said = "Rank 1–1 of 2 encoders on equal terms, letter A. +0.199 over the best baseline, ridge (p &lt; 0.001)."

@@ -1,0 +1,42 @@
+"""What a stage noted while it learnt, as series of numbers that can be drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+
+class Series(NamedTuple):
+    """One line of a learning curve; ``points`` are (place on the axis, value), and ``axis`` says what it counts."""
+
+    stage: str
+    name: str
+    axis: str
+    points: list[tuple[float, float]]
+
+    @property
+    def title(self) -> str:
+        """Stage and name in words."""
+        return f"{self.stage}: {self.name.replace('_', ' ')}"
+
+
+def learning_series(training: dict[str, Any]) -> Iterator[Series]:
+    """Yield every series of two numbers or more in the histories of a record's stages."""
+    for stage, trained in training.items():
+        history = trained.get("history") if isinstance(trained, dict) else None
+        yield from _series(str(stage), history or [])
+
+
+def _series(stage: str, history: Sequence[dict[str, Any]]) -> Iterator[Series]:
+    axis = next((name for name in ("step", "epoch") if history and name in history[0]), None)
+    if axis is None:
+        return
+    for name in history[0]:
+        points = [(entry[axis], entry[name]) for entry in history if is_number(entry.get(name))]
+        if name not in ("step", "epoch") and len(points) > 1:
+            yield Series(stage, name, axis, points)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value of JSON is a number."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
