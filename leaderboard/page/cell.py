@@ -15,7 +15,6 @@ from eeg2speech_bench.core.records import Record
 from eeg2speech_bench.leaderboard.competition import Kind, identify, kind_of
 from eeg2speech_bench.leaderboard.page.clips import CellClips
 from eeg2speech_bench.leaderboard.pairing import CONFIDENCE
-from eeg2speech_bench.leaderboard.pooled import standard_error
 from eeg2speech_bench.leaderboard.standings import Entrant, entrant
 from eeg2speech_bench.leaderboard.table import NO_SIGNAL_CONDITIONS, budget_text, modality_of
 
@@ -28,26 +27,25 @@ PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,149}")
 class Score(NamedTuple):
     """One metric of one cell: the value for EEG with its interval, and what it stands beside.
 
-    ``error`` is the standard error that the interval speaks of; ``controls`` holds value and standard error of each
-    condition without signal.
+    ``controls`` holds the record's entry of each condition without signal.
     """
 
     value: float
     low: float
     high: float
+    confidence: float
     n: int
     n_pool: int
     chance: float | None
     higher_is_better: bool
     unit: str
-    error: float
-    controls: dict[str, tuple[float, float]]
+    controls: dict[str, dict[str, Any]]
     ceiling: float | None
     subject_low: float | None
     subject_high: float | None
 
 
-@dataclass
+@dataclass(eq=False)  # a cell equals itself alone, and lists of them are searched often
 class Cell:
     """One cell as the table shows it.
 
@@ -189,39 +187,35 @@ def _total_energy(stages: list[dict[str, Any]]) -> float | None:
 def _scores(record: Record) -> dict[str, Score]:
     by_condition: dict[str, dict[str, dict[str, Any]]] = {}
     for entry in record.metrics:
-        if not (math.isfinite(entry["value"]) and math.isfinite(entry["low"]) and math.isfinite(entry["high"])):
+        if not math.isfinite(entry["value"] + entry["low"] + entry["high"]):
             raise DataError(f"Metric '{entry['name']}' is not a finite number", got=entry["value"])
         by_condition.setdefault(str(entry["name"]), {})[entry["condition"]] = entry
-    return {name: _score(found) for name, found in by_condition.items() if "eeg" in found}
+    return {name: _score(name, found) for name, found in by_condition.items() if "eeg" in found}
 
 
-def _score(found: dict[str, dict[str, Any]]) -> Score:
+def _score(name: str, found: dict[str, dict[str, Any]]) -> Score:
     eeg = found["eeg"]
     subjects = (eeg.get("per_subject") or {}).values()
     score = Score(
-        eeg["value"], eeg["low"], eeg["high"], int(eeg.get("n", 0)), int(eeg.get("n_pool", 0)), eeg.get("chance"),
-        bool(eeg.get("higher_is_better", True)), str(eeg.get("unit", "")), _error(eeg),
-        {c: (entry["value"], _error(entry)) for c in NO_SIGNAL_CONDITIONS if (entry := found.get(c)) is not None},
-        found.get("audio", {}).get("value"), min(subjects, default=None), max(subjects, default=None),
+        eeg["value"], eeg["low"], eeg["high"], eeg.get("confidence", CONFIDENCE), int(eeg.get("n", 0)),
+        int(eeg.get("n_pool", 0)), eeg.get("chance"), bool(eeg.get("higher_is_better", True)), str(eeg.get("unit", "")),
+        {c: found[c] for c in NO_SIGNAL_CONDITIONS if c in found}, found.get("audio", {}).get("value"),
+        min(subjects, default=None), max(subjects, default=None),
     )  # fmt: skip
-    _check_score(str(eeg["name"]), score)
+    _check_score(name, score)
     return score
-
-
-def _error(entry: dict[str, Any]) -> float:
-    return standard_error(entry["low"], entry["high"], entry.get("confidence", CONFIDENCE))
 
 
 def _check_score(name: str, score: Score) -> None:
     """Refuse what no run can have produced; `leaderboard validate` checks far more, and takes its time."""
-    beside = (score.chance, score.ceiling, *(value for value, _ in score.controls.values()))
-    numbers = [*score[:3], *(x for x in beside if x is not None)]
-    if not all(isinstance(x, int | float) and math.isfinite(x) for x in numbers):
-        raise DataError(f"Metric '{name}' is not a finite number", got=score[:3])
+    numbers = [*score[:3], *(entry["value"] for entry in score.controls.values())]
+    numbers += [x for x in (score.chance, score.ceiling) if x is not None]
     lowest, highest = RANGES.get(name, (-math.inf, math.inf))
     slack = ROUNDING * max(1.0, abs(score.value))
     if not lowest - slack <= min(numbers) <= max(numbers) <= highest + slack:
         raise DataError(f"Metric '{name}' is out of its range", got=numbers, expected=f"{lowest:g} to {highest:g}")
+    if not math.isfinite(score.chance or 0.0):
+        raise DataError(f"Chance of metric '{name}' is not a finite number", got=score.chance)
     if not score.low - slack <= score.value <= score.high + slack:
         raise DataError(f"Metric '{name}' lies outside its own interval", got=score[:3])
 

@@ -51,7 +51,10 @@ def listener_means(records: Sequence[Record], name: str, condition: str) -> dict
 
 
 def _mean(entries: list[dict[str, Any]]) -> dict[str, Any]:
-    if len(entries) == 1:
+    n = len(entries)
+    if n == 1:
         return entries[0]
-    means = {name: math.fsum([e[name] for e in entries]) / len(entries) for name in ("value", "low", "high")}
-    return entries[0] | means
+    mean = dict(entries[0])
+    for name in ("value", "low", "high"):
+        mean[name] = math.fsum([entry[name] for entry in entries]) / n
+    return mean

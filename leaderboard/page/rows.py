@@ -6,11 +6,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from statistics import stdev
 from typing import Any, Literal
 
 from eeg2speech_bench.leaderboard.competition import Kind
 from eeg2speech_bench.leaderboard.page.cell import Cell, Score, plain_name
+from eeg2speech_bench.leaderboard.pairing import CONFIDENCE
+from eeg2speech_bench.leaderboard.pooled import standard_error
 from eeg2speech_bench.leaderboard.standings import Standing, Standings
 from eeg2speech_bench.leaderboard.table import CONTROL_METRICS, NO_SIGNAL, NO_SIGNAL_CONDITIONS, NOT_TESTABLE, testable
 
@@ -194,11 +195,10 @@ def in_order(rows: Iterable[Row]) -> list[Row]:
 
 def _mean(scores: list[Score]) -> Mean:
     first, value = scores[0], _average(s.value for s in scores)
-    spread = stdev(s.value for s in scores) if len(scores) > 1 else 0.0
-    controls = {c: _average(s.controls[c][0] for s in scores if c in s.controls) for c in NO_SIGNAL_CONDITIONS
-                if any(c in s.controls for s in scores)}  # fmt: skip
+    spread = math.sqrt(math.fsum((s.value - value) ** 2 for s in scores) / max(len(scores) - 1, 1))
+    of_each = {c: [s.controls[c] for s in scores if c in s.controls] for c in NO_SIGNAL_CONDITIONS}
+    controls = {c: _average(entry["value"] for entry in own) for c, own in of_each.items() if own}
     best = (max if first.higher_is_better else min)(controls, key=lambda c: controls[c], default="")
-    errors = [math.hypot(s.error, s.controls[best][1]) for s in scores if best in s.controls]
     subjects = [x for s in scores for x in (s.subject_low, s.subject_high) if x is not None]
     return Mean(
         value=value,
@@ -210,10 +210,15 @@ def _mean(scores: list[Score]) -> Mean:
         control=controls.get(best),
         ceiling=_mean_of_known(s.ceiling for s in scores),
         gain=(1 if first.higher_is_better else -1) * (value - controls[best]) if best else None,
-        gain_error=_average(errors) if best else None,
+        gain_error=_average(_gain_error(s, s.controls[best]) for s in scores if best in s.controls) if best else None,
         listeners=(min(subjects), max(subjects)) if subjects else None,
-        first=first,
+        first=first._replace(controls={}),  # entries of the record, which is not kept
     )
+
+
+def _gain_error(eeg: Score, control: dict[str, Any]) -> float:
+    low, high, confidence = control["low"], control["high"], control.get("confidence", CONFIDENCE)
+    return math.hypot(standard_error(*eeg[1:4]), standard_error(low, high, confidence))
 
 
 def _average(values: Iterable[float]) -> float:
