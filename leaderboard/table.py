@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from eeg2speech_bench.core.records import Record
 from eeg2speech_bench.leaderboard.competition import kind_of
+from eeg2speech_bench.leaderboard.coverage import Tried, cover
 from eeg2speech_bench.leaderboard.labels import LABELS
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ SIGNALS = {"eeg": "EEG", "text": "transcript", "audio": "audio"}
 NO_SIGNAL = "not distinguishable from no signal"
 #: what is said instead where even a perfect encoder could not be told from a control
 NOT_TESTABLE = "not testable: the true audio embedding itself is no better than a control, at"
+#: pairs of encoder and data set that a note names
+MAX_MISSING = 5
 #: what a rank is, for those who read a table
 RANK_NOTE = (
     "Rank: 95 % interval among encoders on equal terms (data set, test windows, target, generator, training allowed), "
@@ -246,7 +249,21 @@ def _board_notes(records: list[Record]) -> list[str]:
     notes.append(
         "Budget: alignment steps x batch, the same for all (early stop on validation); *: own optimiser settings."
     )
-    return notes
+    return notes + _coverage_notes(records)
+
+
+def _coverage_notes(records: list[Record]) -> list[str]:
+    """Say which encoders have no scores on which data sets, where there are several."""
+    found = cover(
+        Tried(name_text(r), r.cell["dataset"], r.cell["seed"], r.status == "done", generated=False) for r in records
+    )
+    if len(found.datasets) < 2:
+        return []
+    n, missing = len(found.encoders) * len(found.datasets), found.missing
+    named = ", ".join(f"{encoder} on {dataset}" for encoder, dataset in missing[:MAX_MISSING])
+    more = f" and {len(missing) - MAX_MISSING} more" if len(missing) > MAX_MISSING else ""
+    said = f"; not {named}{more}" if missing else ""
+    return [f"Coverage: {n - len(missing)} of {n} pairs of encoder and data set have scores{said}."]
 
 
 def _rank_notes(records: list[Record], standings: Standings) -> list[str]:

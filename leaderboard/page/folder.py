@@ -14,6 +14,7 @@ from pathlib import Path
 
 from eeg2speech_bench.core.errors import UsageError
 from eeg2speech_bench.core.stages import explained
+from eeg2speech_bench.leaderboard.coverage import Tried, cover
 from eeg2speech_bench.leaderboard.page.answers import DatasetSummary, summarise_dataset
 from eeg2speech_bench.leaderboard.page.listening import render_listening
 from eeg2speech_bench.leaderboard.page.making import COLLECT_RARELY, Made, make_pages
@@ -144,7 +145,7 @@ def _write_board(out: Path, rows: list[Row], refused: list[Refusal]) -> None:
     columns = table_columns(metrics, headlines, rows)
     data = table_rows(rows, datasets, metrics, headlines, standings)
     built = datetime.now(UTC).isoformat(timespec="seconds")
-    _write_index(out, summaries, over_datasets(rows, headlines), columns, data, refused, len(cells), built)
+    _write_index(out, rows, summaries, over_datasets(rows, headlines), columns, data, refused, built)
     board = {"built": built, "datasets": datasets, "columns": columns, "rows": data}
     board["records"] = [{"cell": c.id, "file": f"records/{c.name}.json", "sha256": c.digest} for c in cells]
     board["left_out"] = [{"file": str(r.path), "reason": r.reason} for r in refused]
@@ -160,18 +161,21 @@ def _write_listening(out: Path, dataset: str, name: str, rows: list[Row]) -> str
 
 def _write_index(
     out: Path,
+    rows: list[Row],
     summaries: list[DatasetSummary],
     pooled: list[PooledTable],
     columns: list[dict[str, object]],
     data: list[dict[str, object]],
     refused: list[Refusal],
-    n_cells: int,
     built: str,
 ) -> None:
     tables = {"datasets": [s.name for s in summaries], "columns": columns, "rows": data}
+    cells = [cell for row in rows for cell in row.cells]
     page = render(
         "index.html", summaries=summaries, pooled=pooled, table=script_json(tables), columns=columns, refused=refused,
-        n_cells=n_cells, n_rows=len(data), built=built, condition_label=condition_label, p_text=p_text,
+        n_cells=len(cells), n_rows=len(data), built=built, condition_label=condition_label, p_text=p_text,
+        coverage=cover(Tried(c.method, c.dataset, c.seed, c.status == "done", c.generated) for c in cells),
+        methods={row.first.method: row for row in rows},
     )  # fmt: skip
     (out / "index.html").write_text(page, encoding="utf8")
 

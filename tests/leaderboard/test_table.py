@@ -213,3 +213,11 @@ def test_merge_takes_into_the_folder_named_before_it(tmp_path, cell, capsys):
     cell(tmp_path / "from")
     assert main(["leaderboard", "--results", str(tmp_path / "mine"), "merge", str(tmp_path / "from")]) == 0
     assert len(RecordStore(tmp_path / "mine").read_all()) == 1
+
+
+def test_pairs_of_encoder_and_data_set_without_scores_are_named():
+    cells = [record("a"), record("b")]
+    cells[1].cell["dataset"] = "other"
+    said = "Coverage: 2 of 4 pairs of encoder and data set have scores; not b on simulated, a on other."
+    assert said in board(cells, {}).notes
+    assert not any("Coverage" in note for note in board(cells[:1], {}).notes)

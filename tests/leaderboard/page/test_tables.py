@@ -110,3 +110,15 @@ def test_energy_is_a_column_where_every_stage_says_it(tmp_path, write, board, on
     assert {row["e"]: row["wh"] for row in board(out)["rows"]} == {"read": 1.75, "unread": None}
     assert "energy, Wh" in [column["title"] for column in board(out)["columns"]]
     assert "1.8 Wh" in only_page(out, "read")
+
+
+def test_what_was_run_on_what_is_a_table_where_there_are_several_data_sets(tmp_path, write):
+    for name, dataset, status in (("net", "a", "done"), ("net", "b", "failed"), ("other", "a", "done")):
+        made = write(tmp_path, name, seed=ord(dataset), status=status)
+        made.cell["dataset"] = dataset
+        RecordStore(tmp_path).write(made)
+    page = build([tmp_path], tmp_path / "out").index.read_text()
+    assert table_after(page, "What was run on what") == [
+        ["encoder", "a", "b"], ["net quick, mel", "1", "0 of 1"], ["other quick, mel", "1", "–"]
+    ]  # fmt: skip
+    assert "2 of 4 pairs have scores" in page
