@@ -16,11 +16,11 @@ ROOM = Path(__file__).resolve().parents[1]
 STATIC = ROOM / "static"
 #: characters that could end a script element or start markup inside it
 _UNSAFE_IN_SCRIPT = {
-    ord("<"): "\\u003c",
-    ord(">"): "\\u003e",
-    ord("&"): "\\u0026",
-    0x2028: "\\u2028",
-    0x2029: "\\u2029",
+    "<": "\\u003c",
+    ">": "\\u003e",
+    "&": "\\u0026",
+    "\u2028": "\\u2028",
+    "\u2029": "\\u2029",
 }
 
 
@@ -74,7 +74,9 @@ def script_json(value: Any) -> Markup:
         If a number is not finite.
     """
     text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-    return Markup(text.translate(_UNSAFE_IN_SCRIPT))
+    for unsafe, escaped in _UNSAFE_IN_SCRIPT.items():
+        text = text.replace(unsafe, escaped)
+    return Markup(text)
 
 
 def _sha256(text: str) -> str:

@@ -147,7 +147,7 @@ def _cell(alone: Row, metrics: Sequence[str], headlines: Sequence[str]) -> list[
         cell.seed,
         _minutes(cell.retrieval_seconds),
         "" if cell.status == "done" else ended_text(cell),
-        [score and [round(number, 4) for number in score] for score in scores],
+        [score and [round(score[0], 4), round(score[1], 4), round(score[2], 4)] for score in scores],
         {metrics.index(name): [alone.verdict(name), alone.state(name)] for name in headlines},
         cell.generated,
     ]
