@@ -38,7 +38,6 @@ def render_row(row: Row, records: Sequence[Record]) -> str:
     return render(
         "row.html",
         row=row,
-        alone={cell.name: Row([cell], row.means) for cell in row.cells},
         records=dict(zip((cell.name for cell in row.cells), records, strict=True)),
         record=records[row.cells.index(row.first)],
         skipped={what: why for what, why in records[0].skipped.items() if all(what in r.skipped for r in records)},

@@ -148,10 +148,21 @@ class Row:
         if state == "mixed":
             n = sum(v["distinguishable"] for v in verdicts)
             return f"signal in {n} of {len(verdicts)} seeds, in the others {NO_SIGNAL}"
-        if state == "none":
-            mean = self.mean(metric)
-            return NO_SIGNAL if mean is None or mean.testable else f"{NOT_TESTABLE} {mean.ceiling:.3f}"
-        return "not run"
+        return self._none_text(metric) if state == "none" else "not run"
+
+    def verdict_of(self, cell: Cell, metric: str) -> tuple[str, State]:
+        """Return what one of its cells says of a headline metric, and the same in one word."""
+        if cell.status != "done":
+            return ended_text(cell), "failed"
+        if (verdict := cell.verdicts.get(metric)) is None:
+            return "not run", ""
+        if verdict["distinguishable"]:
+            return f"signal, {p_text(verdict['p'])}", "signal"
+        return self._none_text(metric), "none"
+
+    def _none_text(self, metric: str) -> str:
+        mean = self.mean(metric)
+        return NO_SIGNAL if mean is None or mean.testable else f"{NOT_TESTABLE} {mean.ceiling:.3f}"
 
 
 def ended_text(cell: Cell) -> str:

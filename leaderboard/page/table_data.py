@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from eeg2speech_bench.leaderboard.labels import NOTES
+from eeg2speech_bench.leaderboard.page.cell import Cell
 from eeg2speech_bench.leaderboard.page.rows import FIRST_METRICS, Mean, Row, ended_text, variants
 from eeg2speech_bench.leaderboard.standings import Standings
 from eeg2speech_bench.leaderboard.table import RANK_NOTE, condition_label, label
@@ -71,7 +72,7 @@ def table_rows(
             one |= of_metric[number]
         one["p"] = row.first.preset + (f" ·{variant[number]}" if number in variant else "")
         if len(row.cells) > 1:
-            one["cells"] = [_cell(Row([cell], row.means), metrics, headlines) for cell in row.cells]
+            one["cells"] = [_cell(row, cell, metrics, headlines) for cell in row.cells]
         made.append(one)
     return made
 
@@ -135,12 +136,11 @@ def _row(row: Row, metrics: Sequence[str], headlines: Sequence[str]) -> dict[str
     return made
 
 
-def _cell(alone: Row, metrics: Sequence[str], headlines: Sequence[str]) -> list[Any]:
-    """Return a cell below its row, in little space: name, seed, minutes, error, scores and verdicts by position.
+def _cell(row: Row, cell: Cell, metrics: Sequence[str], headlines: Sequence[str]) -> list[Any]:
+    """Return a cell below its row, in little space.
 
-    ``alone`` holds it and the means of its row. The last entry says whether it went through the generator.
+    Name, seed, minutes, error, scores and verdicts by position, and whether it went through the generator.
     """
-    cell = alone.first
     scores = [cell.scores.get(name) for name in metrics]
     return [
         cell.name,
@@ -148,7 +148,7 @@ def _cell(alone: Row, metrics: Sequence[str], headlines: Sequence[str]) -> list[
         _minutes(cell.retrieval_seconds),
         "" if cell.status == "done" else ended_text(cell),
         [score and [round(score[0], 4), round(score[1], 4), round(score[2], 4)] for score in scores],
-        {metrics.index(name): [alone.verdict(name), alone.state(name)] for name in headlines},
+        {metrics.index(name): row.verdict_of(cell, name) for name in headlines},
         cell.generated,
     ]
 
