@@ -1,9 +1,10 @@
 """Seconds and memory to build the board of many records, and seconds until the page stands in Chromium.
 
-Usage: ``python benchmarks/speed/board.py FOLDER [--encoders 50] [--datasets 20] [--seeds 10] [--segments]``. Records
-are invented, but valid and as large as real ones: the metrics of preset quick under every condition for eight
-listeners. FOLDER keeps them for the next time. ``--segments`` also invents their per-segment values (0.4 GB for ten
-thousand records), without which no encoder is ranked. The board is built twice, the second time over the first.
+Usage: ``python benchmarks/speed/board.py FOLDER [--encoders 50] [--datasets 20] [--seeds 10] [--whole 2]``. Records are
+invented, but valid and as large as real ones: the metrics of preset quick under every condition for eight listeners.
+The first ``--whole`` seeds of an encoder generated speech, the others stopped after retrieval, which is half the size.
+FOLDER keeps them for the next time. ``--segments`` also invents their per-segment values (0.4 GB for ten thousand
+records), without which no encoder is ranked. The board is built three times, over the first one after that.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ SETS = ("frechet_cepstral", "variance_ratio", "pairwise_similarity")
 LOWER_IS_BETTER = ("median_rank", "lsd", "mcd", "identification_rank")
 HEADLINES = ("top1", "identification")
 N_LISTENERS, N_WINDOWS, N_CLIPS = 8, 78, 10
-STAGES = ("prepare", "features", "autoencoder", "ceilings", "align", "embed", "diffuse", "generate", "score")
+STAGES = ("prepare", "features", "align", "embed", "score")
+SPEECH_STAGES = ("autoencoder", "ceilings", "diffuse", "generate")
 
 
 def identifier(encoder: int, dataset: int, seed: int) -> str:
@@ -51,38 +53,40 @@ def identifier(encoder: int, dataset: int, seed: int) -> str:
     return f"encoder_{encoder:02d}__dataset_{dataset:02d}__quick__seed{seed}__00000000"
 
 
-def invented_record(encoder: int, dataset: int, seed: int, config: dict[str, Any]) -> Record:
-    """Return a record of the size of a real one; one cell in fifty failed."""
+def invented_record(encoder: int, dataset: int, seed: int, config: dict[str, Any], *, whole: bool) -> Record:
+    """Return a record of the size of a real one, ``whole`` or of retrieval alone; one cell in fifty failed."""
     rng = np.random.default_rng([encoder, dataset, seed])
     skill = 0.6 * (encoder % 17) / 17
-    names = {"encoder": f"encoder_{encoder:02d}", "dataset": f"dataset_{dataset:02d}", "preset": "quick"}
+    named = {"encoder": f"encoder_{encoder:02d}", "dataset": f"dataset_{dataset:02d}", "preset": "quick"}
     cell = {
         "id": identifier(encoder, dataset, seed),
-        **names,
-        "dataset_argument": names["dataset"],
+        **named,
+        "dataset_argument": named["dataset"],
         "preset_version": 1,
         "seed": seed,
     }
-    record = Record(cell, "done", config, {"name": names["encoder"], "source_hash": "0" * 16, "baseline": encoder < 5})
+    record = Record(cell, "done", config, {"name": named["encoder"], "source_hash": "0" * 16, "baseline": encoder < 5})
     record.encoder |= {"distribution": f"plugin-{encoder}", "version": "1.0", "licence": "Apache-2.0"}
     record.target = {"name": "deep_mel", "options": {"n_bands": 40, "token_rate_hz": 30.0, "hidden": 64, "dim": 40}}
     record.split = {"kind": "stimulus-time", "hash": f"{dataset:064d}", "evidence": {"shared_s": {"train-test": 0.0}}}
-    record.dataset = {"name": names["dataset"], "revision": "1", "n_subjects": N_LISTENERS, "n_stimuli": 18}
+    record.dataset = {"name": named["dataset"], "revision": "1", "n_subjects": N_LISTENERS, "n_stimuli": 18}
     record.dataset |= {"n_segments": {"train": 9000, "valid": 300, "test": N_LISTENERS * N_WINDOWS}}
-    stages = [{"name": n, "key": "0" * 20, "seconds": 60.0 * (1 + encoder), "reused": False} for n in STAGES]
+    stages = [
+        {"name": n, "key": "0" * 20, "seconds": 60.0 * (1 + encoder), "reused": False}
+        for n in (*STAGES, *(SPEECH_STAGES if whole else ()))
+    ]
     stages = [stage | {"peak_memory_mb": 1500.0} for stage in stages]
     record.provenance = {"stages": stages, "command": "run", "packages": {f"package-{i}": "1.0" for i in range(14)}}
     if rng.random() < 0.02:
         record.status, record.error = "failed", {"phase": "align", "type": "RuntimeError", "message": "diverged"}
         return record
-    record.metrics = [
-        entry(m, c, skill, rng) for m in (*RETRIEVED, *HEARD) for c in CONDITIONS[: 9 if m in HEARD else 7]
-    ]
-    record.sets = [of_all_clips(name, condition, rng) for name in SETS for condition in CONDITIONS]
+    metrics = (*RETRIEVED, *(HEARD if whole else ()))
+    record.metrics = [entry(m, c, skill, rng) for m in metrics for c in CONDITIONS[: 9 if m in HEARD else 7]]
+    record.sets = [of_all_clips(name, condition, rng) for name in SETS for condition in CONDITIONS] if whole else []
     test = {"p": 0.001 if skill > 0.1 else 0.4, "effect": 0.1, "dz": 1.5, "n_units": 128, "exact": False}
-    record.tests = [{"metric": m, "control": c, **test} for m in (*RETRIEVED, *HEARD) for c in NO_SIGNAL]
+    record.tests = [{"metric": m, "control": c, **test} for m in metrics for c in NO_SIGNAL]
     verdict = {"distinguishable": skill > 0.1, "p": test["p"], "hardest_control": "shift", "alpha": 0.05}
-    record.verdict = dict.fromkeys(HEADLINES, verdict)
+    record.verdict = {name: verdict for name in HEADLINES if name in metrics}
     history = [{"step": 80 * i, "train_loss": 4.0 / i, "valid_mrr": 0.1 * i} for i in range(1, 10)]
     record.training = {"align": {"history": history, "n_parameters": {"encoder": 1000 * (1 + encoder)}}}
     record.files = {"segments": f"cells/{cell['id']}/segments.parquet"}
@@ -130,13 +134,15 @@ def write_segments(path: Path, record: Record) -> None:
     pd.concat(parts, ignore_index=True).to_parquet(path)
 
 
-def write_records(results: Path, encoders: int, datasets: int, seeds: int, *, segments: bool) -> None:
+def write_records(results: Path, encoders: int, datasets: int, seeds: int, whole: int, *, segments: bool) -> None:
     """Write the records that are not there, and on demand their per-segment values."""
-    store, config = RecordStore(results), load_config("quick").model_dump(mode="json")
+    store = RecordStore(results)
+    configs = [load_config("quick", None, [f"scores.which={which}"]) for which in ("retrieval", "all")]
+    trees = [config.model_dump(mode="json") for config in configs]
     for encoder, dataset, seed in itertools.product(range(encoders), range(datasets), range(seeds)):
         path = store.path(identifier(encoder, dataset, seed))
         if not path.exists():
-            record = invented_record(encoder, dataset, seed, config)
+            record = invented_record(encoder, dataset, seed, trees[seed < whole], whole=seed < whole)
             check_record(record, path.stem)
             store.write(record)
         place = store.cell_folder(path.stem) / "segments.parquet"
@@ -144,31 +150,30 @@ def write_records(results: Path, encoders: int, datasets: int, seeds: int, *, se
             write_segments(place, record)
 
 
-class Built(NamedTuple):
-    """What a build took: seconds on the clock and of the processor, and memory of its processes together in GB."""
-
-    wall_s: float
-    processor_s: float
-    memory_gb: float
-
-    def __str__(self) -> str:
-        return f"{self.wall_s:.1f} s, {self.processor_s:.1f} processor-s, {self.memory_gb:.2f} GB"
+def timed_build(results: Path, out: Path) -> str:
+    """Build the board as a user does; return seconds on the clock and of the processor."""
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    subprocess.run(build_command(results, out), stdout=subprocess.DEVNULL, check=True)
+    wall, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return f"{wall:.1f} s, {after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime:.1f} processor-s"
 
 
-def timed_build(results: Path, out: Path) -> Built:
-    """Build the board as a user does."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [sys.executable, "-m", "eeg2speech_bench.core", "leaderboard", "build"]
-    started, peak = time.monotonic(), 0
-    process = subprocess.Popen([*command, "--results", str(results), "--out", str(out)], stdout=subprocess.DEVNULL)
+def watched_build(results: Path, out: Path) -> str:
+    """Build once more and return what its processes held together at most; watching them takes a tenth of the time."""
+    process, peak = subprocess.Popen(build_command(results, out), stdout=subprocess.DEVNULL), 0
     watched = psutil.Process(process.pid)
     while process.poll() is None:
         peak = max(peak, memory_bytes(watched))
         time.sleep(0.1)
     if process.returncode:
         raise SystemExit(process.returncode)
-    wall, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
-    return Built(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, peak / 1e9)
+    return f"{peak / 1e9:.2f} GB"
+
+
+def build_command(results: Path, out: Path) -> list[str]:
+    """Return what a user types."""
+    typed = ["leaderboard", "build", "--results", str(results), "--out", str(out)]
+    return [sys.executable, "-m", "eeg2speech_bench.core", *typed]
 
 
 def memory_bytes(process: psutil.Process) -> int:
@@ -217,18 +222,20 @@ def main() -> None:
     """Write records, build, build again, open; print what each took."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    for name, default in (("encoders", 50), ("datasets", 20), ("seeds", 10)):
+    for name, default in (("encoders", 50), ("datasets", 20), ("seeds", 10), ("whole", 2)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--segments", action="store_true")
     options = parser.parse_args()
-    results = options.folder / "results"
-    write_records(results, options.encoders, options.datasets, options.seeds, segments=options.segments)
+    results = options.folder / f"results_{options.whole}"
+    numbers = (options.encoders, options.datasets, options.seeds, options.whole)
+    write_records(results, *numbers, segments=options.segments)
     sizes = [path.stat().st_size for path in (results / "records").glob("*.json")]
     print(f"{len(sizes)} records, {sum(sizes) / 1e6:.0f} MB")
     with tempfile.TemporaryDirectory(dir=options.folder) as empty:
         index = Path(empty, "board", "index.html")
         print(f"build: {timed_build(results, index.parent)}")
         print(f"build again: {timed_build(results, index.parent)}")
+        print(f"memory: {watched_build(results, index.parent)}")
         print(f"index.html ({index.stat().st_size / 1e6:.1f} MB) opens in {', '.join(map(str, opened(index)))} s")
 
 

@@ -9,22 +9,28 @@ from typing import Any
 from eeg2speech_bench.core.records import Record
 from eeg2speech_bench.leaderboard.labels import LABELS
 
-#: metric, then condition, then what a record says of them
+#: metric, then condition, then what each record says of them
+Found = dict[str, dict[str, list[dict[str, Any]]]]
+#: the same, as one mean
 Entries = dict[str, dict[str, dict[str, Any]]]
 
 
-def mean_entries(records: Sequence[Record]) -> Entries:
-    """Return the records' entries in the order of the table, with the means of values and bounds.
-
-    All else, listeners too, is that of the first record.
-    """
-    found: dict[str, dict[str, list[dict[str, Any]]]] = {}
+def by_condition(records: Sequence[Record]) -> Found:
+    """Return the entries of all records by metric and condition, metrics in the order of the table."""
+    found: Found = {}
     for record in records:
         for entry in record.metrics:
             found.setdefault(str(entry["name"]), {}).setdefault(str(entry["condition"]), []).append(entry)
     order = {name: i for i, name in enumerate(LABELS)}
-    names = sorted(found, key=lambda name: (order.get(name, len(order)), name))
-    return {name: {c: _mean(entries) for c, entries in found[name].items()} for name in names}
+    return {name: found[name] for name in sorted(found, key=lambda name: (order.get(name, len(order)), name))}
+
+
+def mean_entries(found: Found) -> Entries:
+    """Return one entry for each metric and condition, with the means of values and bounds.
+
+    All else, listeners too, is that of the first record.
+    """
+    return {name: {c: _mean(entries) for c, entries in own.items()} for name, own in found.items()}
 
 
 def largest_p(records: Sequence[Record]) -> dict[tuple[str, str], float]:
@@ -37,14 +43,13 @@ def largest_p(records: Sequence[Record]) -> dict[tuple[str, str], float]:
     return largest
 
 
-def listener_means(records: Sequence[Record], name: str, condition: str) -> dict[str, float]:
-    """Return every listener's mean over the records that have a value of it, for one metric and condition.
+def listener_means(entries: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Return every listener's mean over the entries of one metric and condition that have a value of it.
 
     Apart from the other means, of which a page shows all: a page shows the listeners of a few.
     """
     values: dict[str, list[float]] = {}
-    for record in records:
-        entry = record.metric(name, condition) or {}
+    for entry in entries:
         for listener, value in (entry.get("per_subject") or {}).items():
             values.setdefault(listener, []).append(value)
     return {listener: math.fsum(own) / len(own) for listener, own in values.items()}

@@ -15,7 +15,14 @@ from eeg2speech_bench.leaderboard.labels import NOTES
 from eeg2speech_bench.leaderboard.page import plots
 from eeg2speech_bench.leaderboard.page.clips import CONDITIONS as HEARD
 from eeg2speech_bench.leaderboard.page.markup import render
-from eeg2speech_bench.leaderboard.page.means import Entries, largest_p, listener_means, mean_entries
+from eeg2speech_bench.leaderboard.page.means import (
+    Entries,
+    Found,
+    by_condition,
+    largest_p,
+    listener_means,
+    mean_entries,
+)
 from eeg2speech_bench.leaderboard.page.placing import standing_mark
 from eeg2speech_bench.leaderboard.page.pools import pool_rows
 from eeg2speech_bench.leaderboard.page.rows import Row, ended_text, p_text
@@ -33,7 +40,8 @@ COSTS = {"peak_memory_mb": "peak memory, MB", "energy_wh": "energy, Wh"}
 def render_row(row: Row, records: Sequence[Record]) -> str:
     """Return the page of a row; ``records`` are those of its cells, in their order."""
     done = [record for cell, record in zip(row.cells, records, strict=True) if cell in row.done]
-    every, tested, modality = mean_entries(done), largest_p(done), row.first.modality
+    found, tested, modality = by_condition(done), largest_p(done), row.first.modality
+    every = mean_entries(found)
     entries = {name: found for name, found in every.items() if not next(iter(found.values())).get("pool")}
     return render(
         "row.html",
@@ -49,7 +57,7 @@ def render_row(row: Row, records: Sequence[Record]) -> str:
         pools=pool_rows(every, tested, modality),
         sets=set_table(done),
         notes=_notes(every, done),
-        pictures=list(_pictures(entries, done, modality)),
+        pictures=list(_pictures(entries, found, modality)),
         curves=list(_curves(done, [cell.seed for cell in row.done])),
         stages=_stages(
             [record for cell, record in zip(row.cells, records, strict=True) if cell in row.whole] or records
@@ -137,24 +145,21 @@ def _table_cell(entry: dict[str, Any] | None, p: float | None) -> str:
     return f"<td>{entry['value']:.3f}<small>{entry['low']:.3f} to {entry['high']:.3f}</small>{tested}</td>"
 
 
-def _pictures(
-    entries: Entries, records: Sequence[Record], modality: str
-) -> Iterator[tuple[str, Markup, Markup | None]]:
+def _pictures(entries: Entries, found: Found, modality: str) -> Iterator[tuple[str, Markup, Markup | None]]:
     for name in PICTURED:
-        found = entries.get(name, {})
-        if "eeg" not in found:
+        own = entries.get(name, {})
+        if "eeg" not in own:
             continue
         title, dots = label(name), None
-        eeg, control = (_with_listeners(entry, records) for entry in (found["eeg"], _hardest(found)))
+        eeg, control = (_with_listeners(entry, found[name]) for entry in (own["eeg"], _hardest(own)))
         if eeg["per_subject"]:
-            seeds = [entry["per_subject"] for r in records if (entry := r.metric(name)) is not None]
-            seeds = seeds if len(seeds) > 1 else []
-            dots = plots.subject_dots(eeg, seeds, control, title, proportion=name in PROPORTIONS)
-        yield title, plots.control_bars(found, title, modality), dots
+            seeds = [entry["per_subject"] for entry in found[name]["eeg"]]
+            dots = plots.subject_dots(eeg, seeds[1:] and seeds, control, title, proportion=name in PROPORTIONS)
+        yield title, plots.control_bars(own, title, modality), dots
 
 
-def _with_listeners(entry: dict[str, Any] | None, records: Sequence[Record]) -> dict[str, Any]:
-    return entry | {"per_subject": listener_means(records, entry["name"], entry["condition"])} if entry else {}
+def _with_listeners(entry: dict[str, Any] | None, found: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    return entry | {"per_subject": listener_means(found[str(entry["condition"])])} if entry else {}
 
 
 def _hardest(found: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
