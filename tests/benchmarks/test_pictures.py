@@ -119,7 +119,7 @@ def run_without_embeddings(folder: Path) -> Record:
         encoder_options={},
         target=registry.get("target", "mel"),
         target_options={},
-        dataset=SimpleNamespace(name="simulated", revision="r"),
+        dataset=SimpleNamespace(name="simulated", revision="r", about="", is_null=False),
         device="cpu",
         precision="float32",
         generates=False,
