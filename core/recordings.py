@@ -101,7 +101,7 @@ class SpeechDataset(Protocol):
     about : str
         Who was recorded and what they heard, in a line, said beside every score; empty if unknown.
     is_null : bool
-        EEG and speech are independent, so that any signal in it is a false alarm.
+        EEG and speech are independent, so that signal of an encoder that reads the EEG is a false alarm.
     revision : str
         Changes whenever the content does (a hash of names and sizes, or a published version); part of the
         ``prepare`` stage's key.

@@ -58,7 +58,11 @@ class SimulationSettings:
     def about(self) -> str:
         """What to say beside every score of these listeners."""
         said = "Simulated listeners, no person was recorded"
-        return f"{said}; their EEG is independent of the speech, so any signal is a false alarm" if self.null else said
+        return (
+            f"{said}; their EEG is independent of the speech, so signal of an encoder that reads it is a false alarm"
+            if self.null
+            else said
+        )
 
     def __post_init__(self) -> None:
         checks = {

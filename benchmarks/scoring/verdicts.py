@@ -100,13 +100,15 @@ def decide(tests: list[dict[str, Any]], headline: list[MetricSpec], alpha: float
     """Say for each headline metric whether the EEG beats *every* no-signal control.
 
     All have to be beaten, so the largest p decides and needs no further correction (intersection-union test,
-    Berger 1982).
+    Berger 1982). Of controls with one p, such as the least that the permutations can give, the hardest is the one that
+    comes closest.
     """
     verdict = {}
     for metric in headline:
         own = [test for test in tests if test["metric"] == metric.name]
         if own:
-            worst = max(own, key=lambda test: test["p"])
+            sign = 1 if metric.higher_is_better else -1
+            worst = max(own, key=lambda test: (test["p"], -sign * test["effect"]))
             verdict[metric.name] = {
                 "distinguishable": worst["p"] < alpha,
                 "p": worst["p"],

@@ -12,6 +12,7 @@ import pytest
 from eeg2speech_bench.benchmarks.controls import CONDITIONS
 from eeg2speech_bench.benchmarks.scoring.retrieved import describe_windows
 from eeg2speech_bench.benchmarks.scoring.values import Levels, Values, keep_defined
+from eeg2speech_bench.benchmarks.scoring.verdicts import decide
 from eeg2speech_bench.benchmarks.stages import score
 from eeg2speech_bench.core.config import ScoresConfig
 from eeg2speech_bench.core.registry import load_registry
@@ -256,3 +257,12 @@ def test_sets_have_one_value_per_condition_beside_that_of_other_real_speech(tmp_
 def test_there_is_no_floor_where_there_is_less_other_speech_than_clips(tmp_path, store):
     scores = run_with_clips(tmp_path, store, ("top1", "variance_ratio"), noise(7))  # six training windows
     assert [entry["floor"] for entry in scores["sets"]] == [None] * 9
+
+
+def test_of_controls_with_one_p_the_hardest_is_the_one_that_comes_closest():
+    (top1,) = (m for m in load_registry().all("metric") if m.name == "top1")
+    tests = [{"metric": "top1", "control": c, "p": p, "effect": e} for c, p, e in (
+        ("shift", 1e-4, 0.6), ("phase", 1e-4, 0.5), ("mean", 1e-5, 0.1))]  # fmt: skip
+    assert decide(tests, [top1], 0.05)["top1"]["hardest_control"] == "phase"
+    lower = [test | {"effect": -test["effect"]} for test in tests]
+    assert decide(lower, [replace(top1, higher_is_better=False)], 0.05)["top1"]["hardest_control"] == "phase"
