@@ -25,7 +25,8 @@ def crossed_p(differences: np.ndarray, subject: np.ndarray, block: np.ndarray) -
     Returns
     -------
     float
-        1 where there are fewer than `MIN_UNITS` listeners or blocks, or no difference at all.
+        1 where there are fewer than `MIN_UNITS` listeners or blocks, or where the mean over listeners and the mean over
+        blocks are not on one side of 0.
     """
     units = [_means(differences[:, None], unit) for unit in (subject, block)]
     return float(_min_f_p(units[0], units[1])[0])
@@ -58,16 +59,18 @@ def _min_f_p(by_listener: np.ndarray, by_block: np.ndarray) -> np.ndarray:
     """Return a p for each column of the units' mean differences, shapes (n_listeners, k) and (n_blocks, k)."""
     from scipy.special import fdtrc  # a tenth of a second, which a board without ranks need not wait for
 
-    mean = by_listener.mean(axis=0)
-    if min(len(by_listener), len(by_block)) < MIN_UNITS:
-        return np.ones(len(mean))
-    variances = [means.var(axis=0, ddof=1) / len(means) for means in (by_listener, by_block)]
-    total = variances[0] + variances[1]
-    # Satterthwaite's degrees of freedom of the sum of both variances, which are those of min F'
-    below = sum(v**2 / (len(means) - 1) for v, means in zip(variances, (by_listener, by_block), strict=True))
+    units = (by_listener, by_block)
+    means = [own.mean(axis=0) for own in units]
+    if min(map(len, units)) < MIN_UNITS:
+        return np.ones(len(means[0]))
     with np.errstate(divide="ignore", invalid="ignore"):
-        p = fdtrc(1, total**2 / below, mean**2 / total)
-    return np.where(mean == 0, 1.0, np.where(total == 0, 0.0, p))
+        # 1 / F of listeners and of blocks, whose sum is 1 / min F'
+        inverse = [own.var(axis=0, ddof=1) / len(own) / mean**2 for own, mean in zip(units, means, strict=True)]
+        total = inverse[0] + inverse[1]
+        freedom = total**2 / sum(i**2 / (len(own) - 1) for i, own in zip(inverse, units, strict=True))
+        p = fdtrc(1, freedom, 1 / total)
+    against = means[0] * means[1] <= 0  # no difference, or none on which listeners and audio agree
+    return np.where(against, 1.0, np.where(total == 0, 0.0, p))
 
 
 def _means(values: np.ndarray, unit: np.ndarray) -> np.ndarray:

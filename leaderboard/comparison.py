@@ -124,6 +124,7 @@ def _notes(names: Sequence[str], cells: Sequence[Sequence[Located]], found: list
     (a, b), (n_a, n_b) = names, map(len, cells)
     notes = [
         f"A is {a} ({n_a} seed(s)), B is {b} ({n_b} seed(s)); all are means in which every listener weighs the same.",
+        *_fewer_seeds(names, cells, found),
         "p: min F', two-sided, for a difference that holds for other listeners and other audio. "
         "Interval: bootstrap over listeners and blocks.",
     ]
@@ -134,6 +135,17 @@ def _notes(names: Sequence[str], cells: Sequence[Sequence[Located]], found: list
     if budgets[0] != budgets[1]:
         notes.append(f"Trained with other budgets: {a} {budgets[0]}; {b} {budgets[1]}.")
     return notes
+
+
+def _fewer_seeds(names: Sequence[str], cells: Sequence[Sequence[Located]], found: list[Difference]) -> list[str]:
+    """Say which metrics not all seeds of an encoder have."""
+    counts: dict[tuple[str, int], list[str]] = {}
+    for name, own in zip(names, cells, strict=True):
+        for d in found:
+            n = sum(cell.record.metric(d.metric) is not None for cell in own)
+            if n < len(own):
+                counts.setdefault((name, n), []).append(label(d.metric))
+    return [f"{name}: {n} seed(s) of {', '.join(metrics)}." for (name, n), metrics in counts.items()]
 
 
 def listeners_table(found: list[Difference]) -> Table:

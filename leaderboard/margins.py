@@ -35,8 +35,16 @@ class Margin(NamedTuple):
 
     @property
     def told(self) -> bool:
-        """Whether the encoder is better than the baseline, beyond doubt."""
-        return self.p < ALPHA and self.difference > 0
+        """Whether the two can be told apart."""
+        return self.p < ALPHA
+
+    @property
+    def text(self) -> str:
+        """Return how far the encoder is above or below the baseline, in a sentence without its end."""
+        p = "p < 0.001" if self.p < 0.001 else f"p = {self.p:.3f}"
+        where = "above" if self.difference > 0 else "below"
+        doubt = "" if self.told else ", not told apart"
+        return f"{abs(self.difference):.3f} {where} the best baseline, {self.baseline} ({p}{doubt})"
 
 
 def margins(tables: Mapping[str, pd.DataFrame], baselines: Mapping[str, str]) -> dict[str, Margin]:

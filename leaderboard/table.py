@@ -159,7 +159,7 @@ def value_text(entry: dict[str, Any] | None) -> str:
 
 def signed(value: float, low: float, high: float) -> str:
     """Return a difference with its interval, each with its sign."""
-    return f"{value:+.3f} [{low:+.3f}, {high:+.3f}]"
+    return f"{value:+z.3f} [{low:+z.3f}, {high:+z.3f}]"
 
 
 def verdict_text(record: Record, metric: str) -> str:

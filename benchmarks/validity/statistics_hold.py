@@ -27,6 +27,8 @@ from eeg2speech_bench.core.statistics import hierarchical_bootstrap, holm, paire
 N_LISTENERS, N_WINDOWS, WINDOW_S, BLOCK_S = 8, 78, 2.88, 15.0
 LISTENER, WINDOW = (a.ravel() for a in np.indices((N_LISTENERS, N_WINDOWS)))
 BLOCK = (WINDOW * WINDOW_S // BLOCK_S).astype(np.int64)
+#: as of generated speech: every window is heard by one listener, in rotation
+CLIPS = LISTENER == WINDOW % N_LISTENERS
 TABLE = pd.DataFrame({"subject": LISTENER, "recording": LISTENER, "window": WINDOW, "block": BLOCK})
 #: standard deviation of a window's correlation
 R_SPREAD = 0.2
@@ -132,6 +134,21 @@ def references(kind: Kind, config: ScoresConfig, n: int, seed: int) -> tuple[int
     return n_signal[0], n_signal[1]
 
 
+def of_clips(kind: Kind, mean: float, own: Spread, config: ScoresConfig, n: int, seed: int) -> tuple[int, int, int]:
+    """Return the same as `verdicts` of clips: 'signal', covered, and equal encoders told apart by min F'."""
+    rng, n_signal, n_covered, n_told = np.random.default_rng(seed), 0, 0, 0
+    table = TABLE[CLIPS].reset_index(drop=True)
+    for number in range(n):
+        drawn = [replace(one, values=one.values[CLIPS], table=table) for one in cell(rng, kind, mean, own, Spread())]
+        verdict = decide(compare_with_controls(drawn, config, number, "eeg"), [kind.metric], config.alpha)
+        n_signal += verdict[kind.metric.name]["distinguishable"]
+        interval = summarise(drawn[0], config, number, [f"{i:02d}" for i in range(N_LISTENERS)])
+        n_covered += interval["low"] <= mean <= interval["high"]
+        a, b = encoders(rng, kind, (mean, mean))[CLIPS].T
+        n_told += crossed_p(a - b, LISTENER[CLIPS], BLOCK[CLIPS]) < config.alpha
+    return n_signal, n_covered, n_told
+
+
 def comparisons(kind: Kind, mean: float, config: ScoresConfig, n: int, seed: int) -> tuple[int, int]:
     """Return how often two encoders that are equal on average differ: by min F', and by flips of listener x block."""
     rng, n_crossed, n_units = np.random.default_rng(seed), 0, 0
@@ -204,6 +221,13 @@ def measure(kind: Kind, config: ScoresConfig, n: int, seed: int) -> None:
         signal, covered, _ = verdicts(kind, mean, OWN_ALL, Spread(), config, n // 2, seed)
         row(f"{name}: 'signal' at a planted {mean:g}", "power", signal, n // 2)
         row(f"{name}: interval covers a planted {mean:g}", "0.95", covered, n // 2)
+    signal, covered, _ = of_clips(kind, kind.chance, Spread(), config, n, seed)
+    row(f"{name} of 78 clips, one listener each: false 'signal'", "<= 0.05", signal, n)
+    row(f"{name} of clips: interval covers the truth, no signal", "0.95", covered, n)
+    signal, covered, told = of_clips(kind, 2 * kind.planted[-1], OWN_ALL, config, n // 2, seed)
+    row(f"{name} of clips: 'signal' at a planted {2 * kind.planted[-1]:g}", "power", signal, n // 2)
+    row(f"{name} of clips: interval covers it", "0.95", covered, n // 2)
+    row(f"{name} of clips: equal encoders there told apart by min F'", "<= 0.05", told, n // 2)
     # at the largest mean hits are spread most, so that the encoders' own effects count most
     mean = kind.planted[-1]
     crossed, units = comparisons(kind, mean, config, n, seed)

@@ -27,7 +27,7 @@ PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,149}")
 class Score(NamedTuple):
     """One metric of one cell: the value for EEG with its interval, and what it stands beside.
 
-    ``controls`` holds the record's entry of each condition without signal.
+    ``controls`` holds the record's entry of each condition without signal, ``per_subject`` the value of each listener.
     """
 
     value: float
@@ -41,8 +41,7 @@ class Score(NamedTuple):
     unit: str
     controls: dict[str, dict[str, Any]]
     ceiling: float | None
-    subject_low: float | None
-    subject_high: float | None
+    per_subject: dict[str, float]
 
 
 @dataclass(eq=False)  # a cell equals itself alone, and lists of them are searched often
@@ -195,12 +194,11 @@ def _scores(record: Record) -> dict[str, Score]:
 
 def _score(name: str, found: dict[str, dict[str, Any]]) -> Score:
     eeg = found["eeg"]
-    subjects = (eeg.get("per_subject") or {}).values()
     score = Score(
         eeg["value"], eeg["low"], eeg["high"], eeg.get("confidence", CONFIDENCE), int(eeg.get("n", 0)),
         int(eeg.get("n_pool", 0)), eeg.get("chance"), bool(eeg.get("higher_is_better", True)), str(eeg.get("unit", "")),
         {c: found[c] for c in NO_SIGNAL_CONDITIONS if c in found}, found.get("audio", {}).get("value"),
-        min(subjects, default=None), max(subjects, default=None),
+        eeg.get("per_subject") or {},
     )  # fmt: skip
     _check_score(name, score)
     return score

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from eeg2speech_bench.leaderboard.page.rows import Row, p_text
+from eeg2speech_bench.leaderboard.page.rows import Row
 from eeg2speech_bench.leaderboard.standings import Standing, Standings
 
 
@@ -51,6 +51,5 @@ def standing_text(standing: Standing) -> str:
     if standing.reason:
         parts.append(f"Not ranked: {standing.reason}")
     if (margin := standing.margin) is not None:
-        told = "" if margin.told else ": not told apart from it"
-        parts.append(f"{margin.difference:+.3f} over the best baseline, {margin.baseline} ({p_text(margin.p)}{told})")
+        parts.append(margin.text)
     return "".join(f"{part}. " for part in parts).rstrip()

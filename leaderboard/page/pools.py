@@ -49,8 +49,11 @@ def pool_rows(entries: Entries, tested: Mapping[tuple[str, str], float], modalit
     for name, found in entries.items():
         if "eeg" not in found or not found["eeg"].get("pool"):
             continue
-        p_values = {control: p for (metric, control), p in tested.items() if metric == name}
-        hardest = max(p_values, key=lambda control: p_values[control], default="")
+        p_values = {control: p for (metric, control), p in tested.items() if metric == name and control in found}
+        sign = 1 if found["eeg"].get("higher_is_better", True) else -1
+        # of controls with one p the one that comes closest
+        closeness = {control: (p, sign * found[control]["value"]) for control, p in p_values.items()}
+        hardest = max(closeness, key=lambda control: closeness[control], default="")
         value = found[hardest]["value"] if hardest in found else None
         control = condition_label(hardest, modality)
         made.append(

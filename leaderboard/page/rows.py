@@ -42,7 +42,7 @@ class Mean:
         How much better than that control, whichever direction that is, and the standard error from both intervals:
         those of listeners and audio that EEG and control share are counted twice, so it is rather too large.
     listeners : tuple of float, optional
-        Lowest and highest value of a single listener in any seed.
+        Lowest and highest of the listeners, each a mean over seeds.
     first : Score
         Of the lowest seed: chance, pool and the rest that seeds share.
     """
@@ -210,7 +210,8 @@ def _mean(scores: list[Score]) -> Mean:
     of_each = {c: [s.controls[c] for s in scores if c in s.controls] for c in NO_SIGNAL_CONDITIONS}
     controls = {c: _average(entry["value"] for entry in own) for c, own in of_each.items() if own}
     best = (max if first.higher_is_better else min)(controls, key=lambda c: controls[c], default="")
-    subjects = [x for s in scores for x in (s.subject_low, s.subject_high) if x is not None]
+    listeners = {name for s in scores for name in s.per_subject}
+    heard = [_average(s.per_subject[name] for s in scores if name in s.per_subject) for name in listeners]
     return Mean(
         value=value,
         low=_average(s.low for s in scores),
@@ -222,8 +223,8 @@ def _mean(scores: list[Score]) -> Mean:
         ceiling=_mean_of_known(s.ceiling for s in scores),
         gain=(1 if first.higher_is_better else -1) * (value - controls[best]) if best else None,
         gain_error=_average(_gain_error(s, s.controls[best]) for s in scores if best in s.controls) if best else None,
-        listeners=(min(subjects), max(subjects)) if subjects else None,
-        first=first._replace(controls={}),  # entries of the record, which is not kept
+        listeners=(min(heard), max(heard)) if heard else None,
+        first=first._replace(controls={}, per_subject={}),  # entries of the record, which is not kept
     )
 
 

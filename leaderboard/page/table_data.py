@@ -44,7 +44,7 @@ def table_columns(metrics: Sequence[str], headlines: Sequence[str], rows: Sequen
     return [
         *columns,
         _column("bud", "budget", "text", "alignment steps x batch; *: own optimiser settings"),
-        _column("par", "parameters", "count", "trained parameters of the encoder"),
+        _column("par", "parameters", "count", "parameters of the encoder, trained or not; a closed form counts none"),
         _column("min", "minutes", "number", "what retrieval needs, as if no stage had been reused; mean over seeds"),
         _column("all", "minutes, with speech", "number", "all stages, where speech was generated", shown=False),
         _column("mem", "memory, GB", "number", "highest of all stages; mean over seeds", shown=False),
@@ -170,4 +170,4 @@ def _minutes(seconds: float | None) -> float | None:
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.4g}")
+    return None if value is None else float(f"{value:.6g}")

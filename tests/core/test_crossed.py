@@ -45,3 +45,12 @@ def test_pairs_of_columns_are_tested_as_by_one() -> None:
     one_by_one = [[crossed_p(values[:, i] - values[:, j], LISTENER, BLOCK) for j in range(3)] for i in range(3)]
     np.testing.assert_allclose(p, one_by_one)
     assert (np.diag(p) == 1).all()
+
+
+def test_blocks_of_unequal_size_weigh_the_same_among_blocks():
+    kept = (LISTENER % 2 == 0) | (BLOCK < 3)  # two blocks were heard by half of the listeners
+    values, listener, block = differences(1.5)[kept], LISTENER[kept], BLOCK[kept]
+    by_unit = [[values[unit == u].mean() for u in np.unique(unit)] for unit in (listener, block)]
+    f1, f2 = (stats.ttest_1samp(means, 0).statistic ** 2 for means in by_unit)
+    j = (f1 + f2) ** 2 / (f1**2 / 4 + f2**2 / 5)
+    assert crossed_p(values, listener, block) == pytest.approx(stats.f.sf(f1 * f2 / (f1 + f2), 1, j))

@@ -162,8 +162,9 @@ def test_every_encoder_is_held_against_the_best_baseline_of_the_same_windows(boa
     assert found["weak"].margin.difference == pytest.approx(0.01, abs=0.15) and not found["weak"].margin.told
 
 
-def test_below_a_baseline_is_not_above_it_however_small_the_p() -> None:
-    assert not Margin("ridge", -0.2, 1e-6).told and Margin("ridge", 0.2, 1e-6).told
+def test_a_margin_says_on_which_side_of_the_baseline_and_whether_they_are_told_apart() -> None:
+    assert Margin("ridge", -0.2, 1e-6).text == "0.200 below the best baseline, ridge (p < 0.001)"
+    assert Margin("ridge", 0.2, 0.3).text == "0.200 above the best baseline, ridge (p = 0.300, not told apart)"
 
 
 def test_margins_are_turned_where_small_is_good(board) -> None:

@@ -141,7 +141,7 @@ def test_the_page_of_a_row_says_where_it_stands_and_what_it_is_above(tmp_path, w
         write_segments(tmp_path, record, around(mean))
     for _ in range(2):  # the second board takes over the pages of the first
         out = build([tmp_path], tmp_path / "out").index.parent
-    said = "Rank 1–1 of 2 encoders on equal terms, letter A. +0.199 over the best baseline, ridge (p &lt; 0.001)."
+    said = "Rank 1–1 of 2 encoders on equal terms, letter A. 0.199 above the best baseline, ridge (p &lt; 0.001)."
     assert said in only_page(out, "one")
     assert "standing" not in only_page(out, "ridge").replace("<!--standing in", "")
 

@@ -53,7 +53,7 @@ def test_other_pools_are_a_table_with_chance_and_hardest_control(tmp_path, write
     RecordStore(tmp_path).write(made)
     page = only_page(build([tmp_path], tmp_path / "out").index.parent)
     assert table_after(page, "Other pools of candidates")[1] == [
-        "top-1 of 50", "fifty 50 candidates", "0.700 0.600 to 0.800", "0.020 0.000 to 0.060 uniform 0.010",
+        "top-1 of 50", "fifty 50 candidates on average", "0.700 0.600 to 0.800", "0.020 0.000 to 0.060 uniform 0.010",
         "0.050 EEG of other segments", "p = 0.030",
     ]  # fmt: skip
     assert not any("top1_of_50" in head for head in table_after(page, "All scores")[0])
