@@ -7,6 +7,7 @@ import io
 import re
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 
 import rich.box
 import rich.table
@@ -16,6 +17,8 @@ from rich.text import Text
 from eeg2speech_bench.core.progress import make_console
 from eeg2speech_bench.leaderboard.table import Table
 
+#: an interval behind a value
+INTERVAL = re.compile(r" \[-?\d[^\]]*\]")
 #: columns that no table exceeds
 _ENDLESS = 10_000
 
@@ -48,12 +51,13 @@ def print_table(table: Table, console: Console) -> None:
     """Print a table with its notes.
 
     A file or pipe is as wide as the table. In a terminal that is too narrow, what all rows share is said below the
-    table instead of in columns, and if that does not do, cells are broken.
+    table instead of in columns; then columns are left out that are optional, then intervals; if that does not do, cells
+    are broken.
     """
     table = _printable(table, console)
     if not console.is_terminal:
         console.width = max(console.width, _width(table))
-    shown = table if _width(table) <= console.width else _without_shared(table)
+    shown = _narrowed(table, console.width)
     console.print(_laid_out(shown, one_line=_width(shown) <= console.width))
     for note in shown.notes:
         console.print(note, markup=False, highlight=False)
@@ -65,6 +69,29 @@ def printable(text: str, console: Console) -> str:
     return plain.encode(console.encoding, "replace").decode(console.encoding)
 
 
+def _narrowed(table: Table, width: int) -> Table:
+    """Return what of a table fits into some columns."""
+    shown, left_out = table, list[str]()
+    if _width(shown) > width:
+        shown = _without_shared(shown)
+    for name in table.optional:
+        if _width(shown) > width and name in shown.columns:
+            shown, left_out = _without(shown, name), [*left_out, name]
+    if _width(shown) > width and any(INTERVAL.search(cell) for row in shown.rows for cell in row):
+        rows = [[INTERVAL.sub("", cell) for cell in row] for row in shown.rows]
+        shown, left_out = replace(shown, rows=rows), [*left_out, "intervals"]
+    if not left_out:
+        return shown
+    said = f"Too narrow for: {'; '.join(left_out)}. A wider terminal has them, and --format csv."
+    return replace(shown, notes=[said, *shown.notes])
+
+
+def _without(table: Table, column: str) -> Table:
+    place = table.columns.index(column)
+    rows = [row[:place] + row[place + 1 :] for row in table.rows]
+    return replace(table, columns=table.columns[:place] + table.columns[place + 1 :], rows=rows)
+
+
 def _without_shared(table: Table) -> Table:
     """Return the table without the columns that say the same in every row, and with a note of what they say."""
     columns = list(zip(*table.rows, strict=True))
@@ -74,13 +101,14 @@ def _without_shared(table: Table) -> Table:
     said = ", ".join(f"{table.columns[i]} {columns[i][0]}" for i in shared)
     kept = [i for i in range(len(columns)) if i not in shared]
     rows = [[row[i] for i in kept] for row in table.rows]
-    return Table(table.title, [table.columns[i] for i in kept], rows, [f"All rows: {said}.", *table.notes])
+    notes = [f"All rows: {said}.", *table.notes]
+    return replace(table, columns=[table.columns[i] for i in kept], rows=rows, notes=notes)
 
 
 def _printable(table: Table, console: Console) -> Table:
     rows = [[printable(cell, console) for cell in row] for row in table.rows]
     columns, notes = ([printable(text, console) for text in texts] for texts in (table.columns, table.notes))
-    return Table(printable(table.title, console), columns, rows, notes)
+    return replace(table, title=printable(table.title, console), columns=columns, rows=rows, notes=notes)
 
 
 def to_svg(table: Table) -> str:

@@ -64,12 +64,15 @@ class Table:
     rows : list of list of str
     notes : list of str
         Lines below the table.
+    optional : tuple of str
+        Columns that a narrow terminal can do without, those that are missed least first.
     """
 
     title: str
     columns: list[str]
     rows: list[list[str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    optional: tuple[str, ...] = ()
 
 
 def label(metric: str) -> str:
@@ -92,6 +95,7 @@ def board(records: Iterable[Record], standings: Standings) -> Table:
     head = ["encoder", "data set", "preset", "seed", "target", *(f"rank, {label(name)}" for name in ranked)]
     labels = [label(name) for name in metrics]
     table = Table("Leaderboard", [*head, *labels, "retrieval", "generated speech", "budget", "parameters", "minutes"])
+    table.optional = ("parameters", "budget", "minutes", "target", "preset", *map(label, ("estoi", "top10")))
     for record in records:
         cell = record.cell
         row = [name_text(record), cell["dataset"], cell["preset"], str(cell["seed"]), record.target.get("name", "-")]
@@ -111,6 +115,7 @@ def controls(record: Record) -> Table:
     p_columns = [name for name in ("top1", "identification") if name in metrics]
     labels = [*(label(name) for name in metrics), *(f"p, {label(name)}" for name in p_columns)]
     table = Table(title, ["condition", *labels])
+    table.optional = tuple(map(label, ("median_rank", "top5", "lsd", "mrr", "estoi", "top10")))
     p = {(test["metric"], test["control"]): test["p"] for test in record.tests}
     for condition in CONDITIONS:
         entries = [record.metric(name, condition) for name in metrics]

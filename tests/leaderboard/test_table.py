@@ -221,3 +221,19 @@ def test_pairs_of_encoder_and_data_set_without_scores_are_named():
     said = "Coverage: 2 of 4 pairs of encoder and data set have scores; not b on simulated, a on other."
     assert said in board(cells, {}).notes
     assert not any("Coverage" in note for note in board(cells[:1], {}).notes)
+
+
+def printed(table: Table, width: int) -> str:
+    stream = io.StringIO()
+    print_table(table, Console(file=stream, width=width, force_terminal=True, color_system=None))
+    return stream.getvalue()
+
+
+def test_a_narrow_terminal_goes_without_optional_columns_then_without_intervals():
+    rows = [["net", "0.611 [0.50, 0.73]", "0.146 [-0.11, 0.19]", "20.5", str(i)] for i in range(2)]
+    table = Table("T", ["encoder", "top-1", "mel r", "LSD, dB", 60 * "n"], rows, optional=("LSD, dB", "gone"))
+    assert "LSD, dB" in printed(table, 140) and "Too narrow" not in printed(table, 140)
+    some = printed(table, 118)
+    assert "Too narrow for: LSD, dB. A wider terminal has them" in some and "0.611 [0.50, 0.73]" in some
+    few = printed(table, 100)
+    assert "Too narrow for: LSD, dB; intervals." in few and "[" not in few.split("Too narrow")[0]
