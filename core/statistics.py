@@ -332,6 +332,37 @@ def random_pool_chance(k: int, n: int) -> float:
     return min(k / n, 1.0)
 
 
+def proportion_interval(hits: int, n: int, confidence: float) -> Interval:
+    """Exact interval of a share of hits among ``n`` independent trials.
+
+    Segments of one recording are not independent, so the true interval is wider: use it as the narrowest that can be,
+    where a bootstrap of no hit at all would claim to know that there are none.
+
+    Parameters
+    ----------
+    hits, n : int
+    confidence : float
+        Such as 0.95.
+
+    Raises
+    ------
+    DataError
+        If ``hits`` is not from 0 to ``n`` or ``n`` is below 1.
+
+    Notes
+    -----
+    Source: Clopper and Pearson (1934), *Biometrika* 26:404.
+    """
+    if n < 1 or not 0 <= hits <= n:
+        raise DataError("No interval of a share", got=f"{hits} of {n}", expected="0 to n hits, and n of at least 1")
+    from scipy.stats import beta
+
+    tail = (1 - confidence) / 2
+    low = float(beta.ppf(tail, hits, n - hits + 1)) if hits else 0.0
+    high = float(beta.ppf(1 - tail, hits + 1, n - hits)) if hits < n else 1.0
+    return Interval(low, high)
+
+
 def binomial_band(p: float, n: int, confidence: float) -> Interval:
     """Central band of the accuracy over ``n`` *independent* trials that each succeed with probability ``p``.
 

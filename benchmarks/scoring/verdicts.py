@@ -40,6 +40,9 @@ def summarise(measured: Values, config: ScoresConfig, seed: int, subjects: list[
         seed=derive_seed(seed, "bootstrap", metric.name, measured.condition),
         aggregate=metric.aggregate,
     )
+    if metric.aggregate == "mean" and np.isin(values, (0.0, 1.0)).all():
+        exact = statistics.proportion_interval(int(values.sum()), len(values), config.confidence)
+        interval = statistics.Interval(min(interval.low, exact.low), max(interval.high, exact.high))
     aggregate = np.median if metric.aggregate == "median" else np.mean
     return {
         "name": metric.name,

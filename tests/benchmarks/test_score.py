@@ -12,7 +12,7 @@ import pytest
 from eeg2speech_bench.benchmarks.controls import CONDITIONS
 from eeg2speech_bench.benchmarks.scoring.retrieved import describe_windows
 from eeg2speech_bench.benchmarks.scoring.values import Levels, Values, keep_defined
-from eeg2speech_bench.benchmarks.scoring.verdicts import decide
+from eeg2speech_bench.benchmarks.scoring.verdicts import decide, summarise
 from eeg2speech_bench.benchmarks.stages import score
 from eeg2speech_bench.core.config import ScoresConfig
 from eeg2speech_bench.core.registry import load_registry
@@ -266,3 +266,11 @@ def test_of_controls_with_one_p_the_hardest_is_the_one_that_comes_closest():
     assert decide(tests, [top1], 0.05)["top1"]["hardest_control"] == "phase"
     lower = [test | {"effect": -test["effect"]} for test in tests]
     assert decide(lower, [replace(top1, higher_is_better=False)], 0.05)["top1"]["hardest_control"] == "phase"
+
+
+@pytest.mark.parametrize(("value", "low", "high"), [(0.0, 0.0, 1 - 0.025**0.05), (1.0, 0.025**0.05, 1.0)])
+def test_hits_of_all_or_none_do_not_claim_to_be_certain(value, low, high):
+    table = pd.DataFrame({"subject": np.repeat([0, 1], 10), "block": np.tile(np.arange(10), 2)})
+    metric = MetricSpec("hits", "simulated:none", "hit or miss")
+    entry = summarise(Values(metric, "eeg", np.full(20, value), table, Levels(10, 0.1)), CONFIG, 0, ["01", "02"])
+    assert (entry["low"], entry["high"]) == pytest.approx((low, high))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.statistics import (
@@ -13,6 +14,7 @@ from eeg2speech_bench.core.statistics import (
     hierarchical_bootstrap,
     holm,
     paired_sign_flip,
+    proportion_interval,
     random_pool_chance,
 )
 
@@ -277,3 +279,18 @@ def test_band_of_no_trials_is_refused() -> None:
         binomial_band(0.5, 0, 0.95)
     with pytest.raises(DataError, match="Chance needs a pool"):
         random_pool_chance(1, 0)
+
+
+def test_a_share_has_the_interval_of_clopper_and_pearson() -> None:
+    # no hit in 78: 1 - 0.025 ** (1 / 78)
+    assert proportion_interval(0, 78, 0.95) == Interval(0.0, pytest.approx(1 - 0.025 ** (1 / 78)))
+    assert proportion_interval(78, 78, 0.95) == Interval(pytest.approx(0.025 ** (1 / 78)), 1.0)
+    exact = stats.binomtest(7, 20).proportion_ci(0.9, method="exact")
+    found = proportion_interval(7, 20, 0.9)
+    assert (found.low, found.high) == pytest.approx((exact.low, exact.high))
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 0), (-1, 5), (6, 5)])
+def test_a_share_that_is_none_has_no_interval(hits: int, n: int) -> None:
+    with pytest.raises(DataError, match="No interval of a share"):
+        proportion_interval(hits, n, 0.95)
