@@ -57,7 +57,15 @@ class StageProgress:
             self.console.print(f"  {self._label}: {share:4.0%} {note}", markup=False, highlight=False)
 
 
+class _PipedConsole(Console):
+    """Leaves it to the command what the end of a pipe means."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise what every other write to a closed pipe raises; rich would end the program as failed."""
+        raise BrokenPipeError
+
+
 def make_console() -> Console:
     """Return the console for what a command says to its user (standard output)."""
     width = None if sys.stdout.isatty() else 250  # tables in a log or a pipe are not cut
-    return Console(file=sys.stdout, width=width, soft_wrap=not sys.stdout.isatty())
+    return _PipedConsole(file=sys.stdout, width=width, soft_wrap=not sys.stdout.isatty())

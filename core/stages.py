@@ -213,12 +213,12 @@ def explained(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             free_mb = shutil.disk_usage(_existing(folder)).free / 1e6
-            then = "Free some space or choose another disk with --cache or --results; finished stages are kept."
+            then = "Free some space or choose another disk with --cache, --results or --out; finished stages are kept."
             raise StorageError(f"The disk of {folder} is full", got=f"{free_mb:.0f} MB free", then=then) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
-            then = "Choose another folder with --cache or --results."
+            then = "Choose another folder with --cache, --results or --out."
             raise StorageError(f"Folder {folder} cannot be written", got=error.strerror, then=then) from error
         raise
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from eeg2speech_bench.core.errors import StorageError, UsageError
+from eeg2speech_bench.core.errors import BenchError, StorageError, UsageError
 from eeg2speech_bench.core.records import Record, RecordStore, read_record
 from eeg2speech_bench.core.registry import Registry
 from eeg2speech_bench.leaderboard.comparison import configure_compare, run_compare
@@ -126,19 +126,44 @@ def _wanted(record: Record, arguments: argparse.Namespace) -> bool:
     return all(not names or value in names for value, names in zip(own, chosen, strict=True))
 
 
-def _read(results: Path, cells: list[str]) -> tuple[list[tuple[Path, Record]], list[StorageError]]:
+def _read(results: Path, cells: list[str]) -> tuple[list[tuple[Path, Record]], list[BenchError]]:
     store = RecordStore(results)
     paths = [store.path(cell) for cell in cells] or sorted((results / "records").glob("*.json"))
     if not paths:
         then = "Run 'eeg2speech-bench run --encoder brainmagick' first, or give --results."
         raise UsageError(f"Folder {results} has no records", then=then)
-    found, unreadable = [], []
+    found: list[tuple[Path, Record]] = []
+    unreadable: list[BenchError] = []
     for path in paths:
         try:
-            found.append((path, read_record(path)))
-        except StorageError as error:
+            found.append((path, _shown(path)))
+        except BenchError as error:
             unreadable.append(error)
     return found, unreadable
+
+
+def _shown(path: Path) -> Record:
+    """Return a record that can be shown.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be read, or lacks what the tables show: it would cost all others theirs.
+    """
+    from eeg2speech_bench.leaderboard.competition import identify
+    from eeg2speech_bench.leaderboard.standings import entrant
+    from eeg2speech_bench.leaderboard.table import board, controls
+
+    record = read_record(path)
+    try:
+        entrant(path, record, identify(record))
+        for table in (board([record], {}), *([controls(record)] if record.status == "done" else [])):
+            if not all(isinstance(cell, str) for row in table.rows for cell in row):
+                raise TypeError("a name is no text")
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        got = f"{type(error).__name__}: {error!s:.200}"
+        raise StorageError(f"Record {path} lacks what a record holds", got=got, then="Run that cell again.") from error
+    return record
 
 
 def _configure_build(parser: argparse.ArgumentParser) -> None:

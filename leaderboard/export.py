@@ -17,6 +17,8 @@ from rich.text import Text
 from eeg2speech_bench.core.progress import make_console
 from eeg2speech_bench.leaderboard.table import Table
 
+#: of a file or a picture
+LEAST_WIDTH = 80
 #: an interval behind a value
 INTERVAL = re.compile(r" \[-?\d[^\]]*\]")
 #: columns that no table exceeds
@@ -30,7 +32,9 @@ def show(style: str, tables: Iterable[Table]) -> None:
         if style == "table":
             print_table(table, make_console())
         else:
-            sys.stdout.write(written[style](table) + "\n")
+            # what the encoding lacks is a reference in a picture, and a question mark in text
+            errors, encoding = "xmlcharrefreplace" if style == "svg" else "replace", sys.stdout.encoding or "utf-8"
+            sys.stdout.write((written[style](table) + "\n").encode(encoding, errors).decode(encoding))
 
 
 def to_markdown(table: Table) -> str:
@@ -51,16 +55,33 @@ def print_table(table: Table, console: Console) -> None:
     """Print a table with its notes.
 
     A file or pipe is as wide as the table. In a terminal that is too narrow, what all rows share is said below the
-    table instead of in columns; then columns are left out that are optional, then intervals; if that does not do, cells
-    are broken.
+    table instead of in columns; then columns are left out that are optional, then intervals; if that does not do, every
+    row is a list.
     """
     table = _printable(table, console)
     if not console.is_terminal:
-        console.width = max(console.width, _width(table))
+        console.width = max(console.width, _width(table), LEAST_WIDTH)
     shown = _narrowed(table, console.width)
-    console.print(_laid_out(shown, one_line=_width(shown) <= console.width))
+    if _width(shown) <= console.width:
+        console.print(_laid_out(shown))
+    else:
+        _print_stacked(table, console)
+        shown = table
     for note in shown.notes:
         console.print(note, markup=False, highlight=False)
+
+
+def _print_stacked(table: Table, console: Console) -> None:
+    """Print a table row by row, a line for each cell: what is left where no table fits."""
+    console.print(Text(table.title))
+    room = max(map(len, table.columns))
+    for row in table.rows:
+        console.print()
+        console.print(Text(row[0], style="bold"))
+        for column, cell in zip(table.columns[1:], row[1:], strict=True):
+            if cell:
+                console.print(Text(f"  {column:<{room}}  {cell}"))
+    console.print()
 
 
 def printable(text: str, console: Console) -> str:
@@ -113,18 +134,16 @@ def _printable(table: Table, console: Console) -> Table:
 
 def to_svg(table: Table) -> str:
     """Return a picture of the table as it looks in a terminal."""
-    console = Console(record=True, file=io.StringIO(), width=_width(table))
+    console = Console(record=True, file=io.StringIO(), width=max(_width(table), LEAST_WIDTH))
     print_table(table, console)
     picture = console.export_svg(title=f"eeg2speech-bench: {table.title}")
     return re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)  # no request to anybody's server
 
 
-def _laid_out(table: Table, *, one_line: bool) -> rich.table.Table:
+def _laid_out(table: Table) -> rich.table.Table:
     made = rich.table.Table(title=Text(table.title), title_justify="left", box=rich.box.SIMPLE_HEAD, pad_edge=False)
     for number, column in enumerate(table.columns):
-        made.add_column(
-            column, justify="left" if number == 0 else "right", no_wrap=one_line or number == 0, overflow="fold"
-        )
+        made.add_column(column, justify="left" if number == 0 else "right", no_wrap=True)
     for row in table.rows:
         made.add_row(*(Text(cell) for cell in row))  # Text: names from plugins are not markup
     return made
@@ -133,7 +152,7 @@ def _laid_out(table: Table, *, one_line: bool) -> rich.table.Table:
 def _width(table: Table) -> int:
     """Return how many columns it takes to keep every cell on one line."""
     console = Console(file=io.StringIO(), width=_ENDLESS)
-    return max(console.measure(_laid_out(table, one_line=True)).maximum, 80)
+    return console.measure(_laid_out(table)).maximum
 
 
 def _escaped(text: str) -> str:

@@ -20,6 +20,7 @@ from eeg2speech_bench.leaderboard.table import NO_SIGNAL_CONDITIONS, budget_text
 
 #: stages that retrieval needs; the others make and score speech
 RETRIEVAL_STAGES = ("prepare", "features", "align", "embed")
+SPLIT_HASH = re.compile(r"[0-9a-f]{0,128}")
 #: file names that every system and every address takes as they are
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,149}")
 
@@ -129,7 +130,7 @@ def summarise(record: Record, source: str, digest: str) -> tuple[Cell, dict[str,
         status=record.status if record.status in ("done", "failed", "interrupted") else "failed",
         key=identity.run,
         method=identity.method,
-        split_hash=str(record.split.get("hash", "")),
+        split_hash=_split_hash(record),
         source=source,
         digest=digest,
         about=str(record.dataset.get("about", "")),
@@ -155,6 +156,13 @@ def summarise(record: Record, source: str, digest: str) -> tuple[Cell, dict[str,
     scores = _scores(record)
     made.scores, made.verdicts = {name: score[:3] for name, score in scores.items()}, _verdicts(record)
     return made, scores
+
+
+def _split_hash(record: Record) -> str:
+    found = record.split.get("hash") or ""
+    if not (isinstance(found, str) and SPLIT_HASH.fullmatch(found)):
+        raise DataError("The split's hash is none", got=repr(found)[:120], expected="hexadecimal digits")
+    return found
 
 
 def plain_name(text: str) -> str:
@@ -186,8 +194,12 @@ def _total_energy(stages: list[dict[str, Any]]) -> float | None:
 def _scores(record: Record) -> dict[str, Score]:
     by_condition: dict[str, dict[str, dict[str, Any]]] = {}
     for entry in record.metrics:
-        if not math.isfinite(entry["value"] + entry["low"] + entry["high"]):
+        if not math.isfinite(entry["value"] + entry["low"] + entry["high"] + entry.get("confidence", CONFIDENCE)):
             raise DataError(f"Metric '{entry['name']}' is not a finite number", got=entry["value"])
+        if entry["low"] > entry["high"]:
+            raise DataError(
+                f"An interval of metric '{entry['name']}' is upside down", got=(entry["low"], entry["high"])
+            )
         by_condition.setdefault(str(entry["name"]), {})[entry["condition"]] = entry
     return {name: _score(name, found) for name, found in by_condition.items() if "eeg" in found}
 
@@ -220,4 +232,7 @@ def _check_score(name: str, score: Score) -> None:
 
 def _verdicts(record: Record) -> dict[str, dict[str, Any]]:
     kept = ("distinguishable", "p", "hardest_control")
+    for name, verdict in record.verdict.items():
+        if not (isinstance(verdict["distinguishable"], bool) and 0 <= verdict["p"] <= 1):
+            raise DataError(f"The verdict on '{name}' is none", got=str(verdict)[:120])
     return {str(name): {k: verdict[k] for k in kept} for name, verdict in record.verdict.items()}

@@ -88,7 +88,7 @@ def inside(results: Path, name: str) -> Path:
     """
     path = results / name
     # most records have nothing to hear, and asking the disk for every link in ten thousand paths takes its time
-    inner = not Path(name).is_absolute() and ".." not in path.parts
+    inner = not Path(name).is_absolute() and ".." not in Path(name).parts
     if inner and path.exists():
         path = path.resolve()
         inner = path.is_relative_to(_resolved(results))

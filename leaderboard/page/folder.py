@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psutil
 from markupsafe import Markup
 
-from eeg2speech_bench.core.errors import UsageError
+from eeg2speech_bench.core.errors import StorageError, UsageError
 from eeg2speech_bench.core.stages import explained
 from eeg2speech_bench.leaderboard.coverage import Tried, cover
 from eeg2speech_bench.leaderboard.page.answers import DatasetSummary, summarise_dataset
@@ -31,6 +32,8 @@ from eeg2speech_bench.leaderboard.validation import Refusal
 
 #: marks a folder that this module made and may replace
 MARKER = "board.json"
+#: what a board is made of; the rest of the folder is somebody else's
+OWN = (MARKER, "index.html", "assets", "records", "rows", "listen", "audio")
 #: folders whose files the next board takes over where they stay the same
 SHARED = ("records", "rows")
 #: style sheets and licences that every board carries; scripts stand inside the pages
@@ -72,10 +75,12 @@ def build(results: list[Path], out: Path) -> Report:
     _refuse_foreign_folder(out)
     working = out.with_name(f".partial-{out.name}-{os.getpid()}")
     with explained(out), _collecting_rarely():
+        _sweep(out)
         try:
             _start(working)
             _share_last_board(out, working)
             made = make_pages(sources, working)
+            _refuse_empty(out, made)
             _drop_stale(working, made)
             refused += made.refused
             _write_board(working, made.rows, [from_results(one) for one in refused])
@@ -91,6 +96,24 @@ def _refuse_foreign_folder(out: Path) -> None:
         raise UsageError(f"Folder {out} holds something else", expected="no folder, an empty one or a board", then=then)
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file", expected="a folder", then="Choose another one with --out.")
+
+
+def _refuse_empty(out: Path, made: Made) -> None:
+    """Keep a board that is there rather than replace it with nothing."""
+    if made.refused and not made.rows and (out / MARKER).is_file():
+        first = made.refused[0]
+        raise StorageError(
+            f"None of {len(made.refused)} record(s) can be used, so {out} was left as it is",
+            got=f"{first.path.name}: {first.reason}",
+        )
+
+
+def _sweep(out: Path) -> None:
+    """Remove what builds that were killed have left beside the board."""
+    for left in out.parent.glob(f".partial-{out.name}-*"):
+        pid = left.name.rpartition("-")[2]
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _start(working: Path) -> None:
@@ -185,10 +208,16 @@ def _write_index(
 
 
 def _replace(out: Path, working: Path) -> None:
-    """Put the finished folder in its place; the old board is there until then."""
+    """Put the finished folder in its place; the old board is there until then.
+
+    What somebody put beside its files (.git, CNAME) goes with it.
+    """
     out.parent.mkdir(parents=True, exist_ok=True)
     old = out.with_name(f".old-{out.name}-{os.getpid()}")
     if out.exists():
         out.rename(old)
     working.rename(out)
+    for entry in old.iterdir() if old.exists() else ():
+        if entry.name not in OWN:
+            entry.rename(out / entry.name)
     shutil.rmtree(old, ignore_errors=True)
