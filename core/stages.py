@@ -213,7 +213,10 @@ def explained(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno == errno.EFBIG:
+            then = "Raise the limit ('ulimit -f' shows it)."
+            raise StorageError(f"A file of {folder} is larger than is allowed here", then=then) from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             free_mb = shutil.disk_usage(_existing(folder)).free / 1e6
             then = "Free some space or choose another disk with --cache, --results or --out; finished stages are kept."
             raise StorageError(f"The disk of {folder} is full", got=f"{free_mb:.0f} MB free", then=then) from error

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -132,3 +134,18 @@ def test_a_plugin_stopped_while_loading_exits_with_130_and_is_named(monkeypatch,
     monkeypatch.delenv("EEG2SPEECH_BENCH_PLUGINS", raising=False)
     assert main(["encoders"]) == 130
     assert "plugin 'endless' (endless-net) was loaded. Leave it out with --disable endless" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_output_that_finds_no_room_is_an_error_in_one_line() -> None:
+    command = [sys.executable, "-m", "eeg2speech_bench.core", "encoders"]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1].startswith("error: The disk is full")
+
+
+def test_a_reader_that_goes_away_is_no_failure() -> None:
+    command = f"{sys.executable} -m eeg2speech_bench.core encoders | head -1; exit ${{PIPESTATUS[0]}}"
+    ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
