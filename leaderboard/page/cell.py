@@ -118,6 +118,7 @@ def summarise(record: Record, source: str, digest: str) -> tuple[Cell, dict[str,
     for name in ("encoder", "label", "dataset", "preset"):
         if not str(cell.get(name, "")).isprintable():  # marks of direction show a name as another one
             raise DataError(f"The {name}'s name has unprintable characters", got=ascii(cell[name])[:120])
+    _check_finite(record, stages)
     identity = identify(record)
     made = Cell(
         id=str(cell["id"]),
@@ -156,6 +157,16 @@ def summarise(record: Record, source: str, digest: str) -> tuple[Cell, dict[str,
     scores = _scores(record)
     made.scores, made.verdicts = {name: score[:3] for name, score in scores.items()}, _verdicts(record)
     return made, scores
+
+
+def _check_finite(record: Record, stages: list[dict[str, Any]]) -> None:
+    """Refuse numbers that Python reads as infinity, such as 1e999, in all that is drawn and not a metric's own."""
+    numbers = [test["p"] for test in record.tests] + [entry["value"] for entry in record.sets]
+    numbers += [cost for stage in stages for cost in (stage["seconds"], stage["peak_memory_mb"])]
+    numbers += [record.dataset.get("n_subjects") or 0, record.dataset.get("n_segments", {}).get("test") or 0]
+    numbers += [record.training.get("align", {}).get("n_parameters", {}).get("encoder") or 0]
+    if not math.isfinite(sum(numbers)):
+        raise DataError("A number of the record is not finite", then="Run that cell again.")
 
 
 def _split_hash(record: Record) -> str:
