@@ -210,8 +210,11 @@ def _mean(scores: list[Score]) -> Mean:
     of_each = {c: [s.controls[c] for s in scores if c in s.controls] for c in NO_SIGNAL_CONDITIONS}
     controls = {c: _average(entry["value"] for entry in own) for c, own in of_each.items() if own}
     best = (max if first.higher_is_better else min)(controls, key=lambda c: controls[c], default="")
-    listeners = {name for s in scores for name in s.per_subject}
-    heard = [_average(s.per_subject[name] for s in scores if name in s.per_subject) for name in listeners]
+    by_listener: dict[str, list[float]] = {}
+    for score in scores:
+        for name, reached in score.per_subject.items():
+            by_listener.setdefault(name, []).append(reached)
+    heard = [sum(own) / len(own) for own in by_listener.values()]
     return Mean(
         value=value,
         low=_average(s.low for s in scores),
