@@ -120,7 +120,7 @@ def test_a_full_disk_is_explained_and_leaves_nothing(tmp_path, progress):
     def fill(out, progress):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(StorageError, match=r"The disk of .* is full: got \d+ MB free.*--cache or --results"):
+    with pytest.raises(StorageError, match=r"The disk of .* is full: got \d+ MB free.*--cache, --results or --out"):
         StageStore(tmp_path).ensure(Stage("toy", {}, (), fill), progress)
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
 
