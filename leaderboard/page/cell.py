@@ -59,6 +59,8 @@ class Cell:
         Empty if the cell ended before the split was made.
     about : str
         Who was recorded, as the data set says; ``is_null`` if its EEG and speech are independent.
+    segments : str
+        SHA-256 of the copied per-segment values; empty if there are none.
     source, digest : str
         Where the record was read, and the SHA-256 of that file.
     error : str
@@ -101,6 +103,7 @@ class Cell:
     scores: dict[str, tuple[float, float, float]] = field(default_factory=dict)
     verdicts: dict[str, dict[str, Any]] = field(default_factory=dict)
     clips: CellClips | None = None
+    segments: str = ""
     entrant: Entrant | None = None
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.records import Record
 from eeg2speech_bench.core.stages import write_atomically
+from eeg2speech_bench.leaderboard.agreement import MAX_SEGMENTS_BYTES
 from eeg2speech_bench.leaderboard.labels import LABELS
 
 #: items per data set; the first and the last clip are always among them
@@ -128,6 +129,21 @@ def collect_clips(record: Record, results: Path, out: Path) -> CellClips | None:
             files[condition] = names
     items = read_items(paths.get("segments"), numbers, n_clips)
     return CellClips(tuple(items), n_clips, files, seconds)
+
+
+def segment_content(record: Record, results: Path) -> bytes | None:
+    """Return the file of a cell's per-segment values, which ranks rest on; None if it is not here or no such file.
+
+    Raises
+    ------
+    DataError
+        If its path leads out of the results folder.
+    """
+    named = record.files.get("segments")
+    path = None if named is None else inside(results, str(named))
+    if path is None or path.suffix != ".parquet" or not path.is_file() or path.stat().st_size > MAX_SEGMENTS_BYTES:
+        return None
+    return path.read_bytes()
 
 
 def clip_content(source: Path) -> bytes:

@@ -18,6 +18,7 @@ from eeg2speech_bench.core.errors import StorageError, UsageError
 from eeg2speech_bench.core.stages import explained
 from eeg2speech_bench.leaderboard.coverage import Tried, cover
 from eeg2speech_bench.leaderboard.page.answers import DatasetSummary, summarise_dataset
+from eeg2speech_bench.leaderboard.page.cell import Cell
 from eeg2speech_bench.leaderboard.page.listening import render_listening
 from eeg2speech_bench.leaderboard.page.making import COLLECT_RARELY, Made, make_pages
 from eeg2speech_bench.leaderboard.page.markup import STATIC, render, script_json
@@ -33,9 +34,9 @@ from eeg2speech_bench.leaderboard.validation import Refusal
 #: marks a folder that this module made and may replace
 MARKER = "board.json"
 #: what a board is made of; the rest of the folder is somebody else's
-OWN = (MARKER, "index.html", "assets", "records", "rows", "listen", "audio")
+OWN = (MARKER, "index.html", "assets", "records", "segments", "rows", "listen", "audio")
 #: folders whose files the next board takes over where they stay the same
-SHARED = ("records", "rows")
+SHARED = ("records", "segments", "rows")
 #: style sheets and licences that every board carries; scripts stand inside the pages
 ASSETS = ("board.css", "tabulator.min.css", "tabulator.LICENSE", "icon.svg")
 
@@ -118,7 +119,7 @@ def _sweep(out: Path) -> None:
 
 def _start(working: Path) -> None:
     shutil.rmtree(working, ignore_errors=True)
-    for name in ("assets", "records", "rows", "listen"):
+    for name in ("assets", "records", "segments", "rows", "listen"):
         (working / name).mkdir(parents=True)
     for name in ASSETS:
         shutil.copyfile(STATIC / name, working / "assets" / name)
@@ -139,6 +140,7 @@ def _share_last_board(out: Path, working: Path) -> None:
 
 def _drop_stale(working: Path, made: Made) -> None:
     names = {f"{cell.name}.json" for cell in made.cells} | {f"{row.name}.html" for row in made.rows}
+    names |= {f"{cell.name}.parquet" for cell in made.cells if cell.segments}
     for folder in SHARED:
         for path in list((working / folder).iterdir()):
             if path.name not in names:
@@ -173,11 +175,18 @@ def _write_board(out: Path, rows: list[Row], refused: list[Refusal]) -> None:
     _write_index(out, rows, summaries, over_datasets(rows, headlines), columns, table, refused, built)
     beside = {
         "built": built,
-        "records": [{"cell": c.id, "file": f"records/{c.name}.json", "sha256": c.digest} for c in cells],
+        "records": [_files(cell) for cell in cells],
         "left_out": [{"file": str(r.path), "reason": r.reason} for r in refused],
     }
     # the table is the page's own text: writing it twice takes its time on a large board
     (out / MARKER).write_text(f"{script_json(beside)[:-1]},{table[1:]}", encoding="utf8")
+
+
+def _files(cell: Cell) -> dict[str, str]:
+    files = {"cell": cell.id, "file": f"records/{cell.name}.json", "sha256": cell.digest}
+    return files | (
+        {"segments": f"segments/{cell.name}.parquet", "segments_sha256": cell.segments} if cell.segments else {}
+    )
 
 
 def _write_listening(out: Path, dataset: str, name: str, rows: list[Row]) -> str:

@@ -18,7 +18,7 @@ from jinja2 import UndefinedError
 from eeg2speech_bench.core.errors import BenchError
 from eeg2speech_bench.core.records import Record
 from eeg2speech_bench.leaderboard.page.cell import Cell, Score, summarise
-from eeg2speech_bench.leaderboard.page.clips import collect_clips
+from eeg2speech_bench.leaderboard.page.clips import collect_clips, segment_content
 from eeg2speech_bench.leaderboard.page.reading import Source, digest, read_source, reason
 from eeg2speech_bench.leaderboard.page.row_page import render_row
 from eeg2speech_bench.leaderboard.page.rows import Row, group, in_order, make_row
@@ -92,10 +92,14 @@ def make_portion(sources: Iterable[Source], out: Path) -> Made:
             record, content = read_source(source)
             cell, scores = summarise(record, str(source.path), digest(content))
             cell.clips = collect_clips(record, source.results, out / "audio")
+            segments = segment_content(record, source.results)
         except UNUSABLE as error:
             made.refused.append(Refusal(source.path, reason(error)))
             continue
         put(out / "records" / f"{cell.name}.json", content)
+        if segments is not None:
+            cell.segments = digest(segments)
+            put(out / "segments" / f"{cell.name}.parquet", segments)
         parts[cell.id] = Part(cell, record, scores)
     for cells in group(part.cell for part in parts.values()):
         row, bad = _write_row([parts[cell.id] for cell in cells], out)
@@ -114,6 +118,7 @@ def _write_row(parts: list[Part], out: Path) -> tuple[Row | None, list[tuple[Cel
         bad = [(part.cell, why[part.cell.id]) for part in parts if part.cell.id in why]
         for cell, _ in bad:
             (out / "records" / f"{cell.name}.json").unlink()
+            (out / "segments" / f"{cell.name}.parquet").unlink(missing_ok=True)
         good = [part for part in parts if part.cell.id not in why]
         kept, more = _write_row(good, out) if good else (None, [])
         return kept, bad + more

@@ -65,7 +65,7 @@ def test_a_row_of_seeds_opens_into_its_cells_by_keyboard_and_these_lead_to_recor
     tab.get_by_role("link", name="seed 1").click()
     tab.wait_for_selector("table.cells")
     assert tab.url.endswith("#c1")
-    tab.locator("tr#c1 a").click()  # a static host offers it as a download; from disk it opens
+    tab.locator("tr#c1 a", has_text="JSON").click()  # a static host offers it as a download; from disk it opens
     tab.wait_for_url("**/records/c1.json")
     assert json.loads(tab.inner_text("pre"))["cell"]["id"] == "c1"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 import numpy as np
@@ -151,3 +152,25 @@ def test_a_row_without_segments_says_why_it_has_no_rank(tmp_path, write, only_pa
     write(tmp_path, "other", 0.1)
     out = build([tmp_path], tmp_path / "out").index.parent
     assert "Not ranked: Cell &#39;bare--b-__data__quick__seed0&#39; has no per-segment" in only_page(out, "bare")
+
+
+def test_the_values_that_ranks_rest_on_come_with_the_page(tmp_path, write, write_segments, board, only_page):
+    record = write(tmp_path)
+    write_segments(tmp_path, record, around(0.5))
+    out = build([tmp_path], tmp_path / "out").index.parent
+    (listed,) = board(out)["records"]
+    content = (out / listed["segments"]).read_bytes()
+    assert content == (tmp_path / record.files["segments"]).read_bytes()
+    assert listed["segments_sha256"] == hashlib.sha256(content).hexdigest()
+    assert f"{listed['segments_sha256']}  {listed['segments']}" in only_page(out)
+
+
+def test_values_that_lie_elsewhere_are_not_published(tmp_path, write, write_segments):
+    record = write(tmp_path / "results")
+    write_segments(tmp_path / "results", record, around(0.5))
+    place = tmp_path / "results" / record.files["segments"]
+    place.rename(tmp_path / "secret.parquet")
+    place.symlink_to(tmp_path / "secret.parquet")
+    report = build([tmp_path / "results"], tmp_path / "out")
+    assert "outside its results folder" in report.refused[0].reason
+    assert not list((tmp_path / "out").glob("segments/*"))
