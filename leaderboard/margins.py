@@ -9,11 +9,11 @@ import numpy as np
 
 from eeg2speech_bench.core import statistics
 from eeg2speech_bench.core.crossed import crossed_p
+from eeg2speech_bench.leaderboard.ranking import ALPHA
+from eeg2speech_bench.leaderboard.table import p_text
 
 if TYPE_CHECKING:
     import pandas as pd
-
-ALPHA = 0.05
 
 
 class Margin(NamedTuple):
@@ -41,10 +41,9 @@ class Margin(NamedTuple):
     @property
     def text(self) -> str:
         """Return how far the encoder is above or below the baseline, in a sentence without its end."""
-        p = "p < 0.001" if self.p < 0.001 else f"p = {self.p:.3f}"
         where = "above" if self.difference > 0 else "below"
         doubt = "" if self.told else ", not told apart"
-        return f"{abs(self.difference):.3f} {where} the best baseline, {self.baseline} ({p}{doubt})"
+        return f"{abs(self.difference):.3f} {where} the best baseline, {self.baseline} ({p_text(self.p)}{doubt})"
 
 
 def margins(tables: Mapping[str, pd.DataFrame], baselines: Mapping[str, str]) -> dict[str, Margin]:
@@ -66,11 +65,11 @@ def margins(tables: Mapping[str, pd.DataFrame], baselines: Mapping[str, str]) ->
     floors = {run: means[run] for run in baselines if run in means}
     found = {}
     for run in means.keys() - floors.keys():
-        joined = {baselines[floor]: _pair(means[run], values) for floor, values in floors.items()}
-        pairs = {name: pair for name, pair in joined.items() if pair is not None}
+        joined = {floor: _pair(means[run], values) for floor, values in floors.items()}
+        pairs = {floor: pair for floor, pair in joined.items() if pair is not None}
         if pairs:
-            best = max(pairs, key=lambda name: _mean(pairs[name], "floor"))
-            found[run] = best, pairs[best]
+            best = max(pairs, key=lambda floor: _mean(pairs[floor], "floor"))
+            found[run] = baselines[best], pairs[best]
     p = statistics.holm(np.array([_p(pair) for _, pair in found.values()]))
     return {
         run: Margin(name, _mean(pair, "own") - _mean(pair, "floor"), float(corrected))

@@ -122,7 +122,7 @@ def controls(record: Record) -> Table:
         if not any(entries):
             continue
         row = [condition_label(condition, modality_of(record)), *(value_text(entry) for entry in entries)]
-        table.rows.append(row + [_p_text(p.get((name, condition))) for name in p_columns])
+        table.rows.append(row + [_bare_p(p.get((name, condition))) for name in p_columns])
     table.rows.append(["chance", *(_number(_chance(record, name)) for name in metrics), *("" for _ in p_columns)])
     table.notes = [*_distance_to_ceiling(record), *_verdict_notes(record)]
     return table
@@ -175,7 +175,7 @@ def verdict_text(record: Record, metric: str) -> str:
     if verdict is None:
         return "not run"
     if verdict["distinguishable"]:
-        return f"signal, {_p_text(verdict['p'], 'p ')}"
+        return f"signal, {p_text(verdict['p'])}"
     ceiling, higher = _value(record, metric, "audio"), (record.metric(metric) or {}).get("higher_is_better", True)
     controls = [x for name in NO_SIGNAL_CONDITIONS if (x := _value(record, metric, name)) is not None]
     best = (max if higher else min)(controls, default=None)
@@ -217,10 +217,14 @@ def _number(value: float | None) -> str:
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
 
 
-def _p_text(p: float | None, prefix: str = "") -> str:
-    if p is None:
-        return ""
-    return f"{prefix}< 0.001" if p < 0.001 else (f"{prefix}= {p:.3f}" if prefix else f"{p:.3f}")
+def p_text(p: float) -> str:
+    """Return a p value as papers write it."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def _bare_p(p: float | None) -> str:
+    """Return a p value below a head that says that it is one."""
+    return "" if p is None else p_text(p).removeprefix("p ").removeprefix("= ")
 
 
 def _value(record: Record, metric: str, condition: str) -> float | None:
@@ -300,5 +304,5 @@ def _verdict_notes(record: Record) -> list[str]:
     for name, verdict in record.verdict.items():
         control = condition_label(verdict["hardest_control"], modality_of(record))
         said = "above every no-signal control" if verdict["distinguishable"] else NO_SIGNAL
-        notes.append(f"{label(name)}: {said} ({_p_text(verdict['p'], 'p ')} against the hardest one: {control}).")
+        notes.append(f"{label(name)}: {said} ({p_text(verdict['p'])} against the hardest one: {control}).")
     return notes + [f"Not run: {stage}: {reason}." for stage, reason in record.skipped.items()]

@@ -25,10 +25,10 @@ from eeg2speech_bench.leaderboard.page.markup import STATIC, render, script_json
 from eeg2speech_bench.leaderboard.page.over_datasets import PooledTable, over_datasets
 from eeg2speech_bench.leaderboard.page.placing import write_standings
 from eeg2speech_bench.leaderboard.page.reading import find_sources, from_results
-from eeg2speech_bench.leaderboard.page.rows import Row, headline_names, metric_names, p_text
+from eeg2speech_bench.leaderboard.page.rows import Row, headline_names, metric_names
 from eeg2speech_bench.leaderboard.page.table_data import table_columns, table_rows
 from eeg2speech_bench.leaderboard.standings import stand
-from eeg2speech_bench.leaderboard.table import condition_label
+from eeg2speech_bench.leaderboard.table import condition_label, p_text
 from eeg2speech_bench.leaderboard.validation import Refusal
 
 #: marks a folder that this module made and may replace

@@ -25,9 +25,9 @@ from eeg2speech_bench.leaderboard.page.means import (
 )
 from eeg2speech_bench.leaderboard.page.placing import standing_mark
 from eeg2speech_bench.leaderboard.page.pools import pool_rows
-from eeg2speech_bench.leaderboard.page.rows import Row, ended_text, p_text
+from eeg2speech_bench.leaderboard.page.rows import Row, ended_text
 from eeg2speech_bench.leaderboard.page.sets import set_table
-from eeg2speech_bench.leaderboard.table import CONDITIONS, condition_label, label
+from eeg2speech_bench.leaderboard.table import CONDITIONS, condition_label, label, p_text
 
 #: metrics with pictures, where the row has them
 PICTURED = ("top1", "identification", "mel_correlation")

@@ -13,7 +13,14 @@ from eeg2speech_bench.leaderboard.page.cell import Cell, Score, plain_name
 from eeg2speech_bench.leaderboard.pairing import CONFIDENCE
 from eeg2speech_bench.leaderboard.pooled import standard_error
 from eeg2speech_bench.leaderboard.standings import Standing, Standings
-from eeg2speech_bench.leaderboard.table import CONTROL_METRICS, NO_SIGNAL, NO_SIGNAL_CONDITIONS, NOT_TESTABLE, testable
+from eeg2speech_bench.leaderboard.table import (
+    CONTROL_METRICS,
+    NO_SIGNAL,
+    NO_SIGNAL_CONDITIONS,
+    NOT_TESTABLE,
+    p_text,
+    testable,
+)
 
 #: seeds that differ by a smaller share are the same: a fit in closed form has the last digits of its arithmetic only
 SAME = 1e-9
@@ -168,11 +175,6 @@ class Row:
 def ended_text(cell: Cell) -> str:
     """Return how a cell without scores ended: its status, phase and reason."""
     return f"{cell.status.upper()} in {cell.error}"
-
-
-def p_text(p: float) -> str:
-    """Return a p value as papers write it."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def group(cells: Iterable[Cell]) -> list[list[Cell]]:

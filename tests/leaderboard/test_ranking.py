@@ -162,6 +162,14 @@ def test_every_encoder_is_held_against_the_best_baseline_of_the_same_windows(boa
     assert found["weak"].margin.difference == pytest.approx(0.01, abs=0.15) and not found["weak"].margin.told
 
 
+def test_the_best_of_two_baselines_of_one_name_is_the_one(board) -> None:
+    records = board(net=1.3, ridge=0.3, other=0.9)
+    _, ridge, other = records.values()
+    ridge.encoder["baseline"] = other.encoder["baseline"] = True
+    other.cell["label"] = "ridge"  # with other options
+    assert stood(records)["net"].margin.difference == pytest.approx(0.4, abs=0.15)
+
+
 def test_a_margin_says_on_which_side_of_the_baseline_and_whether_they_are_told_apart() -> None:
     assert Margin("ridge", -0.2, 1e-6).text == "0.200 below the best baseline, ridge (p < 0.001)"
     assert Margin("ridge", 0.2, 0.3).text == "0.200 above the best baseline, ridge (p = 0.300, not told apart)"
