@@ -105,6 +105,13 @@ def test_the_same_command_again_runs_no_stage_and_changes_no_number(bench, finis
     assert again["provenance"]["attempts"] == record.provenance["attempts"] + 1
 
 
+def test_in_a_terminal_the_run_draws_its_cells(bench, finished, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # which makes of a pipe a terminal
+    again = bench.run("--encoder", "brainmagick")
+    assert again.returncode == 0
+    assert "top-1 of every listener" in again.stdout and "Mel spectrograms of clip 1" in again.stdout
+
+
 def test_a_dry_run_prints_plan_and_configuration_and_runs_nothing(bench, finished):
     done = bench.run("--encoder", "brainmagick", "--dry-run", "--set", "alignment.patience=9", "--seeds", "5,6")
     assert done.returncode == 0
