@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from eeg2speech_bench.core.config import RunConfig
+from eeg2speech_bench.core.presets.config import RunConfig
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from eeg2speech_bench.core.cli import default_cache, run_verb
-from eeg2speech_bench.core.config import load_config, preset_names
 from eeg2speech_bench.core.errors import BenchError, UsageError
-from eeg2speech_bench.core.progress import make_console
-from eeg2speech_bench.core.registry import Registry
+from eeg2speech_bench.core.presets.config import load_config, preset_names
+from eeg2speech_bench.core.registry.registry import Registry
+from eeg2speech_bench.core.terminal.cli import default_cache, run_verb
+from eeg2speech_bench.core.terminal.progress import make_console
 
 
 def configure_nothing(parser: argparse.ArgumentParser) -> None:
@@ -55,8 +55,8 @@ def run(arguments: argparse.Namespace, registry: Registry) -> int:
     """Plan and run the cells; return 0 if all are done, 1 if some failed."""
     from eeg2speech_bench.benchmarks.pipeline import Pipeline
     from eeg2speech_bench.benchmarks.plan import find_dataset, make_cells, parse_seeds, print_plan
-    from eeg2speech_bench.core.environment import choose_device, choose_precision
-    from eeg2speech_bench.core.stages import StageStore
+    from eeg2speech_bench.core.machine.environment import choose_device, choose_precision
+    from eeg2speech_bench.core.stages.store import StageStore
 
     console = make_console()
     config = load_config(arguments.preset, arguments.config, [*arguments.set, *_shorthands(arguments)])
@@ -100,9 +100,9 @@ def _shorthands(arguments: argparse.Namespace) -> list[str]:
 
 
 def _run_all(pipelines: list, arguments: argparse.Namespace, registry: Registry) -> int:  # type: ignore[type-arg]
-    from eeg2speech_bench.benchmarks.quiet import silence_libraries
     from eeg2speech_bench.benchmarks.runner import Runner, results_are_writable, stoppable
-    from eeg2speech_bench.core.records import RecordStore
+    from eeg2speech_bench.core.records.record import RecordStore
+    from eeg2speech_bench.core.terminal.quiet import silence_libraries
 
     console = make_console()
     results_are_writable(arguments.results)
@@ -153,7 +153,7 @@ def _say_where(results: Path, records: list) -> None:  # type: ignore[type-arg]
 
 def env(arguments: argparse.Namespace, registry: Registry) -> int:
     """Show versions, hardware and folders."""
-    from eeg2speech_bench.core import environment
+    from eeg2speech_bench.core.machine import environment
 
     console = make_console()
     for name, version in environment.package_versions().items():

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from eeg2speech_bench.benchmarks.cells import Cell
-from eeg2speech_bench.core.config import AlignmentConfig
 from eeg2speech_bench.core.errors import ContractError
-from eeg2speech_bench.core.recordings import SpeechDataset
-from eeg2speech_bench.core.registry import Registry
-from eeg2speech_bench.core.seeding import derive_seed
-from eeg2speech_bench.core.source_code import modules_used
-from eeg2speech_bench.core.specs import Spec
-from eeg2speech_bench.core.stages import Stage, StageStore
+from eeg2speech_bench.core.presets.config import AlignmentConfig
+from eeg2speech_bench.core.registry.registry import Registry
+from eeg2speech_bench.core.registry.specs import Spec
+from eeg2speech_bench.core.segments.recordings import SpeechDataset
+from eeg2speech_bench.core.stages.source_code import modules_used
+from eeg2speech_bench.core.stages.store import Stage, StageStore
+from eeg2speech_bench.core.training.seeding import derive_seed
 
 ROOM = "eeg2speech_bench"
 #: what an encoder may choose for itself; everything else of the alignment is the budget
@@ -123,7 +123,7 @@ class Pipeline:
 
     @cached_property
     def _pair(self) -> Any:
-        from eeg2speech_bench.benchmarks.pairs import Pair
+        from eeg2speech_bench.benchmarks.models.pair import Pair
 
         return Pair(self.encoder, self.encoder_options, self.target, self.target_options)
 
@@ -148,13 +148,13 @@ class Pipeline:
         def run(out: Path, progress: Callable[[str, float], None]) -> None:
             function.load()(self.dataset, self.config.data, out, progress)
 
-        return Stage("prepare", settings, (f"{ROOM}.datasets", f"{ROOM}.core.segments"), run)
+        return Stage("prepare", settings, (f"{ROOM}.datasets", f"{ROOM}.core.segments.store"), run)
 
     @cached_property
     def features(self) -> Stage:
         """Stimuli become target frames."""
         settings = {"target": self.target.name, "options": self.target_options}
-        code = (f"{ROOM}.benchmarks.stages.features", f"{ROOM}.benchmarks.frames", *plugin_code(self.target))
+        code = (*modules_used(f"{ROOM}.benchmarks.stages.features", ROOM), *plugin_code(self.target))
         arguments = {"prepared": self.place(self.prepare), "target": self.target, "options": self.target_options}
         return Stage("features", settings, code, _later("features", arguments), (self.prepare,))
 
@@ -168,11 +168,7 @@ class Pipeline:
             "precision": self.precision,
         }
         settings = {**_dump(self.config.autoencoder), "precision": self.precision}
-        code = (
-            f"{ROOM}.benchmarks.stages.autoencoder",
-            f"{ROOM}.core.generator.autoencoder",
-            f"{ROOM}.core.generator.mel",
-        )
+        code = modules_used(f"{ROOM}.benchmarks.stages.autoencoder", ROOM)
         return Stage("autoencoder", settings, code, _later("autoencoder", arguments), (self.prepare,))
 
     @cached_property
@@ -187,10 +183,7 @@ class Pipeline:
             "device": self.device,
         }
         settings = {"n_clips": self.config.sampling.n_clips, **_dump(self.config.vocoder)}
-        code = (
-            *(f"{ROOM}.benchmarks.{name}" for name in ("stages.ceilings", "audio_files")),
-            f"{ROOM}.core.generator.vocoder",
-        )
+        code = modules_used(f"{ROOM}.benchmarks.stages.ceilings", ROOM)
         return Stage("ceilings", settings, code, _later("ceilings", arguments), (self.autoencoder,))
 
     @cached_property
@@ -213,11 +206,7 @@ class Pipeline:
             "precision": self.precision,
             **_dump(self.alignment),
         }
-        code = (
-            *(f"{ROOM}.benchmarks.{name}" for name in ("stages.align", "pairs", "batches")),
-            f"{ROOM}.core.contrastive",
-            *plugin_code(self.encoder),
-        )
+        code = (*modules_used(f"{ROOM}.benchmarks.stages.align", ROOM), *plugin_code(self.encoder))
         return Stage("align", settings, code, _later("align", arguments), (self.prepare, self.features))
 
     @cached_property
@@ -234,11 +223,7 @@ class Pipeline:
             "device": self.device,
         }
         settings = {name: arguments[name] for name in ("n_clips", "standardise", "seed")}
-        code = (
-            *(f"{ROOM}.benchmarks.{name}" for name in ("stages.embed", "embedding", "controls")),
-            f"{ROOM}.core.contrastive.loss",
-            f"{ROOM}.core.generator.conditioner",
-        )
+        code = modules_used(f"{ROOM}.benchmarks.stages.embed", ROOM)
         return Stage("embed", settings, code, _later("embed", arguments), (self.align,))
 
     @cached_property
@@ -252,10 +237,7 @@ class Pipeline:
             "seed": self.cell.seed,
             "device": self.device,
         }
-        code = (
-            *(f"{ROOM}.benchmarks.{name}" for name in ("stages.words", "embedding", "onsets", "controls")),
-            f"{ROOM}.core.contrastive.loss",
-        )
+        code = modules_used(f"{ROOM}.benchmarks.stages.words", ROOM)
         return Stage("words", {"seed": self.cell.seed}, code, _later("words", arguments), (self.align,))
 
     @cached_property
@@ -279,10 +261,7 @@ class Pipeline:
             "denoiser": _dump(self.config.denoiser),
             **_dump(self.config.diffusion),
         }
-        code = (
-            f"{ROOM}.benchmarks.stages.diffuse",
-            *(f"{ROOM}.core.generator.{name}" for name in ("denoiser", "diffusion", "conditioner", "sampling")),
-        )
+        code = modules_used(f"{ROOM}.benchmarks.stages.diffuse", ROOM)
         return Stage("diffuse", settings, code, _later("diffuse", arguments), (self.align, self.autoencoder))
 
     @cached_property
@@ -300,10 +279,7 @@ class Pipeline:
             "device": self.device,
         }
         settings = {**_dump(self.config.sampling), "vocoder": _dump(self.config.vocoder), "seed": self.cell.seed}
-        code = (
-            *(f"{ROOM}.benchmarks.{name}" for name in ("stages.generate", "stages.ceilings", "audio_files")),
-            *(f"{ROOM}.core.generator.{name}" for name in ("mel", "sampling", "vocoder", "denoiser")),
-        )
+        code = modules_used(f"{ROOM}.benchmarks.stages.generate", ROOM)
         return Stage("generate", settings, code, _later("generate", arguments), (self.embed, self.diffuse))
 
     @cached_property
@@ -327,8 +303,7 @@ class Pipeline:
             **_dump(self.config.scores),
         }
         code = (
-            *modules_used(f"{ROOM}.benchmarks.stages.score", f"{ROOM}.benchmarks"),
-            f"{ROOM}.core.statistics",
+            *modules_used(f"{ROOM}.benchmarks.stages.score", ROOM),
             *sorted({module for metric in self.metrics for module in plugin_code(metric)}),
         )
         inputs = (self.embed, *((self.words,) if self.at_words else ()))

@@ -13,11 +13,11 @@ from rich.table import Table
 
 from eeg2speech_bench.benchmarks.cells import Cell
 from eeg2speech_bench.benchmarks.pipeline import Pipeline
-from eeg2speech_bench.core.config import RunConfig
 from eeg2speech_bench.core.errors import UsageError
-from eeg2speech_bench.core.recordings import SpeechDataset
-from eeg2speech_bench.core.registry import Registry
-from eeg2speech_bench.core.specs import DatasetSpec, EncoderSpec
+from eeg2speech_bench.core.presets.config import RunConfig
+from eeg2speech_bench.core.registry.registry import Registry
+from eeg2speech_bench.core.registry.specs import DatasetSpec, EncoderSpec
+from eeg2speech_bench.core.segments.recordings import SpeechDataset
 
 #: names that stand for several encoders
 GROUPS: dict[str, Callable[[EncoderSpec], bool]] = {"all": lambda spec: True, "baselines": lambda spec: spec.baseline}

@@ -15,11 +15,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from eeg2speech_bench.core.cli import default_cache
 from eeg2speech_bench.core.errors import BenchError, UsageError
-from eeg2speech_bench.core.progress import make_console
-from eeg2speech_bench.core.records import Record, read_record
-from eeg2speech_bench.core.registry import Registry
+from eeg2speech_bench.core.records.record import Record, read_record
+from eeg2speech_bench.core.registry.registry import Registry
+from eeg2speech_bench.core.terminal.cli import default_cache
+from eeg2speech_bench.core.terminal.progress import make_console
 
 if TYPE_CHECKING:
     from eeg2speech_bench.benchmarks.pipeline import Pipeline
@@ -107,8 +107,8 @@ def run(arguments: argparse.Namespace, registry: Registry) -> int:
     UsageError
         If the record has no numbers, or would be overwritten.
     """
-    from eeg2speech_bench.benchmarks.quiet import silence_libraries
     from eeg2speech_bench.benchmarks.runner import results_are_writable, stoppable
+    from eeg2speech_bench.core.terminal.quiet import silence_libraries
 
     record = _readable(arguments.record)
     if arguments.results.resolve() == arguments.record.resolve().parent.parent:
@@ -130,7 +130,7 @@ def run(arguments: argparse.Namespace, registry: Registry) -> int:
 
 
 def _readable(path: Path) -> Record:
-    from eeg2speech_bench.core.record_schema import check_record
+    from eeg2speech_bench.core.records.schema import check_record
 
     record = read_record(path)
     check_record(record, str(path))
@@ -146,10 +146,10 @@ def _prepare(
     from eeg2speech_bench.benchmarks.pipeline import Pipeline
     from eeg2speech_bench.benchmarks.plan import find_dataset, make_cells
     from eeg2speech_bench.benchmarks.runner import Runner
-    from eeg2speech_bench.core.config import config_from_tree
-    from eeg2speech_bench.core.environment import choose_device, choose_precision
-    from eeg2speech_bench.core.records import RecordStore
-    from eeg2speech_bench.core.stages import StageStore
+    from eeg2speech_bench.core.machine.environment import choose_device, choose_precision
+    from eeg2speech_bench.core.presets.config import config_from_tree
+    from eeg2speech_bench.core.records.record import RecordStore
+    from eeg2speech_bench.core.stages.store import StageStore
 
     cell, config = record.cell, config_from_tree(record.config)
     typed = arguments.dataset or cell["dataset_argument"]

@@ -20,14 +20,14 @@ from rich.console import Console
 
 from eeg2speech_bench.benchmarks.cells import Cell
 from eeg2speech_bench.benchmarks.pipeline import Pipeline, plugin_code
-from eeg2speech_bench.core import environment
 from eeg2speech_bench.core.errors import BenchError
-from eeg2speech_bench.core.progress import StageProgress
-from eeg2speech_bench.core.records import Record, RecordStore, read_record
-from eeg2speech_bench.core.registry import Registry
-from eeg2speech_bench.core.source_code import source_hash
-from eeg2speech_bench.core.specs import Spec
-from eeg2speech_bench.core.stages import Stage, StageResult, StageStore, explained
+from eeg2speech_bench.core.machine import environment
+from eeg2speech_bench.core.records.record import Record, RecordStore, read_record
+from eeg2speech_bench.core.registry.registry import Registry
+from eeg2speech_bench.core.registry.specs import Spec
+from eeg2speech_bench.core.stages.source_code import source_hash
+from eeg2speech_bench.core.stages.store import Stage, StageResult, StageStore, explained
+from eeg2speech_bench.core.terminal.progress import StageProgress
 
 TRACEBACK_LINES = 30
 
@@ -171,7 +171,7 @@ class Runner:
             shutil.copyfile(pipeline.place(pipeline.score) / "segments.parquet", folder / "segments.parquet")
             files = {"segments": f"cells/{folder.name}/segments.parquet"}
             if pipeline.generates:
-                from eeg2speech_bench.benchmarks.audio_files import write_audio
+                from eeg2speech_bench.benchmarks.inputs.audio_files import write_audio
 
                 write_audio(map(pipeline.place, (pipeline.ceilings, pipeline.generate)), folder / "audio")
                 files["audio"] = f"cells/{folder.name}/audio"

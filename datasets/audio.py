@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.core.recordings import Sound, Stimulus, Word
+from eeg2speech_bench.core.segments.recordings import Sound, Stimulus, Word
 
 RATE_HZ = 16_000
 

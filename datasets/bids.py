@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.core.recordings import Recording, Stimulus
+from eeg2speech_bench.core.segments.recordings import Recording, Stimulus
 from eeg2speech_bench.datasets.audio import StimulusFolder, is_pointer
 from eeg2speech_bench.datasets.events import presentations, read_stimulus_rows
 

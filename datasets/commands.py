@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from eeg2speech_bench.core.cli import default_cache
-from eeg2speech_bench.core.progress import make_console
-from eeg2speech_bench.core.registry import Registry
+from eeg2speech_bench.core.registry.registry import Registry
+from eeg2speech_bench.core.terminal.cli import default_cache
+from eeg2speech_bench.core.terminal.progress import make_console
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,8 +43,8 @@ def _list(registry: Registry) -> int:
 
 
 def _simulate(arguments: argparse.Namespace) -> int:
-    from eeg2speech_bench.datasets.simulated import open_simulated_root, simulate
-    from eeg2speech_bench.datasets.simulation import SimulationSettings
+    from eeg2speech_bench.datasets.simulation.dataset import open_simulated_root, simulate
+    from eeg2speech_bench.datasets.simulation.listeners import SimulationSettings
 
     console = make_console()
     named = {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.core.recordings import Presentation, Recording, Sound, Stimulus
+from eeg2speech_bench.core.segments.recordings import Presentation, Recording, Sound, Stimulus
 
 if TYPE_CHECKING:
     import mne

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.core.recordings import Presentation, Stimulus
+from eeg2speech_bench.core.segments.recordings import Presentation, Stimulus
 from eeg2speech_bench.datasets.audio import StimulusFolder
 
 if TYPE_CHECKING:

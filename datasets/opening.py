@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eeg2speech_bench.core.errors import UsageError
-from eeg2speech_bench.core.recordings import Recording, SpeechDataset, Stimulus
+from eeg2speech_bench.core.segments.recordings import Recording, SpeechDataset, Stimulus
 
 if TYPE_CHECKING:
     from eeg2speech_bench.datasets.bids import BidsDataset
-    from eeg2speech_bench.datasets.simulation import SimulationSettings
+    from eeg2speech_bench.datasets.simulation.listeners import SimulationSettings
 
 Report = Callable[[str], None]
 
@@ -45,14 +45,14 @@ class SimulatedDataset:
     @property
     def revision(self) -> str:
         """Name of its folder, which is made of the settings and of the speech."""
-        from eeg2speech_bench.datasets.simulated import folder_name
+        from eeg2speech_bench.datasets.simulation.dataset import folder_name
 
         return folder_name(self.settings)
 
     @cached_property
     def _bids(self) -> BidsDataset:
         from eeg2speech_bench.datasets.bids import open_bids
-        from eeg2speech_bench.datasets.simulated import open_simulated_root
+        from eeg2speech_bench.datasets.simulation.dataset import open_simulated_root
 
         return open_bids(open_simulated_root(self.cache / "simulated", self.settings, self.report))
 
@@ -69,7 +69,7 @@ class SimulatedDataset:
 
 def open_simulated(argument: str | None, cache: Path, report: Report) -> SpeechDataset:
     """Open ``simulated``, or its null twin ``simulated:null`` in which EEG and speech are independent."""
-    from eeg2speech_bench.datasets.simulation import SimulationSettings
+    from eeg2speech_bench.datasets.simulation.listeners import SimulationSettings
 
     if argument not in (None, "null"):
         then = "For other settings run 'eeg2speech-bench datasets simulate --help' and give --dataset the folder."

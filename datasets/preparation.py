@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eeg2speech_bench.core.config import DataConfig
 from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.core.recordings import Sound, SpeechDataset, Stimulus
+from eeg2speech_bench.core.presets.config import DataConfig
+from eeg2speech_bench.core.segments.recordings import Sound, SpeechDataset, Stimulus
 from eeg2speech_bench.datasets.preprocessing import check_scale, in_order_of, load_eeg, robust_scale
 from eeg2speech_bench.datasets.splits import DEFAULT_FRACTIONS, Split, plan_split
 from eeg2speech_bench.datasets.windows import (

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eeg2speech_bench.core.config import DataConfig
 from eeg2speech_bench.core.errors import BenchError, DataError
-from eeg2speech_bench.core.recordings import Recording
+from eeg2speech_bench.core.presets.config import DataConfig
+from eeg2speech_bench.core.segments.recordings import Recording
 
 if TYPE_CHECKING:
     import mne

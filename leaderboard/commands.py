@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from eeg2speech_bench.core.errors import BenchError, StorageError, UsageError
-from eeg2speech_bench.core.records import Record, RecordStore, read_record
-from eeg2speech_bench.core.registry import Registry
+from eeg2speech_bench.core.records.record import Record, RecordStore, read_record
+from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.leaderboard.comparison import configure_compare, run_compare
-from eeg2speech_bench.leaderboard.merging import configure_merge, run_merge
-from eeg2speech_bench.leaderboard.sharing import configure_pull, configure_push, run_pull, run_push
-from eeg2speech_bench.leaderboard.table import FORMATS
-from eeg2speech_bench.leaderboard.validation import configure_validate, run_validate
+from eeg2speech_bench.leaderboard.results.merging import configure_merge, run_merge
+from eeg2speech_bench.leaderboard.results.sharing import configure_pull, configure_push, run_pull, run_push
+from eeg2speech_bench.leaderboard.results.validation import configure_validate, run_validate
+from eeg2speech_bench.leaderboard.tables.table import FORMATS
 
 #: cells that are drawn in one go; the pictures of more would hide the tables
 PICTURED_CELLS = 3
@@ -68,10 +68,10 @@ def _configure_show(parser: argparse.ArgumentParser) -> None:
 
 def _show(arguments: argparse.Namespace) -> int:
     """Show the board; return 1 if a record could not be read."""
-    from eeg2speech_bench.leaderboard.competition import identify, without_parts
-    from eeg2speech_bench.leaderboard.export import show
-    from eeg2speech_bench.leaderboard.standings import entrant, stand
-    from eeg2speech_bench.leaderboard.table import board, controls
+    from eeg2speech_bench.leaderboard.standings.identity import identify, without_parts
+    from eeg2speech_bench.leaderboard.standings.standings import entrant, stand
+    from eeg2speech_bench.leaderboard.tables.export import show
+    from eeg2speech_bench.leaderboard.tables.table import board, controls
 
     _refuse_pictures(arguments)
     located, unreadable = _read(arguments.results, arguments.cell)
@@ -108,10 +108,10 @@ def _show_pictures(records: list[Record], results: Path) -> None:
     """Show each cell beside its controls, and its pictures below."""
     if not records:
         return
-    from eeg2speech_bench.core.progress import make_console
-    from eeg2speech_bench.leaderboard.export import show
-    from eeg2speech_bench.leaderboard.sketches import draw
-    from eeg2speech_bench.leaderboard.table import controls
+    from eeg2speech_bench.core.terminal.progress import make_console
+    from eeg2speech_bench.leaderboard.tables.export import show
+    from eeg2speech_bench.leaderboard.tables.table import controls
+    from eeg2speech_bench.leaderboard.terminal.charts import draw
 
     for record in records:
         show("table", [controls(record)])
@@ -119,7 +119,7 @@ def _show_pictures(records: list[Record], results: Path) -> None:
 
 
 def _wanted(record: Record, arguments: argparse.Namespace) -> bool:
-    from eeg2speech_bench.leaderboard.table import budget_text
+    from eeg2speech_bench.leaderboard.tables.table import budget_text
 
     own = record.cell["dataset"], record.cell["preset"], budget_text(record)
     chosen = arguments.dataset, arguments.preset, arguments.budget
@@ -150,9 +150,9 @@ def _shown(path: Path) -> Record:
     StorageError
         If it cannot be read, or lacks what the tables show: it would cost all others theirs.
     """
-    from eeg2speech_bench.leaderboard.competition import identify
-    from eeg2speech_bench.leaderboard.standings import entrant
-    from eeg2speech_bench.leaderboard.table import board, controls
+    from eeg2speech_bench.leaderboard.standings.identity import identify
+    from eeg2speech_bench.leaderboard.standings.standings import entrant
+    from eeg2speech_bench.leaderboard.tables.table import board, controls
 
     record = read_record(path)
     try:
@@ -176,7 +176,7 @@ def _configure_build(parser: argparse.ArgumentParser) -> None:
 def _build(arguments: argparse.Namespace) -> int:
     """Build the page; return 1 if a record could not be used."""
     from eeg2speech_bench.leaderboard.page.folder import build
-    from eeg2speech_bench.leaderboard.validation import report_refusals
+    from eeg2speech_bench.leaderboard.results.validation import report_refusals
 
     given = arguments.results  # one folder if it stands before the action, a list if after it
     report = build(given if isinstance(given, list) else [given], arguments.out)

@@ -6,16 +6,16 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from eeg2speech_bench.core.crossed import MIN_UNITS
 from eeg2speech_bench.core.errors import BenchError, DataError, StorageError, UnknownNameError, UsageError
-from eeg2speech_bench.core.record_schema import check_record
-from eeg2speech_bench.core.records import read_record
-from eeg2speech_bench.core.stages import explained
-from eeg2speech_bench.leaderboard.competition import identify, without_parts
-from eeg2speech_bench.leaderboard.pairing import Difference, Located, compare, tested_on
-from eeg2speech_bench.leaderboard.pooled import pooled_tables
-from eeg2speech_bench.leaderboard.table import BOARD_METRICS, FORMATS, Table, budget_text, label, signed
-from eeg2speech_bench.leaderboard.validation import read_results
+from eeg2speech_bench.core.records.record import read_record
+from eeg2speech_bench.core.records.schema import check_record
+from eeg2speech_bench.core.stages.store import explained
+from eeg2speech_bench.core.statistics.min_f import MIN_UNITS
+from eeg2speech_bench.leaderboard.results.validation import read_results
+from eeg2speech_bench.leaderboard.standings.differences import Difference, Located, compare, tested_on
+from eeg2speech_bench.leaderboard.standings.identity import identify, without_parts
+from eeg2speech_bench.leaderboard.tables.pooled import pooled_tables
+from eeg2speech_bench.leaderboard.tables.table import BOARD_METRICS, FORMATS, Table, budget_text, label, signed
 
 #: colours that read on light and on dark paper
 _STYLE = (
@@ -222,7 +222,7 @@ def run_compare(arguments: argparse.Namespace) -> int:
         raise UsageError(f"Folder {arguments.results} has no records", expected="records/<cell>.json in it", then=then)
     if arguments.picture and arguments.picture.suffix != ".svg":
         raise UsageError("The picture is an SVG", got=arguments.picture, expected="a name that ends with .svg")
-    from eeg2speech_bench.leaderboard.export import show
+    from eeg2speech_bench.leaderboard.tables.export import show
 
     metrics = tuple(dict.fromkeys(arguments.metric or BOARD_METRICS))
     drawn: dict[str, Difference] = {}

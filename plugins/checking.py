@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from eeg2speech_bench.core.config import load_config
-from eeg2speech_bench.core.registry import Registry
+from eeg2speech_bench.core.presets.config import load_config
+from eeg2speech_bench.core.registry.registry import Registry
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from eeg2speech_bench.core.conformance import CheckResult
-    from eeg2speech_bench.core.specs import EncoderSpec
+    from eeg2speech_bench.core.registry.specs import EncoderSpec
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -37,8 +37,8 @@ def check(arguments: argparse.Namespace, registry: Registry) -> int:
         For an unknown encoder, option or device, before any check runs.
     """
     from eeg2speech_bench.core.conformance import run_checks
-    from eeg2speech_bench.core.environment import choose_device
-    from eeg2speech_bench.core.progress import make_console
+    from eeg2speech_bench.core.machine.environment import choose_device
+    from eeg2speech_bench.core.terminal.progress import make_console
 
     specs = _chosen(arguments.name, registry)
     options = {spec.name: _options(spec, arguments.set) for spec in specs}

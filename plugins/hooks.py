@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from eeg2speech_bench.core.hookspecs import hookimpl
-from eeg2speech_bench.core.specs import CommandSpec, EncoderSpec, TargetSpec
-from eeg2speech_bench.plugins.encoders import braindecode
+from eeg2speech_bench.core.registry.hookspecs import hookimpl
+from eeg2speech_bench.core.registry.specs import CommandSpec, EncoderSpec, TargetSpec
+from eeg2speech_bench.plugins.encoders.braindecode import cards as braindecode
 
 _ENCODERS = "eeg2speech_bench.plugins.encoders"
 _TARGETS = "eeg2speech_bench.plugins.targets"

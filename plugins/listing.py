@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from eeg2speech_bench.core.failures import plain
-from eeg2speech_bench.core.progress import make_console
-from eeg2speech_bench.core.registry import Registry
-from eeg2speech_bench.core.specs import EncoderSpec
+from eeg2speech_bench.core.registry.failures import plain
+from eeg2speech_bench.core.registry.registry import Registry
+from eeg2speech_bench.core.registry.specs import EncoderSpec
+from eeg2speech_bench.core.terminal.progress import make_console
 
 COLUMNS = ("encoder", "what it is", "needs", "pretrained", "licence", "from")
 

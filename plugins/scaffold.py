@@ -15,10 +15,10 @@ from importlib import metadata, resources
 from pathlib import Path
 from string import Template
 
-from eeg2speech_bench.core.declarations import RESERVED
 from eeg2speech_bench.core.errors import StorageError, UsageError
-from eeg2speech_bench.core.registry import Registry
-from eeg2speech_bench.core.sources import canonical
+from eeg2speech_bench.core.registry.checks import RESERVED
+from eeg2speech_bench.core.registry.discovery import canonical
+from eeg2speech_bench.core.registry.registry import Registry
 
 #: template in ``templates/`` and the file that is made of it
 FILES = {

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from eeg2speech_bench.benchmarks.metrics.availability import missing
-from eeg2speech_bench.core.clips import CLIP_RATE_HZ, Clips
+from eeg2speech_bench.core.segments.clips import CLIP_RATE_HZ, Clips
 
 #: parts of the clips whose scores are averaged, as in audioldm_eval
 N_SPLITS = 10

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from eeg2speech_bench.core.clips import CLIP_MEL_BANDS, Clips
+from eeg2speech_bench.core.segments.clips import CLIP_MEL_BANDS, Clips
 
 #: coefficients 1 to 13 enter; the level, coefficient 0, does not
 N_COEFFICIENTS = 13

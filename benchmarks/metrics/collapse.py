@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from eeg2speech_bench.benchmarks.metrics.quality import standardise_bands
-from eeg2speech_bench.core.clips import Clips
+from eeg2speech_bench.core.segments.clips import Clips
 
 
 def variance_ratio(generated: Clips, reference: Clips) -> float:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from eeg2speech_bench.benchmarks.metrics import embeddings
-from eeg2speech_bench.core.clips import Clips
 from eeg2speech_bench.core.errors import ContractError
+from eeg2speech_bench.core.segments.clips import Clips
 
 #: subset sizes from which the distance at infinite n is read, as shares of the clips
 _SHARES = np.linspace(0.2, 0.5, 7)

@@ -13,7 +13,7 @@ import numpy as np
 
 from eeg2speech_bench.benchmarks.metrics.availability import missing
 from eeg2speech_bench.benchmarks.metrics.cepstral import cepstra
-from eeg2speech_bench.core.clips import Clips
+from eeg2speech_bench.core.segments.clips import Clips
 
 #: samples that openWakeWord reads at a time, 80 ms
 _CHUNK = 1280

@@ -6,7 +6,7 @@ import numpy as np
 
 from eeg2speech_bench.benchmarks.metrics import embeddings, retrieval
 from eeg2speech_bench.benchmarks.metrics.quality import standardise_bands
-from eeg2speech_bench.core.clips import Clips
+from eeg2speech_bench.core.segments.clips import Clips
 
 
 def identification(generated: Clips, reference: Clips) -> np.ndarray:

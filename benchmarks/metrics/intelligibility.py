@@ -9,7 +9,7 @@ from math import sqrt
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from eeg2speech_bench.core.clips import CLIP_RATE_HZ, Clips
+from eeg2speech_bench.core.segments.clips import CLIP_RATE_HZ, Clips
 
 #: root mean square (full scale 1) below which a clip is silent: -100 dB, under the last bit of 16-bit audio
 SILENT_RMS = 1e-5

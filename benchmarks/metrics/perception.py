@@ -11,7 +11,7 @@ import numpy as np
 
 from eeg2speech_bench.benchmarks.metrics.availability import missing
 from eeg2speech_bench.benchmarks.metrics.intelligibility import SILENT_RMS
-from eeg2speech_bench.core.clips import CLIP_RATE_HZ, Clips
+from eeg2speech_bench.core.segments.clips import CLIP_RATE_HZ, Clips
 
 #: what silence gets on every scale of this module: the bottom
 WORST = 1.0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from eeg2speech_bench.core.clips import Clips
+from eeg2speech_bench.core.segments.clips import Clips
 
 ClipMetric = Callable[[Clips, Clips], np.ndarray]
 

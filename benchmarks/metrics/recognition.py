@@ -13,7 +13,7 @@ from eeg2speech_bench.benchmarks.metrics.availability import missing
 from eeg2speech_bench.benchmarks.metrics.distribution import frechet_at_infinity
 from eeg2speech_bench.benchmarks.metrics.identification import identify
 from eeg2speech_bench.benchmarks.metrics.intelligibility import SILENT_RMS
-from eeg2speech_bench.core.clips import Clips
+from eeg2speech_bench.core.segments.clips import Clips
 
 #: clips are padded to this length, or their own, and not to the 30 s of Whisper's training: a sixth of the time
 WINDOW_S = 10

@@ -9,7 +9,7 @@ import numpy as np
 
 from eeg2speech_bench.benchmarks.metrics.availability import missing
 from eeg2speech_bench.benchmarks.metrics.intelligibility import SILENT_RMS
-from eeg2speech_bench.core.clips import Clips
+from eeg2speech_bench.core.segments.clips import Clips
 
 #: root mean square that voices are brought to, -30 dB re full scale, as in the network's training
 _LEVEL = 10 ** (-30 / 20)

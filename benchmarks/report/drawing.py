@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eeg2speech_bench.core.records import Record
+from eeg2speech_bench.core.records.record import Record
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

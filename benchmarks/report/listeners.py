@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
-from eeg2speech_bench.benchmarks.controls import NO_SIGNAL
+from eeg2speech_bench.benchmarks.inputs.controls import NO_SIGNAL
 from eeg2speech_bench.benchmarks.report.drawing import BAND, CHANCE, COLOURS, MARKERS, label, new_figure
-from eeg2speech_bench.core.records import Record
+from eeg2speech_bench.core.records.record import Record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

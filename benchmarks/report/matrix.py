@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from eeg2speech_bench.benchmarks.report.drawing import INK, label, new_figure
-from eeg2speech_bench.core.records import Record
+from eeg2speech_bench.core.records.record import Record
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from eeg2speech_bench.benchmarks.report.drawing import one_style, save
-from eeg2speech_bench.core.records import Record
+from eeg2speech_bench.core.records.record import Record
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,7 +42,7 @@ def draw_report(out: Path, record: Record, sources: Sources) -> None:
         With its metrics, verdict and training.
     sources : Sources
     """
-    from eeg2speech_bench.benchmarks.report.learning import draw_learning
+    from eeg2speech_bench.benchmarks.report.curves import draw_learning
     from eeg2speech_bench.benchmarks.report.listeners import draw_listeners
     from eeg2speech_bench.benchmarks.report.matrix import draw_matrix
 
@@ -69,7 +69,7 @@ def draw_report(out: Path, record: Record, sources: Sources) -> None:
 
 
 def _mels(record: Record, sources: Sources, values: pd.DataFrame) -> Figure | None:
-    from eeg2speech_bench.benchmarks.report.mels import draw_mels
+    from eeg2speech_bench.benchmarks.report.spectrograms import draw_mels
 
     if sources.generated is None or sources.ceilings is None:
         return None

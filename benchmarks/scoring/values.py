@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from eeg2speech_bench.core.segments import SegmentStore
-from eeg2speech_bench.core.specs import MetricSpec
+from eeg2speech_bench.core.registry.specs import MetricSpec
+from eeg2speech_bench.core.segments.store import SegmentStore
 
 
 @dataclass(frozen=True)

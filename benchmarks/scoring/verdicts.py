@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from eeg2speech_bench.benchmarks.controls import NO_SIGNAL
+from eeg2speech_bench.benchmarks.inputs.controls import NO_SIGNAL
 from eeg2speech_bench.benchmarks.scoring.values import Values
-from eeg2speech_bench.core import statistics
-from eeg2speech_bench.core.config import ScoresConfig
-from eeg2speech_bench.core.seeding import derive_seed
-from eeg2speech_bench.core.specs import MetricSpec
+from eeg2speech_bench.core.presets.config import ScoresConfig
+from eeg2speech_bench.core.registry.specs import MetricSpec
+from eeg2speech_bench.core.statistics import resampling as statistics
+from eeg2speech_bench.core.training.seeding import derive_seed
 
 
 def exchangeable_units(table: pd.DataFrame, modality: str) -> np.ndarray:

@@ -22,9 +22,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import psutil
 
-from eeg2speech_bench.core.config import load_config
-from eeg2speech_bench.core.record_schema import check_record
-from eeg2speech_bench.core.records import Record, RecordStore, read_record
+from eeg2speech_bench.core.presets.config import load_config
+from eeg2speech_bench.core.records.record import Record, RecordStore, read_record
+from eeg2speech_bench.core.records.schema import check_record
 
 CHROMIUM = "/usr/bin/chromium"
 CONDITIONS = ("eeg", "shift", "phase", "shuffle", "mean", "none", "audio", "autoencoder", "vocoder")

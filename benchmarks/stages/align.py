@@ -13,17 +13,17 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping
 from torch import Tensor
 
-from eeg2speech_bench.benchmarks.batches import OrderedSegments, TrainingSegments
-from eeg2speech_bench.benchmarks.frames import FrameStore
-from eeg2speech_bench.benchmarks.pairs import Pair
+from eeg2speech_bench.benchmarks.inputs.batches import OrderedSegments, TrainingSegments
+from eeg2speech_bench.benchmarks.inputs.target_frames import FrameStore
+from eeg2speech_bench.benchmarks.models.pair import Pair
 from eeg2speech_bench.core.conditioning import Encoder, Target, check_conditioning, pool_tokens
-from eeg2speech_bench.core.config import AlignmentConfig
 from eeg2speech_bench.core.contrastive.alignment import Alignment
 from eeg2speech_bench.core.contrastive.bridge import Bridge, fit_bridge
-from eeg2speech_bench.core.seeding import seed_everything
-from eeg2speech_bench.core.segments import Batch, SegmentStore
-from eeg2speech_bench.core.stages import write_json
-from eeg2speech_bench.core.training import KeepBest, TrainingProgress, fit, make_trainer
+from eeg2speech_bench.core.presets.config import AlignmentConfig
+from eeg2speech_bench.core.segments.store import Batch, SegmentStore
+from eeg2speech_bench.core.stages.store import write_json
+from eeg2speech_bench.core.training.seeding import seed_everything
+from eeg2speech_bench.core.training.trainer import KeepBest, TrainingProgress, fit, make_trainer
 
 #: the settings that a search draws are those of this seed for every encoder, data set and cell
 TRIAL_SEED = 0

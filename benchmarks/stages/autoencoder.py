@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from eeg2speech_bench.core.config import AutoencoderConfig
 from eeg2speech_bench.core.generator.autoencoder import AutoencoderTraining, MelAutoencoder
 from eeg2speech_bench.core.generator.checkpoints import load_original_vae, read_checkpoint
 from eeg2speech_bench.core.generator.mel import MelSpectrogram, normalise_waveform
-from eeg2speech_bench.core.seeding import seed_everything
-from eeg2speech_bench.core.segments import SegmentStore
-from eeg2speech_bench.core.stages import write_json
-from eeg2speech_bench.core.training import TrainingProgress, fit, make_trainer
+from eeg2speech_bench.core.presets.config import AutoencoderConfig
+from eeg2speech_bench.core.segments.store import SegmentStore
+from eeg2speech_bench.core.stages.store import write_json
+from eeg2speech_bench.core.training.seeding import seed_everything
+from eeg2speech_bench.core.training.trainer import TrainingProgress, fit, make_trainer
 
 #: the autoencoder belongs to the data set and not to a cell, so its seed is the same for all cells
 SEED = 0

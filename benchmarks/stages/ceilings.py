@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from eeg2speech_bench.benchmarks.audio_files import save_clips
+from eeg2speech_bench.benchmarks.inputs.audio_files import save_clips
 from eeg2speech_bench.benchmarks.stages.autoencoder import load_autoencoder, window_mels
 from eeg2speech_bench.benchmarks.stages.embed import choose_clips
-from eeg2speech_bench.core.config import AutoencoderConfig, VocoderConfig
 from eeg2speech_bench.core.errors import ContractError
 from eeg2speech_bench.core.generator.autoencoder import MelAutoencoder
 from eeg2speech_bench.core.generator.mel import normalise_waveform
 from eeg2speech_bench.core.generator.vocoder import build_vocoder
-from eeg2speech_bench.core.segments import SegmentStore
+from eeg2speech_bench.core.presets.config import AutoencoderConfig, VocoderConfig
+from eeg2speech_bench.core.segments.store import SegmentStore
 
 #: true audio through parts of the generator: what no condition can exceed
 CEILINGS = ("vocoder", "autoencoder")

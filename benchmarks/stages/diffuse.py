@@ -10,18 +10,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from eeg2speech_bench.benchmarks.batches import Gather
-from eeg2speech_bench.benchmarks.frames import FrameStore
-from eeg2speech_bench.benchmarks.pairs import Pair
-from eeg2speech_bench.core.config import AutoencoderConfig, DenoiserConfig, DiffusionConfig
+from eeg2speech_bench.benchmarks.inputs.batches import Gather
+from eeg2speech_bench.benchmarks.inputs.target_frames import FrameStore
+from eeg2speech_bench.benchmarks.models.pair import Pair
 from eeg2speech_bench.core.generator.checkpoints import load_original_unet, read_checkpoint
 from eeg2speech_bench.core.generator.conditioner import Conditioner
 from eeg2speech_bench.core.generator.denoiser import ConditionedDenoiser, latent_shape
 from eeg2speech_bench.core.generator.diffusion import DiffusionBatch, LatentDiffusion
-from eeg2speech_bench.core.seeding import seed_everything
-from eeg2speech_bench.core.segments import SegmentStore
-from eeg2speech_bench.core.stages import write_json
-from eeg2speech_bench.core.training import TrainingProgress, fit, make_trainer
+from eeg2speech_bench.core.presets.config import AutoencoderConfig, DenoiserConfig, DiffusionConfig
+from eeg2speech_bench.core.segments.store import SegmentStore
+from eeg2speech_bench.core.stages.store import write_json
+from eeg2speech_bench.core.training.seeding import seed_everything
+from eeg2speech_bench.core.training.trainer import TrainingProgress, fit, make_trainer
 
 
 @dataclass(frozen=True)

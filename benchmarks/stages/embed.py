@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from eeg2speech_bench.benchmarks.controls import ControlSource, conditions_of
-from eeg2speech_bench.benchmarks.embedding import Embedder
-from eeg2speech_bench.benchmarks.frames import FrameStore
-from eeg2speech_bench.benchmarks.pairs import Pair
+from eeg2speech_bench.benchmarks.inputs.controls import ControlSource, conditions_of
+from eeg2speech_bench.benchmarks.inputs.target_frames import FrameStore
+from eeg2speech_bench.benchmarks.models.embedder import Embedder
+from eeg2speech_bench.benchmarks.models.pair import Pair
 from eeg2speech_bench.core.generator.conditioner import make_condition
-from eeg2speech_bench.core.seeding import derive_seed
-from eeg2speech_bench.core.segments import SegmentStore
+from eeg2speech_bench.core.segments.store import SegmentStore
+from eeg2speech_bench.core.training.seeding import derive_seed
 
 #: conditions that are no estimate of the encoder
 UNBRIDGED = ("audio", "none")

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from eeg2speech_bench.benchmarks.frames import write_frames
+from eeg2speech_bench.benchmarks.inputs.target_frames import write_frames
 from eeg2speech_bench.core.conditioning import SoundInfo, Target
-from eeg2speech_bench.core.segments import SegmentStore
-from eeg2speech_bench.core.specs import TargetSpec
+from eeg2speech_bench.core.registry.specs import TargetSpec
+from eeg2speech_bench.core.segments.store import SegmentStore
 
 
 def build_target(spec: TargetSpec, options: dict[str, Any], store: SegmentStore) -> Target:

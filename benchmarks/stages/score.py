@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from eeg2speech_bench.benchmarks.controls import conditions_in
-from eeg2speech_bench.benchmarks.scoring.retrieved import Scored, describe_windows, measure_scores
+from eeg2speech_bench.benchmarks.inputs.controls import conditions_in
+from eeg2speech_bench.benchmarks.scoring.retrieval import Scored, describe_windows, measure_scores
 from eeg2speech_bench.benchmarks.scoring.values import (
     Values,
     keep_defined,
@@ -18,10 +18,10 @@ from eeg2speech_bench.benchmarks.scoring.values import (
     segment_rows,
 )
 from eeg2speech_bench.benchmarks.scoring.verdicts import compare_with_controls, decide, summarise
-from eeg2speech_bench.core.config import ScoresConfig
-from eeg2speech_bench.core.segments import SegmentStore
-from eeg2speech_bench.core.specs import MetricSpec
-from eeg2speech_bench.core.stages import write_json
+from eeg2speech_bench.core.presets.config import ScoresConfig
+from eeg2speech_bench.core.registry.specs import MetricSpec
+from eeg2speech_bench.core.segments.store import SegmentStore
+from eeg2speech_bench.core.stages.store import write_json
 
 #: the pool whose segments start at words, and are scored by a stage of their own
 WORD_ONSET = "word-onset"
@@ -122,8 +122,8 @@ def _generation(
     progress: Callable[[str, float], None],
 ) -> tuple[list[Values], list[dict[str, Any]]]:
     """Measure metrics of clips and of sets; imported here, because retrieval alone needs no torch."""
-    from eeg2speech_bench.benchmarks.audio_files import load_clips
-    from eeg2speech_bench.benchmarks.scoring.heard import Heard, measure_clips, training_speech
+    from eeg2speech_bench.benchmarks.inputs.audio_files import load_clips
+    from eeg2speech_bench.benchmarks.scoring.generated import Heard, measure_clips, training_speech
     from eeg2speech_bench.benchmarks.stages.ceilings import CEILINGS
 
     heard = Heard(

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from eeg2speech_bench.benchmarks.controls import ControlSource, conditions_of
-from eeg2speech_bench.benchmarks.embedding import Embedder
-from eeg2speech_bench.benchmarks.onsets import SPLIT, OnsetFrames, OnsetStore
-from eeg2speech_bench.benchmarks.pairs import Pair
-from eeg2speech_bench.core.seeding import derive_seed
+from eeg2speech_bench.benchmarks.inputs.controls import ControlSource, conditions_of
+from eeg2speech_bench.benchmarks.inputs.word_windows import SPLIT, OnsetFrames, OnsetStore
+from eeg2speech_bench.benchmarks.models.embedder import Embedder
+from eeg2speech_bench.benchmarks.models.pair import Pair
+from eeg2speech_bench.core.training.seeding import derive_seed
 
 #: windows below which top-10 means nothing and other segments are hard to find
 MIN_WINDOWS = 11

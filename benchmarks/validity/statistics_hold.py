@@ -16,13 +16,13 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest, norm
 
-from eeg2speech_bench.benchmarks.controls import NO_SIGNAL
+from eeg2speech_bench.benchmarks.inputs.controls import NO_SIGNAL
 from eeg2speech_bench.benchmarks.scoring.values import Levels, Values
 from eeg2speech_bench.benchmarks.scoring.verdicts import compare_with_controls, decide, exchangeable_units, summarise
-from eeg2speech_bench.core.config import ScoresConfig
-from eeg2speech_bench.core.crossed import crossed_p, pairwise_p
-from eeg2speech_bench.core.specs import MetricSpec
-from eeg2speech_bench.core.statistics import hierarchical_bootstrap, holm, paired_sign_flip
+from eeg2speech_bench.core.presets.config import ScoresConfig
+from eeg2speech_bench.core.registry.specs import MetricSpec
+from eeg2speech_bench.core.statistics.min_f import crossed_p, pairwise_p
+from eeg2speech_bench.core.statistics.resampling import hierarchical_bootstrap, holm, paired_sign_flip
 
 N_LISTENERS, N_WINDOWS, WINDOW_S, BLOCK_S = 8, 78, 2.88, 15.0
 LISTENER, WINDOW = (a.ravel() for a in np.indices((N_LISTENERS, N_WINDOWS)))

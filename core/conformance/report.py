@@ -14,15 +14,15 @@ from unittest import SkipTest
 import numpy as np
 import torch
 
-from eeg2speech_bench.core.config import load_config
 from eeg2speech_bench.core.conformance import learning, output, signal
 from eeg2speech_bench.core.conformance.case import Case, Outcome, Verdict, failed, skipped
 from eeg2speech_bench.core.conformance.fixtures import TINY_TARGET
 from eeg2speech_bench.core.errors import UnknownNameError, UsageError
-from eeg2speech_bench.core.failures import place_of, reason_of
-from eeg2speech_bench.core.registry import load_registry
-from eeg2speech_bench.core.segments import TargetInfo
-from eeg2speech_bench.core.specs import EncoderSpec
+from eeg2speech_bench.core.presets.config import load_config
+from eeg2speech_bench.core.registry.failures import place_of, reason_of
+from eeg2speech_bench.core.registry.registry import load_registry
+from eeg2speech_bench.core.registry.specs import EncoderSpec
+from eeg2speech_bench.core.segments.store import TargetInfo
 
 #: the four checks that the others build on; where one of them fails, what follows would fail for the same reason
 GATES = ("builds", "output_contract", "dtype_and_finite", "deterministic_in_eval")

@@ -11,7 +11,7 @@ from eeg2speech_bench.core.conditioning import Conditioning
 from eeg2speech_bench.core.conformance.case import Case, Verdict, distance, failed, part, passed, skipped
 from eeg2speech_bench.core.conformance.fixtures import N_CHANS, N_SEGMENTS, N_SUBJECTS, tiny_signal
 from eeg2speech_bench.core.errors import BenchError, ContractError
-from eeg2speech_bench.core.failures import reason_of
+from eeg2speech_bench.core.registry.failures import reason_of
 
 
 def subject(case: Case) -> Verdict:

@@ -7,9 +7,9 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
-from eeg2speech_bench.core.config import AutoencoderConfig
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.generator.mel import FRAME_RATE_HZ, N_MELS
+from eeg2speech_bench.core.presets.config import AutoencoderConfig
 
 #: frames of the random crop that a training step sees; a multiple of any autoencoder's factor up to 32
 CROP_FRAMES = 96

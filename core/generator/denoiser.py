@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from eeg2speech_bench.core.conditioning import Conditioning
-from eeg2speech_bench.core.config import AutoencoderConfig, DenoiserConfig
 from eeg2speech_bench.core.errors import ContractError, UsageError
 from eeg2speech_bench.core.generator.mel import FRAME_RATE_HZ, N_MELS
+from eeg2speech_bench.core.presets.config import AutoencoderConfig, DenoiserConfig
 
 #: width between the two layers that project tokens onto the latent map
 PROJECTION_WIDTH = 256

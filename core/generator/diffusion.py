@@ -12,12 +12,12 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
 from eeg2speech_bench.core.conditioning import Conditioning
-from eeg2speech_bench.core.config import DiffusionConfig
 from eeg2speech_bench.core.errors import ContractError
 from eeg2speech_bench.core.generator.conditioner import Conditioner
 from eeg2speech_bench.core.generator.denoiser import ConditionedDenoiser
 from eeg2speech_bench.core.generator.sampling import training_scheduler
-from eeg2speech_bench.core.segments import Batch
+from eeg2speech_bench.core.presets.config import DiffusionConfig
+from eeg2speech_bench.core.segments.store import Batch
 
 
 @dataclass

@@ -9,9 +9,9 @@ from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 from torch import Tensor
 
 from eeg2speech_bench.core.conditioning import Conditioning
-from eeg2speech_bench.core.config import DiffusionConfig, SamplingConfig
 from eeg2speech_bench.core.errors import UsageError
 from eeg2speech_bench.core.generator.denoiser import ConditionedDenoiser
+from eeg2speech_bench.core.presets.config import DiffusionConfig, SamplingConfig
 
 
 def _schedule(diffusion: DiffusionConfig) -> dict[str, Any]:

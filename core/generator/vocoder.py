@@ -11,10 +11,10 @@ from torch.nn import functional as F
 from torchaudio.functional import griffinlim
 from transformers import SpeechT5HifiGan, SpeechT5HifiGanConfig
 
-from eeg2speech_bench.core.config import VocoderConfig
 from eeg2speech_bench.core.errors import BenchError, UsageError
 from eeg2speech_bench.core.generator.checkpoints import load_original_vocoder, read_checkpoint
 from eeg2speech_bench.core.generator.mel import HOP, N_FFT, N_MELS, SAMPLE_RATE_HZ, MelSpectrogram
+from eeg2speech_bench.core.presets.config import VocoderConfig
 
 #: multiplicative updates that invert the mel filters; on speech 24 leave 2 % of the mel spectrogram unexplained and
 #: 50 leave 1 %, below what phase reconstruction adds

@@ -26,7 +26,7 @@ import numpy as np
 import soundfile
 
 from eeg2speech_bench.core.errors import BenchError, DataError
-from eeg2speech_bench.core.recordings import Word
+from eeg2speech_bench.core.segments.recordings import Word
 
 FOLDER = Path(__file__).parent
 RATE_HZ = 16000

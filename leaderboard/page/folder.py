@@ -15,21 +15,21 @@ import psutil
 from markupsafe import Markup
 
 from eeg2speech_bench.core.errors import StorageError, UsageError
-from eeg2speech_bench.core.stages import explained
-from eeg2speech_bench.leaderboard.coverage import Tried, cover
-from eeg2speech_bench.leaderboard.page.answers import DatasetSummary, summarise_dataset
-from eeg2speech_bench.leaderboard.page.cell import Cell
+from eeg2speech_bench.core.stages.store import explained
+from eeg2speech_bench.leaderboard.page.boards import write_standings
+from eeg2speech_bench.leaderboard.page.cell_summary import Cell
 from eeg2speech_bench.leaderboard.page.listening import render_listening
-from eeg2speech_bench.leaderboard.page.making import COLLECT_RARELY, Made, make_pages
 from eeg2speech_bench.leaderboard.page.markup import STATIC, render, script_json
 from eeg2speech_bench.leaderboard.page.over_datasets import PooledTable, over_datasets
-from eeg2speech_bench.leaderboard.page.placing import write_standings
-from eeg2speech_bench.leaderboard.page.reading import find_sources, from_results
+from eeg2speech_bench.leaderboard.page.portions import COLLECT_RARELY, Made, make_pages
+from eeg2speech_bench.leaderboard.page.questions import DatasetSummary, summarise_dataset
 from eeg2speech_bench.leaderboard.page.rows import Row, headline_names, metric_names
+from eeg2speech_bench.leaderboard.page.sources import find_sources, from_results
 from eeg2speech_bench.leaderboard.page.table_data import table_columns, table_rows
-from eeg2speech_bench.leaderboard.standings import stand
-from eeg2speech_bench.leaderboard.table import condition_label, p_text
-from eeg2speech_bench.leaderboard.validation import Refusal
+from eeg2speech_bench.leaderboard.results.validation import Refusal
+from eeg2speech_bench.leaderboard.standings.standings import stand
+from eeg2speech_bench.leaderboard.tables.coverage import Tried, cover
+from eeg2speech_bench.leaderboard.tables.table import condition_label, p_text
 
 #: marks a folder that this module made and may replace
 MARKER = "board.json"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from eeg2speech_bench.leaderboard.page.markup import render
 from eeg2speech_bench.leaderboard.page.rows import Row
-from eeg2speech_bench.leaderboard.table import condition_label
+from eeg2speech_bench.leaderboard.tables.table import condition_label
 
 #: clips that belong to the item; where all encoders share them they are shown once
 SHARED = ("reference", "vocoder", "autoencoder")

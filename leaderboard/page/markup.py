@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-ROOM = Path(__file__).resolve().parents[1]
+ROOM = Path(__file__).resolve().parent
 STATIC = ROOM / "static"
 #: characters that could end a script element or start markup inside it
 _UNSAFE_IN_SCRIPT = {

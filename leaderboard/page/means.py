@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from eeg2speech_bench.core.records import Record
+from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.leaderboard.labels import LABELS
 
 #: metric, then condition, then what each record says of them

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from eeg2speech_bench.leaderboard.competition import EEG_KINDS, Kind
 from eeg2speech_bench.leaderboard.page.plots import Scale, axis, short, svg
+from eeg2speech_bench.leaderboard.standings.identity import EEG_KINDS, Kind
 
 WIDTH, HEIGHT, LEFT = 560, 320, 56
 #: so many points are all named; of more, only the front

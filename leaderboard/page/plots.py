@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from eeg2speech_bench.leaderboard.table import CONDITIONS, condition_label
+from eeg2speech_bench.leaderboard.tables.table import CONDITIONS, condition_label
 
 CEILINGS = ("audio", "autoencoder", "vocoder")
 #: from here on the normal distribution is as good as the binomial, whose sum takes as long as there are trials

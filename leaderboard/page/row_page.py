@@ -9,11 +9,10 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from eeg2speech_bench.core.records import Record
-from eeg2speech_bench.leaderboard.history import is_number, learning_series
+from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.leaderboard.labels import NOTES
 from eeg2speech_bench.leaderboard.page import plots
-from eeg2speech_bench.leaderboard.page.clips import CONDITIONS as HEARD
+from eeg2speech_bench.leaderboard.page.boards import standing_mark
 from eeg2speech_bench.leaderboard.page.markup import render
 from eeg2speech_bench.leaderboard.page.means import (
     Entries,
@@ -23,11 +22,12 @@ from eeg2speech_bench.leaderboard.page.means import (
     listener_means,
     mean_entries,
 )
-from eeg2speech_bench.leaderboard.page.placing import standing_mark
-from eeg2speech_bench.leaderboard.page.pools import pool_rows
+from eeg2speech_bench.leaderboard.page.pool_scores import pool_rows
 from eeg2speech_bench.leaderboard.page.rows import Row, ended_text
-from eeg2speech_bench.leaderboard.page.sets import set_table
-from eeg2speech_bench.leaderboard.table import CONDITIONS, condition_label, label, p_text
+from eeg2speech_bench.leaderboard.page.set_scores import set_table
+from eeg2speech_bench.leaderboard.page.test_items import CONDITIONS as HEARD
+from eeg2speech_bench.leaderboard.results.history import is_number, learning_series
+from eeg2speech_bench.leaderboard.tables.table import CONDITIONS, condition_label, label, p_text
 
 #: metrics with pictures, where the row has them
 PICTURED = ("top1", "identification", "mel_correlation")

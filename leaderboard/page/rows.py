@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from eeg2speech_bench.leaderboard.competition import Kind
-from eeg2speech_bench.leaderboard.page.cell import Cell, Score, plain_name
-from eeg2speech_bench.leaderboard.pairing import CONFIDENCE
-from eeg2speech_bench.leaderboard.pooled import standard_error
-from eeg2speech_bench.leaderboard.standings import Standing, Standings
-from eeg2speech_bench.leaderboard.table import (
+from eeg2speech_bench.leaderboard.page.cell_summary import Cell, Score, plain_name
+from eeg2speech_bench.leaderboard.standings.differences import CONFIDENCE
+from eeg2speech_bench.leaderboard.standings.identity import Kind
+from eeg2speech_bench.leaderboard.standings.standings import Standing, Standings
+from eeg2speech_bench.leaderboard.tables.pooled import standard_error
+from eeg2speech_bench.leaderboard.tables.table import (
     CONTROL_METRICS,
     NO_SIGNAL,
     NO_SIGNAL_CONDITIONS,

@@ -21,8 +21,8 @@ from eeg2speech_bench.benchmarks.metrics.retrieval import (
     top_5,
     top_10,
 )
-from eeg2speech_bench.core.clips import CLIP_RATE_HZ, Clips
 from eeg2speech_bench.core.errors import ContractError
+from eeg2speech_bench.core.segments.clips import CLIP_RATE_HZ, Clips
 
 FLOOR = np.float32(np.log(1e-5))
 N_CLIPS, N_FRAMES, N_SAMPLES = 12, 60, CLIP_RATE_HZ

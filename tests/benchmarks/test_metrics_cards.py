@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from eeg2speech_bench.benchmarks.metrics.pools import POOLS
-from eeg2speech_bench.core.registry import load_registry
+from eeg2speech_bench.core.registry.registry import load_registry
 
 CARDS = (Path(__file__).resolve().parents[2] / "docs" / "metrics.md").read_text(encoding="utf8")
 

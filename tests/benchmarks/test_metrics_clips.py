@@ -7,8 +7,8 @@ import pytest
 
 from eeg2speech_bench.benchmarks.metrics import audioset, cepstral, collapse, distribution, embeddings, quality
 from eeg2speech_bench.benchmarks.metrics.identification import two_way_identification
-from eeg2speech_bench.core.clips import Clips
 from eeg2speech_bench.core.errors import ContractError
+from eeg2speech_bench.core.segments.clips import Clips
 
 FLOOR = np.float32(np.log(1e-5))
 N_CLIPS, N_FRAMES = 24, 40

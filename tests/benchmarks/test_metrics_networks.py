@@ -18,7 +18,7 @@ from eeg2speech_bench.benchmarks.metrics import (
     recognition,
     speaker,
 )
-from eeg2speech_bench.core.clips import CLIP_RATE_HZ, Clips
+from eeg2speech_bench.core.segments.clips import CLIP_RATE_HZ, Clips
 
 AVAILABLE = [
     embeddings.wakeword_available,

@@ -25,7 +25,7 @@ from eeg2speech_bench.benchmarks.metrics import (
     recognition,
     speaker,
 )
-from eeg2speech_bench.core.clips import CLIP_RATE_HZ, Clips
+from eeg2speech_bench.core.segments.clips import CLIP_RATE_HZ, Clips
 
 WINDOW = round(2.88 * CLIP_RATE_HZ)
 #: short name of each condition

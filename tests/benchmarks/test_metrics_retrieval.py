@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from eeg2speech_bench.benchmarks.metrics import pools, retrieval, words
+from eeg2speech_bench.benchmarks.metrics import pools, retrieval
+from eeg2speech_bench.benchmarks.metrics import word_retrieval as words
 from eeg2speech_bench.core.errors import ContractError, DataError, UnknownNameError
 
 METRICS = [retrieval.top_1, retrieval.reciprocal_rank, retrieval.relative_rank, retrieval.match_mismatch]

@@ -17,16 +17,16 @@ from rich.console import Console
 from scipy.stats import rankdata
 
 from eeg2speech_bench.benchmarks.cells import Cell
-from eeg2speech_bench.benchmarks.controls import CONDITIONS
+from eeg2speech_bench.benchmarks.inputs.controls import CONDITIONS
 from eeg2speech_bench.benchmarks.report import drawing, matrix
 from eeg2speech_bench.benchmarks.report.listeners import guessing_band
-from eeg2speech_bench.benchmarks.report.mels import choose_items
 from eeg2speech_bench.benchmarks.report.pictures import Sources, draw_report
+from eeg2speech_bench.benchmarks.report.spectrograms import choose_items
 from eeg2speech_bench.benchmarks.runner import Runner
-from eeg2speech_bench.core.config import load_config
-from eeg2speech_bench.core.records import Record, RecordStore
-from eeg2speech_bench.core.registry import load_registry
-from eeg2speech_bench.core.stages import StageStore
+from eeg2speech_bench.core.presets.config import load_config
+from eeg2speech_bench.core.records.record import Record, RecordStore
+from eeg2speech_bench.core.registry.registry import load_registry
+from eeg2speech_bench.core.stages.store import StageStore
 
 N_CLIPS, N_SAMPLES = 4, 32_000
 HISTORY = [{"epoch": i, "step": 10 * (i + 1), "train_loss": 2.0 / (i + 1), "valid_mrr": 0.3} for i in range(3)]

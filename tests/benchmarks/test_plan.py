@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from eeg2speech_bench.benchmarks.plan import find_dataset, make_cells, parse_seeds
-from eeg2speech_bench.core.config import load_config
 from eeg2speech_bench.core.errors import UnknownNameError, UsageError
-from eeg2speech_bench.core.registry import load_registry
+from eeg2speech_bench.core.presets.config import load_config
+from eeg2speech_bench.core.registry.registry import load_registry
 
 
 @pytest.mark.parametrize(

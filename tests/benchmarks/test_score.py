@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from eeg2speech_bench.benchmarks.controls import CONDITIONS
-from eeg2speech_bench.benchmarks.scoring.retrieved import describe_windows
+from eeg2speech_bench.benchmarks.inputs.controls import CONDITIONS
+from eeg2speech_bench.benchmarks.scoring.retrieval import describe_windows
 from eeg2speech_bench.benchmarks.scoring.values import Levels, Values, keep_defined
 from eeg2speech_bench.benchmarks.scoring.verdicts import decide, summarise
 from eeg2speech_bench.benchmarks.stages import score
-from eeg2speech_bench.core.config import ScoresConfig
-from eeg2speech_bench.core.registry import load_registry
-from eeg2speech_bench.core.segments import SegmentStore
-from eeg2speech_bench.core.specs import MetricSpec
+from eeg2speech_bench.core.presets.config import ScoresConfig
+from eeg2speech_bench.core.registry.registry import load_registry
+from eeg2speech_bench.core.registry.specs import MetricSpec
+from eeg2speech_bench.core.segments.store import SegmentStore
 
 CONFIG = ScoresConfig(n_bootstrap=200, n_permutations=2000, block_s=4.0)
 

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 import torch
 
-from eeg2speech_bench.benchmarks.batches import OrderedSegments, TrainingSegments
-from eeg2speech_bench.benchmarks.frames import FrameStore, write_frames
+from eeg2speech_bench.benchmarks.inputs.batches import OrderedSegments, TrainingSegments
+from eeg2speech_bench.benchmarks.inputs.target_frames import FrameStore, write_frames
 from eeg2speech_bench.benchmarks.stages.embed import choose_clips
-from eeg2speech_bench.core.config import AlignmentConfig
 from eeg2speech_bench.core.errors import DataError
+from eeg2speech_bench.core.presets.config import AlignmentConfig
 
 
 @pytest.fixture

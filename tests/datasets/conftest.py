@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from eeg2speech_bench.core.recordings import Presentation, Recording, Sound, Stimulus, Word
+from eeg2speech_bench.core.segments.recordings import Presentation, Recording, Sound, Stimulus, Word
 
 CHANNELS = ["Fz", "Cz", "Pz", "Oz", "F3", "F4", "T7", "T8"]
 SFREQ = 128.0

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from eeg2speech_bench.core.config import DataConfig
 from eeg2speech_bench.core.errors import DataError
+from eeg2speech_bench.core.presets.config import DataConfig
 from eeg2speech_bench.datasets.bids import open_bids
 from eeg2speech_bench.datasets.preprocessing import load_eeg
 

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from eeg2speech_bench.core.config import DataConfig
 from eeg2speech_bench.core.errors import DataError, LeakageError
-from eeg2speech_bench.core.segments import SegmentStore
+from eeg2speech_bench.core.presets.config import DataConfig
+from eeg2speech_bench.core.segments.store import SegmentStore
 from eeg2speech_bench.datasets.dtu import open_dtu
 from eeg2speech_bench.datasets.preparation import prepare
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from eeg2speech_bench.core.errors import DataError, LeakageError, UsageError
-from eeg2speech_bench.core.recordings import Presentation, Recording
+from eeg2speech_bench.core.segments.recordings import Presentation, Recording
 from eeg2speech_bench.datasets.splits import Zone, plan_split, prove_disjoint
 
 STORIES = {f"story{i:02d}": 57.0 for i in range(18)}

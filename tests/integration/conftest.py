@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from eeg2speech_bench.datasets.simulated import simulate
-from eeg2speech_bench.datasets.simulation import SimulationSettings
+from eeg2speech_bench.datasets.simulation.dataset import simulate
+from eeg2speech_bench.datasets.simulation.listeners import SimulationSettings
 
 #: options of the brainmagick encoder and of those built like it
 NARROW_ENCODER = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from eeg2speech_bench.core.records import Record, RecordStore
+from eeg2speech_bench.core.records.record import Record, RecordStore
 
 BASELINES = {"ridge", "noise-trained", "random-weights", "subject-id", "time-only", "mean"}
 

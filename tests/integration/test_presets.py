@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from eeg2speech_bench.core.generator.vocoder import audioldm_vocoder_config
-from eeg2speech_bench.core.records import Record
+from eeg2speech_bench.core.records.record import Record
 
 NARROW = """
 [data]

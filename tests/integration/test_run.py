@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from eeg2speech_bench.core.records import Record, RecordStore
+from eeg2speech_bench.core.records.record import Record, RecordStore
 
 STAGES = ["prepare", "features", "autoencoder", "ceilings", "align", "embed", "diffuse", "generate", "score"]
 

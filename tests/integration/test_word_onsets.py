@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from eeg2speech_bench.core.records import Record, RecordStore
-from eeg2speech_bench.leaderboard.validation import validate_record
+from eeg2speech_bench.core.records.record import Record, RecordStore
+from eeg2speech_bench.leaderboard.results.validation import validate_record
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from eeg2speech_bench.core.records import Record, RecordStore
+from eeg2speech_bench.core.records.record import Record, RecordStore
 
 #: two listeners with two and three segments: the mean of listeners is not the mean of segments
 SUBJECTS = ["01", "01", "02", "02", "02"]

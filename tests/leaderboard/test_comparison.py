@@ -12,10 +12,10 @@ import pytest
 from scipy import stats
 
 from eeg2speech_bench.core.errors import DataError, StorageError, UnknownNameError, UsageError
-from eeg2speech_bench.core.records import RecordStore, read_record
+from eeg2speech_bench.core.records.record import RecordStore, read_record
 from eeg2speech_bench.leaderboard.comparison import choose, configure_compare, picture, run_compare
-from eeg2speech_bench.leaderboard.pairing import Difference, compare
-from eeg2speech_bench.leaderboard.pooled import Effect, pool, standard_error
+from eeg2speech_bench.leaderboard.standings.differences import Difference, compare
+from eeg2speech_bench.leaderboard.tables.pooled import Effect, pool, standard_error
 
 N_LISTENERS, N_WINDOWS = 8, 20
 LISTENER, WINDOW = (a.ravel() for a in np.indices((N_LISTENERS, N_WINDOWS)))

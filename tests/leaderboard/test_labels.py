@@ -6,7 +6,7 @@ import pytest
 
 from eeg2speech_bench.benchmarks.metrics.catalogue import all_metrics
 from eeg2speech_bench.leaderboard.labels import LABELS, NOTES
-from eeg2speech_bench.leaderboard.table import CONDITIONS, condition_label, label
+from eeg2speech_bench.leaderboard.tables.table import CONDITIONS, condition_label, label
 
 
 @pytest.mark.parametrize("spec", all_metrics(), ids=lambda spec: spec.name)

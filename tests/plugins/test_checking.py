@@ -10,7 +10,7 @@ import pytest
 
 from eeg2speech_bench.core.conformance import assert_conforms, check_names
 from eeg2speech_bench.core.errors import BenchError, UnknownNameError, UsageError
-from eeg2speech_bench.core.registry import load_registry
+from eeg2speech_bench.core.registry.registry import load_registry
 from eeg2speech_bench.plugins import checking
 
 REGISTRY = load_registry()

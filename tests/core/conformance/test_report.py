@@ -12,7 +12,7 @@ import torch
 from eeg2speech_bench.core.conformance import assert_conforms, check_encoder, check_names, summary
 from eeg2speech_bench.core.conformance.fixtures import N_SEGMENTS
 from eeg2speech_bench.core.errors import UnknownNameError, UsageError
-from eeg2speech_bench.core.specs import EncoderSpec
+from eeg2speech_bench.core.registry.specs import EncoderSpec
 
 from .conftest import Sound, Unused
 
@@ -62,7 +62,7 @@ def test_random_numbers_of_the_calling_test_suite_go_on_as_if_nothing_ran(spec_o
 
 
 def test_another_target_space_is_asked_for_when_given(spec_of):
-    from eeg2speech_bench.core.segments import TargetInfo
+    from eeg2speech_bench.core.segments.store import TargetInfo
 
     (found,) = check_encoder(spec_of(Sound), target=TargetInfo(7, 5, 2.0), only=["output_contract"])
     assert found.reason == f"embeddings ({N_SEGMENTS}, 5, 7)"

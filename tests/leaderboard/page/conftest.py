@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from eeg2speech_bench.core.records import Record, RecordStore
+from eeg2speech_bench.core.records.record import Record, RecordStore
 
 CONDITIONS = ("eeg", "shuffle", "audio")
 N_CLIPS = 20

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from eeg2speech_bench.core.cli import main
-from eeg2speech_bench.core.records import Record, RecordStore
+from eeg2speech_bench.core.records.record import Record, RecordStore
+from eeg2speech_bench.core.terminal.cli import main
 from eeg2speech_bench.leaderboard.page.folder import build
 
 

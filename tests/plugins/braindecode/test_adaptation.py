@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.plugins.encoders.adaptation import Adaptation, fit_length
+from eeg2speech_bench.plugins.encoders.braindecode.adaptation import Adaptation, fit_length
 
 
 def test_resampling_keeps_a_sine_and_is_declared(signal):

@@ -9,7 +9,7 @@ import braindecode.models
 import pytest
 
 from eeg2speech_bench.core.errors import UsageError
-from eeg2speech_bench.plugins.encoders.braindecode import catalogue, specs
+from eeg2speech_bench.plugins.encoders.braindecode.cards import catalogue, specs
 
 NON_COMMERCIAL = {"BrainModule", "EEGMiner", "MetaNeuromotorHand", "EMG2QwertyNet", "VEMG2Pose"}
 
@@ -33,7 +33,7 @@ def test_classes_of_non_commercial_licence_run_only_when_named():
 
 def test_listing_imports_neither_torch_nor_braindecode():
     code = (
-        "from eeg2speech_bench.plugins.encoders.braindecode import specs; import sys; n = len(specs());"
+        "from eeg2speech_bench.plugins.encoders.braindecode.cards import specs; import sys; n = len(specs());"
         "print(n, [m for m in ('torch', 'braindecode', 'mne') if m in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
@@ -41,8 +41,8 @@ def test_listing_imports_neither_torch_nor_braindecode():
 
 
 def test_declarations_are_sound():
-    from eeg2speech_bench.core.declarations import flaw_of
-    from eeg2speech_bench.core.specs import EncoderSpec
+    from eeg2speech_bench.core.registry.checks import flaw_of
+    from eeg2speech_bench.core.registry.specs import EncoderSpec
 
     assert [flaw_of(spec, EncoderSpec) for spec in specs()] == [""] * len(specs())
     assert len({spec.name for spec in specs()}) == len(specs())

@@ -9,7 +9,7 @@ import torch
 
 from eeg2speech_bench.core.conditioning import check_conditioning
 from eeg2speech_bench.core.contrastive.loss import ClipLoss
-from eeg2speech_bench.plugins.encoders.braindecode import catalogue
+from eeg2speech_bench.plugins.encoders.braindecode.cards import catalogue
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.core.segments import SignalInfo
-from eeg2speech_bench.plugins.encoders import montage
+from eeg2speech_bench.core.segments.store import SignalInfo
+from eeg2speech_bench.plugins.encoders.braindecode import montage
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from eeg2speech_bench.core.errors import DataError, UnknownNameError
-from eeg2speech_bench.plugins.encoders.braindecode import catalogue
+from eeg2speech_bench.plugins.encoders.braindecode.cards import catalogue
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import save_file
 
 from eeg2speech_bench.core.errors import BenchError, DataError, UsageError
-from eeg2speech_bench.plugins.encoders.braindecode import catalogue
-from eeg2speech_bench.plugins.encoders.pretrained import read_checkpoint
+from eeg2speech_bench.plugins.encoders.braindecode.cards import catalogue
+from eeg2speech_bench.plugins.encoders.braindecode.pretrained import read_checkpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

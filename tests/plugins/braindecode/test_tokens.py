@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from eeg2speech_bench.core.errors import UsageError
-from eeg2speech_bench.core.segments import TargetInfo
-from eeg2speech_bench.plugins.encoders.adaptation import cover
-from eeg2speech_bench.plugins.encoders.classifier import count_tokens
+from eeg2speech_bench.core.segments.store import TargetInfo
+from eeg2speech_bench.plugins.encoders.braindecode.adaptation import cover
+from eeg2speech_bench.plugins.encoders.braindecode.encoder import count_tokens
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

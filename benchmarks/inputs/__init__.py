@@ -1,0 +1,1 @@
+"""Gathers what stages read: batches, target frames, word windows and controls."""

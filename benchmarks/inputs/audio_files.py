@@ -1,0 +1,39 @@
+"""Clips on disk: arrays between stages, and files that any player opens beside the record."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+from torch import Tensor
+
+from eeg2speech_bench.core.generator.mel import MelSpectrogram
+from eeg2speech_bench.core.segments.clips import CLIP_RATE_HZ, Clips
+
+
+def save_clips(out: Path, name: str, wave: Tensor) -> None:
+    """Store waveforms (n, n_samples) as 16-bit samples, which is what listeners get."""
+    np.save(out / f"{name}.npy", (wave * 32767).round().short().numpy())
+
+
+def load_clips(folder: Path, name: str) -> Clips:
+    """Load stored clips with the mel *of the waveform*: scores are of what one hears, not of what was painted."""
+    wave = torch.from_numpy(np.load(folder / f"{name}.npy").astype(np.float32) / 32767)
+    return Clips(wave.numpy(), MelSpectrogram()(wave).numpy())
+
+
+def write_audio(folders: Iterable[Path], out: Path) -> None:
+    """Write every clip of finished stages as ``<condition>/clip_<number>.flac`` (lossless, 16 kHz)."""
+    partial = out.with_name(".partial-audio")
+    shutil.rmtree(partial, ignore_errors=True)
+    for source in sorted(file for folder in folders for file in folder.glob("*.npy")):
+        folder = partial / source.stem
+        folder.mkdir(parents=True)
+        for number, samples in enumerate(np.load(source)):
+            soundfile.write(folder / f"clip_{number:03d}.flac", samples, CLIP_RATE_HZ)
+    shutil.rmtree(out, ignore_errors=True)
+    partial.rename(out)

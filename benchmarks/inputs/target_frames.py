@@ -1,0 +1,67 @@
+"""Target frames on disk: what a target's frozen front end says of each uninterrupted stretch of stimulus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from eeg2speech_bench.core.segments.store import SegmentStore
+from eeg2speech_bench.core.stages.store import write_json
+
+
+class FrameStore:
+    """Memory-mapped frames, gathered by stimulus window.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of a finished ``features`` stage: frames.npy (n, n_features), index.json.
+    store : SegmentStore
+        The segments that the frames belong to.
+    """
+
+    def __init__(self, path: Path, store: SegmentStore) -> None:
+        import json
+
+        index = json.loads((path / "index.json").read_text(encoding="utf8"))
+        self.frames = np.load(path / "frames.npy", mmap_mode="r")
+        self.rate_hz = float(index["rate_hz"])
+        self.n_frames = round(store.window_s * self.rate_hz)
+        self._starts = np.asarray(index["window_starts"], dtype=np.int64)
+        self._train = [slice(*part) for part in index["train"]]
+
+    @property
+    def n_features(self) -> int:
+        """Width of a frame."""
+        return self.frames.shape[1]
+
+    def gather(self, windows: np.ndarray) -> np.ndarray:
+        """Return frames of stimulus windows, float32 (batch, n_frames, n_features)."""
+        return np.ascontiguousarray(self.frames[self._starts[windows][:, None] + np.arange(self.n_frames)])
+
+    def train_frames(self) -> np.ndarray:
+        """Return all frames of training stretches, float32 (n, n_features)."""
+        return np.concatenate([self.frames[part] for part in self._train])
+
+
+def write_frames(out: Path, store: SegmentStore, parts: list[np.ndarray], rate_hz: float) -> None:
+    """Write the frames of every zone (in the order of ``store.zones``) with an index by window."""
+    offsets = np.concatenate([[0], np.cumsum([len(part) for part in parts])])
+    zones = store.zones
+    n_frames = round(store.window_s * rate_hz)
+    starts = np.full(len(store.windows), -1, dtype=np.int64)
+    window_stimulus = store.windows["stimulus"].to_numpy()
+    window_start = store.windows["start_s"].to_numpy()
+    for number, zone in enumerate(zones.to_dict("records")):
+        inside = (
+            (window_stimulus == zone["stimulus"])
+            & (window_start >= zone["start_s"] - 1e-6)
+            & (window_start + store.window_s <= zone["stop_s"] + 1e-6)
+        )
+        first = np.round((window_start[inside] - zone["start_s"]) * rate_hz).astype(np.int64)
+        # rounding may put the last window one frame past the end of its zone
+        starts[inside] = offsets[number] + np.minimum(first, len(parts[number]) - n_frames)
+    np.save(out / "frames.npy", np.concatenate(parts).astype(np.float32))
+    train = [[int(offsets[i]), int(offsets[i + 1])] for i in np.flatnonzero((zones["split"] == "train").to_numpy())]
+    write_json(out / "index.json", {"rate_hz": rate_hz, "window_starts": starts.tolist(), "train": train})

@@ -1,0 +1,1 @@
+"""Builds and loads the trained parts of a cell."""

@@ -1,0 +1,88 @@
+"""Pairs: an encoder and the audio target it is aligned to, built for a prepared data set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from eeg2speech_bench.benchmarks.stages.features import build_target
+from eeg2speech_bench.core.conditioning import Encoder, Target
+from eeg2speech_bench.core.contrastive.bridge import Bridge
+from eeg2speech_bench.core.errors import DataError
+from eeg2speech_bench.core.registry.specs import EncoderSpec, TargetSpec
+from eeg2speech_bench.core.segments.store import Batch, SegmentStore
+
+#: what a data set may lack: what is needed, what was found, what was expected, what to do
+NEEDS = {
+    "positions": (
+        "electrode positions",
+        "channels without a position",
+        "a montage (electrodes.tsv in BIDS)",
+        "Add positions to the data set, or choose an encoder that does not need them.",
+    ),
+    "transcript": (
+        "the words of the stimuli",
+        "no window with text",
+        "transcripts with word times",
+        "Add them to the data set (docs/data.md), or choose an encoder that reads the EEG.",
+    ),
+    "audio": (
+        "the audio of the stimuli",
+        "envelopes only",
+        "waveforms",
+        "Choose an encoder that reads the EEG.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What to align: an encoder and a target by name and options."""
+
+    encoder: EncoderSpec
+    encoder_options: dict[str, Any]
+    target: TargetSpec
+    target_options: dict[str, Any]
+
+    def build(self, store: SegmentStore) -> tuple[Encoder, Target]:
+        """Build both for a prepared data set, untrained."""
+        self._check_needs(store)
+        target = build_target(self.target, self.target_options, store)
+        return self.encoder.load().build(store.signal, target.info, **self.encoder_options), target
+
+    def _check_needs(self, store: SegmentStore) -> None:
+        met = {
+            "positions": store.signal.has_positions,
+            "transcript": any(store.windows["text"]),
+            "audio": store.has_audio,
+        }
+        for need in self.encoder.needs:
+            if not met.get(need, True):
+                what, got, expected, then = NEEDS[need]
+                raise DataError(f"Encoder '{self.encoder.name}' needs {what}", got=got, expected=expected, then=then)
+
+    def gather(self, store: SegmentStore, rows: np.ndarray) -> Batch:
+        """Gather segments with what the encoder reads."""
+        return store.gather(rows, with_sound=self.encoder.modality == "audio")
+
+    def load(self, store: SegmentStore, path: Path) -> Aligned:
+        """Build both and load the weights of a finished ``align`` stage."""
+        encoder, target = self.build(store)
+        weights = torch.load(path / "weights.pt", map_location="cpu", weights_only=True)
+        encoder.load_state_dict(weights["encoder"])
+        target.load_state_dict(weights["target"])
+        bridge = Bridge(**weights["bridge"]) if weights["bridge"] else torch.nn.Identity()
+        return Aligned(encoder.eval(), target.eval(), bridge)
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """An aligned pair, and the map from the encoder's estimates to what the generator is given (or the identity)."""
+
+    encoder: Encoder
+    target: Target
+    bridge: torch.nn.Module

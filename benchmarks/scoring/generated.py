@@ -1,0 +1,120 @@
+"""Generated speech: every metric of clips, and of all clips together, under every condition and ceiling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from eeg2speech_bench.benchmarks.inputs.audio_files import load_clips
+from eeg2speech_bench.benchmarks.metrics import retrieval
+from eeg2speech_bench.benchmarks.metrics.identification import count_candidates
+from eeg2speech_bench.benchmarks.scoring.values import Levels, Values
+from eeg2speech_bench.core.generator.mel import MelSpectrogram, normalise_waveform
+from eeg2speech_bench.core.registry.specs import MetricSpec, Spec
+from eeg2speech_bench.core.segments.clips import Clips
+from eeg2speech_bench.core.segments.store import SegmentStore
+from eeg2speech_bench.core.training.seeding import derive_seed
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Clips that are judged, beside what they should be.
+
+    Attributes
+    ----------
+    folders : dict of str to Path
+        Where the clips of each condition and ceiling lie.
+    table : DataFrame
+        The segments, in the order of the clips.
+    texts : tuple of str
+        Words spoken in each.
+    reference : Clips
+        The true audio.
+    other : Clips, optional
+        As many clips of real speech that is none of them.
+    models : dict of str to str
+        Path or hub id of what judges, by the key that metrics know it by.
+    """
+
+    folders: dict[str, Path]
+    table: pd.DataFrame = field(repr=False)
+    texts: tuple[str, ...] = field(repr=False)
+    reference: Clips = field(repr=False)
+    other: Clips | None = field(repr=False)
+    models: dict[str, str]
+
+    def judge(self, metric: MetricSpec, made: Clips) -> Any:
+        """Call a metric with what it takes."""
+        more = {"texts": self.texts, "model": self.models.get(metric.model)}
+        return metric.load()(made, self.reference, **{name: more[name] for name in metric.takes})
+
+    def levels(self, metric: MetricSpec, confidence: float, seed: int) -> Levels:
+        """Say what a metric of clips gives without any knowledge of the clip."""
+        baseline = None
+        if metric.baseline:
+            baseline = Spec(metric.name, metric.baseline).load()(metric.load(), self.reference)
+        if not metric.identifies_by:
+            return Levels(len(self.table), metric.chance, baseline=baseline)
+        rank = Spec(metric.name, metric.identifies_by).load()
+        n = max(1, count_candidates(self.reference))
+        chance = retrieval.chance(rank, n)
+        band = retrieval.chance_band(
+            rank, np.full(len(self.table), n), confidence=confidence, aggregate=metric.aggregate, seed=seed
+        )
+        known = np.isfinite(chance)
+        return Levels(n, chance if known else None, list(band) if known else None, baseline=baseline)
+
+
+def training_speech(store: SegmentStore, n: int) -> Clips | None:
+    """Gather ``n`` evenly spaced training windows as clips; None if there are fewer."""
+    windows = np.flatnonzero((store.windows["split"] == "train").to_numpy())
+    if len(windows) < n:
+        return None
+    chosen = windows[np.linspace(0, len(windows) - 1, n).round().astype(int)]
+    wave = normalise_waveform(torch.from_numpy(store.gather_sound(chosen)))
+    return Clips(wave.numpy(), MelSpectrogram()(wave).numpy())
+
+
+def measure_clips(
+    heard: Heard, metrics: list[MetricSpec], progress: Callable[[str, float], None], *, confidence: float, seed: int
+) -> tuple[list[Values], list[dict[str, Any]]]:
+    """Measure metrics of clips and of sets under every condition and ceiling.
+
+    Returns
+    -------
+    measured : list of Values
+        Of metrics of clips.
+    sets : list of dict
+        One entry of the record per metric of sets and condition; ``value`` is NaN where it is not defined.
+    """
+    of_clips, of_sets = ([m for m in metrics if m.needs == needs] for needs in ("clips", "set"))
+    levels = {m.name: heard.levels(m, confidence, derive_seed(seed, "chance", m.name)) for m in of_clips}
+    floors = {m.name: None if heard.other is None else float(heard.judge(m, heard.other)) for m in of_sets}
+    measured: list[Values] = []
+    sets = []
+    for i, (condition, folder) in enumerate(heard.folders.items()):
+        progress(condition, i / len(heard.folders))
+        # condition by condition: metrics that share a network remember what it said of the last two sets of clips
+        made = load_clips(folder, condition)
+        measured += [Values(m, condition, heard.judge(m, made), heard.table, levels[m.name]) for m in of_clips]
+        sets += [_set_entry(m, condition, heard.judge(m, made), len(made), floors[m.name]) for m in of_sets]
+    return measured, sets
+
+
+def _set_entry(metric: MetricSpec, condition: str, value: float, n: int, floor: float | None) -> dict[str, Any]:
+    return {
+        "name": metric.name,
+        "version": metric.version,
+        "condition": condition,
+        "value": float(value),
+        "n": n,
+        "unit": metric.unit,
+        "higher_is_better": metric.higher_is_better,
+        "floor": floor if floor is not None and np.isfinite(floor) else None,
+    }

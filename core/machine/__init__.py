@@ -1,0 +1,1 @@
+"""Measures the machine: hardware, versions, memory and energy."""

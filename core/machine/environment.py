@@ -1,0 +1,132 @@
+"""What a run ran on: versions, git state, hardware, memory and the command line, for the record."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import resource
+import shlex
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from eeg2speech_bench.core.machine.energy import describe_counters
+
+#: packages whose versions can change a number
+PACKAGES = (
+    "eeg2speech-bench", "torch", "torchaudio", "lightning", "diffusers", "transformers", "mne", "mne-bids",
+    "numpy", "scipy", "pandas", "soundfile", "pystoi",
+)  # fmt: skip
+
+
+def package_versions() -> dict[str, str]:
+    """Return the installed version of each package in `PACKAGES`."""
+    return {name: metadata.version(name) for name in PACKAGES}
+
+
+def git_state() -> dict[str, Any]:
+    """Return commit and dirty flag of the source checkout; None where it is not a git checkout."""
+    folder = Path(__file__).resolve().parent
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None:
+        return {"commit": None, "dirty": None}
+    return {"commit": commit, "dirty": bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))}
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def hardware() -> dict[str, Any]:
+    """Return what computes here: CPU, cores, memory, GPUs that torch sees (only if torch is loaded already).
+
+    ``energy`` says which counters of energy can be read, and why the others cannot.
+    """
+    import psutil
+
+    facts: dict[str, Any] = {
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "cpu": _cpu_name(),
+        "n_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "gpus": [],
+        "energy": describe_counters(),
+    }
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        facts["gpus"] = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return facts
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def reset_peak_memory() -> None:
+    """Start measuring the peak anew, where the system can (Linux); elsewhere the peak is that of the process."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf8")
+
+
+def peak_memory_mb() -> float:
+    """Return the largest resident memory since `reset_peak_memory`, in MB (1e6 bytes)."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="utf8").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024 / 1e6
+    except (OSError, StopIteration):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # bytes on macOS
+
+
+def command_line() -> str:
+    """Return the command as it could be typed again."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def choose_device(name: str) -> str:
+    """Resolve ``auto`` to cuda where there is one, else cpu; refuse a device that is not there.
+
+    Raises
+    ------
+    UsageError
+        If the name is no device, or torch does not see that GPU.
+    """
+    import torch
+
+    from eeg2speech_bench.core.errors import UsageError
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda") or (index and not (kind == "cuda" and index.isdigit())):
+        raise UsageError("Unknown device", got=repr(name), expected="auto, cpu, cuda or cuda:N")
+    if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
+        seen = f"{torch.cuda.device_count()} CUDA devices"
+        raise UsageError(f"Device '{name}' is not available", got=seen, then="Use --device cpu or auto.")
+    return name
+
+
+def choose_precision(name: str, device: str) -> str:
+    """Resolve ``auto`` to bfloat16 where the device computes in it, else float32.
+
+    A CPU without AVX512-BF16 or AMX emulates bfloat16 and gets slower by it, so the instruction set decides.
+    """
+    import torch
+
+    if name != "auto":
+        return name
+    if device.startswith("cuda"):
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "bfloat16" if native else "float32"

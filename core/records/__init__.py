@@ -1,0 +1,1 @@
+"""Describes a finished cell: one JSON file with scores, controls, cost and provenance."""

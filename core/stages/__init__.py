@@ -1,0 +1,1 @@
+"""Keeps the results of stages on disk, under keys that say what decided them."""

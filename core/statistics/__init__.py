@@ -1,0 +1,1 @@
+"""Computes intervals and tests; knows nothing of EEG."""

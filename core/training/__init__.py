@@ -1,0 +1,1 @@
+"""Trains networks with Lightning and derives their seeds."""

@@ -1,0 +1,1 @@
+"""Simulates listeners and writes their recordings as a BIDS data set."""

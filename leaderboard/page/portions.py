@@ -1,0 +1,171 @@
+"""Makes the pages of rows, in processes of their own where there are many records."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+from jinja2 import UndefinedError
+
+from eeg2speech_bench.core.errors import BenchError
+from eeg2speech_bench.core.records.record import Record
+from eeg2speech_bench.leaderboard.page.cell_summary import Cell, Score, summarise
+from eeg2speech_bench.leaderboard.page.row_page import render_row
+from eeg2speech_bench.leaderboard.page.rows import Row, group, in_order, make_row
+from eeg2speech_bench.leaderboard.page.sources import Source, digest, read_source, reason
+from eeg2speech_bench.leaderboard.page.test_items import collect_clips, segment_content
+from eeg2speech_bench.leaderboard.results.validation import Refusal
+
+#: from this many records on, they are shared out over processes
+MANY = 200
+#: processes at most; each needs some 100 MB
+MAX_PROCESSES = 4
+#: rows that one process takes at a time
+PORTION = 10
+#: thresholds of the garbage collector: records are trees without cycles, and it would walk them in vain
+COLLECT_RARELY = (100_000, 20, 100)
+#: what records of foreign make can raise while their page is made; anything else is our own fault
+UNUSABLE = (
+    BenchError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, UndefinedError
+)  # fmt: skip
+
+
+@dataclass
+class Made:
+    """What became of the records.
+
+    Attributes
+    ----------
+    rows : list of Row
+        In the order of the board.
+    refused : list of Refusal
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+
+    @property
+    def cells(self) -> list[Cell]:
+        """The cells of all rows."""
+        return [cell for row in self.rows for cell in row.cells]
+
+
+class Part(NamedTuple):
+    """A cell while its row is made."""
+
+    cell: Cell
+    record: Record
+    scores: dict[str, Score]
+
+
+def make_pages(sources: Sequence[Source], out: Path) -> Made:
+    """Write a page per row and copy the records; what cannot be used is refused and nothing else."""
+    made, rows = Made(), dict[tuple[str, ...], Row]()
+    for portion in _each_portion(sources, out):
+        made.refused += portion.refused
+        rows |= {_ids(row.cells): row for row in portion.rows}
+    by_id = {source.path.stem: source for source in sources}
+    for cells in group(cell for row in rows.values() for cell in row.cells):
+        if (row := rows.get(_ids(cells))) is not None:
+            made.rows.append(row)
+        else:  # they were dealt to several processes
+            again = make_portion([by_id[cell.id] for cell in cells], out)
+            made.refused += again.refused
+            made.rows += again.rows
+    made.rows = in_order(made.rows)
+    return made
+
+
+def make_portion(sources: Iterable[Source], out: Path) -> Made:
+    """Read some records and write the pages of their rows."""
+    parts, made = dict[str, Part](), Made()
+    for source in sources:
+        try:
+            record, content = read_source(source)
+            cell, scores = summarise(record, str(source.path), digest(content))
+            cell.clips = collect_clips(record, source.results, out / "audio")
+            segments = segment_content(record, source.results)
+        except UNUSABLE as error:
+            made.refused.append(Refusal(source.path, reason(error)))
+            continue
+        put(out / "records" / f"{cell.name}.json", content)
+        if segments is not None:
+            cell.segments = digest(segments)
+            put(out / "segments" / f"{cell.name}.parquet", segments)
+        parts[cell.id] = Part(cell, record, scores)
+    for cells in group(part.cell for part in parts.values()):
+        row, bad = _write_row([parts[cell.id] for cell in cells], out)
+        made.refused += [Refusal(Path(cell.source), why) for cell, why in bad]
+        made.rows += [row] if row is not None else []
+    return made
+
+
+def _write_row(parts: list[Part], out: Path) -> tuple[Row | None, list[tuple[Cell, str]]]:
+    """Write the page of a row; cells that cannot be drawn are returned with the reason, and are not in it."""
+    try:
+        row, page = _drawn(parts)
+    except UNUSABLE as error:
+        why = {part.cell.id: reason(error) for part in parts}
+        why = {part.cell.id: said for part in parts if (said := _undrawable(part))} or why
+        bad = [(part.cell, why[part.cell.id]) for part in parts if part.cell.id in why]
+        for cell, _ in bad:
+            (out / "records" / f"{cell.name}.json").unlink()
+            (out / "segments" / f"{cell.name}.parquet").unlink(missing_ok=True)
+        good = [part for part in parts if part.cell.id not in why]
+        kept, more = _write_row(good, out) if good else (None, [])
+        return kept, bad + more
+    put(out / "rows" / f"{row.name}.html", page.encode())
+    return row, []
+
+
+def _drawn(parts: list[Part]) -> tuple[Row, str]:
+    row = make_row([part.cell for part in parts], {part.cell.id: part.scores for part in parts})
+    return row, render_row(row, [part.record for part in parts])
+
+
+def put(path: Path, content: bytes) -> None:
+    """Write a file, or leave the one of the last board that says the same: some disks need minutes to replace all.
+
+    That one is shared with the last board (see `folder`), so another content is another file.
+    """
+    try:
+        if path.read_bytes() == content:
+            return
+        path.unlink()
+    except FileNotFoundError:
+        pass
+    path.write_bytes(content)
+
+
+def _undrawable(part: Part) -> str:
+    try:
+        _drawn([part])
+    except UNUSABLE as error:
+        return reason(error)
+    return ""
+
+
+def _each_portion(sources: Sequence[Source], out: Path) -> Iterator[Made]:
+    make = partial(make_portion, out=out)
+    # row by row, whose seeds have names that begin alike: what a process holds stays small, and in its cache
+    portions = [list(alike) for _, alike in groupby(sources, key=lambda s: s.path.stem.partition("__seed")[0])]
+    n_processes = min(os.cpu_count() or 1, MAX_PROCESSES)
+    if len(sources) < MANY or n_processes == 1:
+        yield from map(make, portions)
+        return
+    # spawn: the calling process may hold threads (of torch, in tests) that do not survive a fork
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(n_processes, context, gc.set_threshold, COLLECT_RARELY) as pool:
+        yield from pool.map(make, portions, chunksize=PORTION)
+
+
+def _ids(cells: Iterable[Cell]) -> tuple[str, ...]:
+    return tuple(cell.id for cell in cells)

@@ -1,0 +1,61 @@
+"""Metrics of all clips of a condition at once (Fréchet distances, collapse), for the page of a row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from eeg2speech_bench.core.records.record import Record
+from eeg2speech_bench.leaderboard.tables.table import CONDITIONS, condition_label, label, modality_of
+
+
+@dataclass(frozen=True)
+class SetTable:
+    """Conditions x metrics.
+
+    Attributes
+    ----------
+    heads : list of (str, str, bool)
+        Name of each metric, what it is measured in and on how many clips, and whether high is good.
+    rows : list of (str, str, list of float or None)
+        Condition, its label, and its values, means over seeds.
+    floors : list of float or None
+        What real speech reaches against other real speech.
+    """
+
+    heads: list[tuple[str, str, bool]]
+    rows: list[tuple[str, str, list[float | None]]]
+    floors: list[float | None]
+
+
+def set_table(records: Sequence[Record]) -> SetTable | None:
+    """Return the set metrics of a row's cells; None if they have none."""
+    values: dict[str, dict[str, list[float]]] = {}
+    first: dict[str, dict[str, Any]] = {}
+    floors: dict[str, list[float]] = {}
+    for entry in (entry for record in records for entry in record.sets):
+        name = str(entry["name"])
+        first.setdefault(name, entry)
+        values.setdefault(str(entry["condition"]), {}).setdefault(name, []).append(entry["value"])
+        if entry["floor"] is not None:
+            floors.setdefault(name, []).append(entry["floor"])
+    if not first:
+        return None
+    conditions = [name for name in CONDITIONS if name in values]
+    conditions += sorted(values.keys() - set(CONDITIONS))
+    modality = modality_of(records[0])
+    return SetTable(
+        heads=[(label(name), _unit(entry), bool(entry["higher_is_better"])) for name, entry in first.items()],
+        rows=[(c, condition_label(c, modality), [_mean(values[c].get(name)) for name in first]) for c in conditions],
+        floors=[_mean(floors.get(name)) for name in first],
+    )
+
+
+def _unit(entry: dict[str, Any]) -> str:
+    return ", ".join(part for part in (str(entry["unit"]), f"{entry['n']} clips") if part)
+
+
+def _mean(numbers: list[float] | None) -> float | None:
+    return math.fsum(numbers) / len(numbers) if numbers else None

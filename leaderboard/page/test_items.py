@@ -1,0 +1,224 @@
+"""The test items one can listen to: a fixed choice, evenly spaced over the clips, the same for every encoder."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from eeg2speech_bench.core.errors import DataError
+from eeg2speech_bench.core.records.record import Record
+from eeg2speech_bench.core.stages.store import write_atomically
+from eeg2speech_bench.leaderboard.labels import LABELS
+from eeg2speech_bench.leaderboard.results.aggregates import MAX_SEGMENTS_BYTES
+
+#: items per data set; the first and the last clip are always among them
+N_ITEMS = 8
+#: what can be heard of an item: the true speech, then the EEG, its controls and the ceilings
+CONDITIONS = ("reference", "eeg", "shift", "phase", "shuffle", "mean", "none", "audio", "autoencoder", "vocoder")
+#: scores shown beside a clip
+SHOWN_SCORES = ("identification", "mel_correlation", "estoi")
+#: a longer file is no clip
+MAX_CLIP_BYTES = 4_000_000
+
+
+@dataclass(frozen=True)
+class Item:
+    """One test clip: where it is from, and what it scored under each condition.
+
+    Attributes
+    ----------
+    number : int
+        Of the clip among all clips of the cell, from 0.
+    origin : tuple of (str, str, float), optional
+        Listener, stimulus and start in seconds.
+    scores : dict of str to dict of str to float
+        Metric, then condition.
+    """
+
+    number: int
+    origin: tuple[str, str, float] | None
+    scores: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def shown(self, condition: str) -> list[tuple[str, str]]:
+        """Return label and text of the scores that stand beside the clip."""
+        found = [(name, self.scores.get(name, {}).get(condition)) for name in SHOWN_SCORES]
+        return [(LABELS[name], _score_text(name, value)) for name, value in found if value is not None]
+
+
+@dataclass(frozen=True)
+class CellClips:
+    """The items of one cell and the copied files, named by content; cells share what is equal.
+
+    Attributes
+    ----------
+    n_clips : int
+        Clips that the cell generated, of which ``items`` is the choice.
+    files : dict of str to list of str
+        Condition, then for each item the name of its audio file without ending; empty where there is none.
+    seconds : float
+        Length of a clip.
+    """
+
+    items: tuple[Item, ...]
+    n_clips: int
+    files: dict[str, list[str]]
+    seconds: float
+
+    @property
+    def same_items(self) -> str:
+        """Equal for cells whose items are the same pieces of speech."""
+        return hashlib.sha256(repr([(i.number, i.origin) for i in self.items]).encode()).hexdigest()[:12]
+
+
+def chosen(n_clips: int) -> list[int]:
+    """Return the numbers of the clips that can be heard: evenly spaced, nobody's pick."""
+    n = min(N_ITEMS, n_clips)
+    return [round(i * (n_clips - 1) / max(n - 1, 1)) for i in range(n)]
+
+
+def inside(results: Path, name: str) -> Path:
+    """Return a path that a record names, which must lie inside the results folder.
+
+    Raises
+    ------
+    DataError
+        If it leads elsewhere, by ``..``, as an absolute path or by a link.
+    """
+    path = results / name
+    # most records have nothing to hear, and asking the disk for every link in ten thousand paths takes its time
+    inner = not Path(name).is_absolute() and ".." not in Path(name).parts
+    if inner and path.exists():
+        path = path.resolve()
+        inner = path.is_relative_to(_resolved(results))
+    if not inner:
+        then = "The record was not used; ask whoever made it."
+        raise DataError("A record names a file outside its results folder", got=repr(name), then=then)
+    return path
+
+
+_resolved = lru_cache(Path.resolve)
+
+
+def collect_clips(record: Record, results: Path, out: Path) -> CellClips | None:
+    """Copy the chosen items of a cell with a picture of each, and return them; None if it has no audio here.
+
+    Raises
+    ------
+    DataError
+        If a path of the record leads out of the results folder or a clip is not audio.
+    """
+    paths = {name: inside(results, str(value)) for name, value in record.files.items()}
+    audio = paths.get("audio")
+    if audio is None or not (audio / "reference").is_dir():
+        return None
+    n_clips = len(list((audio / "reference").glob("clip_*.flac")))
+    numbers = chosen(n_clips)
+    files: dict[str, list[str]] = {}
+    seconds = 0.0
+    for condition in CONDITIONS:
+        names = []
+        for number in numbers:
+            source = inside(results, str(Path(record.files["audio"]) / condition / f"clip_{number:03d}.flac"))
+            name, length_s = _copy_clip(source, out) if source.is_file() else ("", 0.0)
+            names.append(name)
+            seconds = max(seconds, length_s)
+        if any(names):
+            files[condition] = names
+    items = read_items(paths.get("segments"), numbers, n_clips)
+    return CellClips(tuple(items), n_clips, files, seconds)
+
+
+def segment_content(record: Record, results: Path) -> bytes | None:
+    """Return the file of a cell's per-segment values, which ranks rest on; None if it is not here or no such file.
+
+    Raises
+    ------
+    DataError
+        If its path leads out of the results folder.
+    """
+    named = record.files.get("segments")
+    path = None if named is None else inside(results, str(named))
+    if path is None or path.suffix != ".parquet" or not path.is_file() or path.stat().st_size > MAX_SEGMENTS_BYTES:
+        return None
+    return path.read_bytes()
+
+
+def clip_content(source: Path) -> bytes:
+    """Return the bytes of a clip.
+
+    Raises
+    ------
+    DataError
+        If there are more than a clip has.
+    """
+    if source.stat().st_size > MAX_CLIP_BYTES:
+        raise DataError(f"Clip {source.name} is too large", got=f"{source.stat().st_size} bytes")
+    return source.read_bytes()
+
+
+def read_items(segments: Path | None, numbers: list[int], n_clips: int) -> list[Item]:
+    """Join clips with their scores.
+
+    Parameters
+    ----------
+    segments : Path, optional
+        The cell's ``segments.parquet``; without it, or if it is of other clips, items have neither origin nor scores.
+    numbers : list of int
+        Of the clips, in the order of the per-segment table.
+    n_clips : int
+        All that the cell generated.
+    """
+    if segments is None or not segments.is_file():
+        return [Item(number, None) for number in numbers]
+    table = _clip_scores(segments)
+    complete = [rows for (_, condition), rows in table.items() if condition == "eeg" and len(rows) == n_clips]
+    if not complete:
+        return [Item(number, None) for number in numbers]
+    origins = list(complete[0])
+    items = []
+    for number in numbers:
+        scores: dict[str, dict[str, float]] = {}
+        for (metric, condition), rows in table.items():
+            if origins[number] in rows:
+                scores.setdefault(metric, {})[condition] = rows[origins[number]]
+        items.append(Item(number, origins[number], scores))
+    return items
+
+
+def _score_text(name: str, value: float) -> str:
+    if name == "identification" and value in (0, 1):
+        return "yes" if value else "no"
+    return f"{value:.2f}"
+
+
+def _copy_clip(source: Path, out: Path) -> tuple[str, float]:
+    """Copy a clip under the hash of its content, with its picture; return that name and its length in s."""
+    from eeg2speech_bench.leaderboard.page.spectrogram import draw_mel, read_clip
+
+    content = clip_content(source)
+    name = hashlib.sha256(content).hexdigest()[:16]
+    samples, rate_hz = read_clip(content, source)
+    if not (out / f"{name}.png").exists():
+        out.mkdir(parents=True, exist_ok=True)
+        write_atomically(out / f"{name}.flac", content)
+        write_atomically(out / f"{name}.png", draw_mel(samples, rate_hz))
+    return name, len(samples) / rate_hz
+
+
+def _clip_scores(segments: Path) -> dict[tuple[str, str], dict[tuple[str, str, float], float]]:
+    """Return metric and condition, then origin, then value, of the metrics of generated speech."""
+    import pandas as pd
+
+    table: Any = pd.read_parquet(segments)
+    # only metrics of generated speech are also computed for the true audio through the vocoder
+    heard = table.loc[table["condition"] == "vocoder", "metric"].unique()
+    table = table[table["metric"].isin(heard)]
+    found: dict[tuple[str, str], dict[tuple[str, str, float], float]] = {}
+    for key, rows in table.groupby(["metric", "condition"], sort=False):
+        origins = zip(rows["subject"].astype(str), rows["stimulus"].astype(str), rows["start_s"], strict=True)
+        values = rows["value"].tolist()
+        found[key] = {(s, t, float(at)): v for (s, t, at), v in zip(origins, values, strict=True)}
+    return found

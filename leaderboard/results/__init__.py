@@ -1,0 +1,1 @@
+"""Reads, checks, joins and shares results folders."""

@@ -1,0 +1,1 @@
+"""Ranks encoders: who competes with whom, and which differences are real."""

@@ -1,0 +1,290 @@
+"""Two encoders on the same segments: the pairs, their differences, and the test of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from eeg2speech_bench.core.errors import DataError, StorageError
+from eeg2speech_bench.core.records.record import Record
+from eeg2speech_bench.core.records.schema import is_safe_name
+from eeg2speech_bench.core.statistics import resampling as statistics
+from eeg2speech_bench.core.statistics.min_f import crossed_p
+from eeg2speech_bench.core.training.seeding import derive_seed
+from eeg2speech_bench.leaderboard.results.aggregates import MAX_SEGMENTS_BYTES
+from eeg2speech_bench.leaderboard.tables.table import BOARD_METRICS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: what makes a segment of one cell that of another
+SEGMENT = ["metric", "subject", "recording", "stimulus", "start_s"]
+N_RESAMPLES, CONFIDENCE = 2000, 0.95
+_AGAIN = "Copy it with the record, or run that cell again."
+
+
+class SegmentFile(NamedTuple):
+    """Where the per-segment values of a cell lie; ``path`` is None if its record names none of its own."""
+
+    cell: str
+    path: Path | None
+
+
+class Located(NamedTuple):
+    """A record and where it lies, ``<results>/records/<cell id>.json``."""
+
+    path: Path
+    record: Record
+
+    @property
+    def label(self) -> str:
+        """What the board calls the encoder."""
+        return str(self.record.cell.get("label", self.record.cell["encoder"]))
+
+    @property
+    def tested_on(self) -> tuple[str, str, str]:
+        """Data set, preset and split hash: cells that share them have the same segments."""
+        cell = self.record.cell
+        return cell["dataset"], cell["preset"], self.record.split.get("hash", "")
+
+    @property
+    def segments(self) -> SegmentFile:
+        """Its per-segment values, at the one place where a record's own lie."""
+        cell = str(self.record.cell["id"])
+        own = f"cells/{cell}/segments.parquet"
+        named = self.record.files.get("segments") == own and is_safe_name(cell)
+        return SegmentFile(cell, self.path.parent.parent / own if named else None)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A minus B in one metric, listeners weighing the same.
+
+    Attributes
+    ----------
+    mean_a, mean_b, effect, low, high : float
+        Means over listeners of the listeners' means, A - B, and its 95 % interval; in the metric's unit.
+    p, p_holm : float
+        Of min F', two-sided, see `core.statistics.min_f.crossed_p`; corrected for the metrics compared together.
+    dz : float or None
+        Mean over standard deviation of the listeners' differences.
+    n_better : int
+        Listeners for whom A is better, whichever direction that is.
+    per_listener : dict of str to float
+        A - B.
+    """
+
+    metric: str
+    mean_a: float
+    mean_b: float
+    effect: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+    dz: float | None
+    n_segments: int
+    n_better: int
+    per_listener: dict[str, float]
+
+
+def segment_values(files: Sequence[SegmentFile], metrics: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return the values of the EEG segments of one encoder, as means over its seeds.
+
+    Parameters
+    ----------
+    files : sequence of SegmentFile
+        Of the seeds of one encoder, tested on the same split.
+    metrics : sequence of str, optional
+        Only these; all by default.
+
+    Returns
+    -------
+    DataFrame
+        Index `SEGMENT`, columns ``block`` and ``value``; segments that all seeds with that metric have.
+
+    Raises
+    ------
+    StorageError
+        If a file is missing or lacks a column.
+    """
+    table = _long_table(files, metrics)
+    n_files = table.groupby("metric")["file"].nunique()
+    by_segment = table.groupby(SEGMENT, sort=True).agg(
+        block=("block", "first"), value=("value", "mean"), n=("value", "size")
+    )
+    complete = by_segment["n"].to_numpy() == n_files.loc[by_segment.index.get_level_values("metric")].to_numpy()
+    return by_segment.loc[complete, ["block", "value"]]
+
+
+def seed_values(files: Sequence[SegmentFile], metrics: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Return the values of the EEG segments of one encoder, seed by seed.
+
+    Parameters
+    ----------
+    files : sequence of SegmentFile
+        Of the seeds of one encoder, tested on the same split.
+    metrics : sequence of str
+
+    Returns
+    -------
+    dict of str to DataFrame
+        By metric: index `SEGMENT` without the metric, and ``block``; a column for each file that has the metric;
+        segments that all of these have.
+
+    Raises
+    ------
+    StorageError
+        If a file is missing or lacks a column.
+    """
+    table = _long_table(files, metrics)
+    made = {}
+    for metric, own in table.groupby("metric"):
+        wide = own.set_index([*SEGMENT[1:], "block", "file"])["value"].unstack("file").dropna()
+        made[str(metric)] = wide
+    return made
+
+
+def _long_table(files: Sequence[SegmentFile], metrics: Sequence[str] | None) -> pd.DataFrame:
+    """Return the segments of several files, with the number of the file in column ``file``."""
+    for file in files:  # before pandas is loaded, which takes its time
+        if file.path is None or not file.path.is_file():
+            raise StorageError(f"Cell '{file.cell}' has no per-segment values here", then=_AGAIN)
+        if file.path.stat().st_size > MAX_SEGMENTS_BYTES:
+            raise StorageError(f"Cell '{file.cell}' has too large a file of segments", expected=MAX_SEGMENTS_BYTES)
+    import pandas as pd
+
+    return pd.concat([_read_segments(file, metrics).assign(file=number) for number, file in enumerate(files)])
+
+
+def _read_segments(file: SegmentFile, metrics: Sequence[str] | None) -> pd.DataFrame:
+    import pandas as pd
+
+    wanted: list[tuple[str, str, object]] = [("condition", "==", "eeg")]
+    wanted += [] if metrics is None else [("metric", "in", list(metrics))]
+    try:
+        table = pd.read_parquet(str(file.path), columns=[*SEGMENT, "block", "value"], filters=wanted)
+        table = table.astype({"subject": str, "start_s": float, "value": float})
+    except (OSError, ValueError, TypeError, KeyError) as error:  # pyarrow's errors are among them
+        said = f"{str(error).splitlines()[0]:.200}" if str(error) else type(error).__name__
+        raise StorageError(f"Segments of cell '{file.cell}' cannot be read", got=said, then=_AGAIN) from error
+    if not np.isfinite(table["value"]).all():
+        raise StorageError(f"Cell '{file.cell}' has values that are not finite", then="Run that cell again.")
+    if table.duplicated(SEGMENT).any():
+        raise StorageError(f"Cell '{file.cell}' has a segment twice", then="Run that cell again.")
+    return table
+
+
+def pair(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
+    """Join what `segment_values` returns of two encoders, segment by segment.
+
+    Returns
+    -------
+    DataFrame
+        Columns `SEGMENT`, ``block``, ``value_a`` and ``value_b``.
+
+    Raises
+    ------
+    DataError
+        If no segment is common, or the two cells cut the audio into other blocks.
+    """
+    joined = a.merge(b, left_index=True, right_index=True, suffixes=("_a", "_b")).reset_index()
+    if joined.empty:
+        raise DataError(
+            "The two encoders have no segment in common",
+            got=f"{len(a)} and {len(b)} values",
+            then="Run both again with the same --preset and the same scores.which.",
+        )
+    if (joined["block_a"] != joined["block_b"]).any():
+        raise DataError("The two encoders were scored with other blocks", then="Run both with one scores.block_s.")
+    return joined.rename(columns={"block_a": "block"}).drop(columns="block_b")
+
+
+def compare(a: Sequence[Located], b: Sequence[Located], metrics: Sequence[str] = BOARD_METRICS) -> list[Difference]:
+    """Compare two encoders in every metric that both have.
+
+    Parameters
+    ----------
+    a, b : sequence of Located
+        Seeds of one encoder and of the other, all of one data set, preset and split.
+    metrics : sequence of str
+        The family that Holm's correction is over.
+
+    Raises
+    ------
+    DataError
+        If the cells were tested on other windows, no segment or no metric is common, or a metric was measured in
+        another version or pool.
+    StorageError
+        If a file of segments is missing.
+    """
+    if len({cell.tested_on for cell in (*a, *b)}) > 1:
+        raise DataError("Cells of different data sets, presets or splits cannot be paired", got=tested_on([*a, *b]))
+    joined = pair(*(segment_values([cell.segments for cell in cells]) for cells in (a, b)))
+    shown = [name for name in metrics if (joined["metric"] == name).any()]
+    if not shown:
+        known = ", ".join(sorted(joined["metric"].unique()))
+        raise DataError("No metric to compare", got=", ".join(metrics), expected=f"some of: {known}")
+    _refuse_unlike([*a, *b], shown)
+    samples = [joined[joined["metric"] == name] for name in shown]
+    p = [_p_of(sample) for sample in samples]
+    entries = [a[0].record.metric(name) or {} for name in shown]
+    return [
+        _difference(name, sample, p_raw, float(p_holm), 1 if entry.get("higher_is_better", True) else -1)
+        for name, sample, p_raw, p_holm, entry in zip(
+            shown, samples, p, statistics.holm(np.array(p)), entries, strict=True
+        )
+    ]
+
+
+def _refuse_unlike(cells: Sequence[Located], metrics: Sequence[str]) -> None:
+    for name in metrics:
+        entries = [entry for cell in cells if (entry := cell.record.metric(name))]
+        ways = {f"version {entry['version']} in a pool of {entry['n_pool']}" for entry in entries}
+        if len(ways) > 1:
+            then = "Run the older one again, or name other metrics with --metric."
+            raise DataError(f"'{name}' was not measured alike", got=", ".join(sorted(ways)), then=then)
+
+
+def _p_of(sample: pd.DataFrame) -> float:
+    difference = (sample["value_a"] - sample["value_b"]).to_numpy()
+    return crossed_p(difference, sample["subject"].to_numpy(), sample["block"].to_numpy())
+
+
+def _difference(name: str, sample: pd.DataFrame, p: float, p_holm: float, direction: int) -> Difference:
+    subject, block = sample["subject"].to_numpy(), sample["block"].to_numpy()
+    a, b = sample["value_a"].to_numpy(), sample["value_b"].to_numpy()
+    interval = statistics.hierarchical_bootstrap(
+        a - b,
+        subject,
+        block,
+        n_resamples=N_RESAMPLES,
+        confidence=CONFIDENCE,
+        seed=derive_seed(0, "bootstrap", name),
+    )
+    listeners = np.unique(subject)
+    deltas = {str(s): float((a - b)[subject == s].mean()) for s in listeners}
+    flips = statistics.paired_sign_flip(a - b, subject, n_permutations=1, seed=0)  # for its dz alone
+    return Difference(
+        metric=name,
+        mean_a=statistics.estimate(a, subject),
+        mean_b=statistics.estimate(b, subject),
+        effect=flips.effect,
+        low=interval.low,
+        high=interval.high,
+        p=p,
+        p_holm=p_holm,
+        dz=flips.dz,
+        n_segments=len(sample),
+        n_better=sum(direction * delta > 1e-12 for delta in deltas.values()),
+        per_listener=deltas,
+    )
+
+
+def tested_on(cells: Sequence[Located]) -> str:
+    """Name the data sets, presets and splits of cells, for messages."""
+    return ", ".join(f"{d} {p} {split[:12]}" for d, p, split in sorted({cell.tested_on for cell in cells}))

@@ -1,0 +1,146 @@
+"""What a cell is: a seed of which run, a run of which method, and a competitor on which terms."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import marshal
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from eeg2speech_bench.core.records.record import Record
+
+#: sections of the configuration that are the terms of a competition; the encoder and its optimiser are what competes
+_TERMS = ("data", "target", "autoencoder", "denoiser", "diffusion", "sampling", "vocoder")
+#: keys of section ``scores`` that choose what is measured and change no number: a run of retrieval alone is one more
+#: seed of the run that also generates
+_MEASURED = ("which", "extended")
+#: keys of section ``alignment`` that say how much training an encoder may have
+_BUDGET = ("max_epochs", "steps_per_epoch", "batch_size", "n_trials")
+
+
+#: what an encoder is there for
+Kind = Literal["encoder", "baseline", "reference", "ceiling"]
+
+#: those that read the EEG
+EEG_KINDS = ("encoder", "baseline")
+
+
+def kind_of(record: Record) -> Kind:
+    """Return what the encoder of a record is there for; only those of kind ``encoder`` compete.
+
+    A reference is told what was said or heard instead of the EEG; a ceiling is a reference that hears the audio.
+    """
+    encoder = record.encoder
+    if encoder.get("ceiling"):
+        return "ceiling"
+    if encoder.get("modality", "eeg") != "eeg":
+        return "reference"
+    return "baseline" if encoder.get("baseline") else "encoder"
+
+
+class Competition(NamedTuple):
+    """What encoders must share to be ranked against each other.
+
+    Attributes
+    ----------
+    dataset, preset, split, target : str
+        Same test windows (``split`` is the hash), same audio target.
+    budget : str
+        Training that an encoder may have at most, as text.
+    terms : str
+        Hash of the target's options, the generator, the data settings and the budget.
+    """
+
+    dataset: str
+    preset: str
+    split: str
+    target: str
+    budget: str
+    terms: str
+
+    @property
+    def windows(self) -> tuple[str, str, str]:
+        """Equal where the same windows are tested under one preset, whatever target and training."""
+        return self.dataset, self.preset, self.split
+
+    @property
+    def text(self) -> str:
+        """One line that names it."""
+        named = [self.dataset, f"preset {self.preset}", f"target {self.target or 'none'}", self.budget]
+        return ", ".join(part for part in named if part)
+
+
+class Identity(NamedTuple):
+    """Hashes that tell cells apart, and what a cell competes in.
+
+    Attributes
+    ----------
+    config : str
+        Of the configuration, but for what chooses which metrics are measured.
+    method : str
+        Cells that share it differ in data set or seed alone.
+    run : str
+        Cells that share it differ in the seed alone, so that they have a mean.
+    competition : Competition
+    """
+
+    config: str
+    method: str
+    run: str
+    competition: Competition
+
+
+def identify(record: Record) -> Identity:
+    """Return what a cell is."""
+    scores = {name: value for name, value in record.config.get("scores", {}).items() if name not in _MEASURED}
+    cell, encoder, config = record.cell, record.encoder, digest({**record.config, "scores": scores})
+    named = [str(cell[name]) for name in ("encoder", "preset")]
+    source = [str(encoder.get(name)) for name in ("distribution", "version", "source_hash")]
+    method = digest([*named, str(record.target.get("name")), config, *source])
+    run = digest([method, str(cell["dataset"]), str(record.dataset.get("revision"))])
+    return Identity(config, method, run, _competition(record))
+
+
+def without_parts(found: Iterable[tuple[Path, Record]]) -> list[tuple[Path, Record]]:
+    """Leave out cells of which another record, of the same run and seed, holds more metrics."""
+    found = sorted(found, key=lambda pair: -len(pair[1].metrics))
+    kept: dict[tuple[str, ...], tuple[Path, Record]] = {}
+    for path, record in found:
+        split = str(record.split.get("hash") or "")
+        alone = "" if record.status == "done" else str(record.cell["id"])  # a failure is no part of anything
+        kept.setdefault((identify(record).run, str(record.cell["seed"]), split, alone), (path, record))
+    return sorted(kept.values(), key=lambda pair: pair[0])
+
+
+def _competition(record: Record) -> Competition:
+    alignment = record.config.get("alignment", {})
+    budget = {name: alignment[name] for name in _BUDGET if name in alignment}
+    terms = [record.target.get("options"), {name: record.config.get(name) for name in _TERMS}, budget]
+    return Competition(
+        dataset=str(record.cell["dataset"]),
+        preset=str(record.cell["preset"]),
+        split=str(record.split.get("hash") or ""),
+        target=str(record.target.get("name", "")),
+        budget=_budget_text(budget),
+        terms=digest(terms),
+    )
+
+
+def digest(value: Any) -> str:
+    """Return twelve characters that tell values of JSON apart."""
+    return _digest_of(marshal.dumps(value, 2))  # a fifth of the time of sorted JSON, which seeds then share
+
+
+@lru_cache(maxsize=4096)
+def _digest_of(content: bytes) -> str:
+    return hashlib.sha256(json.dumps(marshal.loads(content), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _budget_text(budget: dict[str, Any]) -> str:
+    if len(budget) < len(_BUDGET):
+        return ""
+    text = f"at most {budget['max_epochs'] * budget['steps_per_epoch']} steps x {budget['batch_size']}"
+    return text if budget["n_trials"] == 1 else f"{text}, best of {budget['n_trials']}"

@@ -1,0 +1,222 @@
+"""Where every encoder stands: who competes with whom, on which segments, and why one has no rank."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from eeg2speech_bench.core.errors import BenchError, DataError, StorageError
+from eeg2speech_bench.core.records.record import Record
+from eeg2speech_bench.leaderboard.standings.differences import Located, SegmentFile, seed_values
+from eeg2speech_bench.leaderboard.standings.identity import EEG_KINDS, Competition, Identity, kind_of
+from eeg2speech_bench.leaderboard.standings.margins import Margin, margins
+from eeg2speech_bench.leaderboard.standings.ranks import Rank, rank
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: rank of a run without rivals, for which nothing has to be read
+ALONE = Rank(1, 1, (1,), 1, 0)
+
+
+class Way(NamedTuple):
+    """How a metric was measured; values measured in two ways have no common rank."""
+
+    version: int
+    pool: str
+    n_pool: int
+    higher_is_better: bool
+
+
+class Entrant(NamedTuple):
+    """One cell that takes part in rankings.
+
+    Attributes
+    ----------
+    run : str
+        Equal for the seeds of one encoder under one configuration, tested on one split.
+    seed : int
+    name : str
+        What the board calls the encoder.
+    baseline : bool
+        It has no rank; others are held against it.
+    ways : dict of str to Way
+        By headline metric.
+    """
+
+    run: str
+    seed: int
+    name: str
+    baseline: bool
+    competition: Competition
+    segments: SegmentFile
+    ways: dict[str, Way]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The rank of a run in one metric, or the reason why it has none, and how far it is above the best baseline."""
+
+    competition: Competition
+    rank: Rank | None
+    reason: str = ""
+    margin: Margin | None = None
+
+    @property
+    def text(self) -> str:
+        """What tables show: never a rank without its interval and its ties."""
+        if self.rank is None:
+            return "not ranked"
+        return f"{self.rank.low}-{self.rank.high} of {self.rank.n}, {self.rank.letters}" if self.rank.n > 1 else "alone"
+
+    @property
+    def limit(self) -> str:
+        """Why the ties say little, where they do."""
+        if self.rank is None or not self.rank.blind:
+            return ""
+        return f"{self.rank.n_units} listeners or blocks of audio are too few to tell {self.rank.n} encoders apart"
+
+    def ties(self, other: Standing | None) -> bool:
+        """Whether both are of one competition and cannot be told apart."""
+        if other is None or self.rank is None or other.rank is None or self.competition != other.competition:
+            return False
+        return not set(self.rank.groups).isdisjoint(other.rank.groups)
+
+
+#: id of a cell and metric, then where its run stands
+Standings = Mapping[tuple[str, str], Standing]
+
+
+def entrant(path: Path, record: Record, identity: Identity) -> Entrant | None:
+    """Return what is needed to rank a cell; None for references, ceilings and cells without scores.
+
+    Parameters
+    ----------
+    path : Path
+        Where the record lies, ``<results>/records/<cell id>.json``.
+    record : Record
+    identity : Identity
+        See `competition.identify`.
+    """
+    kind = kind_of(record)
+    if record.status != "done" or kind not in EEG_KINDS:
+        return None
+    ways = {}
+    for name in record.verdict:
+        if (entry := record.metric(name)) is not None:
+            pool, higher = str(entry.get("pool", "")), bool(entry.get("higher_is_better", True))
+            ways[str(name)] = Way(int(entry.get("version", 1)), pool, int(entry.get("n_pool", 0)), higher)
+    cell, terms = Located(path, record), identity.competition
+    run, seed = f"{identity.run}-{terms.split}", int(record.cell["seed"])
+    return Entrant(run, seed, cell.label, kind == "baseline", terms, cell.segments, ways)
+
+
+def stand(entrants: Iterable[Entrant]) -> Standings:
+    """Rank the runs of every competition in every headline metric, on the segments that all of its runs have.
+
+    Parameters
+    ----------
+    entrants : iterable of Entrant
+        Cells of any competitions; those of one run are averaged segment by segment, a seed that is there twice (run for
+        retrieval alone, and as a whole) by the cell with more metrics.
+
+    Returns
+    -------
+    mapping of (str, str) to Standing
+        By id of a cell and metric, the same for all cells of a run that have it; nothing of baselines. A run whose
+        segments are missing stands with the reason, and the others are ranked without it; where the segments of one run
+        have other windows or blocks than those of the rest, none of them has a rank.
+    """
+    competitions: dict[Competition, dict[str, list[Entrant]]] = {}
+    floors: dict[tuple[str, str, str], dict[str, list[Entrant]]] = {}
+    for cell in entrants:
+        terms = cell.competition
+        runs = floors.setdefault(terms.windows, {}) if cell.baseline else competitions.setdefault(terms, {})
+        runs.setdefault(cell.run, []).append(cell)
+    return {
+        (cell.segments.cell, metric): standing
+        for terms, runs in competitions.items()
+        for (run, metric), standing in _Competing(terms, runs, floors.get(terms.windows, {})).standings().items()
+        for cell in runs[run]
+        if metric in cell.ways
+    }
+
+
+class _Competing:
+    """The runs of one competition and the baselines tested on the same windows; their segments are read once."""
+
+    def __init__(self, terms: Competition, runs: dict[str, list[Entrant]], floors: dict[str, list[Entrant]]) -> None:
+        self.terms, self.floors = terms, list(floors)
+        self.cells = {run: _one_per_seed(cells) for run, cells in {**runs, **floors}.items()}
+        self.names = {run: cells[0].name for run, cells in self.cells.items()}
+        self.values: dict[str, dict[str, pd.DataFrame]] = {}
+        self.missing: dict[str, str] = {}
+
+    def standings(self) -> dict[tuple[str, str], Standing]:
+        """Return where every run stands, by run and metric."""
+        found, measured = {}, dict[tuple[str, Way], list[str]]()
+        for run, cells in self.cells.items():
+            for metric in dict.fromkeys(metric for cell in cells for metric in cell.ways):
+                way, *others = {cell.ways[metric] for cell in cells if metric in cell.ways}
+                if not others:
+                    measured.setdefault((metric, way), []).append(run)
+                elif run not in self.floors:
+                    reason = f"Its seeds were not measured alike in '{metric}'"
+                    found[run, metric] = Standing(self.terms, None, reason)
+        self._read({key: runs for key, runs in measured.items() if runs[1:] and not set(runs) <= set(self.floors)})
+        for (metric, way), runs in measured.items():
+            found |= {(run, metric): standing for run, standing in self._stand(metric, way, runs).items()}
+        return found
+
+    def _read(self, contested: Mapping[tuple[str, Way], list[str]]) -> None:
+        metrics = list(dict.fromkeys(metric for metric, _ in contested))
+        for run in dict.fromkeys(run for runs in contested.values() for run in runs):
+            try:
+                self.values[run] = seed_values([cell.segments for cell in self.cells[run]], metrics)
+            except StorageError as error:
+                self.missing[run] = error.problem
+
+    def _stand(self, metric: str, way: Way, runs: list[str]) -> dict[str, Standing]:
+        competing = [run for run in runs if run not in self.floors]
+        rivals = [run for run in competing if run not in self.missing]
+        alone = dict.fromkeys(rivals if competing[1:] else competing, Standing(self.terms, ALONE))
+        ranks = self._ranked(metric, way, rivals) if rivals[1:] else alone
+        ranks |= {run: Standing(self.terms, None, self.missing[run]) for run in competing if run not in ranks}
+        sign = 1 if way.higher_is_better else -1
+        tables = {run: sign * self.values[run][metric] for run in runs if metric in self.values.get(run, {})}
+        above = margins(tables, {run: self.names[run] for run in runs if run in self.floors})
+        return {run: replace(standing, margin=above.get(run)) for run, standing in ranks.items()}
+
+    def _ranked(self, metric: str, way: Way, runs: list[str]) -> dict[str, Standing]:
+        try:
+            table = self._aligned(metric, runs)
+            subject, block = (table.index.get_level_values(name).to_numpy() for name in ("subject", "block"))
+            encoder = np.array([runs.index(run) for run in table.columns.get_level_values(0)])
+            sign = 1 if way.higher_is_better else -1
+            ranks = rank(sign * table.to_numpy(), encoder, subject, block, name=metric)
+        except BenchError as error:
+            return dict.fromkeys(runs, Standing(self.terms, None, error.problem))
+        return {run: Standing(self.terms, one) for run, one in zip(runs, ranks, strict=True)}
+
+    def _aligned(self, metric: str, runs: list[str]) -> pd.DataFrame:
+        """Return segments x seeds of all runs; rows are the segments that all runs have."""
+        import pandas as pd
+
+        columns = {run: self.values[run].get(metric) for run in runs}
+        there = {run: table for run, table in columns.items() if table is not None}
+        table = pd.concat(there, axis=1, join="inner")
+        if table.empty or len(there) < len(runs):
+            then = "Run them again with one scores.block_s and one scores.which."
+            got = ", ".join(self.names[run] for run in runs)
+            raise DataError(f"No segment with '{metric}' is common to the encoders", got=f"{got:.200}", then=then)
+        return table.sort_index()
+
+
+def _one_per_seed(cells: list[Entrant]) -> list[Entrant]:
+    """Return one cell for each seed, that with the most metrics."""
+    by_seed = {cell.seed: cell for cell in sorted(cells, key=lambda cell: len(cell.ways))}
+    return [by_seed[seed] for seed in sorted(by_seed)]

@@ -1,0 +1,308 @@
+"""Tables made of records: text cells with named columns, the same for terminal, Markdown and CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from eeg2speech_bench.core.records.record import Record
+from eeg2speech_bench.leaderboard.labels import LABELS
+from eeg2speech_bench.leaderboard.standings.identity import kind_of
+from eeg2speech_bench.leaderboard.tables.coverage import Tried, cover
+
+if TYPE_CHECKING:
+    from eeg2speech_bench.leaderboard.standings.standings import Standings
+
+#: what a table can be written as
+FORMATS = ("table", "markdown", "csv", "svg")
+#: what the tables show; the records hold every metric
+BOARD_METRICS = ("top1", "top10", "identification", "mel_correlation", "estoi")
+CONTROL_METRICS = (
+    "top1", "top5", "top10", "mrr", "median_rank", "identification", "mel_correlation", "estoi", "lsd"
+)  # fmt: skip
+#: metrics whose interval is shown beside the value; those of the others are in the record
+WITH_INTERVAL = ("top1", "identification", "mel_correlation")
+#: conditions that carry no knowledge of the true audio
+NO_SIGNAL_CONDITIONS = ("shift", "phase", "shuffle", "mean", "none")
+#: order of conditions, signal first, ceilings last
+CONDITIONS = ("eeg", "shift", "phase", "shuffle", "mean", "none", "audio", "autoencoder", "vocoder")
+CONDITION_LABELS = {
+    "reference": "true speech",
+    "eeg": "EEG",
+    "shift": "EEG at a wrong time",
+    "phase": "phase-randomised EEG",
+    "shuffle": "EEG of other segments",
+    "mean": "mean condition",
+    "none": "no condition",
+    "audio": "ceiling: true audio embedding",
+    "autoencoder": "ceiling: autoencoder + vocoder",
+    "vocoder": "ceiling: vocoder",
+}
+#: what an encoder reads in place of the EEG, by its modality
+SIGNALS = {"eeg": "EEG", "text": "transcript", "audio": "audio"}
+NO_SIGNAL = "not distinguishable from no signal"
+#: what is said instead where even a perfect encoder could not be told from a control
+NOT_TESTABLE = "not testable: the true audio embedding itself is no better than a control, at"
+#: pairs of encoder and data set that a note names
+MAX_MISSING = 5
+#: what a rank is, for those who read a table
+RANK_NOTE = (
+    "Rank: 95 % interval among encoders on equal terms (data set, test windows, target, generator, training allowed), "
+    "means over seeds, paired over listeners and blocks; encoders that share a letter cannot be told apart."
+)
+
+
+@dataclass
+class Table:
+    """Text in rows.
+
+    Attributes
+    ----------
+    title : str
+    columns : list of str
+    rows : list of list of str
+    notes : list of str
+        Lines below the table.
+    optional : tuple of str
+        Columns that a narrow terminal can do without, those that are missed least first.
+    """
+
+    title: str
+    columns: list[str]
+    rows: list[list[str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    optional: tuple[str, ...] = ()
+
+
+def label(metric: str) -> str:
+    """Return what tables call a metric: a short name for the suite's own, the name itself for others."""
+    return LABELS.get(metric, metric)
+
+
+def board(records: Iterable[Record], standings: Standings) -> Table:
+    """Return one row per cell, the best retrieval of each data set first.
+
+    Parameters
+    ----------
+    records : iterable of Record
+    standings : mapping of (str, str) to Standing
+        Ranks of the cells that compete, see `standings.stand`.
+    """
+    records = sorted(records, key=_board_order)
+    metrics = [name for name in BOARD_METRICS if any(record.metric(name) for record in records)]
+    ranked = [name for name in metrics if any((record.cell["id"], name) in standings for record in records)]
+    head = ["encoder", "data set", "preset", "seed", "target", *(f"rank, {label(name)}" for name in ranked)]
+    labels = [label(name) for name in metrics]
+    table = Table("Leaderboard", [*head, *labels, "retrieval", "generated speech", "budget", "parameters", "minutes"])
+    table.optional = ("parameters", "budget", "minutes", "target", "preset", *map(label, ("estoi", "top10")))
+    for record in records:
+        cell = record.cell
+        row = [name_text(record), cell["dataset"], cell["preset"], str(cell["seed"]), record.target.get("name", "-")]
+        row += [rank_text(record, name, standings) for name in ranked]
+        row += [value_text(record.metric(metric)) for metric in metrics]
+        row += [verdict_text(record, "top1"), verdict_text(record, "identification")]
+        table.rows.append([*row, budget_text(record), _parameters(record), _minutes(record)])
+    table.notes = [*_board_notes(records), *_rank_notes(records, standings)]
+    return table
+
+
+def controls(record: Record) -> Table:
+    """Return one row per condition of a cell: EEG, controls, ceilings; p is of the EEG against that control."""
+    metrics = [name for name in CONTROL_METRICS if record.metric(name)]
+    cell = record.cell
+    title = f"{name_text(record)} on {cell['dataset']}, preset {cell['preset']}, seed {cell['seed']}: EEG and controls"
+    p_columns = [name for name in ("top1", "identification") if name in metrics]
+    labels = [*(label(name) for name in metrics), *(f"p, {label(name)}" for name in p_columns)]
+    table = Table(title, ["condition", *labels])
+    table.optional = tuple(map(label, ("median_rank", "top5", "lsd", "mrr", "estoi", "top10")))
+    p = {(test["metric"], test["control"]): test["p"] for test in record.tests}
+    for condition in CONDITIONS:
+        entries = [record.metric(name, condition) for name in metrics]
+        if not any(entries):
+            continue
+        row = [condition_label(condition, modality_of(record)), *(value_text(entry) for entry in entries)]
+        table.rows.append(row + [_bare_p(p.get((name, condition))) for name in p_columns])
+    table.rows.append(["chance", *(_number(_chance(record, name)) for name in metrics), *("" for _ in p_columns)])
+    table.notes = [*_distance_to_ceiling(record), *_verdict_notes(record)]
+    return table
+
+
+def name_text(record: Record) -> str:
+    """Return what the row is called: the encoder, its twin, and whether it is a floor, a reference or a ceiling."""
+    name, kind = record.cell.get("label", record.cell["encoder"]), kind_of(record)
+    return name if kind == "encoder" else f"{name} ({kind})"
+
+
+def rank_text(record: Record, metric: str, standings: Standings) -> str:
+    """Return the rank's interval and ties, or what the cell is instead of a competitor."""
+    if (standing := standings.get((record.cell["id"], metric))) is not None:
+        return standing.text
+    kind = kind_of(record)
+    return "-" if kind == "encoder" else kind
+
+
+def budget_text(record: Record) -> str:
+    """Return what the encoder was trained with: steps x batch, trials, and a star for settings of its own."""
+    training = record.training.get("align", {})
+    if "n_steps" not in training:
+        return training.get("method", "-")
+    text = f"{training['n_steps']} x {record.config['alignment']['batch_size']}"
+    if trials := training.get("trials"):
+        text += f", best of {len(trials)}"
+    return text + (" *" if record.encoder.get("own_settings") else "")
+
+
+def value_text(entry: dict[str, Any] | None) -> str:
+    """Return a value, with its interval for the metrics that have it shown, or a dash if it was not measured."""
+    if entry is None:
+        return "-"
+    if entry["name"] not in WITH_INTERVAL:
+        return _number(entry["value"])
+    return f"{_number(entry['value'])} [{entry['low']:.2f}, {entry['high']:.2f}]"
+
+
+def signed(value: float, low: float, high: float) -> str:
+    """Return a difference with its interval, each with its sign."""
+    return f"{value:+z.3f} [{low:+z.3f}, {high:+z.3f}]"
+
+
+def verdict_text(record: Record, metric: str) -> str:
+    """Return what a headline metric says: above all no-signal controls, or not distinguishable from no signal."""
+    if record.status != "done":
+        return record.status.upper() + (f" in {record.error['phase']}" if record.error else "")
+    verdict = record.verdict.get(metric)
+    if verdict is None:
+        return "not run"
+    if verdict["distinguishable"]:
+        return f"signal, {p_text(verdict['p'])}"
+    ceiling, higher = _value(record, metric, "audio"), (record.metric(metric) or {}).get("higher_is_better", True)
+    controls = [x for name in NO_SIGNAL_CONDITIONS if (x := _value(record, metric, name)) is not None]
+    best = (max if higher else min)(controls, default=None)
+    return NO_SIGNAL if testable(ceiling, best, higher_is_better=higher) else f"{NOT_TESTABLE} {_number(ceiling)}"
+
+
+def testable(ceiling: float | None, control: float | None, *, higher_is_better: bool) -> bool:
+    """Whether the true audio embedding does better than the best control: else no encoder could show anything."""
+    if ceiling is None or control is None:
+        return True
+    return ceiling > control if higher_is_better else ceiling < control
+
+
+def condition_label(condition: str, modality: str) -> str:
+    """Return what a condition is called, of which the EEG is whatever signal the encoder reads.
+
+    Examples
+    --------
+    >>> condition_label("shift", "text")
+    'transcript at a wrong time'
+    """
+    return CONDITION_LABELS.get(condition, condition).replace("EEG", SIGNALS.get(modality, "EEG"))
+
+
+def modality_of(record: Record) -> str:
+    """Return what the encoder reads: ``eeg``, ``text`` or ``audio``."""
+    return str(record.encoder.get("modality", "eeg"))
+
+
+def _board_order(record: Record) -> tuple[Any, ...]:
+    entry = record.metric("top1")
+    cell = record.cell
+    return (cell["dataset"], cell["preset"], -(entry["value"] if entry else -1.0), cell["encoder"], cell["seed"])
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def p_text(p: float) -> str:
+    """Return a p value as papers write it."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def _bare_p(p: float | None) -> str:
+    """Return a p value below a head that says that it is one."""
+    return "" if p is None else p_text(p).removeprefix("p ").removeprefix("= ")
+
+
+def _value(record: Record, metric: str, condition: str) -> float | None:
+    entry = record.metric(metric, condition)
+    return None if entry is None else entry["value"]
+
+
+def _chance(record: Record, metric: str) -> float | None:
+    entry = record.metric(metric)
+    return entry["chance"] if entry else None
+
+
+def _parameters(record: Record) -> str:
+    count = record.training.get("align", {}).get("n_parameters", {}).get("encoder")
+    return "-" if count is None else f"{count:,}"
+
+
+def _minutes(record: Record) -> str:
+    stages = record.provenance.get("stages", [])
+    return f"{sum(stage['seconds'] for stage in stages) / 60:.1f}" if stages else "-"
+
+
+def _board_notes(records: list[Record]) -> list[str]:
+    pools = {
+        (r.cell["dataset"], entry["n_pool"], entry["chance"])
+        for r in records
+        if (entry := r.metric("top1")) is not None
+    }
+    notes = [f"top-1 on {name}: {n} candidates, chance {chance:.3f}." for name, n, chance in sorted(pools)]
+    notes.append("Brackets: 95 % bootstrap over listeners and blocks. Minutes: all stages, as if none had been reused.")
+    notes.append(
+        "Budget: alignment steps x batch, the same for all (early stop on validation); *: own optimiser settings."
+    )
+    return notes + _coverage_notes(records)
+
+
+def _coverage_notes(records: list[Record]) -> list[str]:
+    """Say which encoders have no scores on which data sets, where there are several."""
+    found = cover(
+        Tried(name_text(r), r.cell["dataset"], r.cell["seed"], r.status == "done", generated=False) for r in records
+    )
+    if len(found.datasets) < 2:
+        return []
+    n, missing = len(found.encoders) * len(found.datasets), found.missing
+    named = ", ".join(f"{encoder} on {dataset}" for encoder, dataset in missing[:MAX_MISSING])
+    more = f" and {len(missing) - MAX_MISSING} more" if len(missing) > MAX_MISSING else ""
+    said = f"; not {named}{more}" if missing else ""
+    return [f"Coverage: {n - len(missing)} of {n} pairs of encoder and data set have scores{said}."]
+
+
+def _rank_notes(records: list[Record], standings: Standings) -> list[str]:
+    if not standings:
+        return []
+    said = set()
+    for record in records:
+        for name in BOARD_METRICS:
+            standing = standings.get((record.cell["id"], name))
+            if standing is not None and standing.reason:
+                said.add(f"{name_text(record)} on {record.cell['dataset']} is not ranked: {standing.reason}.")
+            elif standing is not None and standing.limit:
+                said.add(f"{label(name)} on {record.cell['dataset']}: {standing.limit}.")
+    return [RANK_NOTE, *sorted(said)]
+
+
+def _distance_to_ceiling(record: Record) -> list[str]:
+    notes = []
+    for name in ("identification", "mel_correlation"):
+        eeg, ceiling = record.metric(name), record.metric(name, "audio")
+        if eeg and ceiling:
+            gap = ceiling["value"] - eeg["value"]
+            notes.append(f"{label(name)}: {_number(gap)} below generation from the true audio embedding.")
+    return notes
+
+
+def _verdict_notes(record: Record) -> list[str]:
+    notes = []
+    for name, verdict in record.verdict.items():
+        control = condition_label(verdict["hardest_control"], modality_of(record))
+        said = "above every no-signal control" if verdict["distinguishable"] else NO_SIGNAL
+        notes.append(f"{label(name)}: {said} ({p_text(verdict['p'])} against the hardest one: {control}).")
+    return notes + [f"Not run: {stage}: {reason}." for stage, reason in record.skipped.items()]

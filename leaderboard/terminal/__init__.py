@@ -1,0 +1,1 @@
+"""Draws small pictures of characters in the terminal."""
