@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace, registry: Registry) -> int:
     from eeg2speech_bench.benchmarks.pipeline import Pipeline
     from eeg2speech_bench.benchmarks.plan import find_dataset, make_cells, parse_seeds, print_plan
     from eeg2speech_bench.core.machine.environment import choose_device, choose_precision
-    from eeg2speech_bench.core.stages.store import StageStore
+    from eeg2speech_bench.core.stages.stage_store import StageStore
 
     console = make_console()
     config = load_config(arguments.preset, arguments.config, [*arguments.set, *_shorthands(arguments)])
@@ -101,7 +101,7 @@ def _shorthands(arguments: argparse.Namespace) -> list[str]:
 
 def _run_all(pipelines: list, arguments: argparse.Namespace, registry: Registry) -> int:  # type: ignore[type-arg]
     from eeg2speech_bench.benchmarks.runner import Runner, results_are_writable, stoppable
-    from eeg2speech_bench.core.records.record import RecordStore
+    from eeg2speech_bench.core.records.record_store import RecordStore
     from eeg2speech_bench.core.terminal.quiet import silence_libraries
 
     console = make_console()

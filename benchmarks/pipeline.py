@@ -14,7 +14,7 @@ from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.registry.specs import Spec
 from eeg2speech_bench.core.segments.recordings import SpeechDataset
 from eeg2speech_bench.core.stages.source_code import modules_used
-from eeg2speech_bench.core.stages.store import Stage, StageStore
+from eeg2speech_bench.core.stages.stage_store import Stage, StageStore
 from eeg2speech_bench.core.training.seeding import derive_seed
 
 ROOM = "eeg2speech_bench"
@@ -129,7 +129,7 @@ class Pipeline:
 
     @cached_property
     def _generator(self) -> Any:
-        from eeg2speech_bench.benchmarks.stages.diffuse import GeneratorConfig
+        from eeg2speech_bench.benchmarks.models.generator import GeneratorConfig
 
         return GeneratorConfig(self.config.autoencoder, self.config.denoiser, self.config.diffusion)
 

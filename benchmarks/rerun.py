@@ -148,8 +148,8 @@ def _prepare(
     from eeg2speech_bench.benchmarks.runner import Runner
     from eeg2speech_bench.core.machine.environment import choose_device, choose_precision
     from eeg2speech_bench.core.presets.config import config_from_tree
-    from eeg2speech_bench.core.records.record import RecordStore
-    from eeg2speech_bench.core.stages.store import StageStore
+    from eeg2speech_bench.core.records.record_store import RecordStore
+    from eeg2speech_bench.core.stages.stage_store import StageStore
 
     cell, config = record.cell, config_from_tree(record.config)
     typed = arguments.dataset or cell["dataset_argument"]

@@ -22,11 +22,12 @@ from eeg2speech_bench.benchmarks.cells import Cell
 from eeg2speech_bench.benchmarks.pipeline import Pipeline, plugin_code
 from eeg2speech_bench.core.errors import BenchError
 from eeg2speech_bench.core.machine import environment
-from eeg2speech_bench.core.records.record import Record, RecordStore, read_record
+from eeg2speech_bench.core.records.record import Record, read_record
+from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.registry.specs import Spec
 from eeg2speech_bench.core.stages.source_code import source_hash
-from eeg2speech_bench.core.stages.store import Stage, StageResult, StageStore, explained
+from eeg2speech_bench.core.stages.stage_store import Stage, StageResult, StageStore, explained
 from eeg2speech_bench.core.terminal.progress import StageProgress
 
 TRACEBACK_LINES = 30

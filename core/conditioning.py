@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from eeg2speech_bench.core.errors import ContractError
-from eeg2speech_bench.core.segments.store import Batch, SignalInfo, TargetInfo
+from eeg2speech_bench.core.segments.segment_store import Batch, SignalInfo, TargetInfo
 
 
 @dataclass

@@ -13,7 +13,7 @@ from typing import Any
 
 from eeg2speech_bench.core.errors import DataError, LeakageError, UsageError
 from eeg2speech_bench.core.segments.recordings import Recording
-from eeg2speech_bench.core.segments.store import SPLITS
+from eeg2speech_bench.core.segments.segment_store import SPLITS
 
 #: shares of stimulus time (train, valid, test) where neither the data set nor the user names others
 DEFAULT_FRACTIONS = (0.7, 0.1, 0.2)

@@ -12,7 +12,7 @@ import pandas as pd
 from eeg2speech_bench.core.errors import DataError, LeakageError
 from eeg2speech_bench.core.presets.config import DataConfig
 from eeg2speech_bench.core.segments.recordings import Recording, Stimulus
-from eeg2speech_bench.core.segments.store import SPLITS
+from eeg2speech_bench.core.segments.segment_store import SPLITS
 from eeg2speech_bench.datasets.splits import TOLERANCE_S, Split
 
 

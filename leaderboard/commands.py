@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from eeg2speech_bench.core.errors import BenchError, StorageError, UsageError
-from eeg2speech_bench.core.records.record import Record, RecordStore, read_record
+from eeg2speech_bench.core.records.record import Record, read_record
+from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.leaderboard.comparison import configure_compare, run_compare
 from eeg2speech_bench.leaderboard.results.merging import configure_merge, run_merge

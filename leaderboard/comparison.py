@@ -9,13 +9,14 @@ from pathlib import Path
 from eeg2speech_bench.core.errors import BenchError, DataError, StorageError, UnknownNameError, UsageError
 from eeg2speech_bench.core.records.record import read_record
 from eeg2speech_bench.core.records.schema import check_record
-from eeg2speech_bench.core.stages.store import explained
+from eeg2speech_bench.core.stages.stage_store import explained
 from eeg2speech_bench.core.statistics.min_f import MIN_UNITS
+from eeg2speech_bench.leaderboard.labels import BOARD_METRICS, label, signed
 from eeg2speech_bench.leaderboard.results.validation import read_results
 from eeg2speech_bench.leaderboard.standings.differences import Difference, Located, compare, tested_on
 from eeg2speech_bench.leaderboard.standings.identity import identify, without_parts
 from eeg2speech_bench.leaderboard.tables.pooled import pooled_tables
-from eeg2speech_bench.leaderboard.tables.table import BOARD_METRICS, FORMATS, Table, budget_text, label, signed
+from eeg2speech_bench.leaderboard.tables.table import FORMATS, Table, budget_text
 
 #: colours that read on light and on dark paper
 _STYLE = (

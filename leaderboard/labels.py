@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+#: what the tables show; the records hold every metric
+BOARD_METRICS = ("top1", "top10", "identification", "mel_correlation", "estoi")
+CONTROL_METRICS = (
+    "top1", "top5", "top10", "mrr", "median_rank", "identification", "mel_correlation", "estoi", "lsd"
+)  # fmt: skip
+#: metrics whose interval is shown beside the value; those of the others are in the record
+WITH_INTERVAL = ("top1", "identification", "mel_correlation")
 #: column heads, short enough for a terminal, in the order of tables
 LABELS = {
     "top1": "top-1",
@@ -106,3 +113,18 @@ NOTES = {
     "kl": "Divergence of a sound tagger's tags from those of the true clip, in nats; 0 is best.",
     "inception_score": "How clearly and how differently a sound tagger tags the clips; speech is near 1.",
 }
+
+
+def label(metric: str) -> str:
+    """Return what tables call a metric: a short name for the suite's own, the name itself for others."""
+    return LABELS.get(metric, metric)
+
+
+def signed(value: float, low: float, high: float) -> str:
+    """Return a difference with its interval, each with its sign."""
+    return f"{value:+z.3f} [{low:+z.3f}, {high:+z.3f}]"
+
+
+def p_text(p: float) -> str:
+    """Return a p value as papers write it."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"

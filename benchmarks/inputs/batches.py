@@ -12,7 +12,7 @@ from torch import Tensor
 from eeg2speech_bench.benchmarks.inputs.target_frames import FrameStore
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.presets.config import AlignmentConfig
-from eeg2speech_bench.core.segments.store import Batch, SegmentStore
+from eeg2speech_bench.core.segments.segment_store import Batch, SegmentStore
 from eeg2speech_bench.core.segments.surrogates import randomise_phases
 
 #: from rows of segments to a batch

@@ -9,40 +9,19 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from eeg2speech_bench.core.conditions import EMBEDDED
 from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.core.segments.store import Batch, SegmentStore
+from eeg2speech_bench.core.segments.segment_store import Batch, SegmentStore
 from eeg2speech_bench.core.segments.surrogates import turn_phases
 from eeg2speech_bench.core.training.seeding import derive_seed
-
-#: conditions that carry no knowledge of the true audio; a claim must beat every one of them
-NO_SIGNAL = ("shift", "phase", "shuffle", "mean", "none")
-#: order in which conditions are run and shown; "audio" is the ceiling
-CONDITIONS = ("eeg", *NO_SIGNAL, "audio")
-#: the ones that pass through the encoder
-ENCODED = ("eeg", "shift", "phase", "shuffle")
-
-DESCRIPTIONS = {
-    "eeg": "the signal of the segment: its EEG, or what else the encoder reads",
-    "shift": "signal of the right listener at a wrong time (EEG: circular shift)",
-    "phase": "the segment's signal with randomised phases (same spectrum and channel covariance); text has none",
-    "shuffle": "signal of another segment",
-    "mean": "the mean condition of training segments",
-    "none": "no condition",
-    "audio": "the true audio embedding (ceiling)",
-}
 
 #: windows between a segment and the wrong time it is given, beyond the autocorrelation of speech
 FAR = 3
 
 
-def conditions_of(modality: str) -> tuple[str, ...]:
-    """Return the conditions that an encoder of this modality is run under."""
-    return tuple(c for c in CONDITIONS if not (c == "phase" and modality == "text"))
-
-
 def conditions_in(embedded: Path) -> tuple[str, ...]:
     """Return the conditions that a finished ``embed`` stage holds."""
-    return tuple(c for c in CONDITIONS if (embedded / f"scores_{c}.npy").is_file())
+    return tuple(c for c in EMBEDDED if (embedded / f"scores_{c}.npy").is_file())
 
 
 class ControlSource:
@@ -71,7 +50,7 @@ class ControlSource:
             self._far = self._far_rows()
 
     def gather(self, condition: str, places: np.ndarray) -> Batch:
-        """Return ``rows[places]`` under one of `ENCODED`."""
+        """Return ``rows[places]`` under one of `core.conditions.ENCODED`."""
         makers: dict[str, Callable[[np.ndarray], Batch]] = {
             "eeg": self._own,
             "shuffle": lambda p: self._with_signal_of(p, self._shuffled[p]),

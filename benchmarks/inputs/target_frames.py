@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from eeg2speech_bench.core.segments.store import SegmentStore
-from eeg2speech_bench.core.stages.store import write_json
+from eeg2speech_bench.core.segments.segment_store import SegmentStore
+from eeg2speech_bench.core.stages.stage_store import write_json
 
 
 class FrameStore:

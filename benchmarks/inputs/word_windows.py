@@ -11,7 +11,7 @@ import pandas as pd
 
 from eeg2speech_bench.benchmarks.inputs.target_frames import FrameStore
 from eeg2speech_bench.benchmarks.metrics.word_retrieval import identity
-from eeg2speech_bench.core.segments.store import SegmentStore
+from eeg2speech_bench.core.segments.segment_store import SegmentStore
 
 #: seconds of a window before its word (Defossez et al. 2023)
 LEAD_S = 0.5

@@ -79,8 +79,12 @@ def _retrieval_at_words() -> list[MetricSpec]:
     return [
         MetricSpec("top1_word_onset", f"{_METRICS}.retrieval:top_1", "true window at a word ranked first", **onset),
         MetricSpec("top10_word_onset", f"{_METRICS}.retrieval:top_10", "true window at a word among ten", **onset),
-        MetricSpec("word_top1", f"{_METRICS}.word_retrieval:word_top_1", "true word ranked first", takes=("words",), **onset),
-        MetricSpec("word_top10", f"{_METRICS}.word_retrieval:word_top_10", "true word among ten", takes=("words",), **onset),
+        MetricSpec(
+            "word_top1", f"{_METRICS}.word_retrieval:word_top_1", "true word ranked first", takes=("words",), **onset
+        ),
+        MetricSpec(
+            "word_top10", f"{_METRICS}.word_retrieval:word_top_10", "true word among ten", takes=("words",), **onset
+        ),
     ]
 
 

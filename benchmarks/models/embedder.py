@@ -9,12 +9,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from eeg2speech_bench.benchmarks.inputs.controls import ENCODED, ControlSource
+from eeg2speech_bench.benchmarks.inputs.controls import ControlSource
 from eeg2speech_bench.benchmarks.inputs.target_frames import FrameStore
 from eeg2speech_bench.benchmarks.models.pair import Pair
 from eeg2speech_bench.core.conditioning import check_conditioning, pool_tokens
+from eeg2speech_bench.core.conditions import ENCODED
 from eeg2speech_bench.core.contrastive.loss import clip_scores
-from eeg2speech_bench.core.segments.store import Batch, SegmentStore
+from eeg2speech_bench.core.segments.segment_store import Batch, SegmentStore
 
 #: training segments behind the mean condition
 N_MEAN_SEGMENTS = 512

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from eeg2speech_bench.benchmarks.stages.features import build_target
-from eeg2speech_bench.core.conditioning import Encoder, Target
+from eeg2speech_bench.core.conditioning import Encoder, SoundInfo, Target
 from eeg2speech_bench.core.contrastive.bridge import Bridge
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.registry.specs import EncoderSpec, TargetSpec
-from eeg2speech_bench.core.segments.store import Batch, SegmentStore
+from eeg2speech_bench.core.segments.segment_store import Batch, SegmentStore
 
 #: what a data set may lack: what is needed, what was found, what was expected, what to do
 NEEDS = {
@@ -37,6 +36,12 @@ NEEDS = {
         "Choose an encoder that reads the EEG.",
     ),
 }
+
+
+def build_target(spec: TargetSpec, options: dict[str, Any], store: SegmentStore) -> Target:
+    """Build a target for the sound of a prepared data set."""
+    sound = SoundInfo(store.meta["sound"]["kind"], store.sound_rate_hz, store.window_s)
+    return spec.load().build(sound, **options)
 
 
 @dataclass(frozen=True)

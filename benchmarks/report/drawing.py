@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from eeg2speech_bench.core.conditions import condition_label
 from eeg2speech_bench.core.records.record import Record
 
 if TYPE_CHECKING:
@@ -28,20 +29,6 @@ COLOURS = {
 }
 MARKERS = {"eeg": "o", "shift": "v", "phase": "^", "shuffle": "s", "mean": "D", "none": "X"}
 CHANCE, BAND, INK = "#000000", "#DDDDDD", "#222222"
-#: names of conditions; ``{}`` is the signal that the encoder reads
-LABELS = {
-    "reference": "true speech",
-    "eeg": "{}",
-    "shift": "{} at a wrong time",
-    "phase": "phase-randomised {}",
-    "shuffle": "{} of another segment",
-    "mean": "mean condition",
-    "none": "no condition",
-    "audio": "ceiling: true audio\nembedding",
-    "autoencoder": "ceiling: autoencoder\nand vocoder",
-    "vocoder": "ceiling: vocoder",
-}
-_SIGNALS = {"eeg": "EEG", "text": "text", "audio": "sound"}
 _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so that every machine draws the same
     "font.size": 9,
@@ -97,4 +84,4 @@ def save(figure: Figure, path: Path) -> None:
 
 def label(record: Record, condition: str) -> str:
     """Return what a condition is called."""
-    return LABELS[condition].format(_SIGNALS[record.encoder["modality"]])
+    return condition_label(condition, record.encoder["modality"])

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
-from eeg2speech_bench.benchmarks.inputs.controls import NO_SIGNAL
 from eeg2speech_bench.benchmarks.report.drawing import BAND, CHANCE, COLOURS, MARKERS, label, new_figure
+from eeg2speech_bench.core.conditions import CONTROLS
 from eeg2speech_bench.core.records.record import Record
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def draw_listeners(record: Record, values: pd.DataFrame) -> Figure:
     ratios = {"width_ratios": [width - 3, 1.9]}
     grid = figure.subplots(len(record.verdict), 2, sharex="col", sharey="row", squeeze=False, gridspec_kw=ratios)
     for (left, right), name in zip(grid, record.verdict, strict=True):
-        entries = [record.metric(name, condition) for condition in ("eeg", *NO_SIGNAL)]
+        entries = [record.metric(name, condition) for condition in ("eeg", *CONTROLS)]
         shown = [entry for entry in entries if entry]
         _draw_listeners(left, record, shown)
         _draw_means(right, shown)

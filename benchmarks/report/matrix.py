@@ -41,7 +41,7 @@ def draw_matrix(record: Record, embedded: Path) -> Figure:
         image = axes.imshow(
             100 * ranks, cmap="viridis_r", vmin=0, vmax=100, interpolation="nearest", extent=_extent(len(places))
         )
-        axes.set_title(note + label(record, name).replace("\n", " "))
+        axes.set_title(note + label(record, name))
         axes.set_xlabel("test window")
         axes.spines[:].set(visible=True, color=INK)
     thinned = f", {len(places)} of {n_pool} shown" if len(places) < n_pool else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from eeg2speech_bench.benchmarks.report.drawing import COLOURS, label, new_figur
 from eeg2speech_bench.benchmarks.stages.ceilings import CEILINGS
 from eeg2speech_bench.core.generator.mel import N_FFT, SAMPLE_RATE_HZ, MelSpectrogram
 from eeg2speech_bench.core.records.record import Record
-from eeg2speech_bench.core.segments.store import SegmentStore
+from eeg2speech_bench.core.segments.segment_store import SegmentStore
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,6 +32,8 @@ TICKS_KHZ = (0.5, 2, 6)
 #: the metric that is written into each picture
 METRIC = "mel_correlation"
 MAX_NAME = 26
+#: characters of a line beside a picture
+LABEL_WIDTH = 20
 #: from the start of one clip to that of its neighbour, in clips
 STEP = 1.06
 
@@ -79,7 +82,7 @@ def draw_mels(
         for place, (item, picture) in enumerate(zip(items, pictures, strict=True)):
             image = _draw_one(axes, picture - brightest, place, item)
             _write_metric(axes, values, name, place, item)
-        axes.set_ylabel(label(record, name), rotation=0, ha="right", va="center")
+        axes.set_ylabel(textwrap.fill(label(record, name), LABEL_WIDTH), rotation=0, ha="right", va="center")
         if name == "eeg":
             axes.yaxis.label.set(color=COLOURS["eeg"], weight="bold")
     _name_axes(rows, items)

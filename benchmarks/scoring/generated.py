@@ -18,7 +18,7 @@ from eeg2speech_bench.benchmarks.scoring.values import Levels, Values
 from eeg2speech_bench.core.generator.mel import MelSpectrogram, normalise_waveform
 from eeg2speech_bench.core.registry.specs import MetricSpec, Spec
 from eeg2speech_bench.core.segments.clips import Clips
-from eeg2speech_bench.core.segments.store import SegmentStore
+from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.core.training.seeding import derive_seed
 
 

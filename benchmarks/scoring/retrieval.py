@@ -15,7 +15,7 @@ from eeg2speech_bench.benchmarks.metrics import pools, retrieval
 from eeg2speech_bench.benchmarks.metrics import word_retrieval as words
 from eeg2speech_bench.benchmarks.scoring.values import Levels, Values
 from eeg2speech_bench.core.registry.specs import MetricSpec
-from eeg2speech_bench.core.segments.store import SegmentStore
+from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.core.statistics import resampling as statistics
 from eeg2speech_bench.core.training.seeding import derive_seed
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from eeg2speech_bench.core.registry.specs import MetricSpec
-from eeg2speech_bench.core.segments.store import SegmentStore
+from eeg2speech_bench.core.segments.segment_store import SegmentStore
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from eeg2speech_bench.benchmarks.inputs.controls import NO_SIGNAL
 from eeg2speech_bench.benchmarks.scoring.values import Values
+from eeg2speech_bench.core.conditions import CONTROLS
 from eeg2speech_bench.core.presets.config import ScoresConfig
 from eeg2speech_bench.core.registry.specs import MetricSpec
 from eeg2speech_bench.core.statistics import resampling as statistics
@@ -76,7 +76,7 @@ def compare_with_controls(
         if condition != "eeg":
             continue
         sign = 1 if eeg.metric.higher_is_better else -1
-        for control in NO_SIGNAL:
+        for control in CONTROLS:
             if (name, control) not in by_key:
                 continue
             test = statistics.paired_sign_flip(

@@ -22,13 +22,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import psutil
 
+from eeg2speech_bench.core.conditions import CONTROLS, EMBEDDED, SCORED
 from eeg2speech_bench.core.presets.config import load_config
-from eeg2speech_bench.core.records.record import Record, RecordStore, read_record
+from eeg2speech_bench.core.records.record import Record, read_record
+from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.records.schema import check_record
 
 CHROMIUM = "/usr/bin/chromium"
-CONDITIONS = ("eeg", "shift", "phase", "shuffle", "mean", "none", "audio", "autoencoder", "vocoder")
-NO_SIGNAL = CONDITIONS[1:6]
 #: name and pool of what preset quick measures of retrieval, and names of what it measures of generated speech
 RETRIEVED = {
     "top1": "", "top5": "", "top10": "", "mrr": "", "median_rank": "", "top1_of_50": "fixed-50",
@@ -81,10 +81,10 @@ def invented_record(encoder: int, dataset: int, seed: int, config: dict[str, Any
         record.status, record.error = "failed", {"phase": "align", "type": "RuntimeError", "message": "diverged"}
         return record
     metrics = (*RETRIEVED, *(HEARD if whole else ()))
-    record.metrics = [entry(m, c, skill, rng) for m in metrics for c in CONDITIONS[: 9 if m in HEARD else 7]]
-    record.sets = [of_all_clips(name, condition, rng) for name in SETS for condition in CONDITIONS] if whole else []
+    record.metrics = [entry(m, c, skill, rng) for m in metrics for c in (SCORED if m in HEARD else EMBEDDED)]
+    record.sets = [of_all_clips(name, condition, rng) for name in SETS for condition in SCORED] if whole else []
     test = {"p": 0.001 if skill > 0.1 else 0.4, "effect": 0.1, "dz": 1.5, "n_units": 128, "exact": False}
-    record.tests = [{"metric": m, "control": c, **test} for m in metrics for c in NO_SIGNAL]
+    record.tests = [{"metric": m, "control": c, **test} for m in metrics for c in CONTROLS]
     verdict = {"distinguishable": skill > 0.1, "p": test["p"], "hardest_control": "shift", "alpha": 0.05}
     record.verdict = {name: verdict for name in HEADLINES if name in metrics}
     history = [{"step": 80 * i, "train_loss": 4.0 / i, "valid_mrr": 0.1 * i} for i in range(1, 10)]

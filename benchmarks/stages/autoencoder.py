@@ -9,24 +9,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from eeg2speech_bench.benchmarks.models.generator import window_mels
 from eeg2speech_bench.core.generator.autoencoder import AutoencoderTraining, MelAutoencoder
 from eeg2speech_bench.core.generator.checkpoints import load_original_vae, read_checkpoint
-from eeg2speech_bench.core.generator.mel import MelSpectrogram, normalise_waveform
 from eeg2speech_bench.core.presets.config import AutoencoderConfig
-from eeg2speech_bench.core.segments.store import SegmentStore
-from eeg2speech_bench.core.stages.store import write_json
+from eeg2speech_bench.core.segments.segment_store import SegmentStore
+from eeg2speech_bench.core.stages.stage_store import write_json
 from eeg2speech_bench.core.training.seeding import seed_everything
 from eeg2speech_bench.core.training.trainer import TrainingProgress, fit, make_trainer
 
 #: the autoencoder belongs to the data set and not to a cell, so its seed is the same for all cells
 SEED = 0
-
-
-def window_mels(store: SegmentStore, windows: np.ndarray, clip_s: float | None) -> Tensor:
-    """Return the log-mel spectrograms of stimulus windows, zero-padded to ``clip_s``, shape (batch, n_frames, 64)."""
-    wave = normalise_waveform(torch.from_numpy(store.gather_sound(windows)))
-    missing = round(clip_s * store.sound_rate_hz) - wave.shape[1] if clip_s else 0
-    return MelSpectrogram()(torch.nn.functional.pad(wave, (0, missing)))
 
 
 class TrainingMels(torch.utils.data.IterableDataset):
@@ -40,13 +33,6 @@ class TrainingMels(torch.utils.data.IterableDataset):
         rng = np.random.default_rng(SEED)
         while True:
             yield window_mels(self.store, rng.choice(self.windows, self.batch_size, replace=False), self.clip_s)
-
-
-def load_autoencoder(path: Path, config: AutoencoderConfig) -> MelAutoencoder:
-    """Load the trained autoencoder of a finished stage."""
-    autoencoder = MelAutoencoder(config)
-    autoencoder.load_state_dict(torch.load(path / "weights.pt", map_location="cpu", weights_only=True))
-    return autoencoder.eval()
 
 
 def run(

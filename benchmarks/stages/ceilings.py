@@ -7,22 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from eeg2speech_bench.benchmarks.inputs.audio_files import save_clips
-from eeg2speech_bench.benchmarks.stages.autoencoder import load_autoencoder, window_mels
+from eeg2speech_bench.benchmarks.models.generator import decode, load_autoencoder, vocode, window_mels
 from eeg2speech_bench.benchmarks.stages.embed import choose_clips
-from eeg2speech_bench.core.errors import ContractError
-from eeg2speech_bench.core.generator.autoencoder import MelAutoencoder
 from eeg2speech_bench.core.generator.mel import normalise_waveform
 from eeg2speech_bench.core.generator.vocoder import build_vocoder
 from eeg2speech_bench.core.presets.config import AutoencoderConfig, VocoderConfig
-from eeg2speech_bench.core.segments.store import SegmentStore
+from eeg2speech_bench.core.segments.segment_store import SegmentStore
 
 #: true audio through parts of the generator: what no condition can exceed
 CEILINGS = ("vocoder", "autoencoder")
-#: clips at once: what is made between two layers stays within a CPU's cache
-DECODE_BATCH = 16
 
 
 def run(
@@ -50,25 +45,3 @@ def run(
     mean = torch.from_numpy(np.load(latents / "mean.npy", mmap_mode="r")[windows].astype(np.float32))
     mel = decode(load_autoencoder(latents, autoencoder).to(device), mean.to(device))
     save_clips(out, "autoencoder", vocode(voice, mel, "autoencoder", true.shape[1]))
-
-
-@torch.no_grad()
-def decode(autoencoder: MelAutoencoder, latent: Tensor) -> Tensor:
-    """Decode scaled latents (n, channels, n_frames, n_bands) to log-mel (n, n_mel_frames, 64), a few at a time."""
-    autoencoder = autoencoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return torch.cat([autoencoder.decode(part) for part in latent.split(DECODE_BATCH)])
-
-
-@torch.no_grad()
-def vocode(voice: torch.nn.Module, mel: Tensor, name: str, n_samples: int) -> Tensor:
-    """Turn log-mel (n, n_mel_frames, 64) into waveforms (n, n_samples) of equal loudness on the CPU.
-
-    Raises
-    ------
-    ContractError
-        If the vocoder made values that are not finite.
-    """
-    wave = torch.cat([voice(part).float().cpu() for part in mel.split(64)])
-    if not bool(torch.isfinite(wave).all()):
-        raise ContractError(f"The vocoder made values that are not finite under condition '{name}'")
-    return normalise_waveform(wave[:, :n_samples])  # beyond the segment there is padding only

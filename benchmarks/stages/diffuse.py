@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -12,41 +11,16 @@ import torch
 
 from eeg2speech_bench.benchmarks.inputs.batches import Gather
 from eeg2speech_bench.benchmarks.inputs.target_frames import FrameStore
+from eeg2speech_bench.benchmarks.models.generator import GeneratorConfig
 from eeg2speech_bench.benchmarks.models.pair import Pair
 from eeg2speech_bench.core.generator.checkpoints import load_original_unet, read_checkpoint
 from eeg2speech_bench.core.generator.conditioner import Conditioner
-from eeg2speech_bench.core.generator.denoiser import ConditionedDenoiser, latent_shape
 from eeg2speech_bench.core.generator.diffusion import DiffusionBatch, LatentDiffusion
-from eeg2speech_bench.core.presets.config import AutoencoderConfig, DenoiserConfig, DiffusionConfig
-from eeg2speech_bench.core.segments.store import SegmentStore
-from eeg2speech_bench.core.stages.store import write_json
+from eeg2speech_bench.core.presets.config import DiffusionConfig
+from eeg2speech_bench.core.segments.segment_store import SegmentStore
+from eeg2speech_bench.core.stages.stage_store import write_json
 from eeg2speech_bench.core.training.seeding import seed_everything
 from eeg2speech_bench.core.training.trainer import TrainingProgress, fit, make_trainer
-
-
-@dataclass(frozen=True)
-class GeneratorConfig:
-    """The parts of the configuration that shape the denoiser."""
-
-    autoencoder: AutoencoderConfig
-    denoiser: DenoiserConfig
-    diffusion: DiffusionConfig
-
-    def shape(self, store: SegmentStore) -> tuple[int, int, int]:
-        """Return (latent_channels, n_latent_frames, n_latent_bands) of a window."""
-        return latent_shape(self.autoencoder.clip_s or store.window_s, self.autoencoder, self.denoiser)
-
-    def build(self, store: SegmentStore, condition_dim: int) -> ConditionedDenoiser:
-        """Build the untrained denoiser for windows of ``store``."""
-        channels, _, bands = self.shape(store)
-        return ConditionedDenoiser(self.denoiser, channels, bands, condition_dim)
-
-    def load(self, store: SegmentStore, path: Path) -> ConditionedDenoiser:
-        """Load the trained denoiser of a finished stage."""
-        weights = torch.load(path / "weights.pt", map_location="cpu", weights_only=True)
-        denoiser = self.build(store, len(weights["null"]))
-        denoiser.load_state_dict(weights)
-        return denoiser.eval()
 
 
 class TrainingLatents(torch.utils.data.IterableDataset):

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from eeg2speech_bench.benchmarks.inputs.controls import ControlSource, conditions_of
+from eeg2speech_bench.benchmarks.inputs.controls import ControlSource
 from eeg2speech_bench.benchmarks.inputs.target_frames import FrameStore
 from eeg2speech_bench.benchmarks.models.embedder import Embedder
 from eeg2speech_bench.benchmarks.models.pair import Pair
+from eeg2speech_bench.core.conditions import embedded_conditions
 from eeg2speech_bench.core.generator.conditioner import make_condition
-from eeg2speech_bench.core.segments.store import SegmentStore
+from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.core.training.seeding import derive_seed
 
 #: conditions that are no estimate of the encoder
@@ -64,7 +65,7 @@ def run(
     table.loc[clips, "clip"] = np.arange(len(clips))
     table.to_parquet(out / "segments.parquet")
     pd.DataFrame({"window": pool}).to_parquet(out / "pool.parquet")
-    conditions = conditions_of(pair.encoder.modality)
+    conditions = embedded_conditions(pair.encoder.modality)
     for i, condition in enumerate(conditions):
         progress(condition, i / len(conditions))
         scores, raw = embedder.condition(condition, source, len(rows), clips, candidates, table)

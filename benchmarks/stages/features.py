@@ -10,15 +10,9 @@ import numpy as np
 import torch
 
 from eeg2speech_bench.benchmarks.inputs.target_frames import write_frames
-from eeg2speech_bench.core.conditioning import SoundInfo, Target
+from eeg2speech_bench.benchmarks.models.pair import build_target
 from eeg2speech_bench.core.registry.specs import TargetSpec
-from eeg2speech_bench.core.segments.store import SegmentStore
-
-
-def build_target(spec: TargetSpec, options: dict[str, Any], store: SegmentStore) -> Target:
-    """Build a target for the sound of a prepared data set."""
-    sound = SoundInfo(store.meta["sound"]["kind"], store.sound_rate_hz, store.window_s)
-    return spec.load().build(sound, **options)
+from eeg2speech_bench.core.segments.segment_store import SegmentStore
 
 
 def run(

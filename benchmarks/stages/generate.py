@@ -12,16 +12,14 @@ from torch import Tensor
 
 from eeg2speech_bench.benchmarks.inputs.audio_files import save_clips
 from eeg2speech_bench.benchmarks.inputs.controls import conditions_in
-from eeg2speech_bench.benchmarks.stages.autoencoder import load_autoencoder
-from eeg2speech_bench.benchmarks.stages.ceilings import decode, vocode
-from eeg2speech_bench.benchmarks.stages.diffuse import GeneratorConfig
+from eeg2speech_bench.benchmarks.models.generator import GeneratorConfig, decode, load_autoencoder, vocode
 from eeg2speech_bench.core.conditioning import Conditioning
 from eeg2speech_bench.core.errors import ContractError
 from eeg2speech_bench.core.generator.denoiser import ConditionedDenoiser
 from eeg2speech_bench.core.generator.sampling import sample_latents
 from eeg2speech_bench.core.generator.vocoder import build_vocoder
 from eeg2speech_bench.core.presets.config import SamplingConfig, VocoderConfig
-from eeg2speech_bench.core.segments.store import SegmentStore
+from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.core.training.seeding import derive_seed
 
 

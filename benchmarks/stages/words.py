@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from eeg2speech_bench.benchmarks.inputs.controls import ControlSource, conditions_of
+from eeg2speech_bench.benchmarks.inputs.controls import ControlSource
 from eeg2speech_bench.benchmarks.inputs.word_windows import SPLIT, OnsetFrames, OnsetStore
 from eeg2speech_bench.benchmarks.models.embedder import Embedder
 from eeg2speech_bench.benchmarks.models.pair import Pair
+from eeg2speech_bench.core.conditions import embedded_conditions
 from eeg2speech_bench.core.training.seeding import derive_seed
 
 #: windows below which top-10 means nothing and other segments are hard to find
@@ -51,7 +52,7 @@ def run(
     source = ControlSource(store, rows, derive_seed(seed, "controls"), pair.encoder.modality)
     candidates = embedder.audio(pool)
     kept = np.zeros(1, dtype=np.int64)  # the embedder returns what it says of some segments, which nothing here needs
-    conditions = conditions_of(pair.encoder.modality)
+    conditions = embedded_conditions(pair.encoder.modality)
     for i, condition in enumerate(conditions):
         progress(condition, i / len(conditions))
         scores, _ = embedder.condition(condition, source, len(rows), kept, candidates, table)

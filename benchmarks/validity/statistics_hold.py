@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest, norm
 
-from eeg2speech_bench.benchmarks.inputs.controls import NO_SIGNAL
 from eeg2speech_bench.benchmarks.scoring.values import Levels, Values
 from eeg2speech_bench.benchmarks.scoring.verdicts import compare_with_controls, decide, exchangeable_units, summarise
+from eeg2speech_bench.core.conditions import CONTROLS
 from eeg2speech_bench.core.presets.config import ScoresConfig
 from eeg2speech_bench.core.registry.specs import MetricSpec
 from eeg2speech_bench.core.statistics.min_f import crossed_p, pairwise_p
@@ -93,7 +93,7 @@ def condition(rng: np.random.Generator, common: np.ndarray, own: Spread) -> np.n
 def cell(rng: np.random.Generator, kind: Kind, mean: float, own_eeg: Spread, own_control: Spread) -> list[Values]:
     """Draw one cell: EEG with this mean, and every control at chance."""
     common = deviates(rng, COMMON)
-    settings = [("eeg", mean, own_eeg), *((name, kind.chance, own_control) for name in NO_SIGNAL)]
+    settings = [("eeg", mean, own_eeg), *((name, kind.chance, own_control) for name in CONTROLS)]
     return [
         Values(kind.metric, name, kind.values(condition(rng, common, own), m), TABLE, Levels(N_WINDOWS, kind.chance))
         for name, m, own in settings

@@ -16,7 +16,7 @@ from eeg2speech_bench.core.conformance.fixtures import N_CHANS, TINY_TARGET, tin
 from eeg2speech_bench.core.contrastive.loss import ClipLoss
 from eeg2speech_bench.core.errors import ContractError
 from eeg2speech_bench.core.registry.specs import EncoderSpec
-from eeg2speech_bench.core.segments.store import Batch, SignalInfo, TargetInfo
+from eeg2speech_bench.core.segments.segment_store import Batch, SignalInfo, TargetInfo
 from eeg2speech_bench.core.training.seeding import seed_everything
 
 Outcome = Literal["pass", "fail", "skip"]

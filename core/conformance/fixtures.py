@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from eeg2speech_bench.core.segments.store import Batch, SignalInfo, TargetInfo
+from eeg2speech_bench.core.segments.segment_store import Batch, SignalInfo, TargetInfo
 
 N_CHANS = 32
 SFREQ = 120.0

@@ -16,7 +16,7 @@ from eeg2speech_bench.core.conformance.case import Case, Verdict, failed, passed
 from eeg2speech_bench.core.conformance.fixtures import N_SEGMENTS, pick, tiny_embeddings
 from eeg2speech_bench.core.contrastive.loss import clip_scores
 from eeg2speech_bench.core.machine.environment import peak_memory_mb, reset_peak_memory
-from eeg2speech_bench.core.segments.store import Batch
+from eeg2speech_bench.core.segments.segment_store import Batch
 
 #: at most so many batches for the gradient check: dropout may silence a parameter in one, a head at zero in the first
 N_GRADIENT_BATCHES = 4

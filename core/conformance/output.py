@@ -10,7 +10,7 @@ from eeg2speech_bench.core.conditioning import Conditioning
 from eeg2speech_bench.core.conformance.case import Case, Verdict, distance, failed, part, passed, skipped
 from eeg2speech_bench.core.conformance.fixtures import N_SEGMENTS, pick
 from eeg2speech_bench.core.errors import ContractError
-from eeg2speech_bench.core.segments.store import Batch
+from eeg2speech_bench.core.segments.segment_store import Batch
 
 #: where prepared EEG is clamped (``data.clamp_iqr``)
 CLAMP_IQR = 20.0

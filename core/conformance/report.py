@@ -22,7 +22,7 @@ from eeg2speech_bench.core.presets.config import load_config
 from eeg2speech_bench.core.registry.failures import place_of, reason_of
 from eeg2speech_bench.core.registry.registry import load_registry
 from eeg2speech_bench.core.registry.specs import EncoderSpec
-from eeg2speech_bench.core.segments.store import TargetInfo
+from eeg2speech_bench.core.segments.segment_store import TargetInfo
 
 #: the four checks that the others build on; where one of them fails, what follows would fail for the same reason
 GATES = ("builds", "output_contract", "dtype_and_finite", "deterministic_in_eval")

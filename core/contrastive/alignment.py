@@ -10,7 +10,7 @@ from eeg2speech_bench.core.conditioning import Encoder, Target, check_conditioni
 from eeg2speech_bench.core.contrastive.loss import ClipLoss, clip_scores
 from eeg2speech_bench.core.errors import ContractError
 from eeg2speech_bench.core.presets.config import AlignmentConfig
-from eeg2speech_bench.core.segments.store import Batch
+from eeg2speech_bench.core.segments.segment_store import Batch
 
 
 class Alignment(L.LightningModule):

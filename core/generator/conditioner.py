@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from eeg2speech_bench.core.conditioning import Conditioning, Encoder, Target, check_conditioning, pool_tokens
-from eeg2speech_bench.core.segments.store import Batch
+from eeg2speech_bench.core.segments.segment_store import Batch
 
 
 def make_condition(embeddings: Tensor, *, standardise: bool) -> Conditioning:

@@ -17,7 +17,7 @@ from eeg2speech_bench.core.generator.conditioner import Conditioner
 from eeg2speech_bench.core.generator.denoiser import ConditionedDenoiser
 from eeg2speech_bench.core.generator.sampling import training_scheduler
 from eeg2speech_bench.core.presets.config import DiffusionConfig
-from eeg2speech_bench.core.segments.store import Batch
+from eeg2speech_bench.core.segments.segment_store import Batch
 
 
 @dataclass

@@ -9,14 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from eeg2speech_bench.core.conditions import CONTROLS
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.schema import RANGES, ROUNDING
-from eeg2speech_bench.leaderboard.page.test_items import CellClips
+from eeg2speech_bench.leaderboard.page.listening_items import CellClips
 from eeg2speech_bench.leaderboard.standings.differences import CONFIDENCE
 from eeg2speech_bench.leaderboard.standings.identity import Kind, identify, kind_of
 from eeg2speech_bench.leaderboard.standings.standings import Entrant, entrant
-from eeg2speech_bench.leaderboard.tables.table import NO_SIGNAL_CONDITIONS, budget_text, modality_of
+from eeg2speech_bench.leaderboard.tables.table import budget_text, modality_of
 
 #: stages that retrieval needs; the others make and score speech
 RETRIEVAL_STAGES = ("prepare", "features", "align", "embed")
@@ -223,7 +224,7 @@ def _score(name: str, found: dict[str, dict[str, Any]]) -> Score:
     score = Score(
         eeg["value"], eeg["low"], eeg["high"], eeg.get("confidence", CONFIDENCE), int(eeg.get("n", 0)),
         int(eeg.get("n_pool", 0)), eeg.get("chance"), bool(eeg.get("higher_is_better", True)), str(eeg.get("unit", "")),
-        {c: found[c] for c in NO_SIGNAL_CONDITIONS if c in found}, found.get("audio", {}).get("value"),
+        {c: found[c] for c in CONTROLS if c in found}, found.get("audio", {}).get("value"),
         eeg.get("per_subject") or {},
     )  # fmt: skip
     _check_score(name, score)

@@ -14,8 +14,10 @@ from pathlib import Path
 import psutil
 from markupsafe import Markup
 
+from eeg2speech_bench.core.conditions import condition_label
 from eeg2speech_bench.core.errors import StorageError, UsageError
-from eeg2speech_bench.core.stages.store import explained
+from eeg2speech_bench.core.stages.stage_store import explained
+from eeg2speech_bench.leaderboard.labels import p_text
 from eeg2speech_bench.leaderboard.page.boards import write_standings
 from eeg2speech_bench.leaderboard.page.cell_summary import Cell
 from eeg2speech_bench.leaderboard.page.listening import render_listening
@@ -29,7 +31,6 @@ from eeg2speech_bench.leaderboard.page.table_data import table_columns, table_ro
 from eeg2speech_bench.leaderboard.results.validation import Refusal
 from eeg2speech_bench.leaderboard.standings.standings import stand
 from eeg2speech_bench.leaderboard.tables.coverage import Tried, cover
-from eeg2speech_bench.leaderboard.tables.table import condition_label, p_text
 
 #: marks a folder that this module made and may replace
 MARKER = "board.json"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from eeg2speech_bench.core.conditions import CONDITIONS, EMBEDDED, condition_label
 from eeg2speech_bench.leaderboard.page.markup import render
 from eeg2speech_bench.leaderboard.page.rows import Row
-from eeg2speech_bench.leaderboard.tables.table import condition_label
 
 #: clips that belong to the item; where all encoders share them they are shown once
-SHARED = ("reference", "vocoder", "autoencoder")
-OWN = ("eeg", "shift", "phase", "shuffle", "mean", "none", "audio")
+SHARED = tuple(condition.name for condition in CONDITIONS if not condition.embedded)
 
 
 def render_listening(dataset: str, rows: Sequence[Row]) -> str:
@@ -26,4 +25,6 @@ def render_listening(dataset: str, rows: Sequence[Row]) -> str:
     if not groups:
         return ""
     shown = list(groups.values())
-    return render("listen.html", dataset=dataset, groups=shown, shared=SHARED, own=OWN, condition_label=condition_label)
+    return render(
+        "listen.html", dataset=dataset, groups=shown, shared=SHARED, own=EMBEDDED, condition_label=condition_label
+    )

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eeg2speech_bench.core.statistics.random_effects import PooledEffect
+from eeg2speech_bench.leaderboard.labels import label
 from eeg2speech_bench.leaderboard.page.rows import Row
 from eeg2speech_bench.leaderboard.standings.identity import EEG_KINDS
 from eeg2speech_bench.leaderboard.tables.pooled import Effect, pool
-from eeg2speech_bench.leaderboard.tables.table import label
 
 #: metrics whose chance depends on the data set's pool, and the same in a pool of fixed size
 FIXED_POOL = {"top1": "top1_of_50"}

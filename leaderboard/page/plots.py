@@ -10,9 +10,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from eeg2speech_bench.leaderboard.tables.table import CONDITIONS, condition_label
+from eeg2speech_bench.core.conditions import CEILINGS, SCORED, condition_label
 
-CEILINGS = ("audio", "autoencoder", "vocoder")
 #: from here on the normal distribution is as good as the binomial, whose sum takes as long as there are trials
 MANY_TRIALS = 20_000
 WIDTH = 560
@@ -79,7 +78,7 @@ def control_bars(entries: dict[str, dict[str, Any]], label: str, modality: str) 
         What the encoder reads, which names the conditions.
     """
     signal = condition_label("eeg", modality)
-    shown = [c for c in CONDITIONS if c in entries]
+    shown = [c for c in SCORED if c in entries]
     chance, baseline = entries["eeg"].get("chance"), entries["eeg"].get("baseline")
     values = [e[k] for e in entries.values() for k in ("value", "low", "high")]
     band = tuple(entries["eeg"].get("chance_band") or ())

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from eeg2speech_bench.core.conditions import condition_label
+from eeg2speech_bench.leaderboard.labels import label
 from eeg2speech_bench.leaderboard.page.means import Entries
-from eeg2speech_bench.leaderboard.tables.table import condition_label, label
 
 
 @dataclass(frozen=True)

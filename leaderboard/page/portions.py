@@ -18,10 +18,10 @@ from jinja2 import UndefinedError
 from eeg2speech_bench.core.errors import BenchError
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.leaderboard.page.cell_summary import Cell, Score, summarise
+from eeg2speech_bench.leaderboard.page.listening_items import collect_clips, segment_content
 from eeg2speech_bench.leaderboard.page.row_page import render_row
 from eeg2speech_bench.leaderboard.page.rows import Row, group, in_order, make_row
 from eeg2speech_bench.leaderboard.page.sources import Source, digest, read_source, reason
-from eeg2speech_bench.leaderboard.page.test_items import collect_clips, segment_content
 from eeg2speech_bench.leaderboard.results.validation import Refusal
 
 #: from this many records on, they are shared out over processes

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from markupsafe import Markup
 
+from eeg2speech_bench.leaderboard.labels import label
 from eeg2speech_bench.leaderboard.page.pareto import Point, cost_quality
 from eeg2speech_bench.leaderboard.page.rows import Mean, Row
 from eeg2speech_bench.leaderboard.standings.identity import EEG_KINDS
 from eeg2speech_bench.leaderboard.standings.standings import Standing, Standings
-from eeg2speech_bench.leaderboard.tables.table import label
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from eeg2speech_bench.core.conditions import BY_NAME, CEILINGS, SCORED, condition_label
 from eeg2speech_bench.core.records.record import Record
-from eeg2speech_bench.leaderboard.labels import NOTES
+from eeg2speech_bench.leaderboard.labels import NOTES, label, p_text
 from eeg2speech_bench.leaderboard.page import plots
 from eeg2speech_bench.leaderboard.page.boards import standing_mark
 from eeg2speech_bench.leaderboard.page.markup import render
@@ -25,9 +26,7 @@ from eeg2speech_bench.leaderboard.page.means import (
 from eeg2speech_bench.leaderboard.page.pool_scores import pool_rows
 from eeg2speech_bench.leaderboard.page.rows import Row, ended_text
 from eeg2speech_bench.leaderboard.page.set_scores import set_table
-from eeg2speech_bench.leaderboard.page.test_items import CONDITIONS as HEARD
 from eeg2speech_bench.leaderboard.results.history import is_number, learning_series
-from eeg2speech_bench.leaderboard.tables.table import CONDITIONS, condition_label, label, p_text
 
 #: metrics with pictures, where the row has them
 PICTURED = ("top1", "identification", "mel_correlation")
@@ -65,7 +64,7 @@ def render_row(row: Row, records: Sequence[Record]) -> str:
         facts=_facts(row, records),
         ended_text=ended_text,
         p_text=p_text,
-        heard=HEARD,
+        heard=tuple(BY_NAME),
         standing_mark=standing_mark,
         commands=_commands(row),
     )
@@ -126,9 +125,9 @@ def _table(entries: Entries, tested: dict[tuple[str, str], float], modality: str
 
     Made here and not by the template, which would take most of the time of a large board; names are escaped.
     """
-    others = {c for found in entries.values() for c in found}.difference(CONDITIONS)
+    others = {c for found in entries.values() for c in found}.difference(SCORED)
     rows = []
-    for condition in (*CONDITIONS, *sorted(others)):
+    for condition in (*SCORED, *sorted(others)):
         values = [(found.get(condition), tested.get((name, condition))) for name, found in entries.items()]
         if any(entry for entry, _ in values):
             title = escape(condition_label(condition, modality))
@@ -163,7 +162,7 @@ def _with_listeners(entry: dict[str, Any] | None, found: dict[str, list[dict[str
 
 
 def _hardest(found: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
-    controls = [found[c] for c in CONDITIONS if c in found and c != "eeg" and c not in plots.CEILINGS]
+    controls = [found[c] for c in SCORED if c in found and c != "eeg" and c not in CEILINGS]
     best = max if found["eeg"].get("higher_is_better", True) else min
     return best(controls, key=lambda entry: entry["value"], default=None)
 

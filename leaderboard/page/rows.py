@@ -8,19 +8,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+from eeg2speech_bench.core.conditions import CONTROLS
+from eeg2speech_bench.leaderboard.labels import CONTROL_METRICS, p_text
 from eeg2speech_bench.leaderboard.page.cell_summary import Cell, Score, plain_name
 from eeg2speech_bench.leaderboard.standings.differences import CONFIDENCE
 from eeg2speech_bench.leaderboard.standings.identity import Kind
 from eeg2speech_bench.leaderboard.standings.standings import Standing, Standings
 from eeg2speech_bench.leaderboard.tables.pooled import standard_error
-from eeg2speech_bench.leaderboard.tables.table import (
-    CONTROL_METRICS,
-    NO_SIGNAL,
-    NO_SIGNAL_CONDITIONS,
-    NOT_TESTABLE,
-    p_text,
-    testable,
-)
+from eeg2speech_bench.leaderboard.tables.table import NO_SIGNAL, NOT_TESTABLE, testable
 
 #: seeds that differ by a smaller share are the same: a fit in closed form has the last digits of its arithmetic only
 SAME = 1e-9
@@ -209,7 +204,7 @@ def in_order(rows: Iterable[Row]) -> list[Row]:
 def _mean(scores: list[Score]) -> Mean:
     first, value = scores[0], _average(s.value for s in scores)
     spread = math.sqrt(math.fsum((s.value - value) ** 2 for s in scores) / max(len(scores) - 1, 1))
-    of_each = {c: [s.controls[c] for s in scores if c in s.controls] for c in NO_SIGNAL_CONDITIONS}
+    of_each = {c: [s.controls[c] for s in scores if c in s.controls] for c in CONTROLS}
     controls = {c: _average(entry["value"] for entry in own) for c, own in of_each.items() if own}
     best = (max if first.higher_is_better else min)(controls, key=lambda c: controls[c], default="")
     by_listener: dict[str, list[float]] = {}

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from eeg2speech_bench.core.conditions import SCORED, condition_label
 from eeg2speech_bench.core.records.record import Record
-from eeg2speech_bench.leaderboard.tables.table import CONDITIONS, condition_label, label, modality_of
+from eeg2speech_bench.leaderboard.labels import label
+from eeg2speech_bench.leaderboard.tables.table import modality_of
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,8 @@ def set_table(records: Sequence[Record]) -> SetTable | None:
             floors.setdefault(name, []).append(entry["floor"])
     if not first:
         return None
-    conditions = [name for name in CONDITIONS if name in values]
-    conditions += sorted(values.keys() - set(CONDITIONS))
+    conditions = [name for name in SCORED if name in values]
+    conditions += sorted(values.keys() - set(SCORED))
     modality = modality_of(records[0])
     return SetTable(
         heads=[(label(name), _unit(entry), bool(entry["higher_is_better"])) for name, entry in first.items()],

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from eeg2speech_bench.leaderboard.labels import NOTES
+from eeg2speech_bench.core.conditions import condition_label
+from eeg2speech_bench.leaderboard.labels import NOTES, label
 from eeg2speech_bench.leaderboard.page.cell_summary import Cell
 from eeg2speech_bench.leaderboard.page.rows import FIRST_METRICS, Mean, Row, ended_text, variants
 from eeg2speech_bench.leaderboard.standings.standings import Standings
-from eeg2speech_bench.leaderboard.tables.table import RANK_NOTE, condition_label, label
+from eeg2speech_bench.leaderboard.tables.table import RANK_NOTE
 
 #: what the margin over a baseline is, for those who read a table
 MARGIN_NOTE = (

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eeg2speech_bench.core.statistics import resampling as statistics
 from eeg2speech_bench.core.errors import StorageError
 from eeg2speech_bench.core.records.record import Record
+from eeg2speech_bench.core.statistics import resampling as statistics
 
 if TYPE_CHECKING:
     import pyarrow.parquet

@@ -11,8 +11,9 @@ from pathlib import Path
 from filelock import FileLock
 
 from eeg2speech_bench.core.errors import StorageError, UsageError
-from eeg2speech_bench.core.records.record import Record, RecordStore
-from eeg2speech_bench.core.stages.store import explained
+from eeg2speech_bench.core.records.record import Record
+from eeg2speech_bench.core.records.record_store import RecordStore
+from eeg2speech_bench.core.stages.stage_store import explained
 from eeg2speech_bench.leaderboard.results.validation import (
     Refusal,
     disagreeing_splits,

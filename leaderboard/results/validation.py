@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from eeg2speech_bench.core.presets.config import config_from_tree
 from eeg2speech_bench.core.errors import BenchError, StorageError, UsageError
+from eeg2speech_bench.core.presets.config import config_from_tree
+from eeg2speech_bench.core.records.record import Record, read_record
+from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.records.schema import check_record, is_safe_name
-from eeg2speech_bench.core.records.record import Record, RecordStore, read_record
 
 #: limits on a cell's audio; the suite's own clips take 0.1 MB
 MAX_CLIPS = 10_000

@@ -15,8 +15,8 @@ from eeg2speech_bench.core.records.schema import is_safe_name
 from eeg2speech_bench.core.statistics import resampling as statistics
 from eeg2speech_bench.core.statistics.min_f import crossed_p
 from eeg2speech_bench.core.training.seeding import derive_seed
+from eeg2speech_bench.leaderboard.labels import BOARD_METRICS
 from eeg2speech_bench.leaderboard.results.aggregates import MAX_SEGMENTS_BYTES
-from eeg2speech_bench.leaderboard.tables.table import BOARD_METRICS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,8 +9,8 @@ import numpy as np
 
 from eeg2speech_bench.core.statistics import resampling as statistics
 from eeg2speech_bench.core.statistics.min_f import crossed_p
+from eeg2speech_bench.leaderboard.labels import p_text
 from eeg2speech_bench.leaderboard.standings.ranks import ALPHA
-from eeg2speech_bench.leaderboard.tables.table import p_text
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,8 +11,9 @@ import numpy as np
 
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.statistics.random_effects import PooledEffect, random_effects
+from eeg2speech_bench.leaderboard.labels import label, signed
 from eeg2speech_bench.leaderboard.standings.differences import CONFIDENCE, Difference, Located
-from eeg2speech_bench.leaderboard.tables.table import Table, label, signed
+from eeg2speech_bench.leaderboard.tables.table import Table
 
 #: how effects of several data sets are pooled, for those who read a table
 NOTE = (

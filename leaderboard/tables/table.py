@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from eeg2speech_bench.core.conditions import CONTROLS, SCORED, condition_label
 from eeg2speech_bench.core.records.record import Record
-from eeg2speech_bench.leaderboard.labels import LABELS
+from eeg2speech_bench.leaderboard.labels import BOARD_METRICS, CONTROL_METRICS, WITH_INTERVAL, label, p_text
 from eeg2speech_bench.leaderboard.standings.identity import kind_of
 from eeg2speech_bench.leaderboard.tables.coverage import Tried, cover
 
@@ -16,31 +17,6 @@ if TYPE_CHECKING:
 
 #: what a table can be written as
 FORMATS = ("table", "markdown", "csv", "svg")
-#: what the tables show; the records hold every metric
-BOARD_METRICS = ("top1", "top10", "identification", "mel_correlation", "estoi")
-CONTROL_METRICS = (
-    "top1", "top5", "top10", "mrr", "median_rank", "identification", "mel_correlation", "estoi", "lsd"
-)  # fmt: skip
-#: metrics whose interval is shown beside the value; those of the others are in the record
-WITH_INTERVAL = ("top1", "identification", "mel_correlation")
-#: conditions that carry no knowledge of the true audio
-NO_SIGNAL_CONDITIONS = ("shift", "phase", "shuffle", "mean", "none")
-#: order of conditions, signal first, ceilings last
-CONDITIONS = ("eeg", "shift", "phase", "shuffle", "mean", "none", "audio", "autoencoder", "vocoder")
-CONDITION_LABELS = {
-    "reference": "true speech",
-    "eeg": "EEG",
-    "shift": "EEG at a wrong time",
-    "phase": "phase-randomised EEG",
-    "shuffle": "EEG of other segments",
-    "mean": "mean condition",
-    "none": "no condition",
-    "audio": "ceiling: true audio embedding",
-    "autoencoder": "ceiling: autoencoder + vocoder",
-    "vocoder": "ceiling: vocoder",
-}
-#: what an encoder reads in place of the EEG, by its modality
-SIGNALS = {"eeg": "EEG", "text": "transcript", "audio": "audio"}
 NO_SIGNAL = "not distinguishable from no signal"
 #: what is said instead where even a perfect encoder could not be told from a control
 NOT_TESTABLE = "not testable: the true audio embedding itself is no better than a control, at"
@@ -73,11 +49,6 @@ class Table:
     rows: list[list[str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     optional: tuple[str, ...] = ()
-
-
-def label(metric: str) -> str:
-    """Return what tables call a metric: a short name for the suite's own, the name itself for others."""
-    return LABELS.get(metric, metric)
 
 
 def board(records: Iterable[Record], standings: Standings) -> Table:
@@ -117,7 +88,7 @@ def controls(record: Record) -> Table:
     table = Table(title, ["condition", *labels])
     table.optional = tuple(map(label, ("median_rank", "top5", "lsd", "mrr", "estoi", "top10")))
     p = {(test["metric"], test["control"]): test["p"] for test in record.tests}
-    for condition in CONDITIONS:
+    for condition in SCORED:
         entries = [record.metric(name, condition) for name in metrics]
         if not any(entries):
             continue
@@ -162,11 +133,6 @@ def value_text(entry: dict[str, Any] | None) -> str:
     return f"{_number(entry['value'])} [{entry['low']:.2f}, {entry['high']:.2f}]"
 
 
-def signed(value: float, low: float, high: float) -> str:
-    """Return a difference with its interval, each with its sign."""
-    return f"{value:+z.3f} [{low:+z.3f}, {high:+z.3f}]"
-
-
 def verdict_text(record: Record, metric: str) -> str:
     """Return what a headline metric says: above all no-signal controls, or not distinguishable from no signal."""
     if record.status != "done":
@@ -177,7 +143,7 @@ def verdict_text(record: Record, metric: str) -> str:
     if verdict["distinguishable"]:
         return f"signal, {p_text(verdict['p'])}"
     ceiling, higher = _value(record, metric, "audio"), (record.metric(metric) or {}).get("higher_is_better", True)
-    controls = [x for name in NO_SIGNAL_CONDITIONS if (x := _value(record, metric, name)) is not None]
+    controls = [x for name in CONTROLS if (x := _value(record, metric, name)) is not None]
     best = (max if higher else min)(controls, default=None)
     return NO_SIGNAL if testable(ceiling, best, higher_is_better=higher) else f"{NOT_TESTABLE} {_number(ceiling)}"
 
@@ -187,17 +153,6 @@ def testable(ceiling: float | None, control: float | None, *, higher_is_better: 
     if ceiling is None or control is None:
         return True
     return ceiling > control if higher_is_better else ceiling < control
-
-
-def condition_label(condition: str, modality: str) -> str:
-    """Return what a condition is called, of which the EEG is whatever signal the encoder reads.
-
-    Examples
-    --------
-    >>> condition_label("shift", "text")
-    'transcript at a wrong time'
-    """
-    return CONDITION_LABELS.get(condition, condition).replace("EEG", SIGNALS.get(modality, "EEG"))
 
 
 def modality_of(record: Record) -> str:
@@ -215,11 +170,6 @@ def _number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
-
-
-def p_text(p: float) -> str:
-    """Return a p value as papers write it."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def _bare_p(p: float | None) -> str:

@@ -12,14 +12,16 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
+from eeg2speech_bench.core.conditions import CONTROLS, condition_label
 from eeg2speech_bench.core.errors import BenchError, DataError
 from eeg2speech_bench.core.records.record import Record
+from eeg2speech_bench.leaderboard.labels import label
+from eeg2speech_bench.leaderboard.page.listening_items import Item, chosen, clip_content, inside, read_items
 from eeg2speech_bench.leaderboard.page.plots import guessing_band, short
 from eeg2speech_bench.leaderboard.page.spectrogram import TOP_HZ, log_mel_db, palette, read_clip
-from eeg2speech_bench.leaderboard.page.test_items import Item, chosen, clip_content, inside, read_items
 from eeg2speech_bench.leaderboard.results.history import learning_series
 from eeg2speech_bench.leaderboard.tables.export import printable
-from eeg2speech_bench.leaderboard.tables.table import NO_SIGNAL_CONDITIONS, condition_label, label, modality_of
+from eeg2speech_bench.leaderboard.tables.table import modality_of
 from eeg2speech_bench.leaderboard.terminal.glyphs import PER_LINE, Marks, Scale, mosaic, shrink, sparkline, strip
 
 #: listeners that get a line each
@@ -145,7 +147,7 @@ def mels(record: Record, results: Path, console: Console) -> Iterator[Text]:
 def _best_controls(record: Record, entry: dict[str, Any]) -> dict[str, float]:
     """Return the best score that each listener reaches without signal."""
     best = max if entry.get("higher_is_better", True) else min
-    controls = [record.metric(entry["name"], condition) for condition in NO_SIGNAL_CONDITIONS]
+    controls = [record.metric(entry["name"], condition) for condition in CONTROLS]
     found: dict[str, float] = {}
     for control in filter(None, controls):
         for name, score in control["per_subject"].items():

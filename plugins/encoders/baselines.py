@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from eeg2speech_bench.core.conditioning import Conditioning, Encoder
 from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.core.segments.store import Batch, SignalInfo, TargetInfo
+from eeg2speech_bench.core.segments.segment_store import Batch, SignalInfo, TargetInfo
 from eeg2speech_bench.core.segments.surrogates import randomise_phases
 from eeg2speech_bench.plugins.encoders.brainmagick import Brainmagick
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from eeg2speech_bench.core.conditioning import Conditioning, Encoder, pool_tokens
 from eeg2speech_bench.core.errors import DataError, UsageError
-from eeg2speech_bench.core.segments.store import Batch, SignalInfo, TargetInfo
+from eeg2speech_bench.core.segments.segment_store import Batch, SignalInfo, TargetInfo
 from eeg2speech_bench.plugins.encoders.convolution import ConvSequence
 
 #: both coordinates of a channel that has no electrode position; such a channel gets no attention

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from eeg2speech_bench.core.conditioning import Conditioning, Encoder
 from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.core.segments.store import Batch, SignalInfo, TargetInfo
+from eeg2speech_bench.core.segments.segment_store import Batch, SignalInfo, TargetInfo
 from eeg2speech_bench.plugins.clap.build import audio_tower, text_tower
 from eeg2speech_bench.plugins.clap.front_end import FRAME_RATE_HZ, RATE_HZ, log_mel
 

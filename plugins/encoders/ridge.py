@@ -11,7 +11,7 @@ from torch.nn.functional import adaptive_avg_pool1d, pad
 
 from eeg2speech_bench.core.conditioning import Conditioning, Encoder, pool_tokens
 from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.core.segments.store import Batch, SignalInfo, TargetInfo
+from eeg2speech_bench.core.segments.segment_store import Batch, SignalInfo, TargetInfo
 
 #: penalties that validation chooses from, relative to the mean eigenvalue of the lagged EEG's second moments
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from eeg2speech_bench.core.conditioning import SoundInfo, Target
 from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.core.segments.store import TargetInfo
+from eeg2speech_bench.core.segments.segment_store import TargetInfo
 from eeg2speech_bench.plugins.clap.build import audio_tower
 from eeg2speech_bench.plugins.clap.front_end import FRAME_RATE_HZ, log_mel
 

@@ -10,7 +10,7 @@ from torch.nn.functional import adaptive_avg_pool1d
 
 from eeg2speech_bench.core.conditioning import SoundInfo, Target
 from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.core.segments.store import TargetInfo
+from eeg2speech_bench.core.segments.segment_store import TargetInfo
 
 
 class FrameTarget(Target):

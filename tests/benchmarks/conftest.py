@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from eeg2speech_bench.core.segments.store import SegmentStore
+from eeg2speech_bench.core.segments.segment_store import SegmentStore
 
 SFREQ, WINDOW_S, N_CHANS, RATE_HZ = 20.0, 2.0, 3, 16_000
 N_SUBJECTS, N_WINDOWS, N_TIMES = 3, 12, 40

@@ -17,16 +17,17 @@ from rich.console import Console
 from scipy.stats import rankdata
 
 from eeg2speech_bench.benchmarks.cells import Cell
-from eeg2speech_bench.benchmarks.inputs.controls import CONDITIONS
 from eeg2speech_bench.benchmarks.report import drawing, matrix
 from eeg2speech_bench.benchmarks.report.listeners import guessing_band
 from eeg2speech_bench.benchmarks.report.pictures import Sources, draw_report
 from eeg2speech_bench.benchmarks.report.spectrograms import choose_items
 from eeg2speech_bench.benchmarks.runner import Runner
+from eeg2speech_bench.core.conditions import EMBEDDED
 from eeg2speech_bench.core.presets.config import load_config
-from eeg2speech_bench.core.records.record import Record, RecordStore
+from eeg2speech_bench.core.records.record import Record
+from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.registry.registry import load_registry
-from eeg2speech_bench.core.stages.store import StageStore
+from eeg2speech_bench.core.stages.stage_store import StageStore
 
 N_CLIPS, N_SAMPLES = 4, 32_000
 HISTORY = [{"epoch": i, "step": 10 * (i + 1), "train_loss": 2.0 / (i + 1), "valid_mrr": 0.3} for i in range(3)]
@@ -46,7 +47,7 @@ def entries(name: str, n_pool: int, n: int) -> list[dict]:
             "chance": 1 / n_pool,
             "per_subject": {"0": 0.4, "1": 0.5, "2": 0.6},
         }
-        for condition in CONDITIONS
+        for condition in EMBEDDED
     ]
 
 
@@ -82,7 +83,7 @@ def sources(tmp_path, store, monkeypatch) -> Sources:
     clip = np.where(np.arange(len(rows)) < N_CLIPS, np.arange(len(rows)), -1)
     table.assign(true=table["window"] - 8, clip=clip).to_parquet(embedded / "segments.parquet")
     rng = np.random.default_rng(0)
-    for condition in CONDITIONS:
+    for condition in EMBEDDED:
         np.save(embedded / f"scores_{condition}.npy", rng.standard_normal((len(rows), 4)).astype(np.float32))
         np.save(generated / f"{condition}.npy", rng.integers(-9999, 9999, (N_CLIPS, N_SAMPLES), np.int16))
     for name in ("reference", "vocoder", "autoencoder"):
@@ -92,7 +93,7 @@ def sources(tmp_path, store, monkeypatch) -> Sources:
     parts = [
         values[:n].assign(metric=metric, condition=condition, value=0.25)
         for metric, n in (("top1", 12), ("identification", 12), ("mel_correlation", 4))
-        for condition in CONDITIONS
+        for condition in EMBEDDED
     ]
     pd.concat(parts, ignore_index=True).to_parquet(scored / "segments.parquet")
     return Sources(store.path, embedded, scored, generated, ceilings)

@@ -13,7 +13,8 @@ import pytest
 from eeg2speech_bench.benchmarks import rerun
 from eeg2speech_bench.benchmarks.rerun import compare, differences
 from eeg2speech_bench.core.errors import BenchError, StorageError, UsageError
-from eeg2speech_bench.core.records.record import Record, RecordStore
+from eeg2speech_bench.core.records.record import Record
+from eeg2speech_bench.core.records.record_store import RecordStore
 
 
 def entry(name: str, value: float) -> dict:

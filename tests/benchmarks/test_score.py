@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from eeg2speech_bench.benchmarks.inputs.controls import CONDITIONS
 from eeg2speech_bench.benchmarks.scoring.retrieval import describe_windows
 from eeg2speech_bench.benchmarks.scoring.values import Levels, Values, keep_defined
 from eeg2speech_bench.benchmarks.scoring.verdicts import decide, summarise
 from eeg2speech_bench.benchmarks.stages import score
+from eeg2speech_bench.core.conditions import EMBEDDED
 from eeg2speech_bench.core.presets.config import ScoresConfig
 from eeg2speech_bench.core.registry.registry import load_registry
 from eeg2speech_bench.core.registry.specs import MetricSpec
-from eeg2speech_bench.core.segments.store import SegmentStore
+from eeg2speech_bench.core.segments.segment_store import SegmentStore
 
 CONFIG = ScoresConfig(n_bootstrap=200, n_permutations=2000, block_s=4.0)
 
@@ -32,7 +32,7 @@ def planted(path, store, strength: float) -> None:
     table = table.assign(true=np.searchsorted(pool, table["window"]), clip=-1, recording=np.arange(len(rows)) // 4)
     table.to_parquet(path / "segments.parquet")
     pd.DataFrame({"window": pool}).to_parquet(path / "pool.parquet")
-    for condition in CONDITIONS:
+    for condition in EMBEDDED:
         scores = rng.standard_normal((len(rows), len(pool)))
         if condition in ("eeg", "audio"):
             scores[np.arange(len(rows)), table["true"]] += strength if condition == "eeg" else 100
@@ -144,7 +144,7 @@ def words_of_one_listener(path):
     windows.to_parquet(path / "windows.parquet")
     table = windows[["stimulus", "start_s"]].assign(subject=0, recording=0, window=np.arange(12), true=np.arange(12))
     table.to_parquet(path / "segments.parquet")
-    for condition in CONDITIONS:
+    for condition in EMBEDDED:
         np.save(path / f"scores_{condition}.npy", np.eye(12) * 9 if condition == "eeg" else np.zeros((12, 12)))
     return path
 
@@ -196,7 +196,7 @@ def run_with_clips(tmp_path, store, names, reference, *, extended=False) -> dict
     table = pd.read_parquet(tmp_path / "embed" / "segments.parquet")
     table.loc[table.index[: len(reference)], "clip"] = np.arange(len(reference))
     table.to_parquet(tmp_path / "embed" / "segments.parquet")
-    write_clips(tmp_path / "generated", CONDITIONS, noise(len(reference)))
+    write_clips(tmp_path / "generated", EMBEDDED, noise(len(reference)))
     write_clips(tmp_path / "ceilings", ("reference", "vocoder", "autoencoder"), reference)
     (tmp_path / "out").mkdir()
     places = {name: tmp_path / folder for name, folder in (("embedded", "embed"), ("generated", "generated"))}
@@ -245,7 +245,7 @@ def test_sets_have_one_value_per_condition_beside_that_of_other_real_speech(tmp_
     true -= true.mean(axis=1, keepdims=True)
     true /= 2 * np.abs(true).max(axis=1, keepdims=True)
     scores = run_with_clips(tmp_path, store, ("top1", "variance_ratio", "frechet_cepstral"), true)
-    assert {entry["condition"] for entry in scores["sets"]} == {*CONDITIONS, "vocoder", "autoencoder"}
+    assert {entry["condition"] for entry in scores["sets"]} == {*EMBEDDED, "vocoder", "autoencoder"}
     by_condition = {entry["condition"]: entry for entry in scores["sets"]}
     expected = {"name": "variance_ratio", "version": 1, "n": 6, "unit": "", "higher_is_better": True}
     assert expected.items() <= by_condition["vocoder"].items()

@@ -8,7 +8,7 @@ import torch
 from eeg2speech_bench.core.conditioning import Conditioning, check_conditioning, pool_tokens
 from eeg2speech_bench.core.errors import ContractError
 from eeg2speech_bench.core.generator.conditioner import make_condition
-from eeg2speech_bench.core.segments.store import TargetInfo
+from eeg2speech_bench.core.segments.segment_store import TargetInfo
 
 TARGET = TargetInfo(dim=3, n_tokens=4, token_rate_hz=1.0)
 

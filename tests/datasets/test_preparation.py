@@ -8,7 +8,7 @@ import pytest
 from eeg2speech_bench.core.errors import DataError, LeakageError
 from eeg2speech_bench.core.presets.config import DataConfig
 from eeg2speech_bench.core.segments.recordings import Presentation, Sound
-from eeg2speech_bench.core.segments.store import SegmentStore
+from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.datasets.bids import open_bids
 from eeg2speech_bench.datasets.preparation import prepare
 

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from eeg2speech_bench.core.records.record import RecordStore
+from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.terminal.cli import main
 
 

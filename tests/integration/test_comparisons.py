@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from eeg2speech_bench.core.records.record import Record, RecordStore
+from eeg2speech_bench.core.records.record import Record
+from eeg2speech_bench.core.records.record_store import RecordStore
 
 BASELINES = {"ridge", "noise-trained", "random-weights", "subject-id", "time-only", "mean"}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from eeg2speech_bench.core.records.record import RecordStore
+from eeg2speech_bench.core.records.record_store import RecordStore
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixture_plugins"
 OURS = {"brainmagick", "ridge"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from eeg2speech_bench.core.records.record import RecordStore
+from eeg2speech_bench.core.records.record_store import RecordStore
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from eeg2speech_bench.core.records.record import RecordStore
+from eeg2speech_bench.core.records.record_store import RecordStore
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 import soundfile
 
-from eeg2speech_bench.core.records.record import Record, RecordStore
+from eeg2speech_bench.core.records.record import Record
+from eeg2speech_bench.core.records.record_store import RecordStore
 
 #: two listeners with two and three segments: the mean of listeners is not the mean of segments
 SUBJECTS = ["01", "01", "02", "02", "02"]

@@ -12,7 +12,8 @@ import pytest
 from scipy import stats
 
 from eeg2speech_bench.core.errors import DataError, StorageError, UnknownNameError, UsageError
-from eeg2speech_bench.core.records.record import RecordStore, read_record
+from eeg2speech_bench.core.records.record import read_record
+from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.leaderboard.comparison import choose, configure_compare, picture, run_compare
 from eeg2speech_bench.leaderboard.standings.differences import Difference, compare
 from eeg2speech_bench.leaderboard.tables.pooled import Effect, pool, standard_error

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from eeg2speech_bench.benchmarks.metrics.catalogue import all_metrics
-from eeg2speech_bench.leaderboard.labels import LABELS, NOTES
-from eeg2speech_bench.leaderboard.tables.table import CONDITIONS, condition_label, label
+from eeg2speech_bench.core.conditions import SCORED, condition_label
+from eeg2speech_bench.leaderboard.labels import LABELS, NOTES, label
 
 
 @pytest.mark.parametrize("spec", all_metrics(), ids=lambda spec: spec.name)
@@ -39,7 +39,7 @@ def test_a_metric_of_a_plugin_keeps_its_name():
 def test_conditions_are_named_for_what_the_encoder_reads(modality, said):
     assert [condition_label(c, modality) for c in ("eeg", "shift", "shuffle")] == said
     assert condition_label("phase", modality) == f"phase-randomised {said[0]}"
-    others = [c for c in CONDITIONS if c not in ("eeg", "shift", "phase", "shuffle")]
+    others = [c for c in SCORED if c not in ("eeg", "shift", "phase", "shuffle")]
     assert [condition_label(c, modality) for c in others] == [condition_label(c, "eeg") for c in others]
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.core.segments.store import Batch, SignalInfo, TargetInfo
+from eeg2speech_bench.core.segments.segment_store import Batch, SignalInfo, TargetInfo
 from eeg2speech_bench.plugins.encoders.baselines import MeanTarget, NoiseTrained, RandomWeights, SubjectOnly, TimeOnly
 
 TARGET = TargetInfo(dim=5, n_tokens=12, token_rate_hz=12.0)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from eeg2speech_bench.core.errors import DataError, UsageError
-from eeg2speech_bench.core.segments.store import Batch, SignalInfo, TargetInfo
+from eeg2speech_bench.core.segments.segment_store import Batch, SignalInfo, TargetInfo
 from eeg2speech_bench.plugins.encoders.brainmagick import (
     INVALID,
     Brainmagick,

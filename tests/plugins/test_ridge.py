@@ -8,7 +8,7 @@ import torch
 from sklearn.linear_model import Ridge as ReferenceRidge
 
 from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.core.segments.store import Batch, SignalInfo, TargetInfo
+from eeg2speech_bench.core.segments.segment_store import Batch, SignalInfo, TargetInfo
 from eeg2speech_bench.plugins.encoders.ridge import PENALTIES, Ridge
 
 N_CHANS, N_TIMES, SFREQ, DIM = 4, 60, 30.0, 2

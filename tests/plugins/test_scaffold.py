@@ -17,7 +17,7 @@ from eeg2speech_bench.core.conditioning import check_conditioning
 from eeg2speech_bench.core.errors import StorageError, UsageError
 from eeg2speech_bench.core.registry.registry import load_registry
 from eeg2speech_bench.core.registry.specs import EncoderSpec
-from eeg2speech_bench.core.segments.store import Batch, SignalInfo, TargetInfo
+from eeg2speech_bench.core.segments.segment_store import Batch, SignalInfo, TargetInfo
 from eeg2speech_bench.plugins import scaffold
 from eeg2speech_bench.plugins.scaffold import Names, check_name, write_package
 

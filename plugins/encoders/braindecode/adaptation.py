@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.core.segments.store import SignalInfo
+from eeg2speech_bench.core.segments.segment_store import SignalInfo
 
 #: a segment may lose this share of its samples to reach a length that the network takes; else it is extended
 MAX_CUT = 0.05

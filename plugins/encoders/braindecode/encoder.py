@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from eeg2speech_bench.core.conditioning import Conditioning, Encoder, pool_tokens
 from eeg2speech_bench.core.errors import DataError, UnknownNameError, UsageError
-from eeg2speech_bench.core.segments.store import Batch, SignalInfo, TargetInfo
+from eeg2speech_bench.core.segments.segment_store import Batch, SignalInfo, TargetInfo
 from eeg2speech_bench.plugins.encoders.braindecode import montage
 from eeg2speech_bench.plugins.encoders.braindecode.adaptation import Adaptation
 from eeg2speech_bench.plugins.encoders.braindecode.cards import ModelCard, WeightsCard

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.core.segments.store import SignalInfo
+from eeg2speech_bench.core.segments.segment_store import SignalInfo
 
 #: centre of the sphere that MNE takes for a head, in the head frame
 CENTRE_M = (0.0, 0.0, 0.04)

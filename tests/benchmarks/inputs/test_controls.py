@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from eeg2speech_bench.benchmarks.inputs.controls import ControlSource, conditions_of
+from eeg2speech_bench.benchmarks.inputs.controls import ControlSource
+from eeg2speech_bench.core.conditions import embedded_conditions
 
 
 @pytest.fixture
@@ -65,8 +66,8 @@ def test_a_control_of_eeg_leaves_words_and_times_true(source, condition):
 
 
 def test_text_has_no_phase_to_randomise():
-    assert "phase" not in conditions_of("text")
-    assert "phase" in conditions_of("audio")
+    assert "phase" not in embedded_conditions("text")
+    assert "phase" in embedded_conditions("audio")
 
 
 @pytest.mark.parametrize("condition", ["shift", "shuffle"])

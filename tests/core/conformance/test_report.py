@@ -62,7 +62,7 @@ def test_random_numbers_of_the_calling_test_suite_go_on_as_if_nothing_ran(spec_o
 
 
 def test_another_target_space_is_asked_for_when_given(spec_of):
-    from eeg2speech_bench.core.segments.store import TargetInfo
+    from eeg2speech_bench.core.segments.segment_store import TargetInfo
 
     (found,) = check_encoder(spec_of(Sound), target=TargetInfo(7, 5, 2.0), only=["output_contract"])
     assert found.reason == f"embeddings ({N_SEGMENTS}, 5, 7)"

@@ -9,7 +9,8 @@ import pytest
 
 from eeg2speech_bench.core.errors import StorageError
 from eeg2speech_bench.core.records import record as records
-from eeg2speech_bench.core.records.record import Record, RecordStore, read_record
+from eeg2speech_bench.core.records.record import Record, read_record
+from eeg2speech_bench.core.records.record_store import RecordStore
 
 
 def record() -> Record:

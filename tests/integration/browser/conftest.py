@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 import soundfile
 
-from eeg2speech_bench.core.records.record import Record, RecordStore
+from eeg2speech_bench.core.records.record import Record
+from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.leaderboard.page.folder import build
 
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\">=cmd|a"

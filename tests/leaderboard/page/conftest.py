@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 import soundfile
 
-from eeg2speech_bench.core.records.record import Record, RecordStore
+from eeg2speech_bench.core.records.record import Record
+from eeg2speech_bench.core.records.record_store import RecordStore
 
 CONDITIONS = ("eeg", "shuffle", "audio")
 N_CLIPS = 20

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from eeg2speech_bench.leaderboard.page.folder import build
+from eeg2speech_bench.leaderboard.page.listening_items import chosen
 from eeg2speech_bench.leaderboard.page.spectrogram import N_BANDS, draw_mel
-from eeg2speech_bench.leaderboard.page.test_items import chosen
 
 
 def test_all_encoders_are_heard_on_the_same_evenly_spaced_clips_with_their_own_scores(tmp_path, write, write_audio):

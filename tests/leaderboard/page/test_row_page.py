@@ -6,7 +6,7 @@ import hashlib
 import re
 import shlex
 
-from eeg2speech_bench.core.records.record import RecordStore
+from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.leaderboard.page.folder import build
 
 STAGE = {"seconds": 60.0, "peak_memory_mb": 1.0}

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from eeg2speech_bench.core.errors import StorageError
-from eeg2speech_bench.core.records.record import RecordStore
+from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.leaderboard.results import merging
 from eeg2speech_bench.leaderboard.results.merging import configure_merge, run_merge
 from eeg2speech_bench.leaderboard.results.validation import read_results

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from eeg2speech_bench.core.records.record import Record, RecordStore
+from eeg2speech_bench.core.records.record import Record
+from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.terminal.cli import main
 from eeg2speech_bench.leaderboard.commands import configure
 from eeg2speech_bench.leaderboard.standings.identity import Competition

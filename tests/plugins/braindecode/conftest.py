@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from eeg2speech_bench.core.conditioning import Encoder
-from eeg2speech_bench.core.segments.store import Batch, SignalInfo, TargetInfo
+from eeg2speech_bench.core.segments.segment_store import Batch, SignalInfo, TargetInfo
 from eeg2speech_bench.plugins.encoders.braindecode.cards import catalogue
 
 with warnings.catch_warnings():

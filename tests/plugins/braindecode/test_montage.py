@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.core.segments.store import SignalInfo
+from eeg2speech_bench.core.segments.segment_store import SignalInfo
 from eeg2speech_bench.plugins.encoders.braindecode import montage
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from eeg2speech_bench.core.errors import UsageError
-from eeg2speech_bench.core.segments.store import TargetInfo
+from eeg2speech_bench.core.segments.segment_store import TargetInfo
 from eeg2speech_bench.plugins.encoders.braindecode.adaptation import cover
 from eeg2speech_bench.plugins.encoders.braindecode.encoder import count_tokens
 

@@ -10,7 +10,7 @@ import torch
 from transformers import ClapConfig, ClapModel
 
 from eeg2speech_bench.core.conditioning import SoundInfo
-from eeg2speech_bench.core.segments.store import Batch, SignalInfo, TargetInfo
+from eeg2speech_bench.core.segments.segment_store import Batch, SignalInfo, TargetInfo
 
 TEXTS = ("the lighthouse stood", "", "so did the keeper and his dog")
 

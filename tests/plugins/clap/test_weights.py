@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from eeg2speech_bench.core.errors import BenchError
-from eeg2speech_bench.core.segments.store import TargetInfo
+from eeg2speech_bench.core.segments.segment_store import TargetInfo
 from eeg2speech_bench.plugins.clap.front_end import front_end
 from eeg2speech_bench.plugins.clap.weights import load_clap
 from eeg2speech_bench.plugins.encoders.clap import ClapText

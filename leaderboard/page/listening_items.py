@@ -8,16 +8,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from eeg2speech_bench.core.conditions import CONDITIONS
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.records.record import Record
-from eeg2speech_bench.core.stages.store import write_atomically
+from eeg2speech_bench.core.stages.stage_store import write_atomically
 from eeg2speech_bench.leaderboard.labels import LABELS
 from eeg2speech_bench.leaderboard.results.aggregates import MAX_SEGMENTS_BYTES
 
 #: items per data set; the first and the last clip are always among them
 N_ITEMS = 8
-#: what can be heard of an item: the true speech, then the EEG, its controls and the ceilings
-CONDITIONS = ("reference", "eeg", "shift", "phase", "shuffle", "mean", "none", "audio", "autoencoder", "vocoder")
 #: scores shown beside a clip
 SHOWN_SCORES = ("identification", "mel_correlation", "estoi")
 #: a longer file is no clip
@@ -118,7 +117,7 @@ def collect_clips(record: Record, results: Path, out: Path) -> CellClips | None:
     numbers = chosen(n_clips)
     files: dict[str, list[str]] = {}
     seconds = 0.0
-    for condition in CONDITIONS:
+    for condition in (known.name for known in CONDITIONS):
         names = []
         for number in numbers:
             source = inside(results, str(Path(record.files["audio"]) / condition / f"clip_{number:03d}.flac"))

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from eeg2speech_bench.core.errors import StorageError
 from eeg2speech_bench.core.machine import energy
-from eeg2speech_bench.core.stages.store import Stage, StageStore, explained, write_json
+from eeg2speech_bench.core.stages.stage_store import Stage, StageStore, explained, write_json
 from eeg2speech_bench.core.terminal.progress import StageProgress
 
 

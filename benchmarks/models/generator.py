@@ -1,0 +1,81 @@
+"""Builds and loads the parts of the generator: autoencoder, denoiser and vocoder, and applies them to clips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from eeg2speech_bench.core.errors import ContractError
+from eeg2speech_bench.core.generator.autoencoder import MelAutoencoder
+from eeg2speech_bench.core.generator.denoiser import ConditionedDenoiser, latent_shape
+from eeg2speech_bench.core.generator.mel import MelSpectrogram, normalise_waveform
+from eeg2speech_bench.core.presets.config import AutoencoderConfig, DenoiserConfig, DiffusionConfig
+from eeg2speech_bench.core.segments.segment_store import SegmentStore
+
+#: clips at once: what is made between two layers stays within a CPU's cache
+DECODE_BATCH = 16
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """The parts of the configuration that shape the denoiser."""
+
+    autoencoder: AutoencoderConfig
+    denoiser: DenoiserConfig
+    diffusion: DiffusionConfig
+
+    def shape(self, store: SegmentStore) -> tuple[int, int, int]:
+        """Return (latent_channels, n_latent_frames, n_latent_bands) of a window."""
+        return latent_shape(self.autoencoder.clip_s or store.window_s, self.autoencoder, self.denoiser)
+
+    def build(self, store: SegmentStore, condition_dim: int) -> ConditionedDenoiser:
+        """Build the untrained denoiser for windows of ``store``."""
+        channels, _, bands = self.shape(store)
+        return ConditionedDenoiser(self.denoiser, channels, bands, condition_dim)
+
+    def load(self, store: SegmentStore, path: Path) -> ConditionedDenoiser:
+        """Load the trained denoiser of a finished stage."""
+        weights = torch.load(path / "weights.pt", map_location="cpu", weights_only=True)
+        denoiser = self.build(store, len(weights["null"]))
+        denoiser.load_state_dict(weights)
+        return denoiser.eval()
+
+
+def load_autoencoder(path: Path, config: AutoencoderConfig) -> MelAutoencoder:
+    """Load the trained autoencoder of a finished stage."""
+    autoencoder = MelAutoencoder(config)
+    autoencoder.load_state_dict(torch.load(path / "weights.pt", map_location="cpu", weights_only=True))
+    return autoencoder.eval()
+
+
+def window_mels(store: SegmentStore, windows: np.ndarray, clip_s: float | None) -> Tensor:
+    """Return the log-mel spectrograms of stimulus windows, zero-padded to ``clip_s``, shape (batch, n_frames, 64)."""
+    wave = normalise_waveform(torch.from_numpy(store.gather_sound(windows)))
+    missing = round(clip_s * store.sound_rate_hz) - wave.shape[1] if clip_s else 0
+    return MelSpectrogram()(torch.nn.functional.pad(wave, (0, missing)))
+
+
+@torch.no_grad()
+def decode(autoencoder: MelAutoencoder, latent: Tensor) -> Tensor:
+    """Decode scaled latents (n, channels, n_frames, n_bands) to log-mel (n, n_mel_frames, 64), a few at a time."""
+    autoencoder = autoencoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return torch.cat([autoencoder.decode(part) for part in latent.split(DECODE_BATCH)])
+
+
+@torch.no_grad()
+def vocode(voice: torch.nn.Module, mel: Tensor, name: str, n_samples: int) -> Tensor:
+    """Turn log-mel (n, n_mel_frames, 64) into waveforms (n, n_samples) of equal loudness on the CPU.
+
+    Raises
+    ------
+    ContractError
+        If the vocoder made values that are not finite.
+    """
+    wave = torch.cat([voice(part).float().cpu() for part in mel.split(64)])
+    if not bool(torch.isfinite(wave).all()):
+        raise ContractError(f"The vocoder made values that are not finite under condition '{name}'")
+    return normalise_waveform(wave[:, :n_samples])  # beyond the segment there is padding only

@@ -1,0 +1,60 @@
+"""Describes a proven split: which stimulus time trains, which validates and which tests."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+#: what the column ``split`` of the segment table holds
+SplitName = Literal["train", "valid", "test"]
+
+
+class Evidence(BaseModel):
+    """The proof that a split shares nothing between its parts.
+
+    Attributes
+    ----------
+    seconds, n_stimuli, n_windows_apart : dict
+        Stimulus time, stimuli and windows that fit side by side, per part.
+    shared_s : dict of str to float
+        Shared seconds per pair of parts (``"train-test"``, ...); all zero.
+    smallest_distance_s : float, optional
+        Between parts in one stimulus; None where no stimulus has two parts.
+    eeg_gap_s : float, optional
+        Smallest time between EEG samples of different parts.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="allow", allow_inf_nan=False)
+
+    seconds: dict[str, float] = {}
+    n_stimuli: dict[str, int] = {}
+    n_windows_apart: dict[str, int] = {}
+    shared_s: dict[str, float] = {}
+    smallest_distance_s: float | None = None
+    eeg_gap_s: float | None = None
+
+
+class Split(BaseModel):
+    """A planned and proven split, as prepared data and records hold it.
+
+    Attributes
+    ----------
+    kind : str
+        ``"stimulus-time"``, ``"subject"`` or ``"recording"``.
+    fractions : list of float
+        Shares of train, valid and test that were asked for.
+    guard_s : float
+        Stimulus time kept free between parts.
+    evidence : Evidence
+    hash : str, optional
+        SHA-256 of the zones: equal for equal splits of equal audio; None in the record of a cell that was not split.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="allow", allow_inf_nan=False)
+
+    kind: str = ""
+    fractions: list[float] = []
+    guard_s: float = 0.0
+    evidence: Evidence = Evidence()
+    hash: Annotated[str, Field(pattern=r"^[0-9a-f]{16,128}$")] | None = None
