@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
 
 from eeg2speech_bench.core.presets.config import RunConfig
+from eeg2speech_bench.core.records.cell_id import CellId
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,15 @@ class Cell:
         parts = (self.encoder, self.dataset_name, self.config.preset, f"seed{self.seed}", digest)
         return "__".join("".join(c if c.isalnum() or c in "-." else "-" for c in part) for part in parts)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> CellId:
         """Return what makes this cell this one, for the record."""
-        return {
-            "id": self.id,
-            "encoder": self.encoder,
-            "label": self.label,
-            "dataset": self.dataset_name,
-            "dataset_argument": self.dataset,
-            "preset": self.config.preset,
-            "preset_version": self.config.version,
-            "seed": self.seed,
-        }
+        return CellId(
+            id=self.id,
+            encoder=self.encoder,
+            label=self.label,
+            dataset=self.dataset_name,
+            dataset_argument=self.dataset,
+            preset=self.config.preset,
+            preset_version=self.config.version,
+            seed=self.seed,
+        )

@@ -119,7 +119,7 @@ def _run_all(pipelines: list, arguments: argparse.Namespace, registry: Registry)
     except KeyboardInterrupt:
         print("Interrupted. Finished stages are kept; type the same command to go on.", file=sys.stderr)
         return 130
-    done = [record.cell["id"] for record in records if record.status == "done"]
+    done = [record.cell.id for record in records if record.status == "done"]
     if done:
         shown = [option for cell in done for option in ("--cell", cell)]
         drawn = ["--pictures"] if console.is_terminal else []  # a log stays short
@@ -131,7 +131,7 @@ def _run_all(pipelines: list, arguments: argparse.Namespace, registry: Registry)
 def _say_where(results: Path, records: list) -> None:  # type: ignore[type-arg]
     console = make_console()
     for record in records:
-        cell = record.cell["id"]
+        cell = record.cell.id
         console.print(f"Record: {results / 'records' / cell}.json", markup=False, highlight=False)
         if "audio" in record.files:
             console.print(f"Audio:  {results / record.files['audio']}", markup=False, highlight=False)
@@ -140,9 +140,7 @@ def _say_where(results: Path, records: list) -> None:  # type: ignore[type-arg]
         if "report" in record.skipped:
             console.print(f"Report: not drawn, {record.skipped['report']}", markup=False, highlight=False)
         if record.error:
-            console.print(
-                f"Failed in {record.error['phase']}: {record.error['message']}", markup=False, highlight=False
-            )
+            console.print(f"Failed in {record.error.phase}: {record.error.message}", markup=False, highlight=False)
     console.print(
         f"Next: 'eeg2speech-bench leaderboard --results {results}' shows all its records; "
         "'eeg2speech-bench run --encoder NAME' adds another encoder.",

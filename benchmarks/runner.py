@@ -20,12 +20,17 @@ from rich.console import Console
 
 from eeg2speech_bench.benchmarks.cells import Cell
 from eeg2speech_bench.benchmarks.pipeline import Pipeline, plugin_code
+from eeg2speech_bench.benchmarks.scoring.scores import Scores
 from eeg2speech_bench.core.errors import BenchError
 from eeg2speech_bench.core.machine import environment
-from eeg2speech_bench.core.records.record import Record, read_record
+from eeg2speech_bench.core.records.cell_id import DatasetOrigin, EncoderOrigin, TargetOrigin
+from eeg2speech_bench.core.records.provenance import ErrorReport, Provenance, StageCost
+from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
+from eeg2speech_bench.core.records.training import Training
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.registry.specs import Spec
+from eeg2speech_bench.core.segments.split import Split
 from eeg2speech_bench.core.stages.source_code import source_hash
 from eeg2speech_bench.core.stages.stage_store import Stage, StageResult, StageStore, explained
 from eeg2speech_bench.core.terminal.progress import StageProgress
@@ -66,17 +71,18 @@ class Runner:
                 results.append(self.run_stage(stage))
             phase = "record"
             self._complete(record, pipeline)
+            record.status = "done"
         except KeyboardInterrupt:
             record.status = "interrupted"
-            record.error = {"phase": phase, "type": "KeyboardInterrupt", "message": "stopped by the user"}
+            record.error = ErrorReport(phase=phase, type="KeyboardInterrupt", message="stopped by the user")
             raise
         except Exception as error:
             record.status = "failed"
             record.error = _describe_error(phase, error)
             self.console.print(f"FAILED {pipeline.cell.encoder}: {phase}: {error}", markup=False, highlight=False)
         finally:
-            record.provenance["stages"] = [_describe_stage(result) for result in results]
-            record.provenance["finished"] = _now()
+            record.provenance.stages = [_describe_stage(result) for result in results]
+            record.provenance.finished = _now()
             self.records.write(record)
         return record
 
@@ -106,61 +112,62 @@ class Runner:
         origin = self.registry.provenance("encoder", spec.name)
         return Record(
             cell=cell.describe(),
-            status="done",
+            status="interrupted",  # until it is complete
             config=cell.config.model_dump(mode="json"),
-            encoder={
-                "name": spec.name,
-                "distribution": origin.distribution,
-                "version": origin.version,
-                "target": spec.target,
-                "source_hash": _source_hash(spec),
-                "licence": spec.licence,
-                "citation": spec.citation,
-                "modality": spec.modality,
-                "baseline": spec.baseline or cell.is_twin,
-                "ceiling": spec.ceiling,
-                "own_settings": dict(spec.alignment),
-                "options": pipeline.encoder_options,
-            },
-            target={"name": pipeline.target.name, "options": pipeline.target_options},
-            dataset={name: getattr(pipeline.dataset, name) for name in ("name", "revision", "about", "is_null")},
+            encoder=EncoderOrigin(
+                name=spec.name,
+                distribution=origin.distribution,
+                version=origin.version,
+                target=spec.target,
+                source_hash=_source_hash(spec),
+                licence=spec.licence,
+                citation=spec.citation,
+                modality=spec.modality,
+                baseline=spec.baseline or cell.is_twin,
+                ceiling=spec.ceiling,
+                own_settings=dict(spec.alignment),
+                options=pipeline.encoder_options,
+            ),
+            target=TargetOrigin(name=pipeline.target.name, options=pipeline.target_options),
+            dataset=DatasetOrigin(
+                **{name: getattr(pipeline.dataset, name) for name in ("name", "revision", "about", "is_null")}
+            ),
             skipped=pipeline.skipped(),
-            provenance={
-                "started": _now(),
-                "attempts": self._attempts(cell),
-                "command": environment.command_line(),
-                "packages": environment.package_versions(),
-                "git": environment.git_state(),
-                "hardware": environment.hardware(),
-                "device": pipeline.device,
-                "precision": pipeline.precision,
-            },
+            provenance=Provenance(
+                started=_now(),
+                attempts=self._attempts(cell),
+                command=environment.command_line(),
+                packages=environment.package_versions(),
+                git=environment.git_state(),
+                hardware=environment.hardware(),
+                device=pipeline.device,
+                precision=pipeline.precision,
+            ),
         )
 
     def _attempts(self, cell: Cell) -> int:
         try:
-            return 1 + int(read_record(self.records.path(cell.id)).provenance.get("attempts", 0))
+            return 1 + Record.read(self.records.path(cell.id)).provenance.attempts
         except BenchError:
             return 1
 
     def _complete(self, record: Record, pipeline: Pipeline) -> None:
         """Fill the record from the stages' results and put audio and per-segment values beside it."""
         meta = json.loads((pipeline.place(pipeline.prepare) / "meta.json").read_text(encoding="utf8"))
-        record.dataset |= {
-            "n_subjects": len(meta["subjects"]),
-            "n_stimuli": len(meta["stimuli"]),
-            "n_segments": meta["n_segments"],
-            "sound": meta["sound"]["kind"],
-            "skipped_recordings": meta["dataset"]["skipped"],
-        }
-        record.split = meta["split"]
+        record.dataset.n_subjects = len(meta["subjects"])
+        record.dataset.n_stimuli = len(meta["stimuli"])
+        record.dataset.n_segments = meta["n_segments"]
+        record.dataset.sound = meta["sound"]["kind"]
+        record.dataset.skipped_recordings = meta["dataset"]["skipped"]
+        record.split = Split.model_validate(meta["split"])
         trained = [pipeline.align] + ([pipeline.autoencoder, pipeline.diffuse] if pipeline.generates else [])
         for stage in trained:
-            record.training[stage.name] = json.loads((pipeline.place(stage) / "training.json").read_text("utf8"))
-        scores = json.loads((pipeline.place(pipeline.score) / "scores.json").read_text(encoding="utf8"))
-        record.skipped |= {f"metric {name}": reason for name, reason in scores["skipped"].items()}
-        record.metrics, record.sets = scores["metrics"], scores["sets"]
-        record.tests, record.verdict = scores["tests"], scores["verdict"]
+            facts = (pipeline.place(stage) / "training.json").read_bytes()
+            record.training[stage.name] = Training.model_validate_json(facts)
+        scores = Scores.read(pipeline.place(pipeline.score))
+        record.skipped |= {f"metric {name}": reason for name, reason in scores.skipped.items()}
+        record.metrics, record.sets = scores.metrics, scores.sets
+        record.tests, record.verdict = scores.tests, scores.verdict
         record.files = self._write_files(record, pipeline)
 
     def _write_files(self, record: Record, pipeline: Pipeline) -> dict[str, str]:
@@ -204,25 +211,21 @@ def _draw_report(record: Record, pipeline: Pipeline, out: Path) -> None:
     draw_report(out, record, Sources(*places, **generated))
 
 
-def _describe_error(phase: str, error: BaseException) -> dict[str, Any]:
+def _describe_error(phase: str, error: BaseException) -> ErrorReport:
     lines = "".join(traceback.format_exception(error)).splitlines()
-    return {
-        "phase": phase,
-        "type": type(error).__name__,
-        "message": str(error) or type(error).__name__,  # MemoryError says nothing
-        "traceback": lines[-TRACEBACK_LINES:],
-    }
+    said = str(error) or type(error).__name__  # MemoryError says nothing
+    return ErrorReport(phase=phase, type=type(error).__name__, message=said, traceback=lines[-TRACEBACK_LINES:])
 
 
-def _describe_stage(result: StageResult) -> dict[str, Any]:
-    return {
-        "name": result.name,
-        "key": result.key,
-        "seconds": round(result.seconds, 2),
-        "peak_memory_mb": round(result.peak_memory_mb, 1),
-        "energy_wh": None if result.energy_wh is None else round(result.energy_wh, 5),
-        "reused": result.cached,
-    }
+def _describe_stage(result: StageResult) -> StageCost:
+    return StageCost(
+        name=result.name,
+        key=result.key,
+        seconds=round(result.seconds, 2),
+        peak_memory_mb=round(result.peak_memory_mb, 1),
+        energy_wh=None if result.energy_wh is None else round(result.energy_wh, 5),
+        reused=result.cached,
+    )
 
 
 def _now() -> str:

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from eeg2speech_bench.benchmarks.inputs.controls import conditions_in
 from eeg2speech_bench.benchmarks.scoring.retrieval import Scored, describe_windows, measure_scores
+from eeg2speech_bench.benchmarks.scoring.scores import Scores
 from eeg2speech_bench.benchmarks.scoring.values import (
+    SetValue,
     Values,
     keep_defined,
     keep_defined_sets,
     number_blocks,
     segment_rows,
 )
-from eeg2speech_bench.benchmarks.scoring.verdicts import compare_with_controls, decide, summarise
+from eeg2speech_bench.benchmarks.scoring.verdicts import compare_with_controls, decide, summarise, summarise_set
 from eeg2speech_bench.core.presets.config import ScoresConfig
 from eeg2speech_bench.core.registry.specs import MetricSpec
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
-from eeg2speech_bench.core.stages.stage_store import write_json
 
 #: the pool whose segments start at words, and are scored by a stage of their own
 WORD_ONSET = "word-onset"
@@ -46,7 +46,7 @@ def run(
     metrics, skipped = _choose(metrics, config, with_clips=generated is not None)
     table = _located(pd.read_parquet(embedded / "segments.parquet"), store, config.block_s)
     measured, without_pool = _retrieval(embedded, words, table, metrics, store, config, seed)
-    sets: list[dict[str, Any]] = []
+    sets: list[SetValue] = []
     if generated is not None and ceilings is not None:
         clips = table[table["clip"] >= 0].sort_values("clip")
         of_clips, sets = _generation(embedded, generated, ceilings, clips, metrics, store, config, seed, progress)
@@ -56,14 +56,13 @@ def run(
     tests = compare_with_controls(measured, config, seed, modality)
     segment_rows(measured, store).to_parquet(out / "segments.parquet")
     subjects = store.meta["subjects"]
-    scores = {
-        "metrics": [summarise(v, config, seed, subjects) for v in measured],
-        "sets": sets,
-        "tests": tests,
-        "verdict": decide(tests, [m for m in metrics if m.headline], config.alpha),
-        "skipped": skipped | without_pool | undefined | undefined_sets,
-    }
-    write_json(out / "scores.json", scores)
+    Scores(
+        metrics=[summarise(v, config, seed, subjects) for v in measured],
+        sets=[summarise_set(made) for made in sets],
+        tests=tests,
+        verdict=decide(tests, [m for m in metrics if m.headline], config.alpha),
+        skipped=skipped | without_pool | undefined | undefined_sets,
+    ).write(out)
 
 
 def _choose(
@@ -120,7 +119,7 @@ def _generation(
     config: ScoresConfig,
     seed: int,
     progress: Callable[[str, float], None],
-) -> tuple[list[Values], list[dict[str, Any]]]:
+) -> tuple[list[Values], list[SetValue]]:
     """Measure metrics of clips and of sets; imported here, because retrieval alone needs no torch."""
     from eeg2speech_bench.benchmarks.inputs.audio_files import load_clips
     from eeg2speech_bench.benchmarks.scoring.generated import Heard, measure_clips, training_speech

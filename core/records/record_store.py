@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from eeg2speech_bench.core.records.record import Record, read_record
+from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.stages.stage_store import explained, write_atomically
 
 
@@ -27,15 +26,15 @@ class RecordStore:
 
     def write(self, record: Record) -> Path:
         """Write a record atomically and return its path."""
-        path = self.path(record.cell["id"])
+        path = self.path(record.cell.id)
         with explained(self.results):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, _text(asdict(record)).encode())
+            write_atomically(path, _text(record.tree()).encode())
         return path
 
     def read_all(self) -> list[Record]:
         """Read every record in the folder, in the order of file names."""
-        return [read_record(path) for path in sorted((self.results / "records").glob("*.json"))]
+        return [Record.read(path) for path in sorted((self.results / "records").glob("*.json"))]
 
 
 def _text(tree: dict[str, Any]) -> str:
