@@ -55,10 +55,19 @@ def invented_record(encoder: int, dataset: int, seed: int, config: dict[str, Any
     """Return a record of the size of a real one, ``whole`` or of retrieval alone; one cell in fifty failed."""
     rng = np.random.default_rng([encoder, dataset, seed])
     skill = 0.6 * (encoder % 17) / 17
-    named: dict[str, Any] = {"encoder": f"encoder_{encoder:02d}", "dataset": f"dataset_{dataset:02d}", "preset": "quick"}
+    named: dict[str, Any] = {
+        "encoder": f"encoder_{encoder:02d}",
+        "dataset": f"dataset_{dataset:02d}",
+        "preset": "quick",
+    }
     cell = CellId(id=identifier(encoder, dataset, seed), dataset_argument=named["dataset"], seed=seed, **named)
     stages = (*STAGES, *(SPEECH_STAGES if whole else ()))
-    costs: dict[str, Any] = {"key": "0" * 20, "seconds": 60.0 * (1 + encoder), "peak_memory_mb": 1500.0, "reused": False}
+    costs: dict[str, Any] = {
+        "key": "0" * 20,
+        "seconds": 60.0 * (1 + encoder),
+        "peak_memory_mb": 1500.0,
+        "reused": False,
+    }
     record = Record(
         cell=cell,
         status="done",
@@ -92,7 +101,13 @@ def invented_record(encoder: int, dataset: int, seed: int, config: dict[str, Any
     metrics = [*RETRIEVED, *(HEARD if whole else ())]
     record.metrics = [entry(m, c, skill, rng) for m in metrics for c in (SCORED if m in HEARD else EMBEDDED)]
     record.sets = [of_all_clips(m, condition, rng) for m in SETS for condition in SCORED] if whole else []
-    test: dict[str, Any] = {"p": 0.001 if skill > 0.1 else 0.4, "effect": 0.1, "dz": 1.5, "n_units": 128, "exact": False}
+    test: dict[str, Any] = {
+        "p": 0.001 if skill > 0.1 else 0.4,
+        "effect": 0.1,
+        "dz": 1.5,
+        "n_units": 128,
+        "exact": False,
+    }
     record.tests = [ControlTest(metric=m.name, control=c, **test) for m in metrics for c in CONTROLS]
     verdict = Verdict(distinguishable=skill > 0.1, p=test["p"], hardest_control="shift", alpha=0.05)
     record.verdict = {m.name: verdict for m in metrics if m.headline}

@@ -24,7 +24,7 @@ SCHEMA = 1
 #: a larger file is refused unread; records of a hundred listeners stay below half of it
 MAX_RECORD_BYTES = 5_000_000
 #: kinds of problems that say all without the value
-UNQUOTED = ("value_error", "missing", "extra_forbidden", "json_invalid")
+UNQUOTED = ("value_error", "missing", "extra_forbidden")
 _AGAIN = "Run that cell again."
 _UPDATE = "Update eeg2speech-bench, or run that cell again."
 
@@ -188,6 +188,8 @@ def _refusal(content: bytes, source: str, error: ValidationError) -> StorageErro
     if schema != SCHEMA:
         said = f"Record {source} has an unknown schema"
         return StorageError(said, got=f"{schema!s:.80}", expected=SCHEMA, then=_UPDATE)
+    if said := unprintable(content):  # halves of surrogate pairs, which not every parser takes
+        return StorageError(f"Record {source} has unprintable text", got=said)
     first = error.errors(include_url=False)[0]
     place = ".".join(str(part) for part in first["loc"])
     shown = "" if first["type"] in UNQUOTED else f" and not {first['input']!r:.80}"

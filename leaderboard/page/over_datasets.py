@@ -65,7 +65,7 @@ def _table(methods: list[list[Row]], headline: str) -> PooledTable:
     pooled = [found for own in methods if (found := _pooled(own, metric)) is not None]
     pooled.sort(key=lambda p: (p.found is None, -p.found.mean if p.found else 0.0, p.row.first.encoder))
     sizes = {mean.first.n_pool for row in rows if (mean := row.mean(metric)) is not None}
-    return PooledTable(describe(rows, metric).title, pooled, sorted(sizes))
+    return PooledTable(describe(rows, metric).title if rows else metric, pooled, sorted(sizes))
 
 
 def _pooled(rows: list[Row], metric: str) -> PooledRow | None:

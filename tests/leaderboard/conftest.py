@@ -21,6 +21,7 @@ SUBJECTS = ["01", "01", "02", "02", "02"]
 TOP1 = [1.0, 0.0, 1.0, 1.0, 0.0]
 RANK = [0.1, 0.3, 0.2, 0.4, 0.6]
 SPLIT = "5c" * 32
+LABELS = {"top1": "top-1", "median_rank": "median rank"}
 
 
 def _entry(name: str, condition: str, value: float, per_subject: dict[str, float]) -> dict[str, Any]:
@@ -36,6 +37,8 @@ def _entry(name: str, condition: str, value: float, per_subject: dict[str, float
         "n_pool": 10,
         "chance": 0.1,
         "unit": "",
+        "label": LABELS[name],
+        "note": f"What {LABELS[name]} is.",
         "lowest": 0.0,
         "highest": 1.0,
         "higher_is_better": name != "median_rank",
