@@ -186,10 +186,10 @@ def test_pictures_that_fail_cost_nothing_but_themselves(tmp_path):
 
 
 def test_two_equal_runs_are_equal_whether_or_not_their_pictures_were_drawn(record):
-    drawn = replace(record, files={"segments": "s", "report": "r"})
-    failed = replace(record, files={"segments": "s"}, skipped={"report": "ImportError: no matplotlib"})
+    drawn = record.model_copy(update={"files": {"segments": "s", "report": "r"}})
+    failed = record.model_copy(update={"files": {"segments": "s"}, "skipped": {"report": "ImportError: no matplotlib"}})
     assert drawn.semantic() == failed.semantic()
-    assert drawn.semantic() != replace(drawn, files={}).semantic()
+    assert drawn.semantic() != drawn.model_copy(update={"files": {}}).semantic()
 
 
 def test_items_are_spread_evenly_and_say_where_they_are_from(store, sources):
