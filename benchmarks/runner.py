@@ -19,13 +19,14 @@ from filelock import FileLock
 from rich.console import Console
 
 from eeg2speech_bench.benchmarks.cells import Cell
-from eeg2speech_bench.benchmarks.pipeline import Pipeline, plugin_code
+from eeg2speech_bench.benchmarks.pipeline import Pipeline, code_of_spec
 from eeg2speech_bench.core.errors import BenchError
 from eeg2speech_bench.core.machine import environment
 from eeg2speech_bench.core.records.record import Record, read_record
 from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.registry.specs import Spec
+from eeg2speech_bench.core.stages.import_closure import code_behind
 from eeg2speech_bench.core.stages.source_code import source_hash
 from eeg2speech_bench.core.stages.stage_store import Stage, StageResult, StageStore, explained
 from eeg2speech_bench.core.terminal.progress import StageProgress
@@ -187,8 +188,7 @@ class Runner:
 def _source_hash(spec: Spec) -> str:
     """Return one hash of all source that an encoder is made of; a module that is gone has none."""
     try:
-        modules = plugin_code(spec)
-        hashes = [source_hash(module) for module in modules]
+        hashes = [source_hash(module) for module in code_behind(code_of_spec(spec)).modules]
     except (BenchError, SyntaxError):
         return "unknown"
     return hashlib.sha256(" ".join(hashes).encode()).hexdigest()[:16]

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from eeg2speech_bench.core.records.record import Record, read_record
-from eeg2speech_bench.core.stages.stage_store import explained, write_atomically
+from eeg2speech_bench.core.stages.json_files import write_atomically
+from eeg2speech_bench.core.stages.stage_store import explained
 
 
 class RecordStore:

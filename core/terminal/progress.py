@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 #: tells how far a stage is: a short text and the share done, 0 to 1
-Report = "Callable[[str, float], None]"
+Report = Callable[[str, float], None]
 
 
 class StageProgress:
@@ -55,6 +55,19 @@ class StageProgress:
         elif time.monotonic() - self._last_line_s >= self.plain_interval_s:
             self._last_line_s = time.monotonic()
             self.console.print(f"  {self._label}: {share:4.0%} {note}", markup=False, highlight=False)
+
+    def watched(self, sign: Callable[[], None], every_s: float) -> Callable[[str, float], None]:
+        """Return a reporter that also gives a sign of life, at most once in ``every_s`` seconds."""
+        last_s = time.monotonic()
+
+        def report(note: str, share: float) -> None:
+            nonlocal last_s
+            self(note, share)
+            if time.monotonic() - last_s >= every_s:
+                last_s = time.monotonic()
+                sign()
+
+        return report
 
 
 class _PipedConsole(Console):
