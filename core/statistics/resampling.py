@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -21,8 +21,7 @@ _ORIENT: dict[str, Callable] = {"greater": np.positive, "less": np.negative, "tw
 _CHUNK_SIZE = 4_000_000
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(NamedTuple):
     """Lower and upper bound, in the unit of the value they belong to."""
 
     low: float
@@ -323,69 +322,3 @@ def holm(p_values: np.ndarray) -> np.ndarray:
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(stepped, 1)
     return adjusted
-
-
-def random_pool_chance(k: int, n: int) -> float:
-    """Top-k accuracy that guessing reaches in a pool of ``n`` candidates: k / n, at most 1."""
-    if k < 1 or n < 1:
-        raise DataError("Chance needs a pool", got=f"top {k} of {n} candidates", expected="both at least 1")
-    return min(k / n, 1.0)
-
-
-def proportion_interval(hits: int, n: int, confidence: float) -> Interval:
-    """Exact interval of a share of hits among ``n`` independent trials.
-
-    Segments of one recording are not independent, so the true interval is wider: use it as the narrowest that can be,
-    where a bootstrap of no hit at all would claim to know that there are none.
-
-    Parameters
-    ----------
-    hits, n : int
-    confidence : float
-        Such as 0.95.
-
-    Raises
-    ------
-    DataError
-        If ``hits`` is not from 0 to ``n`` or ``n`` is below 1.
-
-    Notes
-    -----
-    Source: Clopper and Pearson (1934), *Biometrika* 26:404.
-    """
-    if n < 1 or not 0 <= hits <= n:
-        raise DataError("No interval of a share", got=f"{hits} of {n}", expected="0 to n hits, and n of at least 1")
-    from scipy.stats import beta
-
-    tail = (1 - confidence) / 2
-    low = float(beta.ppf(tail, hits, n - hits + 1)) if hits else 0.0
-    high = float(beta.ppf(1 - tail, hits + 1, n - hits)) if hits < n else 1.0
-    return Interval(low, high)
-
-
-def binomial_band(p: float, n: int, confidence: float) -> Interval:
-    """Central band of the accuracy over ``n`` *independent* trials that each succeed with probability ``p``.
-
-    Segments of one recording are not independent, so the true band is wider: use it as the narrowest that chance
-    can be, and `paired_sign_flip` against a control to decide.
-
-    Parameters
-    ----------
-    p : float
-        Such as `random_pool_chance`.
-    n : int
-        Scored segments.
-    confidence : float
-        Such as 0.95.
-
-    Raises
-    ------
-    DataError
-        If ``p`` is not a probability or ``n`` is below 1.
-    """
-    if not 0 <= p <= 1 or n < 1:
-        raise DataError("No binomial band", got=f"p = {p}, n = {n}", expected="p from 0 to 1 and n of at least 1")
-    from scipy.stats import binom
-
-    low, high = binom.ppf([(1 - confidence) / 2, (1 + confidence) / 2], n, p) / n
-    return Interval(float(low), float(high))

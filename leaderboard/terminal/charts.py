@@ -15,9 +15,10 @@ from rich.text import Text
 from eeg2speech_bench.core.conditions import CONTROLS, condition_label
 from eeg2speech_bench.core.errors import BenchError, DataError
 from eeg2speech_bench.core.records.record import Record
+from eeg2speech_bench.core.statistics.proportions import guessing_band
 from eeg2speech_bench.leaderboard.labels import label
 from eeg2speech_bench.leaderboard.page.listening_items import Item, chosen, clip_content, inside, read_items
-from eeg2speech_bench.leaderboard.page.plots import guessing_band, short
+from eeg2speech_bench.leaderboard.page.plots import short
 from eeg2speech_bench.leaderboard.page.spectrogram import TOP_HZ, log_mel_db, palette, read_clip
 from eeg2speech_bench.leaderboard.results.history import learning_series
 from eeg2speech_bench.leaderboard.tables.export import printable
