@@ -17,9 +17,7 @@ def test_a_share_of_hits_alone_has_the_mirrored_interval() -> None:
     assert proportion_interval(78, 78, 0.95) == pytest.approx((0.025 ** (1 / 78), 1.0), abs=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("hits", "n", "confidence"), [(7, 20, 0.9), (1, 5000, 0.95), (623, 624, 0.99)]
-)
+@pytest.mark.parametrize(("hits", "n", "confidence"), [(7, 20, 0.9), (1, 5000, 0.95), (623, 624, 0.99)])
 def test_a_share_has_the_interval_of_the_beta_quantiles(hits: int, n: int, confidence: float) -> None:
     tail = (1 - confidence) / 2
     expected = beta.ppf(tail, hits, n - hits + 1), beta.ppf(1 - tail, hits + 1, n - hits)
