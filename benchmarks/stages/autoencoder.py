@@ -11,12 +11,13 @@ from torch import Tensor
 
 from eeg2speech_bench.benchmarks.models.generator import window_mels
 from eeg2speech_bench.core.generator.autoencoder import AutoencoderTraining, MelAutoencoder
-from eeg2speech_bench.core.generator.checkpoints import load_original_vae, read_checkpoint
+from eeg2speech_bench.core.generator.checkpoints import load_original_vae
 from eeg2speech_bench.core.presets.config import AutoencoderConfig
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.core.stages.stage_store import write_json
 from eeg2speech_bench.core.training.seeding import seed_everything
 from eeg2speech_bench.core.training.trainer import TrainingProgress, fit, make_trainer
+from eeg2speech_bench.core.weights import read_checkpoint
 
 #: the autoencoder belongs to the data set and not to a cell, so its seed is the same for all cells
 SEED = 0

@@ -13,7 +13,7 @@ from eeg2speech_bench.benchmarks.inputs.batches import Gather
 from eeg2speech_bench.benchmarks.inputs.target_frames import FrameStore
 from eeg2speech_bench.benchmarks.models.generator import GeneratorConfig
 from eeg2speech_bench.benchmarks.models.pair import Pair
-from eeg2speech_bench.core.generator.checkpoints import load_original_unet, read_checkpoint
+from eeg2speech_bench.core.generator.checkpoints import load_original_unet
 from eeg2speech_bench.core.generator.conditioner import Conditioner
 from eeg2speech_bench.core.generator.diffusion import DiffusionBatch, LatentDiffusion
 from eeg2speech_bench.core.presets.config import DiffusionConfig
@@ -21,6 +21,7 @@ from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.core.stages.stage_store import write_json
 from eeg2speech_bench.core.training.seeding import seed_everything
 from eeg2speech_bench.core.training.trainer import TrainingProgress, fit, make_trainer
+from eeg2speech_bench.core.weights import read_checkpoint
 
 
 class TrainingLatents(torch.utils.data.IterableDataset):
