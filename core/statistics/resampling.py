@@ -270,7 +270,7 @@ def paired_sign_flip(
     n_flips = 2 ** len(means) if exact else n_permutations
     hits = _count_at_least(means, n_flips, exact, np.random.default_rng(seed), alternative)
     p = hits / n_flips if exact else (1 + hits) / (1 + n_flips)
-    return PermutationTest(p, effect, _cohen_dz(means), len(means), exact)
+    return PermutationTest(p, effect, cohen_dz(means), len(means), exact)
 
 
 def _count_at_least(
@@ -290,7 +290,18 @@ def _count_at_least(
     return hits
 
 
-def _cohen_dz(means: np.ndarray) -> float | None:
+def cohen_dz(means: np.ndarray) -> float | None:
+    """Return the effect size of paired data: mean / standard deviation (ddof 1) of the units' mean differences.
+
+    Parameters
+    ----------
+    means : array of float, shape (n_units,)
+
+    Returns
+    -------
+    float or None
+        None where it is not defined: a single unit, or units that do not differ.
+    """
     spread = float(means.std(ddof=1)) if len(means) > 1 else 0.0
     return float(means.mean()) / spread if spread > 1e-12 * float(np.abs(means).max(initial=0)) else None
 
