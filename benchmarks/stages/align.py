@@ -21,6 +21,7 @@ from eeg2speech_bench.core.contrastive.alignment import Alignment
 from eeg2speech_bench.core.contrastive.bridge import Bridge, fit_bridge
 from eeg2speech_bench.core.presets.config import AlignmentConfig
 from eeg2speech_bench.core.segments.segment_store import Batch, SegmentStore
+from eeg2speech_bench.core.spacing import evenly_spaced
 from eeg2speech_bench.core.stages.stage_store import write_json
 from eeg2speech_bench.core.training.seeding import seed_everything
 from eeg2speech_bench.core.training.trainer import KeepBest, TrainingProgress, fit, make_trainer
@@ -125,7 +126,7 @@ def _fit_bridge(training: Training, encoder: Encoder, target: Target) -> Bridge:
     """Fit the map from estimates to target embeddings on evenly spaced training segments."""
     encoder, target = encoder.to(training.device).eval(), target.to(training.device).eval()
     rows = training.store.indices("train")
-    rows = rows[np.linspace(0, len(rows) - 1, min(N_BRIDGE_SEGMENTS, len(rows))).round().astype(int)]
+    rows = rows[evenly_spaced(len(rows), N_BRIDGE_SEGMENTS)]
     token_rate_hz = target.info.token_rate_hz
 
     def pairs() -> Iterator[tuple[Tensor, Tensor]]:

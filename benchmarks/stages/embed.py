@@ -15,6 +15,7 @@ from eeg2speech_bench.benchmarks.models.pair import Pair
 from eeg2speech_bench.core.conditions import embedded_conditions
 from eeg2speech_bench.core.generator.conditioner import make_condition
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
+from eeg2speech_bench.core.spacing import evenly_spaced
 from eeg2speech_bench.core.training.seeding import derive_seed
 
 #: conditions that are no estimate of the encoder
@@ -29,7 +30,7 @@ def choose_clips(store: SegmentStore, rows: np.ndarray, n_clips: int) -> np.ndar
     """
     table = store.segments.iloc[rows][["window", "subject"]].assign(place=np.arange(len(rows)))
     windows = np.unique(table["window"].to_numpy())
-    chosen = windows[np.linspace(0, len(windows) - 1, min(n_clips, len(windows))).round().astype(int)]
+    chosen = windows[evenly_spaced(len(windows), n_clips)]
     places = []
     for turn, window in enumerate(chosen):
         heard = table[table["window"] == window].sort_values(["subject", "place"])

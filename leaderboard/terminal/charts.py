@@ -15,6 +15,7 @@ from rich.text import Text
 from eeg2speech_bench.core.conditions import CONTROLS, condition_label
 from eeg2speech_bench.core.errors import BenchError, DataError
 from eeg2speech_bench.core.records.record import Record
+from eeg2speech_bench.core.spacing import evenly_spaced
 from eeg2speech_bench.core.statistics.proportions import guessing_band
 from eeg2speech_bench.leaderboard.labels import label
 from eeg2speech_bench.leaderboard.page.listening_items import Item, chosen, clip_content, inside, read_items
@@ -160,7 +161,7 @@ def _thinned(scores: dict[str, float]) -> list[str]:
     if len(scores) <= MAX_LISTENERS:
         return list(scores)
     names = sorted(scores, key=lambda name: -scores[name])
-    return [names[i] for i in np.linspace(0, len(names) - 1, MAX_LISTENERS).round().astype(int)]
+    return [names[i] for i in evenly_spaced(len(names), MAX_LISTENERS)]
 
 
 def _chance(entry: dict[str, Any]) -> tuple[tuple[float, float] | None, str]:
