@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from eeg2speech_bench.core.errors import DataError
+from eeg2speech_bench.core.statistics.draws import draw_counts, weigh_subjects
 
 Aggregate = Literal["mean", "median"]
 Alternative = Literal["greater", "less", "two-sided"]
@@ -181,11 +182,6 @@ def _cells(
     return cell_subject, cell_block, cell_run, cell
 
 
-def _draw(n: int, size: int, rng: np.random.Generator) -> np.ndarray:
-    """How often each of ``n`` things comes up in ``n`` draws with replacement, shape (size, n)."""
-    return rng.multinomial(n, np.full(n, 1 / n), size=size)
-
-
 def _weights(
     cell_subject: np.ndarray,
     cell_block: np.ndarray,
@@ -195,16 +191,14 @@ def _weights(
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Weight of one segment of each cell in each resample, shape (n_resamples, n_cells)."""
-    n_drawn = _draw(cell_subject[-1] + 1, n_resamples, rng)
-    picks = _draw(cell_block.max() + 1, n_resamples, rng)[:, cell_block]
+    n_drawn = draw_counts(cell_subject[-1] + 1, n_resamples, rng)
+    picks = draw_counts(cell_block.max() + 1, n_resamples, rng)[:, cell_block]
     if cell_run.any():
-        picks = picks * _draw(cell_run.max() + 1, n_resamples, rng)[:, cell_run]
+        picks = picks * draw_counts(cell_run.max() + 1, n_resamples, rng)[:, cell_run]
     n_segments = np.add.reduceat(picks * counts, np.unique(cell_subject, return_index=True)[1], axis=1)
-    # A subject who heard none of the drawn blocks takes no part; a resample without anybody is dropped.
-    share = np.where(n_segments > 0, n_drawn / np.maximum(n_segments, 1), 0.0)
-    total = np.sum(n_drawn * (n_segments > 0), axis=1, keepdims=True)
-    weights = picks * share[:, cell_subject] / np.maximum(total, 1)
-    return weights[total[:, 0] > 0]
+    weights, n_taking_part = weigh_subjects(n_drawn, n_segments)
+    of_cells = picks * weights[:, cell_subject] / np.maximum(n_taking_part, 1)
+    return of_cells[n_taking_part[:, 0] > 0]
 
 
 def _resampled(values: np.ndarray, cell: np.ndarray, weights: np.ndarray, aggregate: Aggregate) -> np.ndarray:
