@@ -24,7 +24,7 @@ from eeg2speech_bench.core.presets.config import (
 )
 from eeg2speech_bench.core.registry.specs import MetricSpec, PreparationSpec, TargetSpec
 from eeg2speech_bench.core.segments.recordings import SpeechDataset
-from eeg2speech_bench.core.terminal.progress import Report
+from eeg2speech_bench.core.terminal.progress import Progress
 
 #: settings that name weights: those of options of plugins too, whatever they call them
 WEIGHTS_KEYS = {"checkpoint", "models", "options"}
@@ -42,7 +42,7 @@ class StageInputs:
     undecisive: ClassVar[tuple[str, ...]] = ("device",)
 
     @abstractmethod
-    def run(self, out: Path, progress: Report) -> None:
+    def run(self, out: Path, progress: Progress) -> None:
         """Write the results into the empty folder ``out``; libraries are imported here."""
 
     def settings(self) -> dict[str, Any]:
@@ -92,7 +92,7 @@ class PrepareInputs(StageInputs):
         """Return name and revision of the data set, and how it is cut."""
         return {"dataset": self.dataset.name, "revision": self.dataset.revision, "data": json_value(self.data)}
 
-    def run(self, out: Path, progress: Report) -> None:
+    def run(self, out: Path, progress: Progress) -> None:
         """Write the prepared data set."""
         self.preparation.load()(self.dataset, self.data, out, progress)
 
@@ -106,7 +106,7 @@ class FeaturesInputs(StageInputs):
     target: TargetSpec
     target_options: dict[str, Any]
 
-    def run(self, out: Path, progress: Report) -> None:
+    def run(self, out: Path, progress: Progress) -> None:
         """Write the frames."""
         from eeg2speech_bench.benchmarks.stages.features import run
 
@@ -121,7 +121,7 @@ class ClipsInputs(StageInputs):
     prepared: Path
     n_clips: int
 
-    def run(self, out: Path, progress: Report) -> None:
+    def run(self, out: Path, progress: Progress) -> None:
         """Write the table of chosen segments."""
         from eeg2speech_bench.benchmarks.stages.clips import run
 
@@ -138,7 +138,7 @@ class AutoencoderInputs(StageInputs):
     device: str
     precision: str
 
-    def run(self, out: Path, progress: Report) -> None:
+    def run(self, out: Path, progress: Progress) -> None:
         """Write weights and latents."""
         from eeg2speech_bench.benchmarks.stages.autoencoder import run
 
@@ -157,7 +157,7 @@ class CeilingsInputs(StageInputs):
     vocoder: VocoderConfig
     device: str
 
-    def run(self, out: Path, progress: Report) -> None:
+    def run(self, out: Path, progress: Progress) -> None:
         """Write the reference clips and those of every ceiling."""
         from eeg2speech_bench.benchmarks.stages.ceilings import run
 
@@ -177,7 +177,7 @@ class AlignInputs(StageInputs):
     device: str
     precision: str
 
-    def run(self, out: Path, progress: Report) -> None:
+    def run(self, out: Path, progress: Progress) -> None:
         """Write weights and what happened on the way."""
         from eeg2speech_bench.benchmarks.stages.align import run
 
@@ -198,7 +198,7 @@ class EmbedInputs(StageInputs):
     seed: int
     device: str
 
-    def run(self, out: Path, progress: Report) -> None:
+    def run(self, out: Path, progress: Progress) -> None:
         """Write tables, score matrices and conditions."""
         from eeg2speech_bench.benchmarks.stages.embed import run
 
@@ -217,7 +217,7 @@ class WordsInputs(StageInputs):
     seed: int
     device: str
 
-    def run(self, out: Path, progress: Report) -> None:
+    def run(self, out: Path, progress: Progress) -> None:
         """Write tables and score matrices."""
         from eeg2speech_bench.benchmarks.stages.words import run
 
@@ -241,7 +241,7 @@ class DiffuseInputs(StageInputs):
     device: str
     precision: str
 
-    def run(self, out: Path, progress: Report) -> None:
+    def run(self, out: Path, progress: Progress) -> None:
         """Write the averaged weights."""
         from eeg2speech_bench.benchmarks.stages.diffuse import run
 
@@ -267,7 +267,7 @@ class GenerateInputs(StageInputs):
     seed: int
     device: str
 
-    def run(self, out: Path, progress: Report) -> None:
+    def run(self, out: Path, progress: Progress) -> None:
         """Write one set of clips per condition."""
         from eeg2speech_bench.benchmarks.stages.generate import run
 
@@ -290,7 +290,7 @@ class ScoreInputs(StageInputs):
     modality: str
     seed: int
 
-    def run(self, out: Path, progress: Report) -> None:
+    def run(self, out: Path, progress: Progress) -> None:
         """Write scores and per-segment values."""
         from eeg2speech_bench.benchmarks.stages.score import run
 

@@ -17,6 +17,7 @@ from eeg2speech_bench.core.conditions import ENCODED
 from eeg2speech_bench.core.contrastive.loss import clip_scores
 from eeg2speech_bench.core.generator.conditioner import Conditioner
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
+from eeg2speech_bench.core.spacing import evenly_spaced
 
 #: training segments behind the mean condition
 N_MEAN_SEGMENTS = 512
@@ -130,7 +131,7 @@ class Embedder:
     def _mean_estimate(self) -> Tensor:
         """Return the mean estimate of evenly spaced training segments, shape (1, n_tokens, dim)."""
         rows = self.store.indices("train")
-        rows = rows[np.linspace(0, len(rows) - 1, min(N_MEAN_SEGMENTS, len(rows))).round().astype(int)]
+        rows = rows[evenly_spaced(len(rows), N_MEAN_SEGMENTS)]
         total, n = torch.zeros(()), 0
         for first in range(0, len(rows), BATCH_SIZE):
             batch = self.pair.gather(self.store, rows[first : first + BATCH_SIZE])

@@ -22,8 +22,9 @@ from eeg2speech_bench.core.contrastive.alignment import Alignment
 from eeg2speech_bench.core.contrastive.bridge import Bridge, fit_bridge
 from eeg2speech_bench.core.presets.config import AlignmentConfig
 from eeg2speech_bench.core.segments.segment_store import Batch, SegmentStore
+from eeg2speech_bench.core.spacing import evenly_spaced
 from eeg2speech_bench.core.stages.json_files import write_json
-from eeg2speech_bench.core.terminal.progress import Report
+from eeg2speech_bench.core.terminal.progress import Progress
 from eeg2speech_bench.core.training.seeding import seed_everything
 from eeg2speech_bench.core.training.trainer import KeepBest, TrainingProgress, fit, make_trainer
 
@@ -83,7 +84,7 @@ class Training:
         return Alignment(self.pair.encoder.name, encoder, target, config, torch.from_numpy(pool), frames)
 
 
-def run(inputs: AlignInputs, out: Path, progress: Report) -> None:
+def run(inputs: AlignInputs, out: Path, progress: Progress) -> None:
     """Fit encoder and target and store their weights with what happened on the way."""
     training = Training.of(inputs)
     encoder, target = training.start()
@@ -121,7 +122,7 @@ def _fit_bridge(training: Training, encoder: Encoder, target: Target) -> Bridge:
     """Fit the map from estimates to target embeddings on evenly spaced training segments."""
     encoder, target = encoder.to(training.device).eval(), target.to(training.device).eval()
     rows = training.store.indices("train")
-    rows = rows[np.linspace(0, len(rows) - 1, min(N_BRIDGE_SEGMENTS, len(rows))).round().astype(int)]
+    rows = rows[evenly_spaced(len(rows), N_BRIDGE_SEGMENTS)]
     token_rate_hz = target.info.token_rate_hz
 
     def pairs() -> Iterator[tuple[Tensor, Tensor]]:
@@ -149,7 +150,7 @@ def draw_trials(config: AlignmentConfig) -> list[AlignmentConfig]:
     return [config, *(config.model_copy(update=settings) for settings in others)]
 
 
-def _best_trial(training: Training, progress: Report) -> tuple[Encoder, Target, dict[str, Any]]:
+def _best_trial(training: Training, progress: Progress) -> tuple[Encoder, Target, dict[str, Any]]:
     """Train with each candidate's settings and keep the one that validates best."""
     trials = draw_trials(training.config)
     kept: tuple[Encoder, Target, dict[str, Any]] | None = None
@@ -166,7 +167,7 @@ def _best_trial(training: Training, progress: Report) -> tuple[Encoder, Target, 
     return kept
 
 
-def _share(progress: Report, number: int, n: int) -> Report:
+def _share(progress: Progress, number: int, n: int) -> Progress:
     if n == 1:
         return progress
     return lambda note, share: progress(f"trial {number + 1} of {n}, {note}", (number + share) / n)
@@ -177,7 +178,7 @@ def _fit_by_gradient(
     encoder: Encoder,
     target: Target,
     config: AlignmentConfig,
-    progress: Report,
+    progress: Progress,
 ) -> dict[str, Any]:
     module = training.alignment(encoder, target, config)
     train = TrainingSegments(training.store, training.frames, training.gather, config, training.seed)

@@ -12,12 +12,13 @@ from torch import Tensor
 from eeg2speech_bench.benchmarks.models.generator import window_mels
 from eeg2speech_bench.benchmarks.stage_inputs import AutoencoderInputs
 from eeg2speech_bench.core.generator.autoencoder import AutoencoderTraining, MelAutoencoder
-from eeg2speech_bench.core.generator.checkpoints import load_original_vae, read_checkpoint
+from eeg2speech_bench.core.generator.checkpoints import load_original_vae
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.core.stages.json_files import write_json
-from eeg2speech_bench.core.terminal.progress import Report
+from eeg2speech_bench.core.terminal.progress import Progress
 from eeg2speech_bench.core.training.seeding import seed_everything
 from eeg2speech_bench.core.training.trainer import TrainingProgress, fit, make_trainer
+from eeg2speech_bench.core.weights import read_checkpoint
 
 #: the autoencoder belongs to the data set and not to a cell, so its seed is the same for all cells
 SEED = 0
@@ -36,7 +37,7 @@ class TrainingMels(torch.utils.data.IterableDataset):
             yield window_mels(self.store, rng.choice(self.windows, self.batch_size, replace=False), self.clip_s)
 
 
-def run(inputs: AutoencoderInputs, out: Path, progress: Report) -> None:
+def run(inputs: AutoencoderInputs, out: Path, progress: Progress) -> None:
     """Train (or load) the autoencoder, encode every window, fit the scale on all training latents."""
     config, device = inputs.autoencoder, inputs.device
     store = SegmentStore(inputs.prepared)

@@ -14,13 +14,13 @@ from eeg2speech_bench.benchmarks.stages.clips import read_clips
 from eeg2speech_bench.core.generator.mel import normalise_waveform
 from eeg2speech_bench.core.generator.vocoder import build_vocoder
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
-from eeg2speech_bench.core.terminal.progress import Report
+from eeg2speech_bench.core.terminal.progress import Progress
 
 #: true audio through parts of the generator: what no condition can exceed
 CEILINGS = ("vocoder", "autoencoder")
 
 
-def run(inputs: CeilingsInputs, out: Path, progress: Report) -> None:
+def run(inputs: CeilingsInputs, out: Path, progress: Progress) -> None:
     """Write the reference clips and one set of clips per ceiling."""
     store, device, config = SegmentStore(inputs.prepared), inputs.device, inputs.autoencoder
     windows = read_clips(inputs.clips)["window"].to_numpy()

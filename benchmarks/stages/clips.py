@@ -9,7 +9,8 @@ import pandas as pd
 
 from eeg2speech_bench.benchmarks.stage_inputs import ClipsInputs
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
-from eeg2speech_bench.core.terminal.progress import Report
+from eeg2speech_bench.core.spacing import evenly_spaced
+from eeg2speech_bench.core.terminal.progress import Progress
 
 
 def choose_clips(store: SegmentStore, rows: np.ndarray, n_clips: int) -> np.ndarray:
@@ -20,7 +21,7 @@ def choose_clips(store: SegmentStore, rows: np.ndarray, n_clips: int) -> np.ndar
     """
     table = store.segments.iloc[rows][["window", "subject"]].assign(place=np.arange(len(rows)))
     windows = np.unique(table["window"].to_numpy())
-    chosen = windows[np.linspace(0, len(windows) - 1, min(n_clips, len(windows))).round().astype(int)]
+    chosen = windows[evenly_spaced(len(windows), n_clips)]
     places = []
     for turn, window in enumerate(chosen):
         heard = table[table["window"] == window].sort_values(["subject", "place"])
@@ -30,7 +31,7 @@ def choose_clips(store: SegmentStore, rows: np.ndarray, n_clips: int) -> np.ndar
     return np.asarray(places)
 
 
-def run(inputs: ClipsInputs, out: Path, progress: Report) -> None:
+def run(inputs: ClipsInputs, out: Path, progress: Progress) -> None:
     """Write ``clips.parquet``: one row per clip, with its place among test segments and its stimulus window."""
     store = SegmentStore(inputs.prepared)
     rows = store.indices("test")

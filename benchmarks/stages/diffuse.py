@@ -13,14 +13,15 @@ from eeg2speech_bench.benchmarks.inputs.batches import Gather
 from eeg2speech_bench.benchmarks.inputs.target_frames import FrameStore
 from eeg2speech_bench.benchmarks.models.generator import GeneratorConfig
 from eeg2speech_bench.benchmarks.stage_inputs import DiffuseInputs
-from eeg2speech_bench.core.generator.checkpoints import load_original_unet, read_checkpoint
+from eeg2speech_bench.core.generator.checkpoints import load_original_unet
 from eeg2speech_bench.core.generator.diffusion import DiffusionBatch, LatentDiffusion
 from eeg2speech_bench.core.presets.config import DiffusionConfig
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.core.stages.json_files import write_json
-from eeg2speech_bench.core.terminal.progress import Report
+from eeg2speech_bench.core.terminal.progress import Progress
 from eeg2speech_bench.core.training.seeding import seed_everything
 from eeg2speech_bench.core.training.trainer import TrainingProgress, fit, make_trainer
+from eeg2speech_bench.core.weights import read_checkpoint
 
 
 class TrainingLatents(torch.utils.data.IterableDataset):
@@ -55,7 +56,7 @@ class TrainingLatents(torch.utils.data.IterableDataset):
             yield DiffusionBatch(mean, std, frames, segments)
 
 
-def run(inputs: DiffuseInputs, out: Path, progress: Report) -> None:
+def run(inputs: DiffuseInputs, out: Path, progress: Progress) -> None:
     """Train the denoiser and store its averaged weights."""
     store, pair, diffusion = SegmentStore(inputs.prepared), inputs.pair, inputs.diffusion
     config = GeneratorConfig(inputs.autoencoder, inputs.denoiser, diffusion)

@@ -14,11 +14,11 @@ from eeg2speech_bench.benchmarks.stage_inputs import EmbedInputs
 from eeg2speech_bench.benchmarks.stages.clips import read_clips
 from eeg2speech_bench.core.conditions import embedded_conditions
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
-from eeg2speech_bench.core.terminal.progress import Report
+from eeg2speech_bench.core.terminal.progress import Progress
 from eeg2speech_bench.core.training.seeding import derive_seed
 
 
-def run(inputs: EmbedInputs, out: Path, progress: Report) -> None:
+def run(inputs: EmbedInputs, out: Path, progress: Progress) -> None:
     """Write pool and segment tables, one score matrix per condition, and the conditions of the chosen clips."""
     store, pair, modality = SegmentStore(inputs.prepared), inputs.pair, inputs.pair.encoder.modality
     conditioner = pair.load(store, inputs.aligned).conditioner(pair.encoder.name, standardise=inputs.standardise)

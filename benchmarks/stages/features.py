@@ -11,10 +11,10 @@ from eeg2speech_bench.benchmarks.inputs.target_frames import write_frames
 from eeg2speech_bench.benchmarks.models.pair import build_target
 from eeg2speech_bench.benchmarks.stage_inputs import FeaturesInputs
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
-from eeg2speech_bench.core.terminal.progress import Report
+from eeg2speech_bench.core.terminal.progress import Progress
 
 
-def run(inputs: FeaturesInputs, out: Path, progress: Report) -> None:
+def run(inputs: FeaturesInputs, out: Path, progress: Progress) -> None:
     """Compute and store the frames.
 
     A stretch never crosses a split border, so a front end with context (wav2vec 2.0's self-attention) cannot carry

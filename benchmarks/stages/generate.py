@@ -19,11 +19,11 @@ from eeg2speech_bench.core.generator.sampling import sample_latents
 from eeg2speech_bench.core.generator.vocoder import build_vocoder
 from eeg2speech_bench.core.presets.config import SamplingConfig
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
-from eeg2speech_bench.core.terminal.progress import Report
+from eeg2speech_bench.core.terminal.progress import Progress
 from eeg2speech_bench.core.training.seeding import derive_seed
 
 
-def run(inputs: GenerateInputs, out: Path, progress: Report) -> None:
+def run(inputs: GenerateInputs, out: Path, progress: Progress) -> None:
     """Write one set of generated clips per condition."""
     store, device = SegmentStore(inputs.prepared), inputs.device
     config = GeneratorConfig(inputs.autoencoder, inputs.denoiser, inputs.diffusion)

@@ -22,13 +22,13 @@ from eeg2speech_bench.core.presets.config import ScoresConfig
 from eeg2speech_bench.core.registry.specs import MetricSpec
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.core.stages.json_files import write_json
-from eeg2speech_bench.core.terminal.progress import Report
+from eeg2speech_bench.core.terminal.progress import Progress
 
 #: the pool whose segments start at words, and are scored by a stage of their own
 WORD_ONSET = "word-onset"
 
 
-def run(inputs: ScoreInputs, out: Path, progress: Report) -> None:
+def run(inputs: ScoreInputs, out: Path, progress: Progress) -> None:
     """Write ``segments.parquet`` (one row per segment, metric and condition) and ``scores.json``."""
     store, config, seed = SegmentStore(inputs.prepared), inputs.scores, inputs.seed
     metrics, skipped = _choose(inputs.metrics, config, with_clips=inputs.generated is not None)
@@ -92,7 +92,7 @@ def _retrieval(
 
 
 def _generation(
-    inputs: ScoreInputs, clips: pd.DataFrame, metrics: list[MetricSpec], store: SegmentStore, progress: Report
+    inputs: ScoreInputs, clips: pd.DataFrame, metrics: list[MetricSpec], store: SegmentStore, progress: Progress
 ) -> tuple[list[Values], list[dict[str, Any]]]:
     """Measure metrics of clips and of sets; imported here, because retrieval alone needs no torch."""
     from eeg2speech_bench.benchmarks.inputs.audio_files import load_clips

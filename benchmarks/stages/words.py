@@ -11,14 +11,14 @@ from eeg2speech_bench.benchmarks.inputs.word_windows import SPLIT, OnsetFrames, 
 from eeg2speech_bench.benchmarks.models.embedder import Candidates, Embedder
 from eeg2speech_bench.benchmarks.stage_inputs import WordsInputs
 from eeg2speech_bench.core.conditions import embedded_conditions
-from eeg2speech_bench.core.terminal.progress import Report
+from eeg2speech_bench.core.terminal.progress import Progress
 from eeg2speech_bench.core.training.seeding import derive_seed
 
 #: windows below which top-10 means nothing and other segments are hard to find
 MIN_WINDOWS = 11
 
 
-def run(inputs: WordsInputs, out: Path, progress: Report) -> None:
+def run(inputs: WordsInputs, out: Path, progress: Progress) -> None:
     """Write the windows at words, their segments, and one score matrix per condition; no scores of too few windows.
 
     Windows at neighbouring words overlap, as published: near misses are frequent, and the control "other segments"

@@ -24,7 +24,7 @@ from eeg2speech_bench.core.machine.environment import peak_memory_mb, reset_peak
 from eeg2speech_bench.core.stages.file_hashes import FileHashes
 from eeg2speech_bench.core.stages.json_files import read_json, write_json
 from eeg2speech_bench.core.stages.keys import KeyParts
-from eeg2speech_bench.core.terminal.progress import Report, StageProgress
+from eeg2speech_bench.core.terminal.progress import Progress, StageProgress
 
 MANIFEST = "stage.json"
 #: files up to this size are checked in full, larger ones at both ends, so that a check stays quick on hours of EEG
@@ -56,7 +56,7 @@ class Stage:
 
     name: str
     parts: KeyParts
-    run: Callable[[Path, Report], None] = field(compare=False)
+    run: Callable[[Path, Progress], None] = field(compare=False)
     inputs: tuple[Stage, ...] = ()
     subject: Mapping[str, str] = field(default_factory=dict)
 
