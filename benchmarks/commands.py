@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace, registry: Registry) -> int:
     twins = arguments.controls == "full"
     cells = make_cells(arguments.encoder, arguments.dataset, dataset.name, seeds, config, registry, with_twins=twins)
     precision = choose_precision(config.precision, device)
-    stages = StageStore(arguments.cache / "stages")
+    stages = StageStore(arguments.cache.absolute() / "stages")
     pipelines = [Pipeline(cell, dataset, registry, stages, device, precision) for cell in cells]
     print_plan(pipelines, dataset, arguments.results, console)
     if arguments.dry_run:
@@ -100,14 +100,16 @@ def _shorthands(arguments: argparse.Namespace) -> list[str]:
 
 
 def _run_all(pipelines: list, arguments: argparse.Namespace, registry: Registry) -> int:  # type: ignore[type-arg]
-    from eeg2speech_bench.benchmarks.runner import Runner, results_are_writable, stoppable
+    from eeg2speech_bench.benchmarks.runner import Runner
     from eeg2speech_bench.core.records.record_store import RecordStore
+    from eeg2speech_bench.core.terminal.interruption import stoppable
     from eeg2speech_bench.core.terminal.quiet import silence_libraries
 
     console = make_console()
-    results_are_writable(arguments.results)
+    store = RecordStore(arguments.results.absolute())  # a plugin may change the working directory
+    store.require_writable(pipeline.cell.id for pipeline in pipelines)
     silence_libraries()
-    runner = Runner(registry, pipelines[0].store, RecordStore(arguments.results), console)
+    runner = Runner(registry, pipelines[0].store, store, console)
     records = []
     try:
         with stoppable():

@@ -107,7 +107,8 @@ def run(arguments: argparse.Namespace, registry: Registry) -> int:
     UsageError
         If the record has no numbers, or would be overwritten.
     """
-    from eeg2speech_bench.benchmarks.runner import results_are_writable, stoppable
+    from eeg2speech_bench.core.records.record_store import RecordStore
+    from eeg2speech_bench.core.terminal.interruption import stoppable
     from eeg2speech_bench.core.terminal.quiet import silence_libraries
 
     record = _readable(arguments.record)
@@ -117,7 +118,7 @@ def run(arguments: argparse.Namespace, registry: Registry) -> int:
     runner, pipeline = _prepare(record, arguments, registry, console)
     metric_versions = {metric.name: metric.version for metric in pipeline.metrics}
     _refuse(differences(record, runner.new_record(pipeline), metric_versions), arguments, console)
-    results_are_writable(arguments.results)
+    RecordStore(arguments.results).require_writable([record.cell["id"]])
     silence_libraries()
     with stoppable():
         _refuse(_split_difference(record, runner, pipeline), arguments, console)
@@ -160,10 +161,11 @@ def _prepare(
     dataset = spec.load()(argument, arguments.cache, lambda line: console.print(line, markup=False, highlight=False))
     (one,) = make_cells([cell["encoder"]], typed, dataset.name, [cell["seed"]], config, registry)
     # stages of its own: what the cache holds may be the very run that is to be repeated
-    stages = StageStore(arguments.results / "stages" / cell["id"])
+    stages = StageStore(arguments.results.absolute() / "stages" / cell["id"])
     pipeline = Pipeline(one, dataset, registry, stages, device, precision)
     pipeline.check_options()
-    return Runner(registry, stages, RecordStore(arguments.results), console), pipeline
+    records = RecordStore(arguments.results.absolute())  # a plugin may change the working directory
+    return Runner(registry, stages, records, console), pipeline
 
 
 def _split_difference(record: Record, runner: Runner, pipeline: Pipeline) -> Iterator[str]:
