@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from eeg2speech_bench.benchmarks.commands import absolute
 from eeg2speech_bench.core.errors import BenchError, UsageError
 from eeg2speech_bench.core.records.record import Record, read_record
 from eeg2speech_bench.core.registry.registry import Registry
@@ -87,8 +88,8 @@ def differences(record: Record, now: Record, metric_versions: dict[str, int]) ->
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``rerun``."""
     parser.add_argument("record", type=Path, metavar="RECORD", help="a record: results/records/<cell>.json")
-    parser.add_argument("--results", type=Path, default=Path("rerun"), metavar="DIR", help="default: ./rerun")
-    parser.add_argument("--cache", type=Path, default=default_cache(), metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--results", type=absolute, default="rerun", metavar="DIR", help="default: ./rerun")
+    parser.add_argument("--cache", type=absolute, default=default_cache(), metavar="DIR", help="default: %(default)s")
     parser.add_argument("--dataset", metavar="NAME|FOLDER", help="where the data lie here (default: as recorded)")
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:N (default: as recorded)")
     parser.add_argument(
@@ -145,7 +146,7 @@ def _prepare(
     record: Record, arguments: argparse.Namespace, registry: Registry, console: Console
 ) -> tuple[Runner, Pipeline]:
     from eeg2speech_bench.benchmarks.pipeline import Pipeline
-    from eeg2speech_bench.benchmarks.plan import find_dataset, make_cells
+    from eeg2speech_bench.benchmarks.plan import find_dataset, make_cells, refuse_unknown_names
     from eeg2speech_bench.benchmarks.runner import Runner
     from eeg2speech_bench.core.machine.environment import choose_device, choose_precision
     from eeg2speech_bench.core.presets.config import config_from_tree
@@ -156,16 +157,16 @@ def _prepare(
     typed = arguments.dataset or cell["dataset_argument"]
     spec, argument = find_dataset(typed, registry)
     registry.get("encoder", cell["encoder"])  # an encoder that is not here is said before data are opened
+    refuse_unknown_names(config, registry)
     device = choose_device(arguments.device or record.provenance.get("device") or "auto")
     precision = record.provenance.get("precision") or choose_precision(config.precision, device)
     dataset = spec.load()(argument, arguments.cache, lambda line: console.print(line, markup=False, highlight=False))
     (one,) = make_cells([cell["encoder"]], typed, dataset.name, [cell["seed"]], config, registry)
     # stages of its own: what the cache holds may be the very run that is to be repeated
-    stages = StageStore(arguments.results.absolute() / "stages" / cell["id"])
+    stages = StageStore(arguments.results / "stages" / cell["id"])
     pipeline = Pipeline(one, dataset, registry, stages, device, precision)
     pipeline.check_options()
-    records = RecordStore(arguments.results.absolute())  # a plugin may change the working directory
-    return Runner(registry, stages, records, console), pipeline
+    return Runner(registry, stages, RecordStore(arguments.results), console), pipeline
 
 
 def _split_difference(record: Record, runner: Runner, pipeline: Pipeline) -> Iterator[str]:
