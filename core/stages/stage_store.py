@@ -291,10 +291,32 @@ def explained(folder: Path) -> Iterator[None]:
             free_mb = shutil.disk_usage(_existing(folder)).free / 1e6
             then = "Free some space or choose another disk with --cache, --results or --out; finished stages are kept."
             raise StorageError(f"The disk of {folder} is full", got=f"{free_mb:.0f} MB free", then=then) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
-            then = "Choose another folder with --cache, --results or --out."
-            raise StorageError(f"Folder {folder} cannot be written", got=error.strerror, then=then) from error
-        raise
+        if error.errno == errno.ENAMETOOLONG and _is_about(error, folder):
+            then = (
+                "Give the data set's folder a shorter name, or choose another place with --cache, --results or --out."
+            )
+            raise StorageError(f"A name in folder {folder} is too long for its disk", then=then) from error
+        got, then = error.strerror, "Choose another folder with --cache, --results or --out."
+        if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.ELOOP) and (obstacle := _obstacle(error, folder)):
+            got = f"{obstacle} is {'a link that leads nowhere' if obstacle.is_symlink() else 'not a folder'}"
+        elif error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EXDEV):
+            raise
+        raise StorageError(f"Folder {folder} cannot be written", got=got, then=then) from error
+
+
+def _is_about(error: OSError, folder: Path) -> bool:
+    """Whether an error names something in the folder or above it, and not what a plugin does elsewhere."""
+    named = Path(os.fsdecode(error.filename)) if isinstance(error.filename, (str, bytes)) else folder
+    return named.is_relative_to(folder) or folder.is_relative_to(named)
+
+
+def _obstacle(error: OSError, folder: Path) -> Path | None:
+    """Return what stands where a folder should be: a file, or a link to nothing."""
+    if not _is_about(error, folder):
+        return None
+    named = Path(os.fsdecode(error.filename or folder))
+    nearest = next(place for place in (named, *named.parents) if os.path.lexists(place))
+    return None if nearest.is_dir() else nearest
 
 
 def _existing(folder: Path) -> Path:

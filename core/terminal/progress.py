@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -76,15 +77,20 @@ class StageProgress:
         return report
 
 
+class OutputClosed(BrokenPipeError):  # noqa: N818  a state, not a fault
+    """Whoever read what a command says (head, less) went away."""
+
+
 class _PipedConsole(Console):
     """Leaves it to the command what the end of a pipe means."""
 
     def on_broken_pipe(self) -> None:
-        """Raise what every other write to a closed pipe raises; rich would end the program as failed."""
-        raise BrokenPipeError
+        """Raise what no broken pipe of a plugin is taken for; rich would end the program as failed."""
+        raise OutputClosed
 
 
 def make_console() -> Console:
     """Return the console for what a command says to its user (standard output)."""
-    width = None if sys.stdout.isatty() else 250  # tables in a log or a pipe are not cut
-    return _PipedConsole(file=sys.stdout, width=width, soft_wrap=not sys.stdout.isatty())
+    out = sys.stdout or io.StringIO()  # None where the command was started with its output closed
+    width = None if out.isatty() else 250  # tables in a log or a pipe are not cut
+    return _PipedConsole(file=out, width=width, soft_wrap=not out.isatty())
