@@ -40,7 +40,7 @@ NEEDS = {
 
 def build_target(spec: TargetSpec, options: dict[str, Any], store: SegmentStore) -> Target:
     """Build a target for the sound of a prepared data set."""
-    sound = SoundInfo(store.meta["sound"]["kind"], store.sound_rate_hz, store.window_s)
+    sound = SoundInfo(store.meta.sound.kind, store.sound_rate_hz, store.window_s)
     return spec.load().build(sound, **options)
 
 
