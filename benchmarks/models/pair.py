@@ -47,7 +47,7 @@ def build_target(spec: TargetSpec, options: dict[str, Any], store: SegmentStore)
     """Build a target for the sound of a prepared data set."""
     from eeg2speech_bench.core.conditioning import SoundInfo
 
-    sound = SoundInfo(store.meta["sound"]["kind"], store.sound_rate_hz, store.window_s)
+    sound = SoundInfo(store.meta.sound.kind, store.sound_rate_hz, store.window_s)
     return spec.load().build(sound, **options)
 
 

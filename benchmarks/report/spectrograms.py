@@ -102,8 +102,8 @@ def choose_items(store: SegmentStore, embedded: Path) -> list[Item]:
     subjects = clips["subject"].to_numpy()[numbers]
     for clip, subject, window in zip(numbers, subjects, windows.to_dict("records"), strict=True):
         stimulus, start_s = int(window["stimulus"]), float(window["start_s"])
-        name = Path(store.meta["stimuli"][stimulus]["name"]).stem
-        items.append(Item(int(clip), store.meta["subjects"][subject], stimulus, name, start_s, store.window_s))
+        name = Path(store.meta.stimuli[stimulus].name).stem
+        items.append(Item(int(clip), store.meta.subjects[subject], stimulus, name, start_s, store.window_s))
     return items
 
 

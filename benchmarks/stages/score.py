@@ -42,7 +42,7 @@ def run(inputs: ScoreInputs, out: Path, progress: Progress) -> None:
     sets, undefined_sets = keep_defined_sets(sets)
     tests = compare_with_controls(measured, config, seed, inputs.modality)
     segment_rows(measured, store).to_parquet(out / "segments.parquet")
-    subjects = store.meta["subjects"]
+    subjects = store.meta.subjects
     scores = {
         "metrics": [summarise(v, config, seed, subjects) for v in measured],
         "sets": sets,
