@@ -1,4 +1,4 @@
-"""Sphinx settings: pages in Markdown, the API from docstrings, examples that are run. Nothing is fetched while it builds."""
+"""Sphinx settings: pages in Markdown, the API from docstrings, examples that are run; nothing is fetched."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "_templates", "auto_examples/**.ipynb", "sg_execution_times.rst"]

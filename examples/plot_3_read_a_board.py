@@ -2,4 +2,5 @@
 Read a board
 ============
 """
+
 print(1)
