@@ -31,10 +31,12 @@ html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False, "foote
 html_sidebars = {"index": []}
 
 myst_heading_anchors = 3
+highlight_language = "none"
 
 # `core.conditioning.Encoder` in a docstring is a link; see `find_ours`
 default_role = "py:obj"
 autosummary_generate = True
+add_module_names = False
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_default_options = {"members": True, "show-inheritance": True, "exclude-members": "model_config"}
