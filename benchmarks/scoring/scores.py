@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from eeg2speech_bench.core.records.metrics import ControlTest, Metric, SetScore, Verdict
-from eeg2speech_bench.core.stages.stage_store import write_json
+from eeg2speech_bench.core.stages.json_files import write_json
 
 FILE = "scores.json"
 
