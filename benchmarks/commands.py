@@ -61,12 +61,15 @@ def run(arguments: argparse.Namespace, registry: Registry) -> int:
     console = make_console()
     config = load_config(arguments.preset, arguments.config, [*arguments.set, *_shorthands(arguments)])
     spec, argument = find_dataset(arguments.dataset, registry)
-    make_cells(arguments.encoder, arguments.dataset, "", [0], config, registry)  # refuses unknown names at once
+    make_cells(
+        arguments.encoder, arguments.dataset, "", [0], config, registry, revision=""
+    )  # refuses unknown names at once
     seeds = parse_seeds(arguments.seeds)
     device = choose_device(arguments.device)
     dataset = spec.load()(argument, arguments.cache, lambda line: console.print(line, markup=False, highlight=False))
     twins = arguments.controls == "full"
-    cells = make_cells(arguments.encoder, arguments.dataset, dataset.name, seeds, config, registry, with_twins=twins)
+    chosen = arguments.encoder, arguments.dataset, dataset.name, seeds, config, registry
+    cells = make_cells(*chosen, revision=dataset.revision, with_twins=twins)
     precision = choose_precision(config.precision, device)
     stages = StageStore(arguments.cache / "stages")
     pipelines = [Pipeline(cell, dataset, registry, stages, device, precision) for cell in cells]

@@ -74,12 +74,15 @@ def make_cells(
     config: RunConfig,
     registry: Registry,
     *,
+    revision: str,
     with_twins: bool = False,
 ) -> list[Cell]:
     """Return the cells of a run; unknown encoders and options for encoders that do not exist are refused.
 
     Parameters
     ----------
+    revision : str
+        Of the data set's content.
     with_twins : bool
         Add to every encoder that is trained on EEG its twin that is trained on surrogate EEG.
     """
@@ -92,10 +95,10 @@ def make_cells(
     for encoder in choose_encoders(encoders, registry):
         spec = registry.get("encoder", encoder)
         for seed in seeds:
-            cells.append(Cell(encoder, dataset, name, seed, config))
+            cells.append(Cell(encoder, dataset, name, revision, seed, config))
             if with_twins and spec.modality == "eeg" and not spec.baseline:
                 twin = config.model_copy(update={"alignment": surrogate})
-                cells.append(Cell(encoder, dataset, name, seed, twin))
+                cells.append(Cell(encoder, dataset, name, revision, seed, twin))
     return cells
 
 

@@ -58,6 +58,8 @@ class Cell:
         Equal for cells that differ in nothing but the seed, and in nothing but seed and data set.
     split_hash : str
         Empty if the cell ended before the split was made.
+    revision : str
+        Of the data set's content.
     about : str
         Who was recorded, as the data set says; ``is_null`` if its EEG and speech are independent.
     segments : str
@@ -85,6 +87,7 @@ class Cell:
     split_hash: str
     source: str
     digest: str
+    revision: str
     about: str
     is_null: bool
     error: str
@@ -122,6 +125,8 @@ def summarise(record: Record, source: str, digest: str) -> tuple[Cell, dict[str,
     for name in ("encoder", "label", "dataset", "preset"):
         if not str(cell.get(name, "")).isprintable():  # marks of direction show a name as another one
             raise DataError(f"The {name}'s name has unprintable characters", got=ascii(cell[name])[:120])
+    if not (revision := str(record.dataset.get("revision", ""))).isprintable():
+        raise DataError("The data set's revision has unprintable characters", got=ascii(revision)[:120])
     _check_finite(record, stages)
     identity = identify(record)
     made = Cell(
@@ -138,6 +143,7 @@ def summarise(record: Record, source: str, digest: str) -> tuple[Cell, dict[str,
         split_hash=_split_hash(record),
         source=source,
         digest=digest,
+        revision=revision,
         about=str(record.dataset.get("about", "")),
         is_null=record.dataset.get("is_null") is True,
         error=error_text(record),

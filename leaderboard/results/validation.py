@@ -188,8 +188,8 @@ def read_results(results: Path, cells: Iterable[str] | None = None) -> tuple[lis
 def disagreeing_splits(records: Mapping[Path, Record], trusted: Mapping[Path, Record] | None = None) -> list[Refusal]:
     """Refuse cells that were tested on other windows than the cells they would stand beside.
 
-    Cells of one data set, preset and data configuration must have one split hash; where they do not, the ones that
-    differ from ``trusted`` are refused, else those that differ from the most common hash, else all of them.
+    Cells of one revision of a data set, preset and data configuration must have one split hash; where they do not, the
+    ones that differ from ``trusted`` are refused, else those that differ from the most common hash, else all of them.
 
     Parameters
     ----------
@@ -218,7 +218,8 @@ def _splits(records: Mapping[Path, Record]) -> Iterator[tuple[str, Path, str]]:
     for path, record in records.items():
         if record.split.get("hash"):
             data = config_from_tree(record.config).data.model_dump(mode="json")
-            key = json.dumps([record.cell["dataset"], record.cell["preset"], data], sort_keys=True)
+            tested = [record.cell["dataset"], record.dataset["revision"], record.cell["preset"]]
+            key = json.dumps([*tested, data], sort_keys=True)
             yield key, path, record.split["hash"]
 
 

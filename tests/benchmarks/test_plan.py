@@ -39,7 +39,9 @@ def test_a_data_set_is_a_name_a_name_with_argument_or_a_folder(tmp_path):
 
 def test_cells_are_encoders_by_seeds_with_names_of_their_own():
     config = load_config("quick")
-    cells = make_cells(["ridge", "brainmagick", "ridge"], "simulated", "simulated", [0, 1], config, load_registry())
+    cells = make_cells(
+        ["ridge", "brainmagick", "ridge"], "simulated", "simulated", [0, 1], config, load_registry(), revision="r"
+    )
     assert [(cell.encoder, cell.seed) for cell in cells] == [
         ("ridge", 0),
         ("ridge", 1),
@@ -48,10 +50,13 @@ def test_cells_are_encoders_by_seeds_with_names_of_their_own():
     ]
     assert len({cell.id for cell in cells}) == 4
     changed = load_config("quick", overrides=["data.stride_s=0.7"])
-    assert make_cells(["ridge"], "simulated", "simulated", [0], changed, load_registry())[0].id != cells[0].id
+    assert (
+        make_cells(["ridge"], "simulated", "simulated", [0], changed, load_registry(), revision="r")[0].id
+        != cells[0].id
+    )
 
 
 def test_options_for_an_encoder_that_does_not_exist_are_refused():
     config = load_config("quick", overrides=["encoder.brainmagik.hidden=3"])
     with pytest.raises(UnknownNameError, match="Did you mean 'brainmagick'"):
-        make_cells(["ridge"], "simulated", "simulated", [0], config, load_registry())
+        make_cells(["ridge"], "simulated", "simulated", [0], config, load_registry(), revision="r")
