@@ -18,7 +18,6 @@ from scipy.stats import rankdata
 
 from eeg2speech_bench.benchmarks.cells import Cell
 from eeg2speech_bench.benchmarks.report import drawing, matrix
-from eeg2speech_bench.benchmarks.report.listeners import guessing_band
 from eeg2speech_bench.benchmarks.report.pictures import Sources, draw_report
 from eeg2speech_bench.benchmarks.report.spectrograms import choose_items
 from eeg2speech_bench.benchmarks.runner import Runner
@@ -201,8 +200,3 @@ def test_a_large_pool_is_thinned_evenly_and_ranked_in_full(monkeypatch):
     assert places.tolist() == [0, 4, 8]
     expected = (rankdata(-scores, axis=1) - 1)[np.ix_(places, places)].T / 8
     np.testing.assert_allclose(ranks, expected)
-
-
-def test_the_band_of_guessing_is_the_binomials():
-    # of 10 guesses among 4: P(0) = 0.0563, P(<= 5) = 0.9803, P(<= 4) = 0.9219
-    assert guessing_band(0.25, 10) == (0.0, 0.5)
