@@ -20,6 +20,7 @@ from eeg2speech_bench.benchmarks.runner import Runner
 from eeg2speech_bench.core.presets.config import load_config
 from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.registry.registry import load_registry
+from eeg2speech_bench.core.stages.keys import KeyParts
 from eeg2speech_bench.core.stages.stage_store import Stage, StageStore
 from eeg2speech_bench.core.terminal.interruption import stoppable
 from eeg2speech_bench.core.terminal.progress import OutputClosed
@@ -86,7 +87,9 @@ class Bench:
         stages: list[Stage] = []
         for name in NAMES:
             settings = {"value": value if name == "score" else 0}
-            stages.append(Stage(name, settings, (), partial(run, name), tuple(stages[-1:])))
+            inputs = tuple(stages[-1:])
+            parts = KeyParts(settings, {one.name: one.key for one in inputs}, {}, {}, {})
+            stages.append(Stage(name, parts, partial(run, name), inputs))
         return SimpleNamespace(
             cell=Cell("ridge", "simulated", "simulated", "r", seed, load_config("quick")),
             encoder=self.registry.get("encoder", "ridge"),
