@@ -1,4 +1,4 @@
-"""Cells: encoder x data set x seed, under one configuration."""
+"""Defines a cell: one encoder on one data set with one seed, under one configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a cell is: a seed of which run, a run of which method, and a competitor on which terms."""
+"""Identifies a cell: its run, its method, and the terms under which methods may be compared."""
 
 from __future__ import annotations
 
