@@ -90,6 +90,7 @@ def make_cells(
     config: RunConfig,
     registry: Registry,
     *,
+    revision: str,
     with_twins: bool = False,
 ) -> list[Cell]:
     """Return the cells of a run.
@@ -100,6 +101,8 @@ def make_cells(
         Their own names, as `choose_encoders` returns them.
     dataset, name : str
         The data set as it was typed, and as tables call it.
+    revision : str
+        Of the data set's content.
     with_twins : bool
         Add to every encoder that is trained on EEG its twin that is trained on surrogate EEG.
     """
@@ -108,10 +111,10 @@ def make_cells(
     for encoder in encoders:
         spec = registry.get("encoder", encoder)
         for seed in seeds:
-            cells.append(Cell(encoder, dataset, name, seed, config))
+            cells.append(Cell(encoder, dataset, name, revision, seed, config))
             if with_twins and spec.modality == "eeg" and not spec.baseline:
                 twin = config.model_copy(update={"alignment": surrogate})
-                cells.append(Cell(encoder, dataset, name, seed, twin))
+                cells.append(Cell(encoder, dataset, name, revision, seed, twin))
     return cells
 
 

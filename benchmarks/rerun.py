@@ -156,7 +156,8 @@ def _prepare(
     device = choose_device(arguments.device or record.provenance.device or "auto")
     precision = record.provenance.precision or choose_precision(config.precision, device)
     dataset = spec.load()(argument, arguments.cache, lambda line: console.print(line, markup=False, highlight=False))
-    (one,) = make_cells([cell.encoder], typed, dataset.name, [cell.seed], config, registry)
+    chosen = [cell.encoder], typed, dataset.name, [cell.seed], config, registry
+    (one,) = make_cells(*chosen, revision=dataset.revision)
     # stages of its own: what the cache holds may be the very run that is to be repeated
     stages = StageStore(arguments.results / "stages" / cell.id)
     pipeline = Pipeline(one, dataset, registry, stages, device, precision)

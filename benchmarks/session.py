@@ -82,9 +82,8 @@ def plan_cells(request: RunRequest, registry: Registry, console: Console) -> lis
     precision = choose_precision(request.config.precision, device)
     stages = StageStore(request.cache / "stages")
     dataset = _open_dataset(spec, argument, request.cache, console)
-    cells = make_cells(
-        encoders, request.dataset, dataset.name, request.seeds, request.config, registry, with_twins=request.with_twins
-    )
+    chosen = encoders, request.dataset, dataset.name, request.seeds, request.config, registry
+    cells = make_cells(*chosen, revision=dataset.revision, with_twins=request.with_twins)
     pipelines = [Pipeline(cell, dataset, registry, stages, device, precision) for cell in cells]
     print_plan(pipelines, dataset, request.results, console)
     return pipelines

@@ -13,7 +13,7 @@ from eeg2speech_bench.core.statistics.min_f import MIN_UNITS
 from eeg2speech_bench.leaderboard.labels import BOARD_METRICS, signed
 from eeg2speech_bench.leaderboard.results.validation import read_results
 from eeg2speech_bench.leaderboard.standings.differences import Difference, Located, compare, tested_on
-from eeg2speech_bench.leaderboard.standings.identity import identify, without_parts
+from eeg2speech_bench.leaderboard.standings.identity import dataset_titles, identify, without_parts
 from eeg2speech_bench.leaderboard.tables.pooled import pooled_tables
 from eeg2speech_bench.leaderboard.tables.table import FORMATS, Table, budget_text
 
@@ -37,7 +37,7 @@ def choose(results: Path, names: Sequence[str]) -> list[list[list[Located]]]:
     Returns
     -------
     list of list of list of Located
-        For every data set, preset and split that all names share: the seeds of each name.
+        For every revision of a data set, preset and split that all names share: the seeds of each name.
 
     Raises
     ------
@@ -54,9 +54,9 @@ def choose(results: Path, names: Sequence[str]) -> list[list[list[Located]]]:
     shared = sorted(set.intersection(*({cell.tested_on for cell in cells} for cells in found)))
     if not shared:
         raise DataError(
-            "The two encoders were never tested on the same windows (data set, preset and split)",
+            "The two encoders were never tested on the same windows (data set, revision, preset and split)",
             got="; ".join(f"'{name}': {tested_on(cells)}" for name, cells in zip(names, found, strict=True)),
-            then="Run both with the same --dataset and --preset.",
+            then="Run both with the same --dataset, on the same data, and the same --preset.",
         )
     chosen = [[[cell for cell in cells if cell.tested_on == key] for cells in found] for key in shared]
     for cells, name in ((cells, name) for group in chosen for cells, name in zip(group, names, strict=True)):
@@ -95,12 +95,16 @@ def _refuse_mixture(name: str, cells: list[Located]) -> None:
         raise UsageError(f"'{name}' names runs that differ in more than the seed", got=ids, then="Type one of the ids.")
 
 
-def differences_table(names: Sequence[str], cells: Sequence[Sequence[Located]], found: list[Difference]) -> Table:
-    """Return one row per metric: both means, their difference with its interval, and the test."""
-    first = cells[0][0].record.cell
+def differences_table(
+    names: Sequence[str], cells: Sequence[Sequence[Located]], found: list[Difference], dataset: str
+) -> Table:
+    """Return one row per metric: both means, their difference with its interval, and the test.
+
+    ``dataset`` is what the title calls the data.
+    """
     a, b = names
     table = Table(
-        f"{a} against {b} on {first.dataset}, preset {first.preset}",
+        f"{a} against {b} on {dataset}, preset {cells[0][0].tested_on.preset}",
         ["metric", a, b, "A - B [95 %]", "p", "p (Holm)", "dz", "A better for", "segments"],
     )
     for d in found:
@@ -223,14 +227,16 @@ def run_compare(arguments: argparse.Namespace) -> int:
     metrics = tuple(dict.fromkeys(arguments.metric or BOARD_METRICS))
     drawn: dict[str, Difference] = {}
     groups = []
-    for cells in choose(arguments.results, arguments.encoders):
+    chosen = choose(arguments.results, arguments.encoders)
+    titles = dataset_titles((t.dataset, t.revision) for t in (cells[0][0].tested_on for cells in chosen))
+    for cells in chosen:
+        tested = cells[0][0].tested_on
         found = compare(cells[0], cells[1], metrics)
-        table = differences_table(arguments.encoders, cells, found)
+        table = differences_table(arguments.encoders, cells, found, titles[tested.dataset, tested.revision])
         show(arguments.format, [table, listeners_table(found)])
         groups.append((cells[0][0], found))
         # two splits of one data set and preset would otherwise share a title
-        split = cells[0][0].tested_on[2][:8]
-        drawn |= {f"{d.label}: {table.title}, split {split}": d for d in found}
+        drawn |= {f"{d.label}: {table.title}, split {tested.split[:8]}": d for d in found}
     show(arguments.format, pooled_tables(arguments.encoders, groups))
     if arguments.picture:
         with explained(arguments.picture.parent):

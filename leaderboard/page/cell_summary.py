@@ -60,6 +60,8 @@ class Cell:
         Equal for cells that differ in nothing but the seed, and in nothing but seed and data set.
     split_hash : str
         Empty if the cell ended before the split was made.
+    revision : str
+        Of the data set's content.
     about : str
         Who was recorded, as the data set says; ``is_null`` if its EEG and speech are independent.
     segments : str
@@ -87,6 +89,7 @@ class Cell:
     split_hash: str
     source: str
     digest: str
+    revision: str
     about: str
     is_null: bool
     error: str
@@ -127,6 +130,7 @@ def summarise(record: Record, source: str, digest: str) -> tuple[Cell, dict[str,
         split_hash=record.split.hash or "",
         source=source,
         digest=digest,
+        revision=record.dataset.revision,
         about=record.dataset.about,
         is_null=record.dataset.is_null,
         error="" if record.error is None else record.error.text[:2000],

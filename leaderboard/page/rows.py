@@ -93,6 +93,11 @@ class Row:
         return f"{readable}-{self.first.key}{split[:8]}"
 
     @property
+    def data(self) -> tuple[str, str]:
+        """Name and revision of the data set: rows that do not share both are never compared."""
+        return self.first.dataset, self.first.revision
+
+    @property
     def kind(self) -> Kind:
         """What the encoder is there for."""
         return self.first.kind
@@ -260,7 +265,7 @@ def variants(rows: Sequence[Row]) -> dict[int, str]:
     seen: dict[tuple[str, ...], list[int]] = {}
     for number, row in enumerate(rows):
         c = row.first
-        seen.setdefault((c.encoder, c.dataset, c.preset, c.target), []).append(number)
+        seen.setdefault((c.encoder, *row.data, c.preset, c.target), []).append(number)
     alike = [number for numbers in seen.values() if len(numbers) > 1 for number in numbers]
     return {number: rows[number].first.key[:4] for number in alike}
 
@@ -272,4 +277,4 @@ def _mean_of_known(values: Iterable[float | None]) -> float | None:
 
 def _order(row: Row) -> tuple[Any, ...]:
     mean = row.mean("top1")
-    return (row.first.dataset, -(mean.value if mean else -math.inf), row.first.encoder, row.first.preset, row.first.id)
+    return (*row.data, -(mean.value if mean else -math.inf), row.first.encoder, row.first.preset, row.first.id)

@@ -58,7 +58,7 @@ def table_columns(metrics: Sequence[str], headlines: Sequence[str], rows: Sequen
 
 def table_rows(
     rows: Sequence[Row],
-    datasets: Sequence[str],
+    datasets: Sequence[tuple[str, str]],
     metrics: Sequence[str],
     headlines: Sequence[str],
     standings: Standings,
@@ -68,7 +68,7 @@ def table_rows(
     ranks = [_ranks(rows, name, metrics.index(name), standings) for name in headlines]
     made = []
     for number, row in enumerate(rows):
-        one = _row(row, metrics, headlines) | {"i": number, "d": datasets.index(row.first.dataset)}
+        one = _row(row, metrics, headlines) | {"i": number, "d": datasets.index(row.data)}
         for of_metric in ranks:
             one |= of_metric[number]
         one["p"] = row.first.preset + (f" ·{variant[number]}" if number in variant else "")

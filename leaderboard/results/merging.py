@@ -98,6 +98,9 @@ def _refuse_other_splits(merge: Merge, results: Path) -> None:
 
 
 def _difference(record: Record, other: Record) -> str:
+    revisions = record.dataset.revision, other.dataset.revision
+    if revisions[0] != revisions[1]:
+        return "it is of other data: revision {}, and {} there".format(*revisions)
     one, two = record.semantic(), other.semantic()
     return "they differ in " + ", ".join(sorted(key for key in one if one[key] != two[key]))
 

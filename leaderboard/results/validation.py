@@ -186,8 +186,8 @@ def read_results(results: Path, cells: Iterable[str] | None = None) -> tuple[lis
 def disagreeing_splits(records: Mapping[Path, Record], trusted: Mapping[Path, Record] | None = None) -> list[Refusal]:
     """Refuse cells that were tested on other windows than the cells they would stand beside.
 
-    Cells of one data set, preset and data configuration must have one split hash; where they do not, the ones that
-    differ from ``trusted`` are refused, else those that differ from the most common hash, else all of them.
+    Cells of one revision of a data set, preset and data configuration must have one split hash; where they do not, the
+    ones that differ from ``trusted`` are refused, else those that differ from the most common hash, else all of them.
 
     Parameters
     ----------
@@ -216,8 +216,8 @@ def _splits(records: Mapping[Path, Record]) -> Iterator[tuple[str, Path, str]]:
     for path, record in records.items():
         if record.split.hash is not None:
             data = record.settings.data.model_dump(mode="json")
-            key = json.dumps([record.cell.dataset, record.cell.preset, data], sort_keys=True)
-            yield key, path, record.split.hash
+            tested = [record.cell.dataset, record.dataset.revision, record.cell.preset]
+            yield json.dumps([*tested, data], sort_keys=True), path, record.split.hash
 
 
 def _most_common(members: list[tuple[Path, str]]) -> tuple[Path, str] | None:

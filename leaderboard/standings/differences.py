@@ -34,6 +34,17 @@ class SegmentFile(NamedTuple):
     path: Path | None
 
 
+class TestedOn(NamedTuple):
+    """Data set, preset, split hash and revision of the data: cells that share them have the same segments."""
+
+    __test__ = False  # no class of tests, whatever its name
+
+    dataset: str
+    preset: str
+    split: str
+    revision: str
+
+
 class Located(NamedTuple):
     """A record and where it lies, ``<results>/records/<cell id>.json``."""
 
@@ -46,10 +57,10 @@ class Located(NamedTuple):
         return self.record.cell.title
 
     @property
-    def tested_on(self) -> tuple[str, str, str]:
-        """Data set, preset and split hash: cells that share them have the same segments."""
-        cell = self.record.cell
-        return cell.dataset, cell.preset, self.record.split.hash or ""
+    def tested_on(self) -> TestedOn:
+        """What cells must share to have the same segments."""
+        cell, split = self.record.cell, self.record.split.hash or ""
+        return TestedOn(cell.dataset, cell.preset, split, self.record.dataset.revision)
 
     @property
     def segments(self) -> SegmentFile:
@@ -213,7 +224,7 @@ def compare(a: Sequence[Located], b: Sequence[Located], metrics: Sequence[str] =
     Parameters
     ----------
     a, b : sequence of Located
-        Seeds of one encoder and of the other, all of one data set, preset and split.
+        Seeds of one encoder and of the other, all of one revision of a data set, one preset and one split.
     metrics : sequence of str
         The family that Holm's correction is over.
 
@@ -226,7 +237,7 @@ def compare(a: Sequence[Located], b: Sequence[Located], metrics: Sequence[str] =
         If a file of segments is missing.
     """
     if len({cell.tested_on for cell in (*a, *b)}) > 1:
-        raise DataError("Cells of different data sets, presets or splits cannot be paired", got=tested_on([*a, *b]))
+        raise DataError("Cells of different data, presets or splits cannot be paired", got=tested_on([*a, *b]))
     joined = pair(*(segment_values([cell.segments for cell in cells]) for cells in (a, b)))
     shown = [name for name in metrics if (joined["metric"] == name).any()]
     if not shown:
@@ -289,5 +300,6 @@ def _difference(entry: Metric, sample: pd.DataFrame, p: float, p_holm: float) ->
 
 
 def tested_on(cells: Sequence[Located]) -> str:
-    """Name the data sets, presets and splits of cells, for messages."""
-    return ", ".join(f"{d} {p} {split[:12]}" for d, p, split in sorted({cell.tested_on for cell in cells}))
+    """Name the data sets, presets, splits and revisions of cells, for messages."""
+    found = sorted({cell.tested_on for cell in cells})
+    return ", ".join(f"{t.dataset} {t.preset} {t.split[:12]} of revision {t.revision}" for t in found)

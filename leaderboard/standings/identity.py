@@ -1,11 +1,11 @@
-"""What a cell is: a seed of which run, a run of which method, and a competitor on which terms."""
+"""Identifies a cell: its run, its method, and the terms under which methods may be compared."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import marshal
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -52,6 +52,8 @@ class Competition(NamedTuple):
         Training that an encoder may have at most, as text.
     terms : str
         Hash of the target's options, the generator, the data settings and the budget.
+    revision : str
+        Of the data set's content: other data under the same name are another competition.
     """
 
     dataset: str
@@ -60,11 +62,12 @@ class Competition(NamedTuple):
     target: str
     budget: str
     terms: str
+    revision: str
 
     @property
-    def windows(self) -> tuple[str, str, str]:
-        """Equal where the same windows are tested under one preset, whatever target and training."""
-        return self.dataset, self.preset, self.split
+    def windows(self) -> tuple[str, str, str, str]:
+        """Equal where the same windows of the same data are tested under one preset, whatever target and training."""
+        return self.dataset, self.preset, self.split, self.revision
 
     @property
     def text(self) -> str:
@@ -125,7 +128,32 @@ def _competition(record: Record) -> Competition:
         target=record.target.name,
         budget=_budget_text(budget),
         terms=digest(terms),
+        revision=record.dataset.revision,
     )
+
+
+def dataset_titles(found: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Return what to call each data set: its name, with its revision where several revisions bear the name.
+
+    Parameters
+    ----------
+    found : iterable of (str, str)
+        Name and revision.
+    """
+    revisions: dict[str, set[str]] = {}
+    for name, revision in found:
+        revisions.setdefault(name, set()).add(revision)
+    return {
+        (name, revision): f"{name} ({mark})" if len(own) > 1 else name
+        for name, own in revisions.items()
+        for revision, mark in _short(sorted(own)).items()
+    }
+
+
+def _short(revisions: Collection[str]) -> dict[str, str]:
+    """Return the ends of long revisions, where a hash stands; the whole of each where the ends do not differ."""
+    ends = {revision: revision if len(revision) <= 12 else revision[-8:] for revision in revisions}
+    return ends if len(set(ends.values())) == len(revisions) else {revision: revision for revision in revisions}
 
 
 def digest(value: Any) -> str:

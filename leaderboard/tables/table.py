@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,8 @@ from eeg2speech_bench.core.conditions import CONTROLS, SCORED, condition_label
 from eeg2speech_bench.core.records.metrics import Metric
 from eeg2speech_bench.core.records.provenance import total_seconds
 from eeg2speech_bench.core.records.record import Record
-from eeg2speech_bench.leaderboard.labels import BOARD_METRICS, CONTROL_METRICS, WITH_INTERVAL, p_text, titles
-from eeg2speech_bench.leaderboard.standings.identity import kind_of
+from eeg2speech_bench.leaderboard.labels import BOARD_METRICS, CONTROL_METRICS, WITH_INTERVAL, metric_titles, p_text
+from eeg2speech_bench.leaderboard.standings.identity import dataset_titles, kind_of
 from eeg2speech_bench.leaderboard.tables.coverage import Tried, cover
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ NOT_TESTABLE = "not testable: the true audio embedding itself is no better than 
 MAX_MISSING = 5
 #: what a rank is, for those who read a table
 RANK_NOTE = (
-    "Rank: 95 % interval among encoders on equal terms (data set, test windows, target, generator, training allowed), "
+    "Rank: 95 % interval among encoders on equal terms (data, test windows, target, generator, training allowed), "
     "means over seeds, paired over listeners and blocks; encoders that share a letter cannot be told apart."
 )
 
@@ -63,7 +64,7 @@ def board(records: Iterable[Record], standings: Standings) -> Table:
         Ranks of the cells that compete, see `standings.stand`.
     """
     records = sorted(records, key=_board_order)
-    called = titles(records)
+    called, titles = metric_titles(records), dataset_titles(map(_data, records))
     metrics = [name for name in BOARD_METRICS if any(record.metric(name) for record in records)]
     ranked = [name for name in metrics if any((record.cell.id, name) in standings for record in records)]
     head = ["encoder", "data set", "preset", "seed", "target", *(f"rank, {called[name]}" for name in ranked)]
@@ -72,19 +73,19 @@ def board(records: Iterable[Record], standings: Standings) -> Table:
     table.optional = ("parameters", "budget", "minutes", "target", "preset", *_optional(called, ("estoi", "top10")))
     for record in records:
         cell = record.cell
-        row = [name_text(record), cell.dataset, cell.preset, str(cell.seed), record.target.name]
+        row = [name_text(record), titles[_data(record)], cell.preset, str(cell.seed), record.target.name]
         row += [rank_text(record, name, standings) for name in ranked]
         row += [value_text(record.metric(metric)) for metric in metrics]
         row += [verdict_text(record, "top1"), verdict_text(record, "identification")]
         table.rows.append([*row, budget_text(record), _parameters(record), _minutes(record)])
-    table.notes = [*_board_notes(records), *_rank_notes(records, standings, called)]
+    table.notes = [*_board_notes(records, titles), *_rank_notes(records, titles, standings, called)]
     return table
 
 
 def controls(record: Record) -> Table:
     """Return one row per condition of a cell: EEG, controls, ceilings; p is of the EEG against that control."""
     metrics = [name for name in CONTROL_METRICS if record.metric(name)]
-    cell, called = record.cell, titles([record])
+    cell, called = record.cell, metric_titles([record])
     title = f"{name_text(record)} on {cell.dataset}, preset {cell.preset}, seed {cell.seed}: EEG and controls"
     p_columns = [name for name in ("top1", "identification") if name in metrics]
     labels = [*(called[name] for name in metrics), *(f"p, {called[name]}" for name in p_columns)]
@@ -167,7 +168,12 @@ def testable(ceiling: float | None, control: float | None, *, higher_is_better: 
 def _board_order(record: Record) -> tuple[Any, ...]:
     entry = record.metric("top1")
     cell = record.cell
-    return (cell.dataset, cell.preset, -(entry.value if entry else -1.0), cell.encoder, cell.seed)
+    return (*_data(record), cell.preset, -(entry.value if entry else -1.0), cell.encoder, cell.seed)
+
+
+def _data(record: Record) -> tuple[str, str]:
+    """Return name and revision of a record's data set."""
+    return record.cell.dataset, record.dataset.revision
 
 
 def _number(value: float | None) -> str:
@@ -201,9 +207,9 @@ def _minutes(record: Record) -> str:
     return "-" if seconds is None else f"{seconds / 60:.1f}"
 
 
-def _board_notes(records: list[Record]) -> list[str]:
+def _board_notes(records: list[Record], titles: Mapping[tuple[str, str], str]) -> list[str]:
     pools = {
-        (r.cell.dataset, entry.n_pool, entry.chance)
+        (titles[_data(r)], entry.n_pool, entry.chance)
         for r in records
         if (entry := r.metric("top1")) is not None and entry.chance is not None
     }
@@ -212,13 +218,23 @@ def _board_notes(records: list[Record]) -> list[str]:
     notes.append(
         "Budget: alignment steps x batch, the same for all (early stop on validation); *: own optimiser settings."
     )
-    return notes + _coverage_notes(records)
+    return [*notes, *_revision_notes(titles), *_coverage_notes(records, titles)]
 
 
-def _coverage_notes(records: list[Record]) -> list[str]:
+def _revision_notes(titles: Mapping[tuple[str, str], str]) -> list[str]:
+    """Say which names stand for several data sets."""
+    names = Counter(name for name, _ in titles)
+    return [
+        f"{name}: {n} revisions of the data; only encoders on one revision are compared."
+        for name, n in names.items()
+        if n > 1
+    ]
+
+
+def _coverage_notes(records: list[Record], titles: Mapping[tuple[str, str], str]) -> list[str]:
     """Say which encoders have no scores on which data sets, where there are several."""
     found = cover(
-        Tried(name_text(r), r.cell.dataset, r.cell.seed, r.status == "done", generated=False) for r in records
+        Tried(name_text(r), titles[_data(r)], r.cell.seed, r.status == "done", generated=False) for r in records
     )
     if len(found.datasets) < 2:
         return []
@@ -229,17 +245,20 @@ def _coverage_notes(records: list[Record]) -> list[str]:
     return [f"Coverage: {n - len(missing)} of {n} pairs of encoder and data set have scores{said}."]
 
 
-def _rank_notes(records: list[Record], standings: Standings, called: dict[str, str]) -> list[str]:
+def _rank_notes(
+    records: list[Record], titles: Mapping[tuple[str, str], str], standings: Standings, called: dict[str, str]
+) -> list[str]:
     if not standings:
         return []
     said = set()
     for record in records:
+        dataset = titles[_data(record)]
         for name in BOARD_METRICS:
             standing = standings.get((record.cell.id, name))
             if standing is not None and standing.reason:
-                said.add(f"{name_text(record)} on {record.cell.dataset} is not ranked: {standing.reason}.")
+                said.add(f"{name_text(record)} on {dataset} is not ranked: {standing.reason}.")
             elif standing is not None and standing.limit:
-                said.add(f"{called[name]} on {record.cell.dataset}: {standing.limit}.")
+                said.add(f"{called[name]} on {dataset}: {standing.limit}.")
     return [RANK_NOTE, *sorted(said)]
 
 
@@ -254,7 +273,7 @@ def _distance_to_ceiling(record: Record) -> list[str]:
 
 
 def _verdict_notes(record: Record) -> list[str]:
-    notes, called = [], titles([record])
+    notes, called = [], metric_titles([record])
     for name, verdict in record.verdict.items():
         control = condition_label(verdict.hardest_control, record.encoder.modality)
         said = "above every no-signal control" if verdict.distinguishable else NO_SIGNAL

@@ -109,7 +109,7 @@ def sources(tmp_path, store, monkeypatch) -> Sources:
 def run_without_embeddings(folder: Path, prepared: Prepared) -> Record:
     """Run a cell whose stages are all there, but for what ``embed`` would have left."""
     registry = load_registry()
-    cell = Cell("ridge", "simulated", "simulated", 0, load_config("quick"))
+    cell = Cell("ridge", "simulated", "simulated", "r", 0, load_config("quick"))
     contents = {
         "prepare/meta.json": prepared.model_dump(),
         "align/training.json": {},

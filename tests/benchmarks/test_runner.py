@@ -91,7 +91,7 @@ class Bench:
             parts = KeyParts(settings, {stage.name: stage.key for stage in stages[-1:]}, {}, {}, {})
             stages.append(Stage(name, parts, partial(run, name), tuple(stages[-1:])))
         return SimpleNamespace(
-            cell=Cell("ridge", "simulated", "simulated", seed, load_config("quick")),
+            cell=Cell("ridge", "simulated", "simulated", "r", seed, load_config("quick")),
             encoder=self.registry.get("encoder", "ridge"),
             encoder_options={},
             target=self.registry.get("target", "mel"),

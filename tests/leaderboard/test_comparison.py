@@ -168,6 +168,23 @@ def test_other_splits_cannot_be_paired(write, verb_compare) -> None:
         verb_compare("a", "b")
 
 
+def test_other_data_of_one_name_cannot_be_paired(write, spoil, verb_compare) -> None:
+    write("a", BASE)
+    spoil(write("b", BASE), "dataset.revision", "corrected")
+    with pytest.raises(DataError, match=r"same windows.*of revision r1; 'b': .*of revision corrected\. Run both with"):
+        verb_compare("a", "b")
+
+
+def test_two_revisions_of_the_data_are_two_comparisons(write, spoil, verb_compare, capsys) -> None:
+    for seed, revision in enumerate(("r1", "corrected")):
+        for name, values in (("a", 0.5 * BASE + 0.3), ("b", 0.5 * BASE)):
+            spoil(write(name, values, seed=seed), "dataset.revision", revision)
+    verb_compare("a", "b", "--format", "markdown")
+    out = capsys.readouterr().out
+    assert "a against b on simulated (r1), preset quick" in out
+    assert "a against b on simulated (corrected), preset quick" in out
+
+
 def test_a_missing_file_of_segments_is_named(write, verb_compare, tmp_path) -> None:
     write("a", BASE)
     path = write("b", BASE)

@@ -76,6 +76,20 @@ def test_a_cell_of_another_split_collides_with_what_is_there(tmp_path, cell, mer
         merge(tmp_path / "two")
 
 
+def test_cells_of_another_revision_of_the_data_may_have_another_split(tmp_path, cell, spoil, merge):
+    cell(tmp_path / "all", "a")
+    spoil(cell(tmp_path / "two", "b", split="ee" * 32), "dataset.revision", "corrected")
+    assert merge(tmp_path / "two") == 0
+    assert encoders(tmp_path / "all") == [("a", "done"), ("b", "done")]
+
+
+def test_one_cell_of_two_revisions_of_the_data_collides_and_says_so(tmp_path, cell, spoil, merge):
+    cell(tmp_path / "all", "a")
+    spoil(cell(tmp_path / "two", "a"), "dataset.revision", "corrected")
+    with pytest.raises(StorageError, match=r"it is of other data: revision corrected, and r1 there"):
+        merge(tmp_path / "two")
+
+
 def test_a_bad_record_is_named_and_the_others_are_merged(tmp_path, cell, spoil, merge, capsys):
     cell(tmp_path / "one", "a")
     spoil(cell(tmp_path / "one", "b"), "metrics.0.value", 0.6)

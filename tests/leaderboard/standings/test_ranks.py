@@ -11,12 +11,12 @@ import pytest
 
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.segments.split import Split
-from eeg2speech_bench.leaderboard.standings.identity import Competition, identify
+from eeg2speech_bench.leaderboard.standings.identity import Competition, dataset_titles, identify
 from eeg2speech_bench.leaderboard.standings.margins import Margin
 from eeg2speech_bench.leaderboard.standings.ranks import Rank, rank_intervals, tie_groups
 from eeg2speech_bench.leaderboard.standings.standings import Standing, entrant, stand
 
-COMPETITION = Competition("data", "quick", "5c", "mel", "", "")
+COMPETITION = Competition("data", "quick", "5c", "mel", "", "", "r")
 
 LISTENER, WINDOW = (a.ravel() for a in np.indices((8, 40)))
 BLOCK = WINDOW // 5
@@ -151,12 +151,12 @@ def test_baselines_and_ceilings_do_not_compete(board) -> None:
 
 
 def test_every_encoder_is_held_against_the_best_baseline_of_the_same_windows(board) -> None:
-    records = board(net=1.3, weak=0.31, floor=0.0, ridge=0.3, elsewhere=0.9)
-    *_, floor, ridge, elsewhere = records.values()
-    for record in (floor, ridge, elsewhere):
+    records = board(net=1.3, weak=0.31, floor=0.0, ridge=0.3, elsewhere=0.9, corrected=0.9)
+    *_, floor, ridge, elsewhere, corrected = records.values()
+    for record in (floor, ridge, elsewhere, corrected):
         record.encoder.baseline = True
         record.target.name = "of its own"  # another target is no other question
-    elsewhere.split = Split(hash="0" * 64)
+    elsewhere.split, corrected.dataset.revision = Split(hash="0" * 64), "corrected"
     found = stood(records)
     assert found["net"].margin.baseline == found["weak"].margin.baseline == "ridge"
     assert found["net"].margin.difference == pytest.approx(1.0, abs=0.15) and found["net"].margin.told
@@ -187,6 +187,7 @@ def test_margins_are_turned_where_small_is_good(board) -> None:
     [
         lambda record: setattr(record, "split", Split(hash="0" * 64)),
         lambda record: setattr(record.cell, "dataset", "other"),
+        lambda record: setattr(record.dataset, "revision", "corrected"),
         lambda record: setattr(record.target, "name", "mel2"),
         lambda record: record.config.update(alignment={"batch_size": 9}),
         lambda record: record.config.update(sampling={"n_steps": 9}),
@@ -275,3 +276,13 @@ def test_those_that_share_a_letter_of_one_competition_tie() -> None:
     a, b, c = (Standing(COMPETITION, Rank(1, 1, groups, 3, 8)) for groups in ((1,), (1, 2), (2,)))
     assert a.ties(b) and b.ties(c) and not a.ties(c)
     assert not a.ties(Standing(COMPETITION._replace(target="clap"), a.rank)) and not a.ties(None)
+
+
+def test_a_data_set_is_called_by_its_name_and_its_revisions_are_told_apart() -> None:
+    found = [("bids", "1f3a5c7e9b2d4f60"), ("bids", "1f3a5c7ed41cb002"), ("dtu", "v1")]
+    assert list(dataset_titles(found).values()) == ["bids (9b2d4f60)", "bids (d41cb002)", "dtu"]
+
+
+def test_revisions_that_end_alike_are_written_in_full() -> None:
+    found = [("bids", "2025-release"), ("bids", "2026-release")]
+    assert list(dataset_titles(found).values()) == ["bids (2025-release)", "bids (2026-release)"]

@@ -114,7 +114,7 @@ def test_csv_has_a_header_and_a_row_per_cell():
 
 def standings(**ranks: Rank | str) -> dict[tuple[str, str], Standing]:
     """Return where encoders stand in top-1: a rank, or why there is none."""
-    terms = Competition("simulated", "quick", "5c", "mel", "", "")
+    terms = Competition("simulated", "quick", "5c", "mel", "", "", "r")
     return {
         (f"{name}__0", "top1"): Standing(terms, None, found) if isinstance(found, str) else Standing(terms, found)
         for name, found in ranks.items()
@@ -242,6 +242,16 @@ def test_pairs_of_encoder_and_data_set_without_scores_are_named():
     said = "Coverage: 2 of 4 pairs of encoder and data set have scores; not b on simulated, a on other."
     assert said in board(cells, {}).notes
     assert not any("Coverage" in note for note in board(cells[:1], {}).notes)
+
+
+def test_revisions_of_the_data_of_one_name_are_told_apart():
+    cells = [record("a", 0.5), record("a", 0.4)]
+    for made, revision in zip(cells, ("1f3a5c7e", "corrected"), strict=True):
+        made.dataset = {"revision": revision}
+    table = board(cells, {})
+    assert column(table, "data set") == ["simulated (1f3a5c7e)", "simulated (corrected)"]
+    assert "simulated: 2 revisions of the data; only encoders on one revision are compared." in table.notes
+    assert not any("revision" in note for note in board(cells[:1], {}).notes)
 
 
 def printed(table: Table, width: int) -> str:
