@@ -247,7 +247,7 @@ def test_pairs_of_encoder_and_data_set_without_scores_are_named():
 def test_revisions_of_the_data_of_one_name_are_told_apart():
     cells = [record("a", 0.5), record("a", 0.4)]
     for made, revision in zip(cells, ("1f3a5c7e", "corrected"), strict=True):
-        made.dataset = {"revision": revision}
+        made.dataset.revision = revision
     table = board(cells, {})
     assert column(table, "data set") == ["simulated (1f3a5c7e)", "simulated (corrected)"]
     assert "simulated: 2 revisions of the data; only encoders on one revision are compared." in table.notes
