@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
 
 from eeg2speech_bench.core.presets.config import RunConfig
+from eeg2speech_bench.core.records.cell_id import CellId
 
 #: bytes of an encoder's, a data set's and a preset's name that the name of a cell's files keeps; it has 150 at most
 NAME_BYTES, PRESET_BYTES = 45, 16
@@ -55,18 +55,18 @@ class Cell:
         names = (_plain(self.encoder, NAME_BYTES), _plain(self.dataset_name, NAME_BYTES))
         return "__".join((*names, _plain(self.config.preset, PRESET_BYTES), f"seed{self.seed}", digest))
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> CellId:
         """Return what makes this cell this one, for the record."""
-        return {
-            "id": self.id,
-            "encoder": self.encoder,
-            "label": self.label,
-            "dataset": self.dataset_name,
-            "dataset_argument": self.dataset,
-            "preset": self.config.preset,
-            "preset_version": self.config.version,
-            "seed": self.seed,
-        }
+        return CellId(
+            id=self.id,
+            encoder=self.encoder,
+            label=self.label,
+            dataset=self.dataset_name,
+            dataset_argument=self.dataset,
+            preset=self.config.preset,
+            preset_version=self.config.version,
+            seed=self.seed,
+        )
 
 
 def _plain(name: str, n_bytes: int) -> str:

@@ -34,11 +34,11 @@ def kind_of(record: Record) -> Kind:
     A reference is told what was said or heard instead of the EEG; a ceiling is a reference that hears the audio.
     """
     encoder = record.encoder
-    if encoder.get("ceiling"):
+    if encoder.ceiling:
         return "ceiling"
-    if encoder.get("modality", "eeg") != "eeg":
+    if encoder.modality != "eeg":
         return "reference"
-    return "baseline" if encoder.get("baseline") else "encoder"
+    return "baseline" if encoder.baseline else "encoder"
 
 
 class Competition(NamedTuple):
@@ -100,10 +100,9 @@ def identify(record: Record) -> Identity:
     """Return what a cell is."""
     scores = {name: value for name, value in record.config.get("scores", {}).items() if name not in _MEASURED}
     cell, encoder, config = record.cell, record.encoder, digest({**record.config, "scores": scores})
-    named = [str(cell[name]) for name in ("encoder", "preset")]
-    source = [str(encoder.get(name)) for name in ("distribution", "version", "source_hash")]
-    method = digest([*named, str(record.target.get("name")), config, *source])
-    run = digest([method, str(cell["dataset"]), str(record.dataset.get("revision"))])
+    source = [encoder.distribution, encoder.version, encoder.source_hash]
+    method = digest([cell.encoder, cell.preset, record.target.name, config, *source])
+    run = digest([method, cell.dataset, record.dataset.revision])
     return Identity(config, method, run, _competition(record))
 
 
@@ -112,24 +111,24 @@ def without_parts(found: Iterable[tuple[Path, Record]]) -> list[tuple[Path, Reco
     found = sorted(found, key=lambda pair: -len(pair[1].metrics))
     kept: dict[tuple[str, ...], tuple[Path, Record]] = {}
     for path, record in found:
-        split = str(record.split.get("hash") or "")
-        alone = "" if record.status == "done" else str(record.cell["id"])  # a failure is no part of anything
-        kept.setdefault((identify(record).run, str(record.cell["seed"]), split, alone), (path, record))
+        alone = "" if record.status == "done" else record.cell.id  # a failure is no part of anything
+        key = identify(record).run, str(record.cell.seed), record.split.hash or "", alone
+        kept.setdefault(key, (path, record))
     return sorted(kept.values(), key=lambda pair: pair[0])
 
 
 def _competition(record: Record) -> Competition:
     alignment = record.config.get("alignment", {})
     budget = {name: alignment[name] for name in _BUDGET if name in alignment}
-    terms = [record.target.get("options"), {name: record.config.get(name) for name in _TERMS}, budget]
+    terms = [record.target.options, {name: record.config.get(name) for name in _TERMS}, budget]
     return Competition(
-        dataset=str(record.cell["dataset"]),
-        preset=str(record.cell["preset"]),
-        split=str(record.split.get("hash") or ""),
-        target=str(record.target.get("name", "")),
+        dataset=record.cell.dataset,
+        preset=record.cell.preset,
+        split=record.split.hash or "",
+        target=record.target.name,
         budget=_budget_text(budget),
         terms=digest(terms),
-        revision=str(record.dataset.get("revision", "")),
+        revision=record.dataset.revision,
     )
 
 

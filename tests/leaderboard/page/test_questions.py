@@ -75,7 +75,8 @@ def test_seeds_that_differ_in_their_last_digits_alone_have_no_spread(tmp_path, w
 def test_retrieval_costs_what_its_stages_took(tmp_path, write, board):
     made = write(tmp_path)
     seconds = {"prepare": 30.0, "align": 60.0, "embed": 30.0, "diffuse": 120.0, "generate": 60.0}
-    made.provenance["stages"] = [{"name": n, "seconds": s, "peak_memory_mb": 1.0} for n, s in seconds.items()]
+    (stage,) = made.provenance.stages
+    made.provenance.stages = [stage.model_copy(update={"name": n, "seconds": s}) for n, s in seconds.items()]
     RecordStore(tmp_path).write(made)
     assert "2.0 minutes (what retrieval needs)" in answers(tmp_path)
     row = board(tmp_path / "out")["rows"][0]
@@ -101,7 +102,7 @@ def test_revisions_of_the_data_of_one_name_are_two_data_sets(tmp_path, write, bo
 def test_data_sets_without_signal_are_left_out_of_what_is_pooled(tmp_path, write):
     for number, dataset in enumerate(("a", "b", "c", "null")):
         made = write(tmp_path, "net", 0.1 if dataset == "null" else 0.5, seed=number)
-        made.cell["dataset"], made.dataset["is_null"] = dataset, dataset == "null"
+        made.cell.dataset, made.dataset.is_null = dataset, dataset == "null"
         RecordStore(tmp_path).write(made)
     page = build([tmp_path], tmp_path / "out").index.read_text()
     assert "+0.480<small>" in page.split("Over data sets", 1)[1]

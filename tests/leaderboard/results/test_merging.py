@@ -22,7 +22,7 @@ def merge(verb, tmp_path):
 def encoders(results):
     records, refusals = read_results(results)
     assert not refusals
-    return [(record.cell["encoder"], record.status) for record in records]
+    return [(record.cell.encoder, record.status) for record in records]
 
 
 def test_cells_of_all_folders_come_together_with_their_files(tmp_path, cell, merge):
