@@ -15,7 +15,7 @@ CONTROL_METRICS = (
 WITH_INTERVAL = ("top1", "identification", "mel_correlation")
 
 
-def titles(records: Iterable[Record]) -> dict[str, str]:
+def metric_titles(records: Iterable[Record]) -> dict[str, str]:
     """Return what tables call each metric of some records: the label that one of them has for it, else its name."""
     found: dict[str, str] = {}
     for record in records:

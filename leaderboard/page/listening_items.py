@@ -12,7 +12,7 @@ from eeg2speech_bench.core.conditions import CONDITIONS
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.stages.json_files import write_atomically
-from eeg2speech_bench.leaderboard.labels import titles
+from eeg2speech_bench.leaderboard.labels import metric_titles
 from eeg2speech_bench.leaderboard.results.aggregates import MAX_SEGMENTS_BYTES
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def collect_clips(record: Record, results: Path, out: Path) -> CellClips | None:
             seconds = max(seconds, length_s)
         if any(names):
             files[condition] = names
-    items = read_items(paths.get("segments"), numbers, n_clips, titles([record]))
+    items = read_items(paths.get("segments"), numbers, n_clips, metric_titles([record]))
     return CellClips(tuple(items), n_clips, files, seconds)
 
 

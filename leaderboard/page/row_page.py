@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from eeg2speech_bench.core.conditions import BY_NAME, CEILINGS, SCORED, condition_label
 from eeg2speech_bench.core.records.metrics import Metric
 from eeg2speech_bench.core.records.record import Record
-from eeg2speech_bench.leaderboard.labels import p_text, titles
+from eeg2speech_bench.leaderboard.labels import metric_titles, p_text
 from eeg2speech_bench.leaderboard.page import plots
 from eeg2speech_bench.leaderboard.page.boards import standing_mark
 from eeg2speech_bench.leaderboard.page.markup import render
@@ -50,7 +50,7 @@ def render_row(row: Row, records: Sequence[Record]) -> str:
         records=dict(zip((cell.name for cell in row.cells), records, strict=True)),
         record=records[row.cells.index(row.first)],
         skipped={what: why for what, why in records[0].skipped.items() if all(what in r.skipped for r in records)},
-        titles=titles(done),
+        titles=metric_titles(done),
         condition_label=partial(condition_label, modality=modality),
         headlines=[name for name in entries if row.state(name) and row.mean(name)],
         heads=[next(iter(found.values())) for found in entries.values()],

@@ -217,8 +217,7 @@ def _splits(records: Mapping[Path, Record]) -> Iterator[tuple[str, Path, str]]:
         if record.split.hash is not None:
             data = record.settings.data.model_dump(mode="json")
             tested = [record.cell.dataset, record.dataset.revision, record.cell.preset]
-            key = json.dumps([*tested, data], sort_keys=True)
-            yield key, path, record.split.hash
+            yield json.dumps([*tested, data], sort_keys=True), path, record.split.hash
 
 
 def _most_common(members: list[tuple[Path, str]]) -> tuple[Path, str] | None:

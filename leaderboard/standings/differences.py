@@ -59,8 +59,8 @@ class Located(NamedTuple):
     @property
     def tested_on(self) -> TestedOn:
         """What cells must share to have the same segments."""
-        cell = self.record.cell
-        return TestedOn(cell.dataset, cell.preset, self.record.split.hash or "", self.record.dataset.revision)
+        cell, split = self.record.cell, self.record.split.hash or ""
+        return TestedOn(cell.dataset, cell.preset, split, self.record.dataset.revision)
 
     @property
     def segments(self) -> SegmentFile:

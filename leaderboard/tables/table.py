@@ -11,7 +11,7 @@ from eeg2speech_bench.core.conditions import CONTROLS, SCORED, condition_label
 from eeg2speech_bench.core.records.metrics import Metric
 from eeg2speech_bench.core.records.provenance import total_seconds
 from eeg2speech_bench.core.records.record import Record
-from eeg2speech_bench.leaderboard.labels import BOARD_METRICS, CONTROL_METRICS, WITH_INTERVAL, p_text, titles
+from eeg2speech_bench.leaderboard.labels import BOARD_METRICS, CONTROL_METRICS, WITH_INTERVAL, metric_titles, p_text
 from eeg2speech_bench.leaderboard.standings.identity import dataset_titles, kind_of
 from eeg2speech_bench.leaderboard.tables.coverage import Tried, cover
 
@@ -64,7 +64,7 @@ def board(records: Iterable[Record], standings: Standings) -> Table:
         Ranks of the cells that compete, see `standings.stand`.
     """
     records = sorted(records, key=_board_order)
-    datasets, called = dataset_titles(map(_data, records)), titles(records)
+    called, titles = metric_titles(records), dataset_titles(map(_data, records))
     metrics = [name for name in BOARD_METRICS if any(record.metric(name) for record in records)]
     ranked = [name for name in metrics if any((record.cell.id, name) in standings for record in records)]
     head = ["encoder", "data set", "preset", "seed", "target", *(f"rank, {called[name]}" for name in ranked)]
@@ -73,19 +73,19 @@ def board(records: Iterable[Record], standings: Standings) -> Table:
     table.optional = ("parameters", "budget", "minutes", "target", "preset", *_optional(called, ("estoi", "top10")))
     for record in records:
         cell = record.cell
-        row = [name_text(record), datasets[_data(record)], cell.preset, str(cell.seed), record.target.name]
+        row = [name_text(record), titles[_data(record)], cell.preset, str(cell.seed), record.target.name]
         row += [rank_text(record, name, standings) for name in ranked]
         row += [value_text(record.metric(metric)) for metric in metrics]
         row += [verdict_text(record, "top1"), verdict_text(record, "identification")]
         table.rows.append([*row, budget_text(record), _parameters(record), _minutes(record)])
-    table.notes = [*_board_notes(records, datasets), *_rank_notes(records, datasets, standings, called)]
+    table.notes = [*_board_notes(records, titles), *_rank_notes(records, titles, standings, called)]
     return table
 
 
 def controls(record: Record) -> Table:
     """Return one row per condition of a cell: EEG, controls, ceilings; p is of the EEG against that control."""
     metrics = [name for name in CONTROL_METRICS if record.metric(name)]
-    cell, called = record.cell, titles([record])
+    cell, called = record.cell, metric_titles([record])
     title = f"{name_text(record)} on {cell.dataset}, preset {cell.preset}, seed {cell.seed}: EEG and controls"
     p_columns = [name for name in ("top1", "identification") if name in metrics]
     labels = [*(called[name] for name in metrics), *(f"p, {called[name]}" for name in p_columns)]
@@ -207,9 +207,9 @@ def _minutes(record: Record) -> str:
     return "-" if seconds is None else f"{seconds / 60:.1f}"
 
 
-def _board_notes(records: list[Record], datasets: Mapping[tuple[str, str], str]) -> list[str]:
+def _board_notes(records: list[Record], titles: Mapping[tuple[str, str], str]) -> list[str]:
     pools = {
-        (datasets[_data(r)], entry.n_pool, entry.chance)
+        (titles[_data(r)], entry.n_pool, entry.chance)
         for r in records
         if (entry := r.metric("top1")) is not None and entry.chance is not None
     }
@@ -218,12 +218,12 @@ def _board_notes(records: list[Record], datasets: Mapping[tuple[str, str], str])
     notes.append(
         "Budget: alignment steps x batch, the same for all (early stop on validation); *: own optimiser settings."
     )
-    return [*notes, *_revision_notes(datasets), *_coverage_notes(records, datasets)]
+    return [*notes, *_revision_notes(titles), *_coverage_notes(records, titles)]
 
 
-def _revision_notes(datasets: Mapping[tuple[str, str], str]) -> list[str]:
+def _revision_notes(titles: Mapping[tuple[str, str], str]) -> list[str]:
     """Say which names stand for several data sets."""
-    names = Counter(name for name, _ in datasets)
+    names = Counter(name for name, _ in titles)
     return [
         f"{name}: {n} revisions of the data; only encoders on one revision are compared."
         for name, n in names.items()
@@ -231,10 +231,10 @@ def _revision_notes(datasets: Mapping[tuple[str, str], str]) -> list[str]:
     ]
 
 
-def _coverage_notes(records: list[Record], datasets: Mapping[tuple[str, str], str]) -> list[str]:
+def _coverage_notes(records: list[Record], titles: Mapping[tuple[str, str], str]) -> list[str]:
     """Say which encoders have no scores on which data sets, where there are several."""
     found = cover(
-        Tried(name_text(r), datasets[_data(r)], r.cell.seed, r.status == "done", generated=False) for r in records
+        Tried(name_text(r), titles[_data(r)], r.cell.seed, r.status == "done", generated=False) for r in records
     )
     if len(found.datasets) < 2:
         return []
@@ -246,13 +246,13 @@ def _coverage_notes(records: list[Record], datasets: Mapping[tuple[str, str], st
 
 
 def _rank_notes(
-    records: list[Record], datasets: Mapping[tuple[str, str], str], standings: Standings, called: dict[str, str]
+    records: list[Record], titles: Mapping[tuple[str, str], str], standings: Standings, called: dict[str, str]
 ) -> list[str]:
     if not standings:
         return []
     said = set()
     for record in records:
-        dataset = datasets[_data(record)]
+        dataset = titles[_data(record)]
         for name in BOARD_METRICS:
             standing = standings.get((record.cell.id, name))
             if standing is not None and standing.reason:
@@ -273,7 +273,7 @@ def _distance_to_ceiling(record: Record) -> list[str]:
 
 
 def _verdict_notes(record: Record) -> list[str]:
-    notes, called = [], titles([record])
+    notes, called = [], metric_titles([record])
     for name, verdict in record.verdict.items():
         control = condition_label(verdict.hardest_control, record.encoder.modality)
         said = "above every no-signal control" if verdict.distinguishable else NO_SIGNAL

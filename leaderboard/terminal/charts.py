@@ -17,7 +17,7 @@ from eeg2speech_bench.core.records.metrics import Metric
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.spacing import evenly_spaced
 from eeg2speech_bench.core.statistics.proportions import guessing_band
-from eeg2speech_bench.leaderboard.labels import titles
+from eeg2speech_bench.leaderboard.labels import metric_titles
 from eeg2speech_bench.leaderboard.page.listening_items import Item, chosen, clip_content, inside, read_items
 from eeg2speech_bench.leaderboard.page.plots import short
 from eeg2speech_bench.leaderboard.page.spectrogram import TOP_HZ, log_mel_db, palette, read_clip
@@ -49,7 +49,7 @@ def draw(record: Record, results: Path, console: Console) -> None:
     console : Console
         Its encoding, width and colours decide what pictures are made of.
     """
-    called = titles([record])
+    called = metric_titles([record])
     parts = {f"listeners' {called.get(name, name)}": listeners(record, name, console) for name in record.verdict}
     parts |= {"learning curves": learning(record, console), "spectrograms": mels(record, results, console)}
     console.print()

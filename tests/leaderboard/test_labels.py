@@ -11,7 +11,7 @@ from eeg2speech_bench.benchmarks.metrics.catalogue import all_metrics
 from eeg2speech_bench.core.conditions import SCORED, condition_label
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.terminal.cli import main
-from eeg2speech_bench.leaderboard.labels import titles
+from eeg2speech_bench.leaderboard.labels import metric_titles
 from eeg2speech_bench.leaderboard.page.folder import build
 
 
@@ -33,8 +33,12 @@ def test_the_label_of_a_new_record_stands_for_older_ones_too(tmp_path, cell, spo
     old, new = cell(tmp_path, "old"), cell(tmp_path, "new")
     for number in range(3):
         spoil(old, f"metrics.{number}.label", "")
-    assert titles([Record.read(old)])["top1"] == "top1"
-    assert titles(map(Record.read, (old, new)))["top1"] == titles(map(Record.read, (new, old)))["top1"] == "top-1"
+    assert metric_titles([Record.read(old)])["top1"] == "top1"
+    assert (
+        metric_titles(map(Record.read, (old, new)))["top1"]
+        == metric_titles(map(Record.read, (new, old)))["top1"]
+        == "top-1"
+    )
 
 
 @pytest.fixture
