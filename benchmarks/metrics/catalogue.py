@@ -1,4 +1,7 @@
-"""The metrics that ship with the suite, as declarations; what they mean is in ``docs/metrics.md``."""
+"""Declares the metrics that ship with the suite.
+
+What they mean is in ``docs/metrics.md``.
+"""
 
 from __future__ import annotations
 

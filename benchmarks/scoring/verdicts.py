@@ -1,4 +1,4 @@
-"""What values say of a cell: intervals, tests against every control, and whether it carries signal."""
+"""Sums values up: intervals, tests against every control, and whether a cell carries signal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from eeg2speech_bench.benchmarks.scoring.values import Values
+from eeg2speech_bench.benchmarks.scoring.values import MetricValues
 from eeg2speech_bench.core.conditions import CONTROLS
 from eeg2speech_bench.core.presets.config import ScoresConfig
 from eeg2speech_bench.core.registry.specs import MetricSpec
@@ -17,7 +17,7 @@ from eeg2speech_bench.core.training.seeding import derive_seed
 
 
 def exchangeable_units(table: pd.DataFrame, modality: str) -> np.ndarray:
-    """Label what is exchangeable: a stretch of neighbouring segments within one recording.
+    """Label the units that can be exchanged: stretches of neighbouring segments within one recording.
 
     If the EEG carries nothing, it and its control are exchangeable within every such stretch, whatever listeners and
     audio are like; that is the hypothesis tested here, for these recordings. What is read from the transcript or the
@@ -28,8 +28,8 @@ def exchangeable_units(table: pd.DataFrame, modality: str) -> np.ndarray:
     return (table["recording"].astype(str) + ":" + table["block"].astype(str)).to_numpy()
 
 
-def summarise(measured: Values, config: ScoresConfig, seed: int, subjects: list[str]) -> dict[str, Any]:
-    """Return the record's entry of one metric under one condition: value, interval, levels, listeners."""
+def summarise(measured: MetricValues, config: ScoresConfig, seed: int, subjects: list[str]) -> dict[str, Any]:
+    """Return a metric's entry of the record under one condition: value, interval, levels, listeners."""
     metric, values, table, levels = measured.metric, measured.values, measured.table, measured.levels
     subject = table["subject"].to_numpy()
     interval = statistics.hierarchical_bootstrap(
@@ -68,9 +68,9 @@ def summarise(measured: Values, config: ScoresConfig, seed: int, subjects: list[
 
 
 def compare_with_controls(
-    measured: list[Values], config: ScoresConfig, seed: int, modality: str
+    measured: list[MetricValues], config: ScoresConfig, seed: int, modality: str
 ) -> list[dict[str, Any]]:
-    """Test the EEG, or what is read instead, against every no-signal control, segment by segment, on every metric."""
+    """Test the signal against every no-signal control, segment by segment, on every metric."""
     by_key = {(v.metric.name, v.condition): v for v in measured}
     tests = []
     for (name, condition), eeg in by_key.items():
@@ -101,7 +101,7 @@ def compare_with_controls(
 
 
 def decide(tests: list[dict[str, Any]], headline: list[MetricSpec], alpha: float) -> dict[str, Any]:
-    """Say for each headline metric whether the EEG beats *every* no-signal control.
+    """Decide for each headline metric whether the signal beats *every* no-signal control.
 
     All have to be beaten, so the largest p decides and needs no further correction (intersection-union test,
     Berger 1982). Of controls with one p, such as the least that the permutations can give, the hardest is the one that

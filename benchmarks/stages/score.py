@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from eeg2speech_bench.benchmarks.inputs.controls import conditions_in
-from eeg2speech_bench.benchmarks.scoring.retrieval import Scored, describe_windows, measure_scores
+from eeg2speech_bench.benchmarks.scoring.retrieval import RetrievalScores, describe_windows, measure_scores
 from eeg2speech_bench.benchmarks.scoring.values import (
-    Values,
+    MetricValues,
     keep_defined,
     keep_defined_sets,
     number_blocks,
@@ -91,16 +91,16 @@ def _retrieval(
     store: SegmentStore,
     config: ScoresConfig,
     seed: int,
-) -> tuple[list[Values], dict[str, str]]:
+) -> tuple[list[MetricValues], dict[str, str]]:
     """Measure metrics of scores, those of words among the windows that start at words."""
     pool = pd.read_parquet(embedded / "pool.parquet")["window"].to_numpy()
-    tested = Scored(embedded, table, describe_windows(store, pool))
+    tested = RetrievalScores(embedded, table, describe_windows(store, pool))
     at_words = tested
     if words is not None:
         segments = pd.read_parquet(words / "segments.parquet")
         segments["block"] = number_blocks(segments, config.block_s)
-        at_words = Scored(words, segments, pd.read_parquet(words / "windows.parquet"))
-    measured: list[Values] = []
+        at_words = RetrievalScores(words, segments, pd.read_parquet(words / "windows.parquet"))
+    measured: list[MetricValues] = []
     skipped: dict[str, str] = {}
     for scored, own_pool in ((tested, False), (at_words, True)):
         own = [m for m in metrics if m.needs == "scores" and (m.pool == WORD_ONSET) == own_pool]
@@ -120,13 +120,13 @@ def _generation(
     config: ScoresConfig,
     seed: int,
     progress: Callable[[str, float], None],
-) -> tuple[list[Values], list[dict[str, Any]]]:
+) -> tuple[list[MetricValues], list[dict[str, Any]]]:
     """Measure metrics of clips and of sets; imported here, because retrieval alone needs no torch."""
     from eeg2speech_bench.benchmarks.inputs.audio_files import load_clips
-    from eeg2speech_bench.benchmarks.scoring.generated import Heard, measure_clips, training_speech
+    from eeg2speech_bench.benchmarks.scoring.generated import JudgedClips, measure_clips, training_speech
     from eeg2speech_bench.benchmarks.stages.ceilings import CEILINGS
 
-    heard = Heard(
+    heard = JudgedClips(
         folders=dict.fromkeys(conditions_in(embedded), generated) | dict.fromkeys(CEILINGS, ceilings),
         table=clips,
         texts=store.text(clips["window"].to_numpy()),

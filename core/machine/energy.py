@@ -1,4 +1,4 @@
-"""Energy of a stretch of work: what CPU packages and GPUs drew, where the system lets their counters be read."""
+"""Measures the energy that CPU packages and GPUs draw, where their counters can be read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Unreadable(Exception):  # noqa: N818  a state, not a fault
 
 @dataclass(frozen=True)
 class Counter:
-    """A counter of energy.
+    """Reads one counter of energy.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class EnergyMeter:
 
     @property
     def energy_wh(self) -> float | None:
-        """Watt-hours so far; None where no counter of what this process uses can be read."""
+        """Return the watt-hours so far; None where no counter of what this process uses can be read."""
         own = gpus_in_use()
         counted = [self._gained[c.name] for c in self._counters if not c.is_gpu or c.name in own]
         return sum(counted) / J_PER_WH if counted else None
@@ -99,7 +99,7 @@ def _gain(counter: Counter, last: float, now: float) -> float:
 
 
 def find_counters() -> tuple[list[Counter], dict[str, str]]:
-    """Return the counters that can be read here, and for ``CPU`` and ``GPU`` why not, where they cannot."""
+    """Return the counters that can be read here, and why those of ``CPU`` or ``GPU`` cannot."""
     counters: list[Counter] = []
     reasons: dict[str, str] = {}
     for kind, find in (("CPU", _packages), ("GPU", _gpus)):
@@ -111,7 +111,7 @@ def find_counters() -> tuple[list[Counter], dict[str, str]]:
 
 
 def describe_counters() -> str:
-    """Say in one line what is counted here and what is not, and why, for the record."""
+    """Say in one line what is counted here, what is not, and why."""
     _, reasons = find_counters()
     counted = ", ".join(text for kind, text in COUNTED.items() if kind not in reasons)
     missing = "; ".join(f"{kind}: {reason}" for kind, reason in reasons.items())
@@ -171,7 +171,10 @@ def _gpu_j(handle: object) -> float:
 
 
 def gpus_in_use() -> set[str]:
-    """Return the UUIDs of the GPUs on which this process has held memory; torch is asked only if it is there."""
+    """Return the UUIDs of the GPUs on which this process has held memory.
+
+    torch is asked only if it is loaded already.
+    """
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_initialized():
         return set()

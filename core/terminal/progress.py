@@ -1,4 +1,4 @@
-"""One line per stage: a rich progress bar in a terminal, plain lines elsewhere."""
+"""Shows how far a stage is: a progress bar in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -67,7 +67,10 @@ class _PipedConsole(Console):
     """Leaves it to the command what the end of a pipe means."""
 
     def on_broken_pipe(self) -> None:
-        """Raise what every other write to a closed pipe raises; rich would end the program as failed."""
+        """Raise what every other write to a closed pipe raises.
+
+        rich would end the program as failed.
+        """
         raise BrokenPipeError
 
 

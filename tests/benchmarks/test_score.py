@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from eeg2speech_bench.benchmarks.scoring.retrieval import describe_windows
-from eeg2speech_bench.benchmarks.scoring.values import Levels, Values, keep_defined
+from eeg2speech_bench.benchmarks.scoring.values import MetricValues, ReferenceLevels, keep_defined
 from eeg2speech_bench.benchmarks.scoring.verdicts import decide, summarise
 from eeg2speech_bench.benchmarks.stages import score
 from eeg2speech_bench.core.conditions import EMBEDDED
@@ -170,10 +170,10 @@ def test_a_metric_in_a_pool_that_is_not_declared_is_left_out(tmp_path, store):
 
 def test_a_metric_that_is_left_with_one_block_of_one_listener_is_left_out(store):
     table = pd.DataFrame({"subject": [0, 1], "block": [0, 0]})
-    metric, levels = MetricSpec("m", "nowhere:m"), Levels(3)
-    kept, skipped = keep_defined([Values(metric, "eeg", np.array([1.0, np.nan]), table, levels)])
+    metric, levels = MetricSpec("m", "nowhere:m"), ReferenceLevels(3)
+    kept, skipped = keep_defined([MetricValues(metric, "eeg", np.array([1.0, np.nan]), table, levels)])
     assert not kept and "single block of one listener" in skipped["m"]
-    kept, skipped = keep_defined([Values(metric, "eeg", np.array([1.0, 0.0]), table, levels)])
+    kept, skipped = keep_defined([MetricValues(metric, "eeg", np.array([1.0, 0.0]), table, levels)])
     assert len(kept) == 1 and not skipped
 
 
@@ -272,5 +272,7 @@ def test_of_controls_with_one_p_the_hardest_is_the_one_that_comes_closest():
 def test_hits_of_all_or_none_do_not_claim_to_be_certain(value, low, high):
     table = pd.DataFrame({"subject": np.repeat([0, 1], 10), "block": np.tile(np.arange(10), 2)})
     metric = MetricSpec("hits", "simulated:none", "hit or miss")
-    entry = summarise(Values(metric, "eeg", np.full(20, value), table, Levels(10, 0.1)), CONFIG, 0, ["01", "02"])
+    entry = summarise(
+        MetricValues(metric, "eeg", np.full(20, value), table, ReferenceLevels(10, 0.1)), CONFIG, 0, ["01", "02"]
+    )
     assert (entry["low"], entry["high"]) == pytest.approx((low, high))
