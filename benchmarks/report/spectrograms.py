@@ -105,8 +105,8 @@ def choose_shown_clips(store: SegmentStore, embedded: Path) -> list[ShownClip]:
     subjects = clips["subject"].to_numpy()[numbers]
     for clip, subject, window in zip(numbers, subjects, windows.to_dict("records"), strict=True):
         stimulus, start_s = int(window["stimulus"]), float(window["start_s"])
-        name = Path(store.meta["stimuli"][stimulus]["name"]).stem
-        items.append(ShownClip(int(clip), store.meta["subjects"][subject], stimulus, name, start_s, store.window_s))
+        name = Path(store.meta.stimuli[stimulus].name).stem
+        items.append(ShownClip(int(clip), store.meta.subjects[subject], stimulus, name, start_s, store.window_s))
     return items
 
 

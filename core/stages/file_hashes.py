@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -45,6 +46,7 @@ class FileHashes:
     def __init__(self, cache: Path | None = None) -> None:
         self._file = None if cache is None else Path(cache) / MEMORY
         self._new: _Remembered = {}
+        self._waits = False
 
     def of(self, path: Path) -> str:
         """Hash the content of a file, or of all files below a folder with their names.
@@ -99,6 +101,16 @@ class FileHashes:
         self._save()
         return digest.hexdigest()
 
+    @contextmanager
+    def saved_once(self) -> Iterator[None]:
+        """Write the memory at the end of a block alone, where many single files are asked for."""
+        self._waits = True
+        try:
+            yield
+        finally:
+            self._waits = False
+            self._save()
+
     def bytes_to_read(self, files: Iterable[Path]) -> int:
         """Sum the sizes of those files that are not remembered, so that a long wait can be announced."""
         return sum(file.stat().st_size for file in set(files) if file.is_file() and not self._recall(file))
@@ -136,7 +148,7 @@ class FileHashes:
 
     def _save(self) -> None:
         """Add what is new to what other runs have remembered meanwhile."""
-        if not self._new or self._file is None:
+        if self._waits or not self._new or self._file is None:
             return
         partial = self._file.with_suffix(".partial")
         try:

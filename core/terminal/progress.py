@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -62,19 +63,37 @@ class StageProgress:
             self._last_line_s = time.monotonic()
             say(self.console, f"  {self._label}: {share:4.0%} {note}")
 
+    def watched(self, sign: Callable[[], None], every_s: float) -> Callable[[str, float], None]:
+        """Return a reporter that also gives a sign of life, at most once in ``every_s`` seconds."""
+        last_s = time.monotonic()
+
+        def report(note: str, share: float) -> None:
+            nonlocal last_s
+            self(note, share)
+            if time.monotonic() - last_s >= every_s:
+                last_s = time.monotonic()
+                sign()
+
+        return report
+
+
+class OutputClosed(BrokenPipeError):  # noqa: N818  a state, not a fault
+    """Says that the reader of a command's output (head, less) went away."""
+
 
 class _PipedConsole(Console):
     """Leaves it to the command what the end of a pipe means."""
 
     def on_broken_pipe(self) -> None:
-        """Raise what every other write to a closed pipe raises.
+        """Raise an error that no broken pipe of a plugin is taken for.
 
         rich would end the program as failed.
         """
-        raise BrokenPipeError
+        raise OutputClosed
 
 
 def make_console() -> Console:
     """Return the console for what a command says to its user (standard output)."""
-    width = None if sys.stdout.isatty() else 250  # tables in a log or a pipe are not cut
-    return _PipedConsole(file=sys.stdout, width=width, soft_wrap=not sys.stdout.isatty())
+    out = sys.stdout or io.StringIO()  # None where the command was started with its output closed
+    width = None if out.isatty() else 250  # tables in a log or a pipe are not cut
+    return _PipedConsole(file=out, width=width, soft_wrap=not out.isatty())

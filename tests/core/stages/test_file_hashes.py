@@ -135,3 +135,11 @@ def test_bytes_to_read_are_those_of_files_that_are_not_remembered(folder, tmp_pa
     (folder / "inner" / "b.bin").write_bytes(b"1234")
     files = [folder / "a.bin", folder / "inner" / "b.bin"]
     assert FileHashes(tmp_path / "cache").bytes_to_read(files) == 4
+
+
+def test_the_memory_of_many_files_is_written_once(folder, tmp_path, later):
+    hashes = FileHashes(tmp_path / "cache")
+    with hashes.saved_once():
+        hashes.of(folder / "a.bin")
+        assert not (tmp_path / "cache").exists()
+    assert (tmp_path / "cache" / MEMORY).is_file()
