@@ -19,7 +19,7 @@ J_PER_WH = 3600.0
 COUNTED = {"CPU": "CPU packages (RAPL)", "GPU": "GPUs in use (NVML)"}
 
 
-class _Unreadable(Exception):  # noqa: N818  a state, not a fault
+class _UnreadableCounter(Exception):  # noqa: N818  a state, not a fault
     pass
 
 
@@ -105,7 +105,7 @@ def find_counters() -> tuple[list[Counter], dict[str, str]]:
     for kind, find in (("CPU", _packages), ("GPU", _gpus)):
         try:
             counters += find()
-        except _Unreadable as error:
+        except _UnreadableCounter as error:
             reasons[kind] = str(error)
     return counters, reasons
 
@@ -131,11 +131,11 @@ def _packages() -> list[Counter]:
             counter.read_j()
     except PermissionError as error:
         then = f"an administrator can open it: chmod a+r {POWERCAP}/intel-rapl:*/energy_uj"
-        raise _Unreadable(f"no permission to read {error.filename} ({then})") from error
+        raise _UnreadableCounter(f"no permission to read {error.filename} ({then})") from error
     except (OSError, ValueError) as error:
-        raise _Unreadable(f"{type(error).__name__}: {error}") from error
+        raise _UnreadableCounter(f"{type(error).__name__}: {error}") from error
     if not counters:
-        raise _Unreadable(f"no counter of a CPU package in {POWERCAP}")
+        raise _UnreadableCounter(f"no counter of a CPU package in {POWERCAP}")
     return counters
 
 
@@ -148,7 +148,7 @@ def _gpus() -> list[Counter]:
     try:
         import pynvml
     except ImportError as error:
-        raise _Unreadable("the package nvidia-ml-py is not installed") from error
+        raise _UnreadableCounter("the package nvidia-ml-py is not installed") from error
     try:
         pynvml.nvmlInit()
         handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
@@ -158,9 +158,9 @@ def _gpus() -> list[Counter]:
         for counter in counters:
             counter.read_j()
     except pynvml.NVMLError as error:
-        raise _Unreadable(f"NVML: {error}") from error
+        raise _UnreadableCounter(f"NVML: {error}") from error
     if not counters:
-        raise _Unreadable("NVML sees no GPU")
+        raise _UnreadableCounter("NVML sees no GPU")
     return counters
 
 
