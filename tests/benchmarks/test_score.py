@@ -13,7 +13,7 @@ from eeg2speech_bench.benchmarks.metrics import availability
 from eeg2speech_bench.benchmarks.scoring.retrieval import describe_windows
 from eeg2speech_bench.benchmarks.scoring.values import MetricValues, ReferenceLevels, keep_defined
 from eeg2speech_bench.benchmarks.scoring.verdicts import decide, summarise
-from eeg2speech_bench.benchmarks.stages import score
+from eeg2speech_bench.benchmarks.stage_inputs import ScoreInputs
 from eeg2speech_bench.core.conditions import EMBEDDED
 from eeg2speech_bench.core.presets.config import ScoresConfig
 from eeg2speech_bench.core.registry.registry import load_registry
@@ -42,11 +42,26 @@ def planted(path, store, strength: float) -> None:
 
 def run(tmp_path, store, strength: float, *, config=CONFIG, words=None, metrics=None, modality="eeg") -> dict:
     planted(tmp_path / "embed", store, strength)
-    (tmp_path / "out").mkdir()
     metrics = metrics or load_registry().all("metric")
-    arguments = {"prepared": store.path, "embedded": tmp_path / "embed", "words": words}
-    arguments |= {"generated": None, "ceilings": None, "metrics": metrics}
-    score.run(tmp_path / "out", lambda note, share: None, **arguments, config=config, modality=modality, seed=0)
+    return scores_of(tmp_path, store, config=config, words=words, metrics=metrics, modality=modality)
+
+
+def scores_of(tmp_path, store, *, config, metrics, words=None, clips=False, modality="eeg") -> dict:
+    """Run the stage on what lies in a folder."""
+    (tmp_path / "out").mkdir()
+    inputs = ScoreInputs(
+        prepared=store.path,
+        embedded=tmp_path / "embed",
+        words=words,
+        generated=tmp_path / "generated" if clips else None,
+        ceilings=tmp_path / "ceilings" if clips else None,
+        conditions=EMBEDDED,
+        metrics=tuple(metrics),
+        scores=config,
+        modality=modality,
+        seed=0,
+    )
+    inputs.run(tmp_path / "out", lambda note, share: None)
     return json.loads((tmp_path / "out" / "scores.json").read_text())
 
 
@@ -199,21 +214,9 @@ def run_with_clips(tmp_path, store, names, reference, *, extended=False) -> dict
     table.to_parquet(tmp_path / "embed" / "segments.parquet")
     write_clips(tmp_path / "generated", EMBEDDED, noise(len(reference)))
     write_clips(tmp_path / "ceilings", ("reference", "vocoder", "autoencoder"), reference)
-    (tmp_path / "out").mkdir()
-    places = {name: tmp_path / folder for name, folder in (("embedded", "embed"), ("generated", "generated"))}
-    score.run(
-        tmp_path / "out",
-        lambda note, share: None,
-        prepared=store.path,
-        **places,
-        words=None,
-        ceilings=tmp_path / "ceilings",
-        metrics=[m for m in load_registry().all("metric") if m.name in names],
-        config=CONFIG.model_copy(update={"extended": extended}),
-        modality="eeg",
-        seed=0,
-    )
-    return json.loads((tmp_path / "out" / "scores.json").read_text())
+    metrics = [m for m in load_registry().all("metric") if m.name in names]
+    config = CONFIG.model_copy(update={"extended": extended})
+    return scores_of(tmp_path, store, config=config, metrics=metrics, clips=True)
 
 
 def test_what_was_asked_for_and_cannot_be_measured_is_named_with_the_reason(tmp_path, store, monkeypatch):
