@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import shutil
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from eeg2speech_bench.benchmarks.commands import absolute
 from eeg2speech_bench.core.errors import BenchError, UsageError
 from eeg2speech_bench.core.records.record import Record, read_record
 from eeg2speech_bench.core.registry.registry import Registry
+from eeg2speech_bench.core.segments.prepared import Prepared
 from eeg2speech_bench.core.terminal.cli import default_cache
 from eeg2speech_bench.core.terminal.progress import make_console
 
@@ -172,8 +172,7 @@ def _prepare(
 def _split_difference(record: Record, runner: Runner, pipeline: Pipeline) -> Iterator[str]:
     """Prepare the segments and compare their split, before hours of training."""
     runner.run_stage(pipeline.prepare)
-    meta = json.loads((pipeline.place(pipeline.prepare) / "meta.json").read_text(encoding="utf8"))
-    there, here = record.split["hash"], meta["split"]["hash"]
+    there, here = record.split["hash"], Prepared.read(pipeline.place(pipeline.prepare)).split.hash or ""
     if there != here:
         yield f"split hash: {there[:16]} in the record, {here[:16]} here"
 

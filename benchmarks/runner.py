@@ -16,13 +16,15 @@ from typing import Any
 from rich.console import Console
 
 from eeg2speech_bench.benchmarks.cells import Cell
-from eeg2speech_bench.benchmarks.pipeline import Pipeline, plugin_code
+from eeg2speech_bench.benchmarks.pipeline import Pipeline, code_of_spec
 from eeg2speech_bench.core.errors import BenchError
 from eeg2speech_bench.core.machine import environment
 from eeg2speech_bench.core.records.record import Record, Status, read_record
 from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.registry.specs import Spec
+from eeg2speech_bench.core.segments.prepared import Prepared
+from eeg2speech_bench.core.stages.import_closure import code_behind
 from eeg2speech_bench.core.stages.source_code import source_hash
 from eeg2speech_bench.core.stages.stage_store import Stage, StageResult, StageStore
 from eeg2speech_bench.core.terminal.interruption import uninterrupted
@@ -175,15 +177,15 @@ class Runner:
 
     def _complete(self, record: Record, pipeline: Pipeline) -> None:
         """Fill the record from the stages' results and put audio and per-segment values beside it."""
-        meta = json.loads((pipeline.place(pipeline.prepare) / "meta.json").read_text(encoding="utf8"))
+        prepared = Prepared.read(pipeline.place(pipeline.prepare))
         record.dataset |= {
-            "n_subjects": len(meta["subjects"]),
-            "n_stimuli": len(meta["stimuli"]),
-            "n_segments": meta["n_segments"],
-            "sound": meta["sound"]["kind"],
-            "skipped_recordings": meta["dataset"]["skipped"],
+            "n_subjects": len(prepared.subjects),
+            "n_stimuli": len(prepared.stimuli),
+            "n_segments": prepared.n_segments,
+            "sound": prepared.sound.kind,
+            "skipped_recordings": [skipped.model_dump() for skipped in prepared.dataset.skipped],
         }
-        record.split = meta["split"]
+        record.split = prepared.split.model_dump()
         trained = [pipeline.align] + ([pipeline.autoencoder, pipeline.diffuse] if pipeline.generates else [])
         for stage in trained:
             record.training[stage.name] = json.loads((pipeline.place(stage) / "training.json").read_text("utf8"))
@@ -213,8 +215,7 @@ class Runner:
 def _source_hash(spec: Spec) -> str:
     """Return one hash of all source that an encoder is made of; a module that is gone has none."""
     try:
-        modules = plugin_code(spec)
-        hashes = [source_hash(module) for module in modules]
+        hashes = [source_hash(module) for module in code_behind(code_of_spec(spec)).modules]
     except (BenchError, SyntaxError):
         return "unknown"
     return hashlib.sha256(" ".join(hashes).encode()).hexdigest()[:16]

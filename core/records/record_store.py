@@ -16,7 +16,8 @@ from filelock import FileLock
 from eeg2speech_bench.core.errors import StorageError
 from eeg2speech_bench.core.records.record import Record, read_record
 from eeg2speech_bench.core.records.schema import MAX_ID_BYTES, is_safe_name
-from eeg2speech_bench.core.stages.stage_store import explained, write_atomically
+from eeg2speech_bench.core.stages.json_files import write_atomically
+from eeg2speech_bench.core.stages.stage_store import explained
 
 #: the new record waits in the new folder of files until both are in place, so that a kill in between can be mended
 WAITING = ".record.json"

@@ -169,11 +169,15 @@ def test_the_margin_over_the_best_baseline_is_sorted_by_and_names_it(tab, folder
 
 
 def test_an_edge_is_shaded_while_columns_lie_beyond_it(tab, folder, open_board):
+    def shaded(wait_for):
+        tab.wait_for_selector(f"#table.{wait_for}")
+        return {"more-left", "more-right"} & set(tab.get_attribute("#table", "class").split())
+
     open_board(tab, folder)
     tab.set_viewport_size({"width": 900, "height": 700})
-    tab.wait_for_selector("#table.more-right:not(.more-left)")
+    assert shaded("more-right") == {"more-right"}
     tab.locator(".tabulator-tableholder").evaluate("element => element.scrollTo(5000, 0)")
-    tab.wait_for_selector("#table.more-left:not(.more-right)")
+    assert shaded("more-left") == {"more-left"}
 
 
 def test_a_link_to_a_section_keeps_the_view_in_the_address_and_a_reload_brings_both_back(
