@@ -20,19 +20,13 @@ from eeg2speech_bench.benchmarks.runner import Runner
 from eeg2speech_bench.core.presets.config import load_config
 from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.registry.registry import load_registry
+from eeg2speech_bench.core.segments.prepared import Prepared
+from eeg2speech_bench.core.stages.keys import KeyParts
 from eeg2speech_bench.core.stages.stage_store import Stage, StageStore
 from eeg2speech_bench.core.terminal.interruption import stoppable
 from eeg2speech_bench.core.terminal.progress import OutputClosed
 
 NAMES = ("prepare", "features", "align", "score")
-META = {
-    "subjects": ["01"],
-    "stimuli": ["s"],
-    "n_segments": {"train": 1, "valid": 1, "test": 1},
-    "sound": {"kind": "envelope"},
-    "split": {"hash": "5c" * 32, "evidence": {"shared_s": {"train-test": 0.0}}},
-    "dataset": {"skipped": []},
-}
 #: what a plugin does wrong, by stage
 Fault = Callable[[], None]
 
@@ -46,8 +40,8 @@ def entry(value: float) -> dict[str, object]:
 class Bench:
     """A results folder, a cache, and cells of four stages that take no time."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.registry, self.ran = folder, load_registry(), []
+    def __init__(self, folder: Path, meta: dict) -> None:
+        self.folder, self.meta, self.registry, self.ran = folder, meta, load_registry(), []
         self.records = RecordStore(folder / "results")
         self.said = io.StringIO()
         self.runner = self.again()
@@ -65,7 +59,7 @@ class Bench:
     def cell(self, value: float = 0.5, seed: int = 0, **faults: Fault) -> SimpleNamespace:
         """Return a pipeline whose score is ``value``, and whose stages raise as ``faults`` do."""
         contents = {
-            "prepare": {"meta.json": META},
+            "prepare": {"meta.json": self.meta},
             "features": {},
             "align": {"training.json": {}},
             "score": {
@@ -82,8 +76,10 @@ class Bench:
 
         stages: list[Stage] = []
         for name in NAMES:
+            inputs = tuple(stages[-1:])
             settings = {"value": value if name == "score" else 0}
-            stages.append(Stage(name, settings, (), partial(run, name), tuple(stages[-1:])))
+            parts = KeyParts(settings, {one.name: one.key for one in inputs}, {}, {}, {})
+            stages.append(Stage(name, parts, partial(run, name), inputs))
         return SimpleNamespace(
             cell=Cell("ridge", "simulated", "simulated", seed, load_config("quick")),
             encoder=self.registry.get("encoder", "ridge"),
@@ -113,9 +109,10 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path, monkeypatch) -> Bench:
+def bench(tmp_path, monkeypatch, store) -> Bench:
     monkeypatch.setattr(module, "_draw_report", lambda record, pipeline, out: out.mkdir())
-    return Bench(tmp_path)
+    meta = Prepared.read(store.path).model_dump(mode="json")
+    return Bench(tmp_path / "bench", meta)
 
 
 def fault(error: BaseException) -> Fault:
