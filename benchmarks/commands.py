@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from eeg2speech_bench.core.errors import BenchError, UsageError
 from eeg2speech_bench.core.presets.config import load_config, preset_names
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.terminal.cli import default_cache, run_verb
 from eeg2speech_bench.core.terminal.progress import make_console
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from eeg2speech_bench.benchmarks.session import RunRequest
+    from eeg2speech_bench.core.records.record import Record
 
 
 def configure_nothing(parser: argparse.ArgumentParser) -> None:
@@ -47,49 +53,58 @@ def configure_run(parser: argparse.ArgumentParser) -> None:
 
 def add_folders(parser: argparse.ArgumentParser) -> None:
     """Add ``--results`` and ``--cache``."""
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: ./results")
-    parser.add_argument("--cache", type=Path, default=default_cache(), metavar="DIR", help="default: %(default)s")
+    # absolute from here on: a plugin may change the working directory
+    parser.add_argument("--results", type=absolute, default="results", metavar="DIR", help="default: ./results")
+    parser.add_argument(
+        "--cache", type=absolute, default=str(default_cache()), metavar="DIR", help="default: %(default)s"
+    )
+
+
+def absolute(folder: str) -> Path:
+    """Return a folder that was typed, from the root of the disk on."""
+    return Path(folder).absolute()
 
 
 def run(arguments: argparse.Namespace, registry: Registry) -> int:
-    """Plan and run the cells; return 0 if all are done, 1 if some failed."""
-    from eeg2speech_bench.benchmarks.pipeline import Pipeline
-    from eeg2speech_bench.benchmarks.plan import find_dataset, make_cells, parse_seeds, print_plan
-    from eeg2speech_bench.core.machine.environment import choose_device, choose_precision
-    from eeg2speech_bench.core.stages.stage_store import StageStore
+    """Plan and run the cells; return 0 if all are done, 1 if some failed, 130 if the user stopped it."""
+    from eeg2speech_bench.benchmarks.session import plan_cells, run_cells
 
     console = make_console()
-    config = load_config(arguments.preset, arguments.config, [*arguments.set, *_shorthands(arguments)])
-    spec, argument = find_dataset(arguments.dataset, registry)
-    make_cells(arguments.encoder, arguments.dataset, "", [0], config, registry)  # refuses unknown names at once
-    seeds = parse_seeds(arguments.seeds)
-    device = choose_device(arguments.device)
-    dataset = spec.load()(argument, arguments.cache, lambda line: console.print(line, markup=False, highlight=False))
-    twins = arguments.controls == "full"
-    cells = make_cells(arguments.encoder, arguments.dataset, dataset.name, seeds, config, registry, with_twins=twins)
-    precision = choose_precision(config.precision, device)
-    stages = StageStore(arguments.cache / "stages")
-    pipelines = [Pipeline(cell, dataset, registry, stages, device, precision) for cell in cells]
-    print_plan(pipelines, dataset, arguments.results, console)
+    request = _request(arguments)
     if arguments.dry_run:
-        console.print_json(config.model_dump_json())
+        plan_cells(request, registry, console)
+        console.print_json(request.config.model_dump_json())
         return 0
-    for pipeline in pipelines:
-        _refuse_wrong_options(pipeline)
-    if registry.broken:
-        said = f"{len(registry.broken)} plugin(s) are broken and left out: see 'eeg2speech-bench encoders --broken'."
-        console.print(said, markup=False, highlight=False)
-    return _run_all(pipelines, arguments, registry)
-
-
-def _refuse_wrong_options(pipeline: Any) -> None:
-    """Refuse what the user typed wrong before anything runs; a plugin that is broken fails in its own cell."""
     try:
-        pipeline.check_options()
-    except UsageError:
-        raise
-    except BenchError:
-        return
+        records = run_cells(request, registry, console)
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # pressed once more, it would only spoil the end
+        print("Interrupted. Finished stages are kept; type the same command to go on.", file=sys.stderr)
+        return 130
+    done = [record.cell["id"] for record in records if record.status == "done"]
+    if done:
+        shown = [option for cell in done for option in ("--cell", cell)]
+        drawn = ["--pictures"] if console.is_terminal else []  # a log stays short
+        run_verb(registry, ["leaderboard", "show", "--results", str(request.results), "--controls", *drawn, *shown])
+    _say_where(request.results, records, console)
+    return 0 if len(done) == len(records) else 1
+
+
+def _request(arguments: argparse.Namespace) -> RunRequest:
+    """Return what was typed as typed fields; names that stand for settings become settings."""
+    from eeg2speech_bench.benchmarks.plan import parse_seeds
+    from eeg2speech_bench.benchmarks.session import RunRequest
+
+    return RunRequest(
+        encoders=tuple(arguments.encoder),
+        dataset=arguments.dataset,
+        config=load_config(arguments.preset, arguments.config, [*arguments.set, *_shorthands(arguments)]),
+        results=arguments.results,
+        cache=arguments.cache,
+        seeds=tuple(parse_seeds(arguments.seeds)),
+        with_twins=arguments.controls == "full",
+        device=arguments.device,
+    )
 
 
 def _shorthands(arguments: argparse.Namespace) -> list[str]:
@@ -99,56 +114,25 @@ def _shorthands(arguments: argparse.Namespace) -> list[str]:
     return [f"{key}={value}" for key, value in given.items() if value is not None]
 
 
-def _run_all(pipelines: list, arguments: argparse.Namespace, registry: Registry) -> int:  # type: ignore[type-arg]
-    from eeg2speech_bench.benchmarks.runner import Runner, results_are_writable, stoppable
+def _say_where(results: Path, records: list[Record], console: Console) -> None:
     from eeg2speech_bench.core.records.record_store import RecordStore
-    from eeg2speech_bench.core.terminal.quiet import silence_libraries
 
-    console = make_console()
-    results_are_writable(arguments.results)
-    silence_libraries()
-    runner = Runner(registry, pipelines[0].store, RecordStore(arguments.results), console)
-    records = []
-    try:
-        with stoppable():
-            for number, pipeline in enumerate(pipelines, 1):
-                cell = pipeline.cell
-                title = f"[{number}/{len(pipelines)}] {cell.label} on {cell.dataset_name}, seed {cell.seed}"
-                console.print(title, markup=False, highlight=False)
-                records.append(runner.run(pipeline))
-    except KeyboardInterrupt:
-        print("Interrupted. Finished stages are kept; type the same command to go on.", file=sys.stderr)
-        return 130
-    done = [record.cell["id"] for record in records if record.status == "done"]
-    if done:
-        shown = [option for cell in done for option in ("--cell", cell)]
-        drawn = ["--pictures"] if console.is_terminal else []  # a log stays short
-        run_verb(registry, ["leaderboard", "show", "--results", str(arguments.results), "--controls", *drawn, *shown])
-    _say_where(arguments.results, records)
-    return 0 if len(done) == len(records) else 1
-
-
-def _say_where(results: Path, records: list) -> None:  # type: ignore[type-arg]
-    console = make_console()
+    store = RecordStore(results)
+    lines = []
     for record in records:
         cell = record.cell["id"]
-        console.print(f"Record: {results / 'records' / cell}.json", markup=False, highlight=False)
-        if "audio" in record.files:
-            console.print(f"Audio:  {results / record.files['audio']}", markup=False, highlight=False)
-        if "report" in record.files:
-            console.print(f"Report: {results / record.files['report']} (pictures)", markup=False, highlight=False)
-        if "report" in record.skipped:
-            console.print(f"Report: not drawn, {record.skipped['report']}", markup=False, highlight=False)
-        if record.error:
-            console.print(
-                f"Failed in {record.error['phase']}: {record.error['message']}", markup=False, highlight=False
-            )
-    console.print(
+        kept_aside = record.status != "done" and store.attempt_path(cell).exists()
+        lines += [f"Record: {store.attempt_path(cell) if kept_aside else store.path(cell)}"]
+        lines += [f"Audio:  {results / record.files['audio']}"] if "audio" in record.files else []
+        lines += [f"Report: {results / record.files['report']} (pictures)"] if "report" in record.files else []
+        lines += [f"Report: not drawn, {record.skipped['report']}"] if "report" in record.skipped else []
+        lines += [f"Failed in {record.error['phase']}: {record.error['message']}"] if record.error else []
+    lines += [
         f"Next: 'eeg2speech-bench leaderboard --results {results}' shows all its records; "
-        "'eeg2speech-bench run --encoder NAME' adds another encoder.",
-        markup=False,
-        highlight=False,
-    )
+        "'eeg2speech-bench run --encoder NAME' adds another encoder."
+    ]
+    for line in lines:
+        console.print(line, markup=False, highlight=False)
 
 
 def env(arguments: argparse.Namespace, registry: Registry) -> int:

@@ -1,23 +1,44 @@
-"""The stages of a cell and how they hang together."""
+"""Declares the stages of a cell and what each depends on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Iterable
+from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from eeg2speech_bench.benchmarks.cells import Cell
+from eeg2speech_bench.benchmarks.models.pair import Pair
+from eeg2speech_bench.benchmarks.stage_inputs import (
+    AlignInputs,
+    AutoencoderInputs,
+    CeilingsInputs,
+    ClipsInputs,
+    DiffuseInputs,
+    EmbedInputs,
+    FeaturesInputs,
+    GenerateInputs,
+    PrepareInputs,
+    ScoreInputs,
+    StageInputs,
+    WordsInputs,
+)
+from eeg2speech_bench.core.conditions import embedded_conditions
 from eeg2speech_bench.core.errors import ContractError
 from eeg2speech_bench.core.presets.config import AlignmentConfig
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.registry.specs import Spec
 from eeg2speech_bench.core.segments.recordings import SpeechDataset
-from eeg2speech_bench.core.stages.source_code import modules_used
+from eeg2speech_bench.core.stages.import_closure import code_behind
+from eeg2speech_bench.core.stages.keys import KeyParts
 from eeg2speech_bench.core.stages.stage_store import Stage, StageStore
 from eeg2speech_bench.core.training.seeding import derive_seed
 
-ROOM = "eeg2speech_bench"
+STAGES = "eeg2speech_bench.benchmarks.stages"
+#: what names code: ``package.module:attribute``
+TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 #: what an encoder may choose for itself; everything else of the alignment is the budget
 OWN_SETTINGS = {"learning_rate", "weight_decay"}
 #: why the generator's stages are left out
@@ -104,7 +125,7 @@ class Pipeline:
 
     def stages(self) -> list[Stage]:
         """Return all stages in the order in which they run."""
-        first = [self.prepare, self.features]
+        first = [self.prepare, self.features, self.clips]
         encoded = [self.align, self.embed, *([self.words] if self.at_words else [])]
         if not self.generates:
             return [*first, *encoded, self.score]
@@ -122,214 +143,145 @@ class Pipeline:
         return self.store.place(stage)
 
     @cached_property
-    def _pair(self) -> Any:
-        from eeg2speech_bench.benchmarks.models.pair import Pair
+    def conditions(self) -> tuple[str, ...]:
+        """Names of the conditions that the encoder is run under."""
+        return embedded_conditions(self.encoder.modality)
 
+    @cached_property
+    def _pair(self) -> Pair:
         return Pair(self.encoder, self.encoder_options, self.target, self.target_options)
 
-    @cached_property
-    def _generator(self) -> Any:
-        from eeg2speech_bench.benchmarks.models.generator import GeneratorConfig
+    def _seed(self, stage: str) -> int:
+        """Return the seed of a stage.
 
-        return GeneratorConfig(self.config.autoencoder, self.config.denoiser, self.config.diffusion)
+        The encoder's name keeps apart what two encoders draw; controls and clips use the bare seed, so that every
+        encoder meets the same shifts, shuffles and sampling noise.
+        """
+        return derive_seed(self.cell.seed, self.cell.encoder, stage)
 
-    @cached_property
-    def _seed(self) -> Callable[[str], int]:
-        # the encoder's name keeps apart what two encoders draw; controls and clips use the bare seed, so that every
-        # encoder meets the same shifts, shuffles and sampling noise
-        return lambda stage: derive_seed(self.cell.seed, self.cell.encoder, stage)
+    def _stage(self, inputs: StageInputs, after: tuple[Stage, ...], code: Iterable[str], *, of_cell: bool) -> Stage:
+        """Make a stage whose key holds all that decides its result.
+
+        Parameters
+        ----------
+        inputs : StageInputs
+        after : tuple of Stage
+            Whose results it reads.
+        code : iterable of str
+            Targets of the code of plugins that it runs, beside the stage's own module.
+        of_cell : bool
+            Whether it belongs to this cell alone and not to the data set.
+        """
+        settings = inputs.settings()
+        closure = code_behind((f"{STAGES}.{inputs.name}", *code))
+        keys = {stage.name: stage.key for stage in after}
+        parts = KeyParts.of(settings, keys, closure, inputs.weights(), self.store.hashes)
+        subject = {"dataset": self.dataset.name}
+        if of_cell:
+            subject |= {"encoder": self.cell.encoder, "seed": str(self.cell.seed)}
+        return Stage(inputs.name, parts, inputs.run, after, subject)
 
     @cached_property
     def prepare(self) -> Stage:
         """Recordings and audio become segments."""
-        settings = {"dataset": self.dataset.name, "revision": self.dataset.revision, **_dump(self.config.data)}
-        function = self.preparation
-
-        def run(out: Path, progress: Callable[[str, float], None]) -> None:
-            function.load()(self.dataset, self.config.data, out, progress)
-
-        return Stage("prepare", settings, (f"{ROOM}.datasets", f"{ROOM}.core.segments.store"), run)
+        inputs = PrepareInputs(self.dataset, self.preparation, self.config.data)
+        of_dataset = f"{type(self.dataset).__module__}:{type(self.dataset).__name__}"
+        return self._stage(inputs, (), (self.preparation.target, of_dataset), of_cell=False)
 
     @cached_property
     def features(self) -> Stage:
         """Stimuli become target frames."""
-        settings = {"target": self.target.name, "options": self.target_options}
-        code = (*modules_used(f"{ROOM}.benchmarks.stages.features", ROOM), *plugin_code(self.target))
-        arguments = {"prepared": self.place(self.prepare), "target": self.target, "options": self.target_options}
-        return Stage("features", settings, code, _later("features", arguments), (self.prepare,))
+        inputs = FeaturesInputs(self.place(self.prepare), self.target, self.target_options)
+        return self._stage(inputs, (self.prepare,), code_of_spec(self.target), of_cell=False)
+
+    @cached_property
+    def clips(self) -> Stage:
+        """Test segments are chosen that speech is generated for."""
+        inputs = ClipsInputs(self.place(self.prepare), self.config.sampling.n_clips)
+        return self._stage(inputs, (self.prepare,), (), of_cell=False)
 
     @cached_property
     def autoencoder(self) -> Stage:
         """Training audio becomes an autoencoder; all audio becomes latents."""
-        arguments = {
-            "prepared": self.place(self.prepare),
-            "config": self.config.autoencoder,
-            "device": self.device,
-            "precision": self.precision,
-        }
-        settings = {**_dump(self.config.autoencoder), "precision": self.precision}
-        code = modules_used(f"{ROOM}.benchmarks.stages.autoencoder", ROOM)
-        return Stage("autoencoder", settings, code, _later("autoencoder", arguments), (self.prepare,))
+        inputs = AutoencoderInputs(self.place(self.prepare), self.config.autoencoder, self.device, self.precision)
+        return self._stage(inputs, (self.prepare,), (), of_cell=False)
 
     @cached_property
     def ceilings(self) -> Stage:
-        """True clips through parts of the generator."""
-        arguments = {
-            "prepared": self.place(self.prepare),
-            "latents": self.place(self.autoencoder),
-            "autoencoder": self.config.autoencoder,
-            "n_clips": self.config.sampling.n_clips,
-            "vocoder": self.config.vocoder,
-            "device": self.device,
-        }
-        settings = {"n_clips": self.config.sampling.n_clips, **_dump(self.config.vocoder)}
-        code = modules_used(f"{ROOM}.benchmarks.stages.ceilings", ROOM)
-        return Stage("ceilings", settings, code, _later("ceilings", arguments), (self.autoencoder,))
+        """True clips go through parts of the generator."""
+        after = (self.prepare, self.clips, self.autoencoder)
+        inputs = CeilingsInputs(*map(self.place, after), self.config.autoencoder, self.config.vocoder, self.device)
+        return self._stage(inputs, after, (), of_cell=False)
 
     @cached_property
     def align(self) -> Stage:
         """Encoder and target learn one space."""
-        seed = self._seed("align")
-        arguments = {
-            "prepared": self.place(self.prepare),
-            "features": self.place(self.features),
-            "pair": self._pair,
-            "config": self.alignment,
-            "seed": seed,
-            "device": self.device,
-            "precision": self.precision,
-        }
-        settings = {
-            "encoder": self.encoder.name,
-            "options": self.encoder_options,
-            "seed": seed,
-            "precision": self.precision,
-            **_dump(self.alignment),
-        }
-        code = (*modules_used(f"{ROOM}.benchmarks.stages.align", ROOM), *plugin_code(self.encoder))
-        return Stage("align", settings, code, _later("align", arguments), (self.prepare, self.features))
+        after = (self.prepare, self.features)
+        inputs = AlignInputs(
+            *map(self.place, after), self._pair, self.alignment, self._seed("align"), self.device, self.precision
+        )
+        return self._stage(inputs, after, (*code_of_spec(self.encoder), *code_of_spec(self.target)), of_cell=True)
 
     @cached_property
     def embed(self) -> Stage:
         """Test EEG and controls become scores and conditions."""
-        arguments = {
-            "prepared": self.place(self.prepare),
-            "features": self.place(self.features),
-            "aligned": self.place(self.align),
-            "pair": self._pair,
-            "n_clips": self.config.sampling.n_clips,
-            "standardise": self.config.diffusion.standardise,
-            "seed": self.cell.seed,
-            "device": self.device,
-        }
-        settings = {name: arguments[name] for name in ("n_clips", "standardise", "seed")}
-        code = modules_used(f"{ROOM}.benchmarks.stages.embed", ROOM)
-        return Stage("embed", settings, code, _later("embed", arguments), (self.align,))
+        after = (self.prepare, self.features, self.clips, self.align)
+        standardise = self.config.diffusion.standardise
+        inputs = EmbedInputs(*map(self.place, after), self._pair, standardise, self.cell.seed, self.device)
+        return self._stage(inputs, after, (), of_cell=True)
 
     @cached_property
     def words(self) -> Stage:
         """Test EEG and controls at word onsets become scores."""
-        arguments = {
-            "prepared": self.place(self.prepare),
-            "features": self.place(self.features),
-            "aligned": self.place(self.align),
-            "pair": self._pair,
-            "seed": self.cell.seed,
-            "device": self.device,
-        }
-        code = modules_used(f"{ROOM}.benchmarks.stages.words", ROOM)
-        return Stage("words", {"seed": self.cell.seed}, code, _later("words", arguments), (self.align,))
+        after = (self.prepare, self.features, self.align)
+        inputs = WordsInputs(*map(self.place, after), self._pair, self.cell.seed, self.device)
+        return self._stage(inputs, after, (), of_cell=True)
 
     @cached_property
     def diffuse(self) -> Stage:
         """Latents and conditions become a denoiser."""
-        seed = self._seed("diffuse")
-        arguments = {
-            "prepared": self.place(self.prepare),
-            "features": self.place(self.features),
-            "aligned": self.place(self.align),
-            "latents": self.place(self.autoencoder),
-            "pair": self._pair,
-            "config": self._generator,
-            "seed": seed,
-            "device": self.device,
-            "precision": self.precision,
-        }
-        settings = {
-            "seed": seed,
-            "precision": self.precision,
-            "denoiser": _dump(self.config.denoiser),
-            **_dump(self.config.diffusion),
-        }
-        code = modules_used(f"{ROOM}.benchmarks.stages.diffuse", ROOM)
-        return Stage("diffuse", settings, code, _later("diffuse", arguments), (self.align, self.autoencoder))
+        after = (self.prepare, self.features, self.align, self.autoencoder)
+        config = (self.config.autoencoder, self.config.denoiser, self.config.diffusion)
+        inputs = DiffuseInputs(
+            *map(self.place, after), self._pair, *config, self._seed("diffuse"), self.device, self.precision
+        )
+        return self._stage(inputs, after, (), of_cell=True)
 
     @cached_property
     def generate(self) -> Stage:
         """Conditions become speech."""
-        arguments = {
-            "prepared": self.place(self.prepare),
-            "embedded": self.place(self.embed),
-            "latents": self.place(self.autoencoder),
-            "diffused": self.place(self.diffuse),
-            "config": self._generator,
-            "sampling": self.config.sampling,
-            "vocoder": self.config.vocoder,
-            "seed": self.cell.seed,
-            "device": self.device,
-        }
-        settings = {**_dump(self.config.sampling), "vocoder": _dump(self.config.vocoder), "seed": self.cell.seed}
-        code = modules_used(f"{ROOM}.benchmarks.stages.generate", ROOM)
-        return Stage("generate", settings, code, _later("generate", arguments), (self.embed, self.diffuse))
+        after = (self.prepare, self.clips, self.embed, self.autoencoder, self.diffuse)
+        config = (self.config.autoencoder, self.config.denoiser, self.config.diffusion)
+        sampling = (self.config.sampling, self.config.vocoder)
+        inputs = GenerateInputs(
+            *map(self.place, after), self.conditions, *config, *sampling, self.cell.seed, self.device
+        )
+        return self._stage(inputs, after, (), of_cell=True)
 
     @cached_property
     def score(self) -> Stage:
         """Scores and speech become metrics with intervals and tests."""
-        arguments = {
-            "prepared": self.place(self.prepare),
-            "embedded": self.place(self.embed),
-            "words": self.place(self.words) if self.at_words else None,
-            "generated": self.place(self.generate) if self.generates else None,
-            "ceilings": self.place(self.ceilings) if self.generates else None,
-            "metrics": self.metrics,
-            "config": self.config.scores,
-            "modality": self.encoder.modality,
-            "seed": self.cell.seed,
-        }
-        settings = {
-            "metrics": sorted(repr(metric) for metric in self.metrics),
-            "modality": self.encoder.modality,
-            "seed": self.cell.seed,
-            **_dump(self.config.scores),
-        }
-        code = (
-            *modules_used(f"{ROOM}.benchmarks.stages.score", ROOM),
-            *sorted({module for metric in self.metrics for module in plugin_code(metric)}),
+        words = self.words if self.at_words else None
+        generate, ceilings = (self.generate, self.ceilings) if self.generates else (None, None)
+        metrics = tuple(m for m in self.metrics if self.config.scores.extended or not m.extended)
+        inputs = ScoreInputs(
+            prepared=self.place(self.prepare),
+            embedded=self.place(self.embed),
+            words=self.place(words) if words else None,
+            generated=self.place(generate) if generate else None,
+            ceilings=self.place(ceilings) if ceilings else None,
+            conditions=self.conditions,
+            metrics=metrics,
+            scores=self.config.scores,
+            modality=self.encoder.modality,
+            seed=self.cell.seed,
         )
-        inputs = (self.embed, *((self.words,) if self.at_words else ()))
-        inputs += (self.ceilings, self.generate) if self.generates else ()
-        return Stage("score", settings, code, _later("score", arguments), inputs)
+        after = tuple(stage for stage in (self.prepare, self.embed, words, ceilings, generate) if stage)
+        code = (target for metric in metrics for target in code_of_spec(metric))
+        return self._stage(inputs, after, code, of_cell=True)
 
 
-def plugin_code(spec: Spec) -> tuple[str, ...]:
-    """Return what decides what a plugin does: its module and those of ours it uses, or an outsider's whole package."""
-    module = spec.target.partition(":")[0]
-    package = module.partition(".")[0]
-    if package != ROOM:
-        return (package,)
-    return modules_used(module, ".".join(module.split(".")[:2]))
-
-
-def _later(name: str, arguments: dict[str, Any]) -> Callable[..., None]:
-    """Return the stage's function, imported (with torch) when it runs."""
-
-    def run(out: Path, progress: Callable[[str, float], None]) -> None:
-        import importlib
-
-        importlib.import_module(f"{ROOM}.benchmarks.stages.{name}").run(out, progress, **arguments)
-
-    return run
-
-
-def _dump(section: Any) -> dict[str, Any]:
-    return section.model_dump(mode="json")
+def code_of_spec(spec: Spec) -> tuple[str, ...]:
+    """Return the targets of all code that a declaration names."""
+    named = (getattr(spec, field.name) for field in fields(spec))
+    return tuple(value for value in named if isinstance(value, str) and TARGET.fullmatch(value))

@@ -66,6 +66,19 @@ def choose_encoders(names: Iterable[str], registry: Registry) -> list[str]:
     return list(dict.fromkeys(chosen))
 
 
+def refuse_unknown_names(config: RunConfig, registry: Registry) -> None:
+    """Refuse a configuration with options for encoders or targets that do not exist.
+
+    Raises
+    ------
+    UnknownNameError
+    """
+    for encoder in config.encoder:
+        registry.get("encoder", encoder)
+    for target in (config.target.name, *config.target.options):
+        registry.get("target", target)
+
+
 def make_cells(
     encoders: Iterable[str],
     dataset: str,
@@ -76,20 +89,20 @@ def make_cells(
     *,
     with_twins: bool = False,
 ) -> list[Cell]:
-    """Return the cells of a run; unknown encoders and options for encoders that do not exist are refused.
+    """Return the cells of a run.
 
     Parameters
     ----------
+    encoders : iterable of str
+        Their own names, as `choose_encoders` returns them.
+    dataset, name : str
+        The data set as it was typed, and as tables call it.
     with_twins : bool
         Add to every encoder that is trained on EEG its twin that is trained on surrogate EEG.
     """
-    for encoder in config.encoder:
-        registry.get("encoder", encoder)
-    for target in (config.target.name, *config.target.options):
-        registry.get("target", target)
     cells = []
     surrogate = config.alignment.model_copy(update={"train_on": "surrogate"})
-    for encoder in choose_encoders(encoders, registry):
+    for encoder in encoders:
         spec = registry.get("encoder", encoder)
         for seed in seeds:
             cells.append(Cell(encoder, dataset, name, seed, config))

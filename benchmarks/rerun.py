@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import shutil
 from collections.abc import Iterator
@@ -15,9 +14,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from eeg2speech_bench.benchmarks.commands import absolute
 from eeg2speech_bench.core.errors import BenchError, UsageError
 from eeg2speech_bench.core.records.record import Record, read_record
 from eeg2speech_bench.core.registry.registry import Registry
+from eeg2speech_bench.core.segments.prepared import Prepared
 from eeg2speech_bench.core.terminal.cli import default_cache
 from eeg2speech_bench.core.terminal.progress import make_console
 
@@ -87,8 +88,8 @@ def differences(record: Record, now: Record, metric_versions: dict[str, int]) ->
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``rerun``."""
     parser.add_argument("record", type=Path, metavar="RECORD", help="a record: results/records/<cell>.json")
-    parser.add_argument("--results", type=Path, default=Path("rerun"), metavar="DIR", help="default: ./rerun")
-    parser.add_argument("--cache", type=Path, default=default_cache(), metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--results", type=absolute, default="rerun", metavar="DIR", help="default: ./rerun")
+    parser.add_argument("--cache", type=absolute, default=default_cache(), metavar="DIR", help="default: %(default)s")
     parser.add_argument("--dataset", metavar="NAME|FOLDER", help="where the data lie here (default: as recorded)")
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:N (default: as recorded)")
     parser.add_argument(
@@ -107,7 +108,8 @@ def run(arguments: argparse.Namespace, registry: Registry) -> int:
     UsageError
         If the record has no numbers, or would be overwritten.
     """
-    from eeg2speech_bench.benchmarks.runner import results_are_writable, stoppable
+    from eeg2speech_bench.core.records.record_store import RecordStore
+    from eeg2speech_bench.core.terminal.interruption import stoppable
     from eeg2speech_bench.core.terminal.quiet import silence_libraries
 
     record = _readable(arguments.record)
@@ -117,7 +119,7 @@ def run(arguments: argparse.Namespace, registry: Registry) -> int:
     runner, pipeline = _prepare(record, arguments, registry, console)
     metric_versions = {metric.name: metric.version for metric in pipeline.metrics}
     _refuse(differences(record, runner.new_record(pipeline), metric_versions), arguments, console)
-    results_are_writable(arguments.results)
+    RecordStore(arguments.results).require_writable([record.cell["id"]])
     silence_libraries()
     with stoppable():
         _refuse(_split_difference(record, runner, pipeline), arguments, console)
@@ -144,7 +146,7 @@ def _prepare(
     record: Record, arguments: argparse.Namespace, registry: Registry, console: Console
 ) -> tuple[Runner, Pipeline]:
     from eeg2speech_bench.benchmarks.pipeline import Pipeline
-    from eeg2speech_bench.benchmarks.plan import find_dataset, make_cells
+    from eeg2speech_bench.benchmarks.plan import find_dataset, make_cells, refuse_unknown_names
     from eeg2speech_bench.benchmarks.runner import Runner
     from eeg2speech_bench.core.machine.environment import choose_device, choose_precision
     from eeg2speech_bench.core.presets.config import config_from_tree
@@ -155,6 +157,7 @@ def _prepare(
     typed = arguments.dataset or cell["dataset_argument"]
     spec, argument = find_dataset(typed, registry)
     registry.get("encoder", cell["encoder"])  # an encoder that is not here is said before data are opened
+    refuse_unknown_names(config, registry)
     device = choose_device(arguments.device or record.provenance.get("device") or "auto")
     precision = record.provenance.get("precision") or choose_precision(config.precision, device)
     dataset = spec.load()(argument, arguments.cache, lambda line: console.print(line, markup=False, highlight=False))
@@ -169,8 +172,7 @@ def _prepare(
 def _split_difference(record: Record, runner: Runner, pipeline: Pipeline) -> Iterator[str]:
     """Prepare the segments and compare their split, before hours of training."""
     runner.run_stage(pipeline.prepare)
-    meta = json.loads((pipeline.place(pipeline.prepare) / "meta.json").read_text(encoding="utf8"))
-    there, here = record.split["hash"], meta["split"]["hash"]
+    there, here = record.split["hash"], Prepared.read(pipeline.place(pipeline.prepare)).split.hash or ""
     if there != here:
         yield f"split hash: {there[:16]} in the record, {here[:16]} here"
 

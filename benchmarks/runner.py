@@ -5,32 +5,34 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import signal
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
 from rich.console import Console
 
 from eeg2speech_bench.benchmarks.cells import Cell
-from eeg2speech_bench.benchmarks.pipeline import Pipeline, plugin_code
+from eeg2speech_bench.benchmarks.pipeline import Pipeline, code_of_spec
 from eeg2speech_bench.core.errors import BenchError
 from eeg2speech_bench.core.machine import environment
-from eeg2speech_bench.core.records.record import Record, read_record
+from eeg2speech_bench.core.records.record import Record, Status, read_record
 from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.registry.specs import Spec
+from eeg2speech_bench.core.segments.prepared import Prepared
+from eeg2speech_bench.core.stages.import_closure import code_behind
 from eeg2speech_bench.core.stages.source_code import source_hash
-from eeg2speech_bench.core.stages.stage_store import Stage, StageResult, StageStore, explained
-from eeg2speech_bench.core.terminal.progress import StageProgress
+from eeg2speech_bench.core.stages.stage_store import Stage, StageResult, StageStore
+from eeg2speech_bench.core.terminal.interruption import uninterrupted
+from eeg2speech_bench.core.terminal.progress import OutputClosed, StageProgress
 
 TRACEBACK_LINES = 30
+#: what ends a run; everything else that a plugin raises, sys.exit included, ends its own cell
+STOPS = (KeyboardInterrupt, GeneratorExit, OutputClosed)
 
 
 @dataclass
@@ -52,33 +54,59 @@ class Runner:
     def run(self, pipeline: Pipeline) -> Record:
         """Run one cell and write its record.
 
+        Returns
+        -------
+        Record
+            Done or failed. One that failed does not take the place of a record that is done.
+
         Raises
         ------
         KeyboardInterrupt
             If the user stopped it; the record says so and finished stages are kept.
         """
         record = self.new_record(pipeline)
-        results: list[StageResult] = []
+        results = record.provenance["stages"] = []
         phase = "plan"
         try:
             for stage in pipeline.stages():
                 phase = stage.name
-                results.append(self.run_stage(stage))
+                results.append(_describe_stage(self.run_stage(stage)))
             phase = "record"
-            self._complete(record, pipeline)
-        except KeyboardInterrupt:
-            record.status = "interrupted"
-            record.error = {"phase": phase, "type": "KeyboardInterrupt", "message": "stopped by the user"}
+            self._finish(record, pipeline)
+        except STOPS as stop:
+            if record.status != "done":
+                self._keep(record, "interrupted", _describe_stop(phase, stop))
             raise
-        except Exception as error:
-            record.status = "failed"
-            record.error = _describe_error(phase, error)
-            self.console.print(f"FAILED {pipeline.cell.encoder}: {phase}: {error}", markup=False, highlight=False)
-        finally:
-            record.provenance["stages"] = [_describe_stage(result) for result in results]
-            record.provenance["finished"] = _now()
-            self.records.write(record)
+        except BaseException as error:
+            described = _describe_error(phase, error)
+            path = self._keep(record, "failed", described)
+            said = f"FAILED {pipeline.cell.encoder}: {phase}: {described['message']}"
+            self.console.print(said, markup=False, highlight=False)
+            if path != self.records.path(pipeline.cell.id):
+                said = f"The finished record of this cell is kept; {path} describes this attempt."
+                self.console.print(said, markup=False, highlight=False)
         return record
+
+    def _finish(self, record: Record, pipeline: Pipeline) -> None:
+        """Complete the record and put it and its files in place together."""
+        self._complete(record, pipeline)
+        with self.records.draft(pipeline.cell.id) as folder:
+            record.files = self._write_files(record, pipeline, folder)
+            record.provenance["finished"] = _now()
+            with uninterrupted():
+                record.status, record.error = "done", None
+                try:
+                    self.records.publish(record, folder)
+                except BaseException:
+                    record.status = "interrupted"
+                    raise
+
+    def _keep(self, record: Record, status: Status, error: dict[str, Any]) -> Path:
+        """Write how far an attempt came, and return where."""
+        record.status, record.error = status, error
+        record.provenance["finished"] = _now()
+        with self.records.lock(record.cell["id"]), uninterrupted():
+            return self.records.write(record)
 
     def run_stage(self, stage: Stage) -> StageResult:
         """Run one stage, or find it, and say so; a stage that failed in this run is not tried again."""
@@ -89,7 +117,9 @@ class Runner:
         try:
             with progress.stage(stage.name):
                 result = self.stages.ensure(stage, progress)
-        except Exception as error:
+        except STOPS:
+            raise
+        except BaseException as error:
             self.failed_stages[stage.key] = error
             raise
         if result.cached:
@@ -106,7 +136,7 @@ class Runner:
         origin = self.registry.provenance("encoder", spec.name)
         return Record(
             cell=cell.describe(),
-            status="done",
+            status="interrupted",  # until it is complete
             config=cell.config.model_dump(mode="json"),
             encoder={
                 "name": spec.name,
@@ -138,22 +168,24 @@ class Runner:
         )
 
     def _attempts(self, cell: Cell) -> int:
-        try:
-            return 1 + int(read_record(self.records.path(cell.id)).provenance.get("attempts", 0))
-        except BenchError:
-            return 1
+        """Count this attempt and those before it."""
+        before = [0]
+        for path in (self.records.path(cell.id), self.records.attempt_path(cell.id)):
+            with suppress(BenchError):
+                before.append(int(read_record(path).provenance.get("attempts", 0)))
+        return 1 + max(before)
 
     def _complete(self, record: Record, pipeline: Pipeline) -> None:
         """Fill the record from the stages' results and put audio and per-segment values beside it."""
-        meta = json.loads((pipeline.place(pipeline.prepare) / "meta.json").read_text(encoding="utf8"))
+        prepared = Prepared.read(pipeline.place(pipeline.prepare))
         record.dataset |= {
-            "n_subjects": len(meta["subjects"]),
-            "n_stimuli": len(meta["stimuli"]),
-            "n_segments": meta["n_segments"],
-            "sound": meta["sound"]["kind"],
-            "skipped_recordings": meta["dataset"]["skipped"],
+            "n_subjects": len(prepared.subjects),
+            "n_stimuli": len(prepared.stimuli),
+            "n_segments": prepared.n_segments,
+            "sound": prepared.sound.kind,
+            "skipped_recordings": [skipped.model_dump() for skipped in prepared.dataset.skipped],
         }
-        record.split = meta["split"]
+        record.split = prepared.split.model_dump()
         trained = [pipeline.align] + ([pipeline.autoencoder, pipeline.diffuse] if pipeline.generates else [])
         for stage in trained:
             record.training[stage.name] = json.loads((pipeline.place(stage) / "training.json").read_text("utf8"))
@@ -161,34 +193,29 @@ class Runner:
         record.skipped |= {f"metric {name}": reason for name, reason in scores["skipped"].items()}
         record.metrics, record.sets = scores["metrics"], scores["sets"]
         record.tests, record.verdict = scores["tests"], scores["verdict"]
-        record.files = self._write_files(record, pipeline)
 
-    def _write_files(self, record: Record, pipeline: Pipeline) -> dict[str, str]:
-        folder = self.records.cell_folder(pipeline.cell.id)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        # two runs of one cell must not write its files at the same time
-        with explained(self.records.results), FileLock(folder.with_name(f".{folder.name}.lock")):
-            folder.mkdir(exist_ok=True)
-            shutil.copyfile(pipeline.place(pipeline.score) / "segments.parquet", folder / "segments.parquet")
-            files = {"segments": f"cells/{folder.name}/segments.parquet"}
-            if pipeline.generates:
-                from eeg2speech_bench.benchmarks.inputs.audio_files import write_audio
+    def _write_files(self, record: Record, pipeline: Pipeline, folder: Path) -> dict[str, str]:
+        """Fill the folder of a cell's files and return what the record calls them."""
+        place = f"cells/{pipeline.cell.id}"
+        shutil.copyfile(pipeline.place(pipeline.score) / "segments.parquet", folder / "segments.parquet")
+        files = {"segments": f"{place}/segments.parquet"}
+        if pipeline.generates:
+            from eeg2speech_bench.benchmarks.inputs.audio_files import write_audio
 
-                write_audio(map(pipeline.place, (pipeline.ceilings, pipeline.generate)), folder / "audio")
-                files["audio"] = f"cells/{folder.name}/audio"
-            try:
-                _draw_report(record, pipeline, folder / "report")
-                files["report"] = f"cells/{folder.name}/report"
-            except Exception as error:  # a cell whose pictures fail has its numbers all the same
-                record.skipped["report"] = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            write_audio(map(pipeline.place, (pipeline.ceilings, pipeline.generate)), folder / "audio")
+            files["audio"] = f"{place}/audio"
+        try:
+            _draw_report(record, pipeline, folder / "report")
+            files["report"] = f"{place}/report"
+        except Exception as error:  # a cell whose pictures fail has its numbers all the same
+            record.skipped["report"] = f"{type(error).__name__}: {' '.join(str(error).split())}"
         return files
 
 
 def _source_hash(spec: Spec) -> str:
     """Return one hash of all source that an encoder is made of; a module that is gone has none."""
     try:
-        modules = plugin_code(spec)
-        hashes = [source_hash(module) for module in modules]
+        hashes = [source_hash(module) for module in code_behind(code_of_spec(spec)).modules]
     except (BenchError, SyntaxError):
         return "unknown"
     return hashlib.sha256(" ".join(hashes).encode()).hexdigest()[:16]
@@ -206,12 +233,15 @@ def _draw_report(record: Record, pipeline: Pipeline, out: Path) -> None:
 
 def _describe_error(phase: str, error: BaseException) -> dict[str, Any]:
     lines = "".join(traceback.format_exception(error)).splitlines()
-    return {
-        "phase": phase,
-        "type": type(error).__name__,
-        "message": str(error) or type(error).__name__,  # MemoryError says nothing
-        "traceback": lines[-TRACEBACK_LINES:],
-    }
+    said = str(error) or type(error).__name__  # MemoryError says nothing
+    if isinstance(error, SystemExit):
+        said = f"sys.exit({error.code!r}) was called; a plugin should raise an error instead"
+    return {"phase": phase, "type": type(error).__name__, "message": said, "traceback": lines[-TRACEBACK_LINES:]}
+
+
+def _describe_stop(phase: str, stop: BaseException) -> dict[str, Any]:
+    said = "whoever read its output went away" if isinstance(stop, OutputClosed) else "stopped by the user"
+    return {"phase": phase, "type": type(stop).__name__, "message": said}
 
 
 def _describe_stage(result: StageResult) -> dict[str, Any]:
@@ -227,31 +257,3 @@ def _describe_stage(result: StageResult) -> dict[str, Any]:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-@contextmanager
-def stoppable() -> Iterator[None]:
-    """Let a polite end (SIGTERM, as schedulers send it) leave the same state as Ctrl-C."""
-
-    def stop(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def results_are_writable(results: Path) -> None:
-    """Find out before hours of training that the results folder cannot be written.
-
-    Raises
-    ------
-    StorageError
-    """
-    with explained(results):
-        (results / "records").mkdir(parents=True, exist_ok=True)
-        probe = results / "records" / ".writable"
-        probe.write_bytes(b"")
-        probe.unlink()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -11,6 +10,7 @@ import numpy as np
 
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.segments.recordings import Sound, Stimulus, Word
+from eeg2speech_bench.core.stages.file_hashes import FileHashes
 
 RATE_HZ = 16_000
 
@@ -22,10 +22,17 @@ POINTERS = (b"/annex/objects/", b".git/annex/objects/", b"version https://git-lf
 
 
 class StimulusFolder:
-    """The ``stimuli`` folder of a BIDS data set; each file is opened once, copies of one file are one stimulus."""
+    """The ``stimuli`` folder of a BIDS data set; each file is opened once, copies of one file are one stimulus.
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    Parameters
+    ----------
+    root : Path
+    hashes : FileHashes
+    """
+
+    def __init__(self, root: Path, hashes: FileHashes) -> None:
+        self.root, self.hashes = root, hashes
+        self._read: set[Path] = set()
         self._by_file: dict[str, Stimulus] = {}
         self._by_id: dict[str, Stimulus] = {}
 
@@ -33,6 +40,11 @@ class StimulusFolder:
     def stimuli(self) -> tuple[Stimulus, ...]:
         """The stimuli found so far, by name."""
         return tuple(sorted(self._by_id.values(), key=lambda s: s.name))
+
+    @property
+    def files(self) -> frozenset[Path]:
+        """The sound files and transcripts that the stimuli found so far are read from."""
+        return frozenset(self._read)
 
     def find(self, stim_file: str, source: str) -> Stimulus:
         """Return the stimulus that the column ``stim_file`` of the events file ``source`` names.
@@ -43,7 +55,9 @@ class StimulusFolder:
             If the path leaves the folder, or the file is missing, was not downloaded or is damaged.
         """
         if stim_file not in self._by_file:
-            stimulus = open_stimulus(self._path(stim_file, source), stim_file)
+            path = self._path(stim_file, source)
+            stimulus = open_stimulus(path, stim_file, self.hashes)
+            self._read |= {file for file in (path, words_table(path)) if file.is_file()}
             self._by_file[stim_file] = self._by_id.setdefault(stimulus.stimulus_id, stimulus)
         return self._by_file[stim_file]
 
@@ -67,7 +81,7 @@ class StimulusFolder:
         return path
 
 
-def open_stimulus(path: Path, name: str) -> Stimulus:
+def open_stimulus(path: Path, name: str, hashes: FileHashes) -> Stimulus:
     """Open a sound file, and its words where ``<stem>_words.tsv`` lies beside it.
 
     Its columns are ``onset``, ``duration`` (seconds), ``word`` and, if known, ``sentence`` (a number per sentence).
@@ -86,9 +100,7 @@ def open_stimulus(path: Path, name: str) -> Stimulus:
             then=f"Run: datalad get {path} (or git annex get {path}).",
         )
     duration_s = _duration_s(path)
-    with path.open("rb") as file:
-        stimulus_id = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-    return Stimulus(stimulus_id, name, duration_s, partial(load_sound, path), _words(path))
+    return Stimulus(hashes.of(path)[:16], name, duration_s, partial(load_sound, path), _words(path))
 
 
 def is_pointer(path: Path) -> bool:
@@ -148,10 +160,15 @@ def _damaged(path: Path, got: str) -> DataError:
     )
 
 
+def words_table(path: Path) -> Path:
+    """Return where the transcript of a sound file lies, if it has one."""
+    return path.with_name(f"{path.stem}_words.tsv")
+
+
 def _words(path: Path) -> tuple[Word, ...]:
     import pandas as pd
 
-    table = path.with_name(f"{path.stem}_words.tsv")
+    table = words_table(path)
     if not table.is_file():
         return ()
     rows = pd.read_csv(table, sep="\t", encoding="utf-8-sig", dtype=str, keep_default_na=False)

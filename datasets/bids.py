@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.segments.recordings import Recording, Stimulus
+from eeg2speech_bench.core.stages.file_hashes import FileHashes, files_below
 from eeg2speech_bench.datasets.audio import StimulusFolder, is_pointer
 from eeg2speech_bench.datasets.events import presentations, read_stimulus_rows
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 #: BrainVision, EDF, BDF, EEGLAB
 EXTENSIONS = [".vhdr", ".edf", ".bdf", ".set"]
 
-MEBIBYTE = 2**20
+TABLES = (".json", ".tsv")
+GIGABYTE = 1e9
 #: characters kept of the name that a folder gives itself
 MAX_ABOUT = 200
 
@@ -41,8 +42,7 @@ class BidsDataset:
     about : str
         The name in its ``dataset_description.json``.
     revision : str
-        Hash of the names, sizes and content of what the data are read from (of files above 1 MiB: first and
-        last MiB); copying the folder does not change it.
+        Hash of the names and the whole content of all files that are read; copying the folder does not change it.
     stimuli : tuple of Stimulus
     recordings : tuple of Recording
         Sorted by subject, session, task and run.
@@ -62,13 +62,19 @@ class BidsDataset:
     is_null: bool = False
 
 
-def open_bids(root: Path) -> BidsDataset:
+def open_bids(
+    root: Path, hashes: FileHashes | None = None, report: Callable[[str], None] = lambda line: None
+) -> BidsDataset:
     """Open a BIDS folder whose events.tsv name stimuli (column ``stim_file``, files under ``stimuli/``).
 
     Parameters
     ----------
     root : Path
         Folder with ``dataset_description.json``.
+    hashes : FileHashes, optional
+        Remembers the content of files from run to run; by default all are read.
+    report : callable, optional
+        Receives a line of text before a long wait.
 
     Raises
     ------
@@ -77,20 +83,23 @@ def open_bids(root: Path) -> BidsDataset:
         damaged or contradicts another.
     """
     root = _checked_root(Path(root))
-    folder = StimulusFolder(root / "stimuli")
+    hashes = hashes or FileHashes()
+    folder = StimulusFolder(root / "stimuli", hashes)
     recordings: list[Recording] = []
     skipped: list[tuple[str, str]] = []
-    for path in _recording_paths(root):
-        rows, reason = read_stimulus_rows(_events_path(path))
-        if rows is None or (reason := _not_downloaded(path.fpath)):
-            skipped.append((path.fpath.stem, reason))
-            continue
-        heard = presentations(rows, folder, _duration_s(path), _events_path(path))
-        recordings.append(Recording(path.fpath.stem, path.subject, str(path.fpath), heard, partial(read_raw, path)))
+    with hashes.saved_once():
+        for path in _recording_paths(root):
+            rows, reason = read_stimulus_rows(_events_path(path))
+            if rows is None or (reason := _not_downloaded(path.fpath)):
+                skipped.append((path.fpath.stem, reason))
+                continue
+            heard = presentations(rows, folder, _duration_s(path), _events_path(path))
+            recordings.append(Recording(path.fpath.stem, path.subject, str(path.fpath), heard, partial(read_raw, path)))
     if not recordings:
         raise _nothing_usable(root, skipped)
     name = re.sub(r"[^\w.-]+", "_", root.name)
-    return BidsDataset(name, _about(root), _revision(root), folder.stimuli, tuple(recordings), tuple(skipped))
+    revision = _revision(root, folder.files, hashes, report)
+    return BidsDataset(name, _about(root), revision, folder.stimuli, tuple(recordings), tuple(skipped))
 
 
 def _about(root: Path) -> str:
@@ -189,26 +198,19 @@ def _nothing_usable(root: Path, skipped: list[tuple[str, str]]) -> DataError:
     )
 
 
-def _revision(root: Path) -> str:
-    revision = hashlib.sha256()
-    for path in sorted(set(_content(root))):
-        size = path.stat().st_size if path.is_file() else -1
-        revision.update(f"{path.relative_to(root).as_posix()}\0{size}\0".encode())
-        if size >= 0:
-            revision.update(_fingerprint(path, size))
-    return revision.hexdigest()[:16]
+def _revision(root: Path, sounds: frozenset[Path], hashes: FileHashes, report: Callable[[str], None]) -> str:
+    files = sounds | set(_recorded_files(root))
+    n_bytes = hashes.bytes_to_read(files)
+    if n_bytes > GIGABYTE:
+        report(f"Reading {n_bytes / GIGABYTE:.0f} GB of {root} once, to tell later whether it changes.")
+    return hashes.of_files(root, files)[:16]
 
 
-def _content(root: Path) -> Iterator[Path]:
-    """Files that decide what is read: recordings with their tables, sounds, and the tables they inherit."""
-    for pattern in ("sub-*/**/eeg/*", "stimuli/**/*", "*.json", "*.tsv"):
-        yield from (p for p in root.glob(pattern) if not p.is_dir())
-
-
-def _fingerprint(path: Path, size: int) -> bytes:
-    with path.open("rb") as file:
-        if size <= MEBIBYTE:
-            return hashlib.sha256(file.read()).digest()
-        first = file.read(MEBIBYTE)
-        file.seek(-MEBIBYTE, 2)
-        return hashlib.sha256(first + file.read()).digest()
+def _recorded_files(root: Path) -> Iterator[Path]:
+    """Yield the files of the folders ``eeg``, and the tables above them, which MNE-BIDS also reads."""
+    yield from (path for path in root.iterdir() if path.suffix in TABLES and not path.is_dir())
+    for subject in filter(Path.is_dir, root.glob("sub-*")):
+        for path in files_below(subject):
+            is_table_above = path.suffix in TABLES and path.parent.name.startswith(("sub-", "ses-"))
+            if (path.parent.name == "eeg" or is_table_above) and not path.name.startswith("."):
+                yield path

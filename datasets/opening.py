@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from eeg2speech_bench.core.errors import UsageError
 from eeg2speech_bench.core.segments.recordings import Recording, SpeechDataset, Stimulus
+from eeg2speech_bench.core.stages.file_hashes import FileHashes
 
 if TYPE_CHECKING:
     from eeg2speech_bench.datasets.bids import BidsDataset
@@ -54,7 +55,8 @@ class SimulatedDataset:
         from eeg2speech_bench.datasets.bids import open_bids
         from eeg2speech_bench.datasets.simulation.dataset import open_simulated_root
 
-        return open_bids(open_simulated_root(self.cache / "simulated", self.settings, self.report))
+        root = open_simulated_root(self.cache / "simulated", self.settings, self.report)
+        return open_bids(root, FileHashes(self.cache), self.report)
 
     @property
     def stimuli(self) -> tuple[Stimulus, ...]:
@@ -82,7 +84,7 @@ def open_bids_folder(argument: str | None, cache: Path, report: Report) -> Speec
     """Open a BIDS folder."""
     from eeg2speech_bench.datasets.bids import open_bids
 
-    return open_bids(_folder("bids", argument))
+    return open_bids(_folder("bids", argument), FileHashes(cache), report)
 
 
 def open_dtu_folder(argument: str | None, cache: Path, report: Report) -> SpeechDataset:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,19 @@ import numpy as np
 
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.presets.config import DataConfig
+from eeg2speech_bench.core.segments.prepared import (
+    Prepared,
+    PreparedDataset,
+    PreparedRecording,
+    PreparedSignal,
+    PreparedSound,
+    PreparedStimulus,
+    ScaleOrigin,
+    SkippedRecording,
+)
 from eeg2speech_bench.core.segments.recordings import Sound, SpeechDataset, Stimulus
 from eeg2speech_bench.datasets.preprocessing import check_scale, in_order_of, load_eeg, robust_scale
-from eeg2speech_bench.datasets.splits import DEFAULT_FRACTIONS, Split, plan_split
+from eeg2speech_bench.datasets.splits import DEFAULT_FRACTIONS, SplitPlan, plan_split
 from eeg2speech_bench.datasets.windows import (
     SoundTrack,
     count_segments,
@@ -60,28 +69,42 @@ def prepare(dataset: SpeechDataset, settings: DataConfig, out: Path, progress: P
     report = progress or (lambda text, share: None)
     out.mkdir(parents=True, exist_ok=True)
     stimuli = _heard_stimuli(dataset)
-    split = _split(dataset, settings, stimuli)
+    plan = _plan(dataset, settings, stimuli)
     track = _write_sounds(stimuli, out / "sound.npy", report)
-    zones = zone_table(split, stimuli, track)
+    zones = zone_table(plan, stimuli, track)
     windows = window_table(zones, stimuli, settings, track)
     eeg = _write_eeg(dataset, settings, windows, stimuli, out, report)
     windows, segments = drop_unheard(windows, eeg.segments)
     tables = {"zones": zones, "windows": windows, "segments": segments, "words": word_table(zones, stimuli)}
     for name, table in tables.items():
         table.to_parquet(out / f"{name}.parquet", index=False)
-    meta = {
-        **{key: getattr(settings, key) for key in REPEATED},
-        **eeg.meta(settings.sfreq),
-        "stimuli": [{"stimulus_id": s.stimulus_id, "name": s.name, "duration_s": s.duration_s} for s in stimuli],
-        "sound": {"kind": track.kind, "rate_hz": track.rate_hz},
-        "dataset": {"name": dataset.name, "revision": dataset.revision, "skipped": _skipped(dataset)},
-        "split": split.as_dict(),
-        "n_segments": count_segments(segments),
-        "has_transcripts": any(s.words for s in stimuli),
-    }
-    meta["split"]["evidence"]["eeg_gap_s"] = prove_eeg_apart(segments, eeg.n_times, settings.sfreq)
-    (out / "meta.json").write_text(json.dumps(meta, indent=1, allow_nan=False), encoding="utf8")
+    _describe(dataset, settings, stimuli, plan, track, eeg, segments).write(out)
     report("prepared", 1.0)
+
+
+def _describe(
+    dataset: SpeechDataset,
+    settings: DataConfig,
+    stimuli: list[Stimulus],
+    plan: SplitPlan,
+    track: SoundTrack,
+    eeg: _Eeg,
+    segments: pd.DataFrame,
+) -> Prepared:
+    skipped = [SkippedRecording(recording=name, reason=reason) for name, reason in getattr(dataset, "skipped", ())]
+    signal = PreparedSignal(n_chans=len(eeg.chs_info), n_times=eeg.n_times, sfreq=settings.sfreq, chs_info=eeg.chs_info)
+    return Prepared(
+        **{key: getattr(settings, key) for key in REPEATED},
+        signal=signal,
+        subjects=eeg.subjects,
+        recordings=eeg.recordings,
+        stimuli=[PreparedStimulus(stimulus_id=s.stimulus_id, name=s.name, duration_s=s.duration_s) for s in stimuli],
+        sound=PreparedSound(kind=track.kind, rate_hz=track.rate_hz),
+        dataset=PreparedDataset(name=dataset.name, revision=dataset.revision, skipped=skipped),
+        split=plan.proven(prove_eeg_apart(segments, eeg.n_times, settings.sfreq)),
+        n_segments=count_segments(segments),
+        has_transcripts=any(s.words for s in stimuli),
+    )
 
 
 def _heard_stimuli(dataset: SpeechDataset) -> list[Stimulus]:
@@ -96,14 +119,10 @@ def _heard_stimuli(dataset: SpeechDataset) -> list[Stimulus]:
     return [s for s in dataset.stimuli if s.stimulus_id in heard]
 
 
-def _split(dataset: SpeechDataset, settings: DataConfig, stimuli: list[Stimulus]) -> Split:
+def _plan(dataset: SpeechDataset, settings: DataConfig, stimuli: list[Stimulus]) -> SplitPlan:
     durations_s = {s.stimulus_id: s.duration_s for s in stimuli}
     fractions = settings.fractions or dataset.split_fractions or DEFAULT_FRACTIONS
     return plan_split(settings.split, durations_s, dataset.recordings, fractions, settings.guard_s, settings.window_s)
-
-
-def _skipped(dataset: SpeechDataset) -> list[dict[str, str]]:
-    return [{"recording": name, "reason": reason} for name, reason in getattr(dataset, "skipped", ())]
 
 
 class _GrowingArray:
@@ -177,12 +196,8 @@ class _Eeg:
     chs_info: list[dict[str, Any]]
     n_times: int
     subjects: list[str]
-    recordings: list[dict[str, Any]]
+    recordings: list[PreparedRecording]
     segments: pd.DataFrame
-
-    def meta(self, sfreq: float) -> dict[str, Any]:
-        signal = {"n_chans": len(self.chs_info), "n_times": self.n_times, "sfreq": sfreq, "chs_info": self.chs_info}
-        return {"signal": signal, "subjects": self.subjects, "recordings": self.recordings}
 
 
 def _write_eeg(
@@ -220,14 +235,14 @@ def _write_eeg(
     filled, origins = _fill_scales(scales, [r.subject for r in recordings])
     np.save(out / "scale.npy", filled)
     rows = [
-        {"recording_id": r.recording_id, "subject": r.subject, "start": start, "stop": stop, "scale_from": origin}
+        PreparedRecording(recording_id=r.recording_id, subject=r.subject, start=start, stop=stop, scale_from=origin)
         for r, origin, (start, stop) in zip(recordings, origins, bounds, strict=True)
     ]
     columns = ["recording", "subject", "window", "eeg_start", "split"]
     return _Eeg(reference, n_times, subjects, rows, pd.concat(tables, ignore_index=True)[columns])
 
 
-def _fill_scales(scales: list[np.ndarray | None], subjects: list[str]) -> tuple[np.ndarray, list[str]]:
+def _fill_scales(scales: list[np.ndarray | None], subjects: list[str]) -> tuple[np.ndarray, list[ScaleOrigin]]:
     """Give recordings without training windows the median scale of their listener's others, or of all others.
 
     A data set with one story per recording has such recordings; scaling them by their own windows would let
@@ -236,7 +251,8 @@ def _fill_scales(scales: list[np.ndarray | None], subjects: list[str]) -> tuple[
     known = {i: scale for i, scale in enumerate(scales) if scale is not None}
     if not known:
         raise DataError("No recording holds a training window", then="Change data.fractions or data.split.")
-    filled, origins = [], []
+    filled: list[np.ndarray] = []
+    origins: list[ScaleOrigin] = []
     for i, subject in enumerate(subjects):
         same = [scale for k, scale in known.items() if subjects[k] == subject]
         filled.append(known[i] if i in known else np.median(same or list(known.values()), axis=0))

@@ -9,6 +9,7 @@ import numpy as np
 from eeg2speech_bench.core.errors import BenchError, DataError
 from eeg2speech_bench.core.presets.config import DataConfig
 from eeg2speech_bench.core.segments.recordings import Recording
+from eeg2speech_bench.core.spacing import evenly_spaced
 
 if TYPE_CHECKING:
     import mne
@@ -69,7 +70,7 @@ def robust_scale(eeg: np.ndarray, starts: np.ndarray, n_times: int, n_baseline: 
     array of float32, shape (n_chans,)
         Not divided by 1.349: brainmagick's unit.
     """
-    chosen = np.unique(np.linspace(0, len(starts) - 1, min(len(starts), SCALE_WINDOWS)).round().astype(int))
+    chosen = evenly_spaced(len(starts), SCALE_WINDOWS)
     windows = eeg[starts[chosen][:, None] + np.arange(n_times)]
     if n_baseline:
         windows = windows - windows[:, :n_baseline].mean(1, keepdims=True)

@@ -7,13 +7,13 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import combinations, pairwise
-from typing import Any
 
 from eeg2speech_bench.core.errors import DataError, LeakageError, UsageError
 from eeg2speech_bench.core.segments.recordings import Recording
 from eeg2speech_bench.core.segments.segment_store import SPLITS
+from eeg2speech_bench.core.segments.split import Evidence, Split
 
 #: shares of stimulus time (train, valid, test) where neither the data set nor the user names others
 DEFAULT_FRACTIONS = (0.7, 0.1, 0.2)
@@ -43,8 +43,8 @@ class Zone:
 
 
 @dataclass(frozen=True)
-class Split:
-    """A planned and proven split.
+class SplitPlan:
+    """Which stretches of stimulus train, validate and test, and the proof that they share nothing.
 
     Attributes
     ----------
@@ -56,16 +56,15 @@ class Split:
         Stimulus time kept free between zones of different splits.
     zones : tuple of Zone
         Sorted; zones of different splits never share stimulus time.
-    evidence : dict
-        Seconds, stimuli and windows per split, shared seconds per pair of splits (all zero) and the smallest
-        distance between zones of different splits in one stimulus (None where no stimulus has two splits).
+    evidence : Evidence
+        Of the stimuli; what concerns the EEG is known later.
     """
 
     kind: str
     fractions: tuple[float, float, float]
     guard_s: float
     zones: tuple[Zone, ...]
-    evidence: dict[str, Any]
+    evidence: Evidence
 
     @property
     def hash(self) -> str:
@@ -73,11 +72,15 @@ class Split:
         rows = [[z.stimulus_id, round(z.start_s, 6), round(z.stop_s, 6), z.split] for z in self.zones]
         return hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).hexdigest()
 
-    def as_dict(self) -> dict[str, Any]:
-        """Everything but the zones, ready for JSON."""
-        shown = asdict(self)
-        del shown["zones"]
-        return {**shown, "fractions": list(self.fractions), "hash": self.hash}
+    def proven(self, eeg_gap_s: float | None) -> Split:
+        """Return the split with the smallest time between EEG samples of different parts, for whom keeps no zones."""
+        return Split(
+            kind=self.kind,
+            fractions=list(self.fractions),
+            guard_s=self.guard_s,
+            evidence=self.evidence.model_copy(update={"eeg_gap_s": eeg_gap_s}),
+            hash=self.hash,
+        )
 
 
 def plan_split(
@@ -87,7 +90,7 @@ def plan_split(
     fractions: tuple[float, float, float] = DEFAULT_FRACTIONS,
     guard_s: float = 3.0,
     window_s: float = 2.88,
-) -> Split:
+) -> SplitPlan:
     """Plan zones of stimulus time for train, valid and test, and prove them disjoint.
 
     ``"stimulus-time"`` orders the stimuli by a hash of their id. Where every stimulus is at most as long as the
@@ -108,7 +111,7 @@ def plan_split(
 
     Returns
     -------
-    Split
+    SplitPlan
 
     Raises
     ------
@@ -127,7 +130,7 @@ def plan_split(
     shared = prove_disjoint(kind, zones, guard_s)
     kept = tuple(z for z in _merged(zones) if z.n_windows(window_s))
     _check_not_empty(kind, kept, durations_s, guard_s, window_s)
-    return Split(kind, fractions, guard_s, kept, _evidence(kept, shared, window_s))
+    return SplitPlan(kind, fractions, guard_s, kept, _evidence(kept, shared, window_s))
 
 
 def prove_disjoint(kind: str, zones: Sequence[Zone], guard_s: float = 0.0) -> dict[str, float]:
@@ -296,12 +299,12 @@ def _check_not_empty(
             )
 
 
-def _evidence(zones: Sequence[Zone], shared: dict[str, float], window_s: float) -> dict[str, Any]:
+def _evidence(zones: Sequence[Zone], shared: dict[str, float], window_s: float) -> Evidence:
     by_split = {split: [z for z in zones if z.split == split] for split in SPLITS}
-    return {
-        "seconds": {s: round(sum(z.duration_s for z in own), 6) for s, own in by_split.items()},
-        "n_stimuli": {s: len({z.stimulus_id for z in own}) for s, own in by_split.items()},
-        "n_windows_apart": {s: sum(z.n_windows(window_s) for z in own) for s, own in by_split.items()},
-        "shared_s": shared,
-        "smallest_distance_s": _smallest_distance(zones),
-    }
+    return Evidence(
+        seconds={s: round(sum(z.duration_s for z in own), 6) for s, own in by_split.items()},
+        n_stimuli={s: len({z.stimulus_id for z in own}) for s, own in by_split.items()},
+        n_windows_apart={s: sum(z.n_windows(window_s) for z in own) for s, own in by_split.items()},
+        shared_s=shared,
+        smallest_distance_s=_smallest_distance(zones),
+    )

@@ -13,7 +13,7 @@ from eeg2speech_bench.core.errors import DataError, LeakageError
 from eeg2speech_bench.core.presets.config import DataConfig
 from eeg2speech_bench.core.segments.recordings import Recording, Stimulus
 from eeg2speech_bench.core.segments.segment_store import SPLITS
-from eeg2speech_bench.datasets.splits import TOLERANCE_S, Split
+from eeg2speech_bench.datasets.splits import TOLERANCE_S, SplitPlan
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class SoundTrack:
         return np.minimum(rows, self.starts[stimulus + 1] - room)
 
 
-def zone_table(split: Split, stimuli: list[Stimulus], track: SoundTrack) -> pd.DataFrame:
+def zone_table(plan: SplitPlan, stimuli: list[Stimulus], track: SoundTrack) -> pd.DataFrame:
     """Make the table of zones: stimulus, start_s, stop_s, sound_start, sound_stop, split."""
     index = {s.stimulus_id: i for i, s in enumerate(stimuli)}
-    rows = sorted((index[z.stimulus_id], z.start_s, z.stop_s, z.split) for z in split.zones)
+    rows = sorted((index[z.stimulus_id], z.start_s, z.stop_s, z.split) for z in plan.zones)
     table = pd.DataFrame(rows, columns=["stimulus", "start_s", "stop_s", "split"])
     stimulus = table["stimulus"].to_numpy()
     table["sound_start"] = track.row(stimulus, table["start_s"].to_numpy())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from eeg2speech_bench.core.presets.config import load_config
 from eeg2speech_bench.core.registry.registry import Registry
+from eeg2speech_bench.core.terminal.progress import make_console, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,7 +39,6 @@ def check(arguments: argparse.Namespace, registry: Registry) -> int:
     """
     from eeg2speech_bench.core.conformance import run_checks
     from eeg2speech_bench.core.machine.environment import choose_device
-    from eeg2speech_bench.core.terminal.progress import make_console
 
     specs = _chosen(arguments.name, registry)
     options = {spec.name: _options(spec, arguments.set) for spec in specs}
@@ -53,7 +53,7 @@ def check(arguments: argparse.Namespace, registry: Registry) -> int:
     if arguments.json:
         print(json.dumps([_as_json(name, results) for name, results in found.items()], indent=2))
     else:
-        _say(console, _next(list(found), failing))
+        say(console, _next(list(found), failing))
     return 1 if failing else 0
 
 
@@ -76,17 +76,13 @@ def _shown(spec: EncoderSpec, results: Iterator[CheckResult], console: Console) 
     """Print every result as soon as it is there, then the count."""
     from eeg2speech_bench.core.conformance import check_names, summary
 
-    _say(console, f"{spec.name}: {spec.summary}")
+    say(console, f"{spec.name}: {spec.summary}")
     width, seen = max(map(len, check_names())), []
     for result in results:
-        _say(console, f"  {result.outcome}  {result.name:<{width}}  {result.reason}")
+        say(console, f"  {result.outcome}  {result.name:<{width}}  {result.reason}")
         seen.append(result)
-    _say(console, f"{summary(seen)} in {sum(result.seconds for result in seen):.0f} s")
+    say(console, f"{summary(seen)} in {sum(result.seconds for result in seen):.0f} s")
     return seen
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(line, markup=False, highlight=False)
 
 
 def _as_json(name: str, results: list[CheckResult]) -> dict[str, Any]:

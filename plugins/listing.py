@@ -16,7 +16,7 @@ from rich.text import Text
 from eeg2speech_bench.core.registry.failures import plain
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.registry.specs import EncoderSpec
-from eeg2speech_bench.core.terminal.progress import make_console
+from eeg2speech_bench.core.terminal.progress import make_console, say
 
 COLUMNS = ("encoder", "what it is", "needs", "pretrained", "licence", "from")
 
@@ -42,8 +42,8 @@ def encoders(arguments: argparse.Namespace, registry: Registry) -> int:
         table.add_row(*(Text(plain(cell)) for cell in row(spec, registry)))
     console.print(table)
     for line in notes(registry):
-        _say(console, line)
-    _say(console, "Run one: eeg2speech-bench run --encoder NAME")
+        say(console, line)
+    say(console, "Run one: eeg2speech-bench run --encoder NAME")
     return 0
 
 
@@ -87,13 +87,13 @@ def describe(registry: Registry) -> dict[str, Any]:
 
 def _print_troubles(registry: Registry, console: Console) -> None:
     for broken in registry.broken:
-        _say(console, f"broken: {broken.entry_point} ({broken.distribution}), in {broken.step}")
+        say(console, f"broken: {broken.entry_point} ({broken.distribution}), in {broken.step}")
         _say_each(console, reason=broken.reason, file=broken.file or "not known", type=broken.then)
     for slow in registry.slow:
-        _say(console, f"slow: {slow.entry_point} ({slow.distribution}), {slow.seconds:.1f} s to {_doing(slow.step)}")
+        say(console, f"slow: {slow.entry_point} ({slow.distribution}), {slow.seconds:.1f} s to {_doing(slow.step)}")
         _say_each(console, type=slow.then)
     if not registry.broken and not registry.slow:
-        _say(console, "No plugin is broken, none is slow.")
+        say(console, "No plugin is broken, none is slow.")
 
 
 def _doing(step: str) -> str:
@@ -102,8 +102,4 @@ def _doing(step: str) -> str:
 
 def _say_each(console: Console, **named: str) -> None:
     for name, text in named.items():
-        _say(console, f"  {name}: {text}")
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(line, markup=False, highlight=False)
+        say(console, f"  {name}: {text}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from eeg2speech_bench.core.generator.mel import MelSpectrogram
 from eeg2speech_bench.core.segments.clips import CLIP_RATE_HZ, Clips
+from eeg2speech_bench.core.stages.atomic_folder import atomic_folder
 
 
 def save_clips(out: Path, name: str, wave: Tensor) -> None:
@@ -28,12 +28,9 @@ def load_clips(folder: Path, name: str) -> Clips:
 
 def write_audio(folders: Iterable[Path], out: Path) -> None:
     """Write every clip of finished stages as ``<condition>/clip_<number>.flac`` (lossless, 16 kHz)."""
-    partial = out.with_name(".partial-audio")
-    shutil.rmtree(partial, ignore_errors=True)
-    for source in sorted(file for folder in folders for file in folder.glob("*.npy")):
-        folder = partial / source.stem
-        folder.mkdir(parents=True)
-        for number, samples in enumerate(np.load(source)):
-            soundfile.write(folder / f"clip_{number:03d}.flac", samples, CLIP_RATE_HZ)
-    shutil.rmtree(out, ignore_errors=True)
-    partial.rename(out)
+    with atomic_folder(out) as audio:
+        for source in sorted(file for folder in folders for file in folder.glob("*.npy")):
+            folder = audio / source.stem
+            folder.mkdir()
+            for number, samples in enumerate(np.load(source)):
+                soundfile.write(folder / f"clip_{number:03d}.flac", samples, CLIP_RATE_HZ)

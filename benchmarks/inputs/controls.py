@@ -115,7 +115,7 @@ class ControlSource:
         """
         table = self.store.segments.iloc[self.rows]
         n_times = self.store.signal.n_times
-        bounds = [(r["start"], r["stop"]) for r in self.store.meta["recordings"]]
+        bounds = [(r.start, r.stop) for r in self.store.meta.recordings]
         rng = np.random.default_rng(derive_seed(self.seed, "shift"))
         starts = table["eeg_start"].to_numpy(dtype=np.int64)
         recordings = table["recording"].to_numpy()

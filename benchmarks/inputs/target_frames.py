@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
-from eeg2speech_bench.core.stages.stage_store import write_json
+from eeg2speech_bench.core.stages.json_files import write_json
 
 
 class FrameStore:

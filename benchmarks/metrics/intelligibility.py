@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from math import sqrt
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from eeg2speech_bench.benchmarks.metrics.loudness import is_silent
 from eeg2speech_bench.core.segments.clips import CLIP_RATE_HZ, Clips
 
-#: root mean square (full scale 1) below which a clip is silent: -100 dB, under the last bit of 16-bit audio
-SILENT_RMS = 1e-5
 #: frames of one analysis segment, 384 ms
 N_SEGMENT = 30
 _RATE_HZ, _FRAME, _HOP, _N_FFT = 10_000, 256, 128, 512
@@ -31,7 +29,7 @@ def estoi(generated: Clips, reference: Clips) -> np.ndarray:
     is scored at all: a reference that is silent or has under 30 active frames (0.39 s of speech) gives NaN
     whatever was generated, so that the same segments are left out for every condition. A generated clip that is
     silent gets 0, which is also the chance level. Needs alignment: a shift of 50 ms takes a perfect copy to
-    about 0.2. A gain does not change the value while the clip stays above `SILENT_RMS`.
+    about 0.2. A gain does not change the value while the clip stays above `loudness.SILENT_RMS`.
 
     Parameters
     ----------
@@ -79,7 +77,7 @@ class _Speech:
         level_db = 20 * np.log10(np.linalg.norm(frames, axis=1) + np.finfo(float).eps)
         self.active = level_db > level_db.max() - _RANGE_DB
         self.bands = _bands(frames[self.active])
-        self.defined = self.bands.shape[1] >= N_SEGMENT and not _is_silent(waveform)
+        self.defined = self.bands.shape[1] >= N_SEGMENT and not is_silent(waveform)
 
     def bands_of(self, waveform: np.ndarray) -> np.ndarray:
         """Envelopes of another clip in the frames where this one holds speech, shape (15, n_frames)."""
@@ -97,7 +95,7 @@ def _scored(generated: Clips, reference: Clips, similarity: Callable[[np.ndarray
     values = np.full(len(reference), np.nan)
     for i, (waveform, speech) in enumerate(zip(generated.waveform, _speech(reference), strict=True)):
         if speech.defined:
-            values[i] = 0.0 if _is_silent(waveform) else similarity(speech.bands, speech.bands_of(waveform))
+            values[i] = 0.0 if is_silent(waveform) else similarity(speech.bands, speech.bands_of(waveform))
     return values
 
 
@@ -175,7 +173,3 @@ def _third_octaves() -> np.ndarray:
     edges = np.abs(bins_hz[:, None] - edges_hz).argmin(axis=0)
     places = np.arange(len(bins_hz))
     return ((places >= edges[:-1, None]) & (places < edges[1:, None])).astype(np.float64)
-
-
-def _is_silent(waveform: np.ndarray) -> bool:
-    return sqrt(np.mean(np.square(waveform, dtype=np.float64))) < SILENT_RMS

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from eeg2speech_bench.benchmarks.metrics.availability import missing
-from eeg2speech_bench.benchmarks.metrics.intelligibility import SILENT_RMS
+from eeg2speech_bench.benchmarks.metrics.loudness import is_silent, rms
 from eeg2speech_bench.core.segments.clips import CLIP_RATE_HZ, Clips
 
 #: what silence gets on every scale of this module: the bottom
@@ -125,7 +125,7 @@ def distillmos(generated: Clips, reference: Clips) -> np.ndarray:
 
     network = _distillmos_network()
     values = np.full(len(generated), WORST)
-    for i in np.flatnonzero(~_silent(generated)):
+    for i in np.flatnonzero(~is_silent(generated.waveform)):
         with torch.no_grad():
             values[i] = network(torch.from_numpy(_repeated(generated.waveform[i], _DISTILLMOS_SAMPLES))[None]).item()
     return values
@@ -137,9 +137,9 @@ def distillmos_available(model: str | None = None) -> str | None:
 
 
 def _pesq_of_clip(generated: np.ndarray, reference: np.ndarray) -> float:
-    if _rms(reference) < SILENT_RMS or len(reference) < CLIP_RATE_HZ // 4:
+    if is_silent(reference) or len(reference) < CLIP_RATE_HZ // 4:
         return np.nan
-    score = np.nan if _rms(generated) < SILENT_RMS else _pesq_score(generated, reference)
+    score = np.nan if is_silent(generated) else _pesq_score(generated, reference)
     if np.isfinite(score):
         return score
     # Only whether the reference is scored at all is still open.
@@ -161,9 +161,9 @@ def _dnsmos(clips: Clips) -> dict[str, np.ndarray]:
     from speechmos import dnsmos
 
     values = {name: np.full(len(clips), WORST) for name in ("ovrl_mos", "sig_mos", "bak_mos", "p808_mos")}
-    for i in np.flatnonzero(~_silent(clips)):
+    for i in np.flatnonzero(~is_silent(clips.waveform)):
         waveform = clips.waveform[i]
-        levelled = np.clip(waveform * (_LEVEL / _rms(waveform)), -1, 1)
+        levelled = np.clip(waveform * (_LEVEL / float(rms(waveform))), -1, 1)
         opinion = dnsmos.run(_repeated(levelled, _DNSMOS_SAMPLES), CLIP_RATE_HZ)
         for name, column in values.items():
             column[i] = opinion[name]
@@ -180,11 +180,3 @@ def _distillmos_network() -> Any:
 
 def _repeated(waveform: np.ndarray, n_samples: int) -> np.ndarray:
     return np.resize(waveform, max(n_samples, len(waveform)))
-
-
-def _silent(clips: Clips) -> np.ndarray:
-    return np.array([_rms(waveform) < SILENT_RMS for waveform in clips.waveform])
-
-
-def _rms(waveform: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(np.square(waveform, dtype=np.float64))))

@@ -11,8 +11,6 @@ from eeg2speech_bench.core.errors import DataError, UnknownNameError
 
 #: candidates of the pool that makes data sets comparable
 FIXED_POOL = 50
-#: windows closer than this overlap by rounding of sample positions only
-_TOLERANCE_S = 1e-3
 #: smallest group of windows that are matched in loudness and speech; the largest is one less than twice as large
 N_MATCHED = 8
 
@@ -25,7 +23,7 @@ def candidates(name: str, windows: pd.DataFrame, true: np.ndarray, recording: np
     name : str
         One of `POOLS`.
     windows : DataFrame
-        One row per column of the score matrix: ``stimulus``, ``start_s``, ``stop_s``, and what `missing` asks for.
+        One row per column of the score matrix: ``stimulus``, and what `NEEDS` asks for.
     true : array of int, shape (n,)
         Row of ``windows`` that each segment belongs to.
     recording : array, shape (n,)
@@ -126,34 +124,6 @@ def _all_windows(windows: pd.DataFrame, true: np.ndarray, recording: np.ndarray)
     return np.ones((len(true), len(windows)), dtype=bool)
 
 
-def _non_overlapping(windows: pd.DataFrame, true: np.ndarray, recording: np.ndarray) -> np.ndarray:
-    """Thin the windows of each stimulus so that no two overlap; of the true one's stimulus outward from it."""
-    start, stop = windows["start_s"].to_numpy(), windows["stop_s"].to_numpy()
-    by_stimulus = [np.sort(rows) for rows in windows.groupby("stimulus", sort=False).indices.values()]
-    ordered = [rows[np.argsort(start[rows], kind="stable")] for rows in by_stimulus]
-    thinned = np.zeros(len(windows), dtype=bool)
-    for rows in ordered:
-        thinned[_apart(start, stop, rows)] = True
-    if thinned.all():
-        return _all_windows(windows, true, recording)
-    of_window = np.tile(thinned, (len(windows), 1))
-    for rows in ordered:
-        for place, window in enumerate(rows):
-            later = _apart(start, stop, rows[place:])
-            earlier = _apart(-stop, -start, rows[place::-1])
-            of_window[window, rows] = np.isin(rows, np.concatenate([earlier, later]))
-    return of_window[true]
-
-
-def _apart(start: np.ndarray, stop: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Keep the first of ``rows`` and then each one that starts after the last kept one has stopped."""
-    kept: list[int] = []
-    for row in rows:
-        if not kept or start[row] >= stop[kept[-1]] - _TOLERANCE_S:
-            kept.append(row)
-    return np.array(kept)
-
-
 def _same_recording(windows: pd.DataFrame, true: np.ndarray, recording: np.ndarray) -> np.ndarray:
     """Windows that the listener heard in the same recording."""
     _, place = np.unique(recording, return_inverse=True)
@@ -188,7 +158,7 @@ def _within(label: np.ndarray, true: np.ndarray) -> np.ndarray:
     return ((label == own) & (own >= 0)) | (np.arange(len(label)) == true[:, None])
 
 
-#: what each pool asks beyond ``stimulus``, ``start_s`` and ``stop_s``
+#: columns that a pool needs beyond ``stimulus``
 NEEDS: dict[str, tuple[str, ...]] = {
     "word-onset": ("word",),
     "same-sentence": ("sentence",),
@@ -199,7 +169,6 @@ NEEDS: dict[str, tuple[str, ...]] = {
 SIZES: dict[str, int] = {"fixed-50": FIXED_POOL}
 #: name of each pool and the function that makes it
 POOLS: dict[str, Callable[[pd.DataFrame, np.ndarray, np.ndarray], np.ndarray]] = {
-    "non-overlapping": _non_overlapping,
     "fixed-50": _all_windows,
     "word-onset": _all_windows,
     "same-recording": _same_recording,

@@ -12,7 +12,7 @@ from eeg2speech_bench.benchmarks.metrics import retrieval
 from eeg2speech_bench.benchmarks.metrics.availability import missing
 from eeg2speech_bench.benchmarks.metrics.distribution import frechet_at_infinity
 from eeg2speech_bench.benchmarks.metrics.identification import identify
-from eeg2speech_bench.benchmarks.metrics.intelligibility import SILENT_RMS
+from eeg2speech_bench.benchmarks.metrics.loudness import is_silent
 from eeg2speech_bench.core.segments.clips import Clips
 
 #: clips are padded to this length, or their own, and not to the 30 s of Whisper's training: a sixth of the time
@@ -104,8 +104,8 @@ def content_similarity(generated: Clips, reference: Clips, model: str) -> np.nda
     ours, theirs = (_centred(whisper_frames(clips, model)) for clips in (generated, reference))
     norms = np.linalg.norm(ours, axis=2) * np.linalg.norm(theirs, axis=2)
     cosine = np.einsum("ntd,ntd->nt", ours, theirs) / np.maximum(norms, 1e-12)
-    values = np.where(_silent(generated), 0.0, cosine.mean(axis=1))
-    return np.where(_silent(reference), np.nan, values)
+    values = np.where(is_silent(generated.waveform), 0.0, cosine.mean(axis=1))
+    return np.where(is_silent(reference.waveform), np.nan, values)
 
 
 def whisper_identification(generated: Clips, reference: Clips, model: str) -> np.ndarray:
@@ -115,7 +115,9 @@ def whisper_identification(generated: Clips, reference: Clips, model: str) -> np
     """
     generated.check_matches(reference)
     ours, theirs = whisper_frames(generated, model), whisper_frames(reference, model)
-    return identify(retrieval.top_1, np.where(_silent(generated)[:, None, None], 0.0, ours), theirs, reference)
+    return identify(
+        retrieval.top_1, np.where(is_silent(generated.waveform)[:, None, None], 0.0, ours), theirs, reference
+    )
 
 
 def frechet_whisper(generated: Clips, reference: Clips, model: str) -> float:
@@ -152,7 +154,7 @@ def transcripts(clips: Clips, model: str) -> tuple[str, ...]:
 
     Silent clips are not shown to the recogniser, which would invent words: their transcript is empty.
     """
-    sounding = np.flatnonzero(~_silent(clips))
+    sounding = np.flatnonzero(~is_silent(clips.waveform))
     heard = [""] * len(clips)
     for first in range(0, len(sounding), BATCH_SIZE):
         rows = sounding[first : first + BATCH_SIZE]
@@ -234,10 +236,6 @@ def _encode(waveforms: np.ndarray, model: str, window_s: float) -> Any:
 
 def _levelled(waveform: np.ndarray) -> np.ndarray:
     return (waveform * (_LEVEL / max(float(np.sqrt(np.mean(np.square(waveform)))), 1e-8))).astype(np.float32)
-
-
-def _silent(clips: Clips) -> np.ndarray:
-    return np.sqrt(np.mean(np.square(clips.waveform, dtype=np.float64), axis=1)) < SILENT_RMS
 
 
 def _centred(frames: np.ndarray) -> np.ndarray:

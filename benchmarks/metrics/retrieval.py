@@ -137,11 +137,6 @@ def chance(metric: ScoreMetric, n_candidates: int) -> float:
     return float(metric(np.zeros((1, n_candidates)), np.zeros(1, dtype=np.int64))[0])
 
 
-def chance_in_pool(metric: ScoreMetric, true: np.ndarray, pool: np.ndarray) -> np.ndarray:
-    """Value of ``metric`` for guessing, per segment (n,): pools may differ in size from row to row."""
-    return metric(np.zeros(pool.shape), true, pool)
-
-
 def chance_band(
     metric: ScoreMetric,
     sizes: np.ndarray,

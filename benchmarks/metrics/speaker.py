@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from eeg2speech_bench.benchmarks.metrics.availability import missing
-from eeg2speech_bench.benchmarks.metrics.intelligibility import SILENT_RMS
+from eeg2speech_bench.benchmarks.metrics.loudness import is_silent, rms
 from eeg2speech_bench.core.segments.clips import Clips
 
 #: root mean square that voices are brought to, -30 dB re full scale, as in the network's training
@@ -59,9 +59,8 @@ def _voices(clips: Clips) -> np.ndarray:
     network = _network()
     voices = np.zeros((len(clips), 256))
     for i, waveform in enumerate(clips.waveform):
-        rms = np.sqrt(np.mean(np.square(waveform, dtype=np.float64)))
-        if rms >= SILENT_RMS:
-            voices[i] = network.embed_utterance((waveform * (_LEVEL / rms)).astype(np.float32))
+        if not is_silent(waveform):
+            voices[i] = network.embed_utterance((waveform * (_LEVEL / rms(waveform))).astype(np.float32))
     return voices
 
 

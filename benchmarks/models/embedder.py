@@ -1,92 +1,140 @@
-"""What a trained encoder says of test segments and of every control."""
+"""Runs a trained pair over test segments: scores among candidates and conditions of the generator."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
 from eeg2speech_bench.benchmarks.inputs.controls import ControlSource
 from eeg2speech_bench.benchmarks.inputs.target_frames import FrameStore
 from eeg2speech_bench.benchmarks.models.pair import Pair
-from eeg2speech_bench.core.conditioning import check_conditioning, pool_tokens
+from eeg2speech_bench.core.conditioning import Conditioning
 from eeg2speech_bench.core.conditions import ENCODED
 from eeg2speech_bench.core.contrastive.loss import clip_scores
-from eeg2speech_bench.core.segments.segment_store import Batch, SegmentStore
+from eeg2speech_bench.core.generator.conditioner import Conditioner
+from eeg2speech_bench.core.segments.segment_store import SegmentStore
+from eeg2speech_bench.core.spacing import evenly_spaced
 
 #: training segments behind the mean condition
 N_MEAN_SEGMENTS = 512
 BATCH_SIZE = 128
 
 
-class Embedder:
-    """Runs encoder and target over test segments, a batch at a time."""
+@dataclass(frozen=True)
+class Candidates:
+    """Test segments and the windows among which each is looked for.
 
-    def __init__(self, store: SegmentStore, frames: FrameStore, pair: Pair, aligned: Path, device: str) -> None:
+    Attributes
+    ----------
+    source : ControlSource
+        Gives the test segments under every condition.
+    embeddings : Tensor, shape (n_pool, n_tokens, dim)
+        What the target says of the windows.
+    true : array of int, shape (n,)
+        The window of each segment.
+    """
+
+    source: ControlSource
+    embeddings: Tensor
+    true: np.ndarray
+
+
+class Embedder:
+    """Runs encoder and target over test segments, a batch at a time.
+
+    Parameters
+    ----------
+    store : SegmentStore
+    frames : FrameStore
+    pair : Pair
+    conditioner : Conditioner
+        Of the trained pair; the same code that made the conditions of training.
+    device : str
+    """
+
+    def __init__(
+        self, store: SegmentStore, frames: FrameStore, pair: Pair, conditioner: Conditioner, device: str
+    ) -> None:
         self.store, self.frames, self.pair, self.device = store, frames, pair, device
-        loaded = pair.load(store, aligned)
-        self.encoder, self.target, self.bridge = loaded.encoder.to(device), loaded.target.to(device), loaded.bridge
+        self.conditioner = conditioner.to(device)
         self.mean = self._mean_estimate()
 
-    @torch.no_grad()
     def audio(self, windows: np.ndarray) -> Tensor:
         """Embed stimulus windows, pooled to the encoder's token count."""
         parts = []
         for first in range(0, len(windows), BATCH_SIZE):
             frames = torch.from_numpy(self.frames.gather(windows[first : first + BATCH_SIZE]))
-            parts.append(pool_tokens(self.target(frames.to(self.device)), self.mean.shape[1]).cpu())
+            parts.append(self.conditioner.embed_audio(frames.to(self.device)).cpu())
         return torch.cat(parts)
 
-    @torch.no_grad()
-    def _estimate(self, batch: Batch) -> Tensor:
-        conditioning = check_conditioning(
-            self.pair.encoder.name, self.encoder(batch.to(self.device)), len(batch), self.target.info
-        )
-        # a view of a parameter still asks for gradients here
-        return conditioning.embeddings.detach().cpu()
+    def scores(self, condition: str, candidates: Candidates) -> np.ndarray:
+        """Score all candidates for every test segment, shape (n, n_pool)."""
+        parts = (clip_scores(part, candidates.embeddings).numpy() for _, part in self._estimates(condition, candidates))
+        return self._of_all(condition, np.concatenate(list(parts)), candidates)
+
+    def scores_and_conditions(
+        self, condition: str, candidates: Candidates, clips: np.ndarray
+    ) -> tuple[np.ndarray, Conditioning]:
+        """Score all candidates, and return what the generator is given for some segments, in one pass.
+
+        Parameters
+        ----------
+        condition : str
+        candidates : Candidates
+        clips : array of int, shape (n_clips,)
+            Places of the segments whose conditions are wanted.
+        """
+        scores: list[np.ndarray] = []
+        kept: dict[int, Tensor] = {}
+        for places, estimates in self._estimates(condition, candidates):
+            scores.append(clip_scores(estimates, candidates.embeddings).numpy())
+            kept |= {place: estimates[place - places[0]] for place in np.intersect1d(places, clips)}
+        if condition in ENCODED or condition == "audio":
+            raw = torch.stack([kept[place] for place in clips])
+        else:
+            raw = estimates.expand(len(clips), -1, -1)
+        return self._of_all(condition, np.concatenate(scores), candidates), self._condition(condition, raw)
+
+    def _condition(self, condition: str, raw: Tensor) -> Conditioning:
+        """Return the condition of the generator; true embeddings and nothing at all are no estimates of the encoder."""
+        of_target = condition in ("audio", "none")
+        make = self.conditioner.from_embedding if of_target else self.conditioner.from_estimate
+        return make(raw.to(self.device))
+
+    def _estimates(self, condition: str, candidates: Candidates) -> Iterator[tuple[np.ndarray, Tensor]]:
+        """Yield places and embeddings; where all segments have the same, one row stands for all of them."""
+        if condition == "mean":
+            yield np.zeros(1, dtype=np.int64), self.mean
+        elif condition == "none":  # there is nothing to compare: all candidates score the same
+            yield np.zeros(1, dtype=np.int64), torch.zeros_like(self.mean)
+        else:
+            yield from self._batches(condition, candidates)
+
+    def _batches(self, condition: str, candidates: Candidates) -> Iterator[tuple[np.ndarray, Tensor]]:
+        n = len(candidates.true)
+        for first in range(0, n, BATCH_SIZE):
+            places = np.arange(first, min(first + BATCH_SIZE, n))
+            if condition == "audio":
+                yield places, candidates.embeddings[torch.tensor(candidates.true[places])]
+            else:
+                batch = candidates.source.gather(condition, places)
+                yield places, self.conditioner.estimate(batch.to(self.device)).cpu()
+
+    @staticmethod
+    def _of_all(condition: str, scores: np.ndarray, candidates: Candidates) -> np.ndarray:
+        return scores.repeat(len(candidates.true), 0) if condition in ("mean", "none") else scores
 
     def _mean_estimate(self) -> Tensor:
         """Return the mean estimate of evenly spaced training segments, shape (1, n_tokens, dim)."""
         rows = self.store.indices("train")
-        rows = rows[np.linspace(0, len(rows) - 1, min(N_MEAN_SEGMENTS, len(rows))).round().astype(int)]
+        rows = rows[evenly_spaced(len(rows), N_MEAN_SEGMENTS)]
         total, n = torch.zeros(()), 0
         for first in range(0, len(rows), BATCH_SIZE):
-            estimates = self._estimate(self.pair.gather(self.store, rows[first : first + BATCH_SIZE]))
+            batch = self.pair.gather(self.store, rows[first : first + BATCH_SIZE])
+            estimates = self.conditioner.estimate(batch.to(self.device)).cpu()
             total, n = total + estimates.sum(0), n + len(estimates)
         return (total / n)[None]
-
-    def condition(
-        self,
-        condition: str,
-        source: ControlSource,
-        n: int,
-        clips: np.ndarray,
-        candidates: Tensor,
-        table: pd.DataFrame,
-    ) -> tuple[np.ndarray, Tensor]:
-        """Return score matrix (n, n_pool) and the embeddings of the clips (n_clips, n_tokens, dim)."""
-        if condition in ENCODED:
-            return self._encoded(condition, source, n, clips, candidates)
-        if condition == "audio":
-            own = candidates[torch.tensor(table["true"].to_numpy())]
-            scores = np.concatenate([clip_scores(part, candidates).numpy() for part in own.split(BATCH_SIZE)])
-            return scores, own[clips]
-        # without a condition there is nothing to compare: all candidates score the same
-        estimate = self.mean if condition == "mean" else torch.zeros_like(self.mean)
-        scores = clip_scores(estimate, candidates).numpy().repeat(n, 0)
-        return scores, estimate.expand(len(clips), -1, -1)
-
-    def _encoded(
-        self, condition: str, source: ControlSource, n: int, clips: np.ndarray, candidates: Tensor
-    ) -> tuple[np.ndarray, Tensor]:
-        scores: list[np.ndarray] = []
-        kept: dict[int, Tensor] = {}
-        for first in range(0, n, BATCH_SIZE):
-            places = np.arange(first, min(first + BATCH_SIZE, n))
-            estimates = self._estimate(source.gather(condition, places))
-            scores.append(clip_scores(estimates, candidates).numpy())
-            kept |= {place: estimates[place - first] for place in np.intersect1d(places, clips)}
-        return np.concatenate(scores), torch.stack([kept[place] for place in clips])

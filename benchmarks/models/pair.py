@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from eeg2speech_bench.core.conditioning import Encoder, SoundInfo, Target
-from eeg2speech_bench.core.contrastive.bridge import Bridge
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.registry.specs import EncoderSpec, TargetSpec
 from eeg2speech_bench.core.segments.segment_store import Batch, SegmentStore
 
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+    from eeg2speech_bench.core.conditioning import Encoder, Target
+    from eeg2speech_bench.core.generator.conditioner import Conditioner
+
+#: file of an aligned pair
+WEIGHTS = "weights.pt"
 #: what a data set may lack: what is needed, what was found, what was expected, what to do
 NEEDS = {
     "positions": (
@@ -40,7 +45,9 @@ NEEDS = {
 
 def build_target(spec: TargetSpec, options: dict[str, Any], store: SegmentStore) -> Target:
     """Build a target for the sound of a prepared data set."""
-    sound = SoundInfo(store.meta["sound"]["kind"], store.sound_rate_hz, store.window_s)
+    from eeg2speech_bench.core.conditioning import SoundInfo
+
+    sound = SoundInfo(store.meta.sound.kind, store.sound_rate_hz, store.window_s)
     return spec.load().build(sound, **options)
 
 
@@ -75,12 +82,16 @@ class Pair:
         return store.gather(rows, with_sound=self.encoder.modality == "audio")
 
     def load(self, store: SegmentStore, path: Path) -> Aligned:
-        """Build both and load the weights of a finished ``align`` stage."""
+        """Build both and load the weights that `Aligned.save` wrote."""
+        import torch
+
+        from eeg2speech_bench.core.contrastive.bridge import Bridge
+
         encoder, target = self.build(store)
-        weights = torch.load(path / "weights.pt", map_location="cpu", weights_only=True)
+        weights = torch.load(path / WEIGHTS, map_location="cpu", weights_only=True)
         encoder.load_state_dict(weights["encoder"])
         target.load_state_dict(weights["target"])
-        bridge = Bridge(**weights["bridge"]) if weights["bridge"] else torch.nn.Identity()
+        bridge = Bridge.from_state(weights["bridge"]) if weights["bridge"] else torch.nn.Identity()
         return Aligned(encoder.eval(), target.eval(), bridge)
 
 
@@ -90,4 +101,25 @@ class Aligned:
 
     encoder: Encoder
     target: Target
-    bridge: torch.nn.Module
+    bridge: Module
+
+    def save(self, path: Path) -> None:
+        """Write all weights into a folder; `Pair.load` reads them."""
+        import torch
+
+        parts = {"encoder": self.encoder, "target": self.target, "bridge": self.bridge}
+        torch.save({name: part.state_dict() for name, part in parts.items()}, path / WEIGHTS)
+
+    def conditioner(self, name: str, *, standardise: bool) -> Conditioner:
+        """Return the way from a batch to the condition of the generator, the same in training and test.
+
+        Parameters
+        ----------
+        name : str
+            The encoder's, for messages.
+        standardise : bool
+            See `core.generator.conditioner.make_condition`.
+        """
+        from eeg2speech_bench.core.generator.conditioner import Conditioner
+
+        return Conditioner(name, self.encoder, self.target, self.bridge, standardise=standardise)

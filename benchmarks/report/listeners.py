@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binom
 
 from eeg2speech_bench.benchmarks.report.drawing import BAND, CHANCE, COLOURS, MARKERS, label, new_figure
 from eeg2speech_bench.core.conditions import CONTROLS
 from eeg2speech_bench.core.records.record import Record
+from eeg2speech_bench.core.statistics.proportions import guessing_band
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,12 +51,6 @@ def draw_listeners(record: Record, values: pd.DataFrame) -> Figure:
     return figure
 
 
-def guessing_band(chance: float, n: int) -> tuple[float, float]:
-    """Return the central band of the share of hits of ``n`` independent guesses (binomial, `CONFIDENCE`)."""
-    low, high = binom.ppf([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], n, chance) / n
-    return float(low), float(high)
-
-
 def _draw_chance(left: Axes, right: Axes, entry: dict[str, Any], own: pd.DataFrame) -> None:
     """Draw chance, and where a hit among the pool is what is counted, the band of as many guesses as a listener has."""
     chance = entry["chance"]
@@ -70,7 +64,7 @@ def _draw_chance(left: Axes, right: Axes, entry: dict[str, Any], own: pd.DataFra
         return
     # two presentations of one window to a listener are no two guesses of an encoder that ignores the EEG
     n_windows = own.drop_duplicates(["subject", "stimulus", "start_s"]).groupby("subject").size()
-    bands = [guessing_band(chance, int(n_windows[listener])) for listener in entry["per_subject"]]
+    bands = [guessing_band(int(n_windows[listener]), chance, CONFIDENCE) for listener in entry["per_subject"]]
     low, high = np.array(bands).T
     said = f"{CONFIDENCE:.0%} band of guessing"
     left.bar(range(len(low)), high - low, bottom=low, width=0.9, color=BAND, zorder=0, label=said)

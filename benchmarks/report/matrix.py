@@ -11,6 +11,7 @@ from scipy.stats import rankdata
 
 from eeg2speech_bench.benchmarks.report.drawing import INK, label, new_figure
 from eeg2speech_bench.core.records.record import Record
+from eeg2speech_bench.core.spacing import evenly_spaced
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -70,7 +71,7 @@ def mean_ranks(scores: np.ndarray, true: np.ndarray) -> tuple[np.ndarray, np.nda
         Share of the pool that stands before candidate i for window j: 0 is best, 1 worst, ties in the middle.
     """
     places = np.unique(true)
-    places = places[np.unique(np.linspace(0, len(places) - 1, min(MAX_WINDOWS, len(places))).round().astype(int))]
+    places = places[evenly_spaced(len(places), MAX_WINDOWS)]
     ranks = np.empty((len(places), len(places)))
     for column, place in enumerate(places):
         own = rankdata(-np.asarray(scores[true == place], dtype=np.float64), axis=1) - 1

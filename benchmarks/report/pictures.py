@@ -12,6 +12,7 @@ import pandas as pd
 
 from eeg2speech_bench.benchmarks.report.drawing import one_style, save
 from eeg2speech_bench.core.records.record import Record
+from eeg2speech_bench.core.stages.atomic_folder import atomic_folder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,19 +54,12 @@ def draw_report(out: Path, record: Record, sources: Sources) -> None:
         "subjects": lambda: draw_listeners(record, values),
         "learning": lambda: draw_learning(record),
     }
-    # an earlier attempt drew other numbers
-    for folder in (out, partial := out.with_name(f".partial-{out.name}")):
-        shutil.rmtree(folder, ignore_errors=True)
-    partial.mkdir()
-    try:
-        with one_style():
-            for name, draw in drawings.items():
-                figure = draw()
-                if figure is not None:
-                    save(figure, partial / f"{name}.png")
-        partial.rename(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    shutil.rmtree(out, ignore_errors=True)  # an earlier attempt drew other numbers
+    with atomic_folder(out) as folder, one_style():
+        for name, draw in drawings.items():
+            figure = draw()
+            if figure is not None:
+                save(figure, folder / f"{name}.png")
 
 
 def _mels(record: Record, sources: Sources, values: pd.DataFrame) -> Figure | None:

@@ -17,6 +17,7 @@ from eeg2speech_bench.benchmarks.stages.ceilings import CEILINGS
 from eeg2speech_bench.core.generator.mel import N_FFT, SAMPLE_RATE_HZ, MelSpectrogram
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
+from eeg2speech_bench.core.spacing import evenly_spaced
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,14 +96,14 @@ def choose_items(store: SegmentStore, embedded: Path) -> list[Item]:
     """Return evenly spaced clips of the test set, first and last among them: the same for every encoder and seed."""
     table = pd.read_parquet(embedded / "segments.parquet")
     clips = table[table["clip"] >= 0].sort_values("clip")
-    numbers = np.unique(np.linspace(0, len(clips) - 1, N_ITEMS).round().astype(int))
+    numbers = evenly_spaced(len(clips), N_ITEMS)
     windows = store.windows.iloc[clips["window"].to_numpy()[numbers]]
     items = []
     subjects = clips["subject"].to_numpy()[numbers]
     for clip, subject, window in zip(numbers, subjects, windows.to_dict("records"), strict=True):
         stimulus, start_s = int(window["stimulus"]), float(window["start_s"])
-        name = Path(store.meta["stimuli"][stimulus]["name"]).stem
-        items.append(Item(int(clip), store.meta["subjects"][subject], stimulus, name, start_s, store.window_s))
+        name = Path(store.meta.stimuli[stimulus].name).stem
+        items.append(Item(int(clip), store.meta.subjects[subject], stimulus, name, start_s, store.window_s))
     return items
 
 

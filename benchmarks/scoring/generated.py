@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,8 @@ from eeg2speech_bench.core.generator.mel import MelSpectrogram, normalise_wavefo
 from eeg2speech_bench.core.registry.specs import MetricSpec, Spec
 from eeg2speech_bench.core.segments.clips import Clips
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
+from eeg2speech_bench.core.spacing import evenly_spaced
+from eeg2speech_bench.core.terminal.progress import Progress
 from eeg2speech_bench.core.training.seeding import derive_seed
 
 
@@ -76,13 +77,13 @@ def training_speech(store: SegmentStore, n: int) -> Clips | None:
     windows = np.flatnonzero((store.windows["split"] == "train").to_numpy())
     if len(windows) < n:
         return None
-    chosen = windows[np.linspace(0, len(windows) - 1, n).round().astype(int)]
+    chosen = windows[evenly_spaced(len(windows), n)]
     wave = normalise_waveform(torch.from_numpy(store.gather_sound(chosen)))
     return Clips(wave.numpy(), MelSpectrogram()(wave).numpy())
 
 
 def measure_clips(
-    heard: Heard, metrics: list[MetricSpec], progress: Callable[[str, float], None], *, confidence: float, seed: int
+    heard: Heard, metrics: list[MetricSpec], progress: Progress, *, confidence: float, seed: int
 ) -> tuple[list[Values], list[dict[str, Any]]]:
     """Measure metrics of clips and of sets under every condition and ceiling.
 

@@ -106,7 +106,7 @@ def keep_defined_sets(sets: list[dict[str, Any]]) -> tuple[list[dict[str, Any]],
 
 def segment_rows(measured: list[Values], store: SegmentStore) -> pd.DataFrame:
     """Make the table of all values, one row per segment, metric and condition."""
-    subjects = np.asarray(store.meta["subjects"])
+    subjects = np.asarray(store.meta.subjects)
     parts = [
         pd.DataFrame(
             {

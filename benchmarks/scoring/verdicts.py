@@ -12,6 +12,7 @@ from eeg2speech_bench.core.conditions import CONTROLS
 from eeg2speech_bench.core.presets.config import ScoresConfig
 from eeg2speech_bench.core.registry.specs import MetricSpec
 from eeg2speech_bench.core.statistics import resampling as statistics
+from eeg2speech_bench.core.statistics.proportions import proportion_interval
 from eeg2speech_bench.core.training.seeding import derive_seed
 
 
@@ -41,7 +42,7 @@ def summarise(measured: Values, config: ScoresConfig, seed: int, subjects: list[
         aggregate=metric.aggregate,
     )
     if metric.aggregate == "mean" and np.isin(values, (0.0, 1.0)).all():
-        exact = statistics.proportion_interval(int(values.sum()), len(values), config.confidence)
+        exact = proportion_interval(int(values.sum()), len(values), config.confidence)
         interval = statistics.Interval(min(interval.low, exact.low), max(interval.high, exact.high))
     aggregate = np.median if metric.aggregate == "median" else np.mean
     return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,16 @@ from torch import Tensor
 
 from eeg2speech_bench.benchmarks.inputs.batches import OrderedSegments, TrainingSegments
 from eeg2speech_bench.benchmarks.inputs.target_frames import FrameStore
-from eeg2speech_bench.benchmarks.models.pair import Pair
+from eeg2speech_bench.benchmarks.models.pair import Aligned, Pair
+from eeg2speech_bench.benchmarks.stage_inputs import AlignInputs
 from eeg2speech_bench.core.conditioning import Encoder, Target, check_conditioning, pool_tokens
 from eeg2speech_bench.core.contrastive.alignment import Alignment
 from eeg2speech_bench.core.contrastive.bridge import Bridge, fit_bridge
 from eeg2speech_bench.core.presets.config import AlignmentConfig
 from eeg2speech_bench.core.segments.segment_store import Batch, SegmentStore
-from eeg2speech_bench.core.stages.stage_store import write_json
+from eeg2speech_bench.core.spacing import evenly_spaced
+from eeg2speech_bench.core.stages.json_files import write_json
+from eeg2speech_bench.core.terminal.progress import Progress
 from eeg2speech_bench.core.training.seeding import seed_everything
 from eeg2speech_bench.core.training.trainer import KeepBest, TrainingProgress, fit, make_trainer
 
@@ -52,6 +55,13 @@ class Training:
     device: str
     precision: str
 
+    @classmethod
+    def of(cls, inputs: AlignInputs) -> Training:
+        """Open what the inputs name."""
+        store = SegmentStore(inputs.prepared)
+        frames = FrameStore(inputs.features, store)
+        return cls(store, frames, inputs.pair, inputs.alignment, inputs.seed, inputs.device, inputs.precision)
+
     def start(self) -> tuple[Encoder, Target]:
         """Build encoder and target anew, the same for every trial."""
         seed_everything(self.seed)
@@ -74,21 +84,9 @@ class Training:
         return Alignment(self.pair.encoder.name, encoder, target, config, torch.from_numpy(pool), frames)
 
 
-def run(
-    out: Path,
-    progress: Callable[[str, float], None],
-    *,
-    prepared: Path,
-    features: Path,
-    pair: Pair,
-    config: AlignmentConfig,
-    seed: int,
-    device: str,
-    precision: str,
-) -> None:
+def run(inputs: AlignInputs, out: Path, progress: Progress) -> None:
     """Fit encoder and target and store their weights with what happened on the way."""
-    store = SegmentStore(prepared)
-    training = Training(store, FrameStore(features, store), pair, config, seed, device, precision)
+    training = Training.of(inputs)
     encoder, target = training.start()
     if encoder.closed_form:
         facts = _fit_closed_form(training, encoder, target)
@@ -99,9 +97,8 @@ def run(
         "target": sum(p.numel() for p in target.parameters() if target.trained_jointly),
     }
     facts["adaptations"] = dict(encoder.adaptations)
-    bridge = _fit_bridge(training, encoder, target).state_dict() if config.bridge else None
-    weights = {"encoder": encoder.state_dict(), "target": target.state_dict(), "bridge": bridge}
-    torch.save(weights, out / "weights.pt")
+    bridge = _fit_bridge(training, encoder, target) if inputs.alignment.bridge else torch.nn.Identity()
+    Aligned(encoder, target, bridge).save(out)
     write_json(out / "training.json", facts)
 
 
@@ -125,7 +122,7 @@ def _fit_bridge(training: Training, encoder: Encoder, target: Target) -> Bridge:
     """Fit the map from estimates to target embeddings on evenly spaced training segments."""
     encoder, target = encoder.to(training.device).eval(), target.to(training.device).eval()
     rows = training.store.indices("train")
-    rows = rows[np.linspace(0, len(rows) - 1, min(N_BRIDGE_SEGMENTS, len(rows))).round().astype(int)]
+    rows = rows[evenly_spaced(len(rows), N_BRIDGE_SEGMENTS)]
     token_rate_hz = target.info.token_rate_hz
 
     def pairs() -> Iterator[tuple[Tensor, Tensor]]:
@@ -135,7 +132,8 @@ def _fit_bridge(training: Training, encoder: Encoder, target: Target) -> Bridge:
             yield estimates.detach().cpu(), pool_tokens(target(frames.to(training.device)), estimates.shape[1]).cpu()
 
     bridge = fit_bridge(pairs(), token_rate_hz)
-    encoder.cpu(), target.cpu()
+    encoder.cpu()
+    target.cpu()
     return bridge
 
 
@@ -152,7 +150,7 @@ def draw_trials(config: AlignmentConfig) -> list[AlignmentConfig]:
     return [config, *(config.model_copy(update=settings) for settings in others)]
 
 
-def _best_trial(training: Training, progress: Callable[[str, float], None]) -> tuple[Encoder, Target, dict[str, Any]]:
+def _best_trial(training: Training, progress: Progress) -> tuple[Encoder, Target, dict[str, Any]]:
     """Train with each candidate's settings and keep the one that validates best."""
     trials = draw_trials(training.config)
     kept: tuple[Encoder, Target, dict[str, Any]] | None = None
@@ -169,7 +167,7 @@ def _best_trial(training: Training, progress: Callable[[str, float], None]) -> t
     return kept
 
 
-def _share(progress: Callable[[str, float], None], number: int, n: int) -> Callable[[str, float], None]:
+def _share(progress: Progress, number: int, n: int) -> Progress:
     if n == 1:
         return progress
     return lambda note, share: progress(f"trial {number + 1} of {n}, {note}", (number + share) / n)
@@ -180,7 +178,7 @@ def _fit_by_gradient(
     encoder: Encoder,
     target: Target,
     config: AlignmentConfig,
-    progress: Callable[[str, float], None],
+    progress: Progress,
 ) -> dict[str, Any]:
     module = training.alignment(encoder, target, config)
     train = TrainingSegments(training.store, training.frames, training.gather, config, training.seed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +10,15 @@ import torch
 from torch import Tensor
 
 from eeg2speech_bench.benchmarks.models.generator import window_mels
+from eeg2speech_bench.benchmarks.stage_inputs import AutoencoderInputs
 from eeg2speech_bench.core.generator.autoencoder import AutoencoderTraining, MelAutoencoder
-from eeg2speech_bench.core.generator.checkpoints import load_original_vae, read_checkpoint
-from eeg2speech_bench.core.presets.config import AutoencoderConfig
+from eeg2speech_bench.core.generator.checkpoints import load_original_vae
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
-from eeg2speech_bench.core.stages.stage_store import write_json
+from eeg2speech_bench.core.stages.json_files import write_json
+from eeg2speech_bench.core.terminal.progress import Progress
 from eeg2speech_bench.core.training.seeding import seed_everything
 from eeg2speech_bench.core.training.trainer import TrainingProgress, fit, make_trainer
+from eeg2speech_bench.core.weights import read_checkpoint
 
 #: the autoencoder belongs to the data set and not to a cell, so its seed is the same for all cells
 SEED = 0
@@ -35,17 +37,10 @@ class TrainingMels(torch.utils.data.IterableDataset):
             yield window_mels(self.store, rng.choice(self.windows, self.batch_size, replace=False), self.clip_s)
 
 
-def run(
-    out: Path,
-    progress: Callable[[str, float], None],
-    *,
-    prepared: Path,
-    config: AutoencoderConfig,
-    device: str,
-    precision: str,
-) -> None:
+def run(inputs: AutoencoderInputs, out: Path, progress: Progress) -> None:
     """Train (or load) the autoencoder, encode every window, fit the scale on all training latents."""
-    store = SegmentStore(prepared)
+    config, device = inputs.autoencoder, inputs.device
+    store = SegmentStore(inputs.prepared)
     seed_everything(SEED)
     autoencoder = MelAutoencoder(config)
     n_train = int((store.windows["split"] == "train").sum())
@@ -55,7 +50,7 @@ def run(
     else:
         autoencoder.fit_input(next(iter(TrainingMels(store, min(256, n_train), config.clip_s))))
         callbacks = [TrainingProgress(lambda note, share: progress(note, 0.9 * share), config.max_steps)]
-        trainer = make_trainer(device, precision, callbacks, max_steps=config.max_steps)
+        trainer = make_trainer(device, inputs.precision, callbacks, max_steps=config.max_steps)
         fit(trainer, AutoencoderTraining(autoencoder, config), mels)
     autoencoder.to(device).eval()
     mean, std = _encode_all(autoencoder, store, config.clip_s, device)

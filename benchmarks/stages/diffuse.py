@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -12,15 +12,16 @@ import torch
 from eeg2speech_bench.benchmarks.inputs.batches import Gather
 from eeg2speech_bench.benchmarks.inputs.target_frames import FrameStore
 from eeg2speech_bench.benchmarks.models.generator import GeneratorConfig
-from eeg2speech_bench.benchmarks.models.pair import Pair
-from eeg2speech_bench.core.generator.checkpoints import load_original_unet, read_checkpoint
-from eeg2speech_bench.core.generator.conditioner import Conditioner
+from eeg2speech_bench.benchmarks.stage_inputs import DiffuseInputs
+from eeg2speech_bench.core.generator.checkpoints import load_original_unet
 from eeg2speech_bench.core.generator.diffusion import DiffusionBatch, LatentDiffusion
 from eeg2speech_bench.core.presets.config import DiffusionConfig
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
-from eeg2speech_bench.core.stages.stage_store import write_json
+from eeg2speech_bench.core.stages.json_files import write_json
+from eeg2speech_bench.core.terminal.progress import Progress
 from eeg2speech_bench.core.training.seeding import seed_everything
 from eeg2speech_bench.core.training.trainer import TrainingProgress, fit, make_trainer
+from eeg2speech_bench.core.weights import read_checkpoint
 
 
 class TrainingLatents(torch.utils.data.IterableDataset):
@@ -55,37 +56,25 @@ class TrainingLatents(torch.utils.data.IterableDataset):
             yield DiffusionBatch(mean, std, frames, segments)
 
 
-def run(
-    out: Path,
-    progress: Callable[[str, float], None],
-    *,
-    prepared: Path,
-    features: Path,
-    aligned: Path,
-    latents: Path,
-    pair: Pair,
-    config: GeneratorConfig,
-    seed: int,
-    device: str,
-    precision: str,
-) -> None:
+def run(inputs: DiffuseInputs, out: Path, progress: Progress) -> None:
     """Train the denoiser and store its averaged weights."""
-    store = SegmentStore(prepared)
-    seed_everything(seed)
-    loaded = pair.load(store, aligned)
-    conditioner = Conditioner(
-        pair.encoder.name, loaded.encoder, loaded.target, loaded.bridge, standardise=config.diffusion.standardise
-    )
+    store, pair, diffusion = SegmentStore(inputs.prepared), inputs.pair, inputs.diffusion
+    config = GeneratorConfig(inputs.autoencoder, inputs.denoiser, diffusion)
+    seed_everything(inputs.seed)
+    conditioner = pair.load(store, inputs.aligned).conditioner(pair.encoder.name, standardise=diffusion.standardise)
     gather = partial(pair.gather, store)
     conditioner.from_eeg(gather(store.indices("train")[:2]))  # learns the encoder's token count
-    denoiser = config.build(store, loaded.target.info.dim)
+    denoiser = config.build(store, conditioner.target.info.dim)
     if config.denoiser.checkpoint:
         load_original_unet(denoiser.unet, read_checkpoint(Path(config.denoiser.checkpoint)))
-    diffusion = config.diffusion
-    data = TrainingLatents(store, FrameStore(features, store), gather, latents, diffusion, seed)
+    frames = FrameStore(inputs.features, store)
+    data = TrainingLatents(store, frames, gather, inputs.latents, diffusion, inputs.seed)
     module = LatentDiffusion(denoiser, conditioner, diffusion)
     trainer = make_trainer(
-        device, precision, [TrainingProgress(progress, diffusion.max_steps)], max_steps=diffusion.max_steps
+        inputs.device,
+        inputs.precision,
+        [TrainingProgress(progress, diffusion.max_steps)],
+        max_steps=diffusion.max_steps,
     )
     fit(trainer, module, data)
     torch.save(denoiser.cpu().state_dict(), out / "weights.pt")

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from eeg2speech_bench.benchmarks.inputs.target_frames import write_frames
 from eeg2speech_bench.benchmarks.models.pair import build_target
-from eeg2speech_bench.core.registry.specs import TargetSpec
+from eeg2speech_bench.benchmarks.stage_inputs import FeaturesInputs
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
+from eeg2speech_bench.core.terminal.progress import Progress
 
 
-def run(
-    out: Path, progress: Callable[[str, float], None], *, prepared: Path, target: TargetSpec, options: dict[str, Any]
-) -> None:
+def run(inputs: FeaturesInputs, out: Path, progress: Progress) -> None:
     """Compute and store the frames.
 
     A stretch never crosses a split border, so a front end with context (wav2vec 2.0's self-attention) cannot carry
     test audio into training frames.
     """
-    store = SegmentStore(prepared)
-    front_end = build_target(target, options, store)
+    store = SegmentStore(inputs.prepared)
+    front_end = build_target(inputs.target, inputs.target_options, store)
     parts: list[np.ndarray] = []
     for zone in store.zones.to_dict("records"):
         sound = torch.from_numpy(np.array(store.sound[zone["sound_start"] : zone["sound_stop"]]))

@@ -2,56 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
 from eeg2speech_bench.benchmarks.inputs.audio_files import save_clips
-from eeg2speech_bench.benchmarks.inputs.controls import conditions_in
 from eeg2speech_bench.benchmarks.models.generator import GeneratorConfig, decode, load_autoencoder, vocode
+from eeg2speech_bench.benchmarks.stage_inputs import GenerateInputs
+from eeg2speech_bench.benchmarks.stages.clips import read_clips
 from eeg2speech_bench.core.conditioning import Conditioning
 from eeg2speech_bench.core.errors import ContractError
 from eeg2speech_bench.core.generator.denoiser import ConditionedDenoiser
 from eeg2speech_bench.core.generator.sampling import sample_latents
 from eeg2speech_bench.core.generator.vocoder import build_vocoder
-from eeg2speech_bench.core.presets.config import SamplingConfig, VocoderConfig
+from eeg2speech_bench.core.presets.config import SamplingConfig
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
+from eeg2speech_bench.core.terminal.progress import Progress
 from eeg2speech_bench.core.training.seeding import derive_seed
 
 
-def run(
-    out: Path,
-    progress: Callable[[str, float], None],
-    *,
-    prepared: Path,
-    embedded: Path,
-    latents: Path,
-    diffused: Path,
-    config: GeneratorConfig,
-    sampling: SamplingConfig,
-    vocoder: VocoderConfig,
-    seed: int,
-    device: str,
-) -> None:
+def run(inputs: GenerateInputs, out: Path, progress: Progress) -> None:
     """Write one set of generated clips per condition."""
-    store = SegmentStore(prepared)
-    segments = pd.read_parquet(embedded / "segments.parquet")
-    windows = segments[segments["clip"] >= 0].sort_values("clip")["window"].to_numpy()
-    voice = build_vocoder(vocoder).to(device).eval()
-    autoencoder = load_autoencoder(latents, config.autoencoder).to(device)
+    store, device = SegmentStore(inputs.prepared), inputs.device
+    config = GeneratorConfig(inputs.autoencoder, inputs.denoiser, inputs.diffusion)
+    windows = read_clips(inputs.clips)["window"].to_numpy()
+    voice = build_vocoder(inputs.vocoder).to(device).eval()
+    autoencoder = load_autoencoder(inputs.latents, config.autoencoder).to(device)
     # convolutions read faster in this layout where no gradient is wanted (GroupNorm's backward is what loses by it)
-    denoiser = config.load(store, diffused).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    seeds = [derive_seed(seed, "clip", int(window)) for window in windows]
+    denoiser = config.load(store, inputs.diffused).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    seeds = [derive_seed(inputs.seed, "clip", int(window)) for window in windows]
     n_samples = round(store.window_s * store.sound_rate_hz)
-    names = conditions_in(embedded)
-    for i, name in enumerate(names):
-        progress(name, i / len(names))
-        condition = _load_condition(embedded / f"condition_{name}.npz", device)
-        latent = _sample(name, denoiser, condition, config, config.shape(store), sampling, seeds)
+    for i, name in enumerate(inputs.conditions):
+        progress(name, i / len(inputs.conditions))
+        condition = _load_condition(inputs.embedded / f"condition_{name}.npz", device)
+        latent = _sample(name, denoiser, condition, config, config.shape(store), inputs.sampling, seeds)
         save_clips(out, name, vocode(voice, decode(autoencoder, latent), name, n_samples))
 
 

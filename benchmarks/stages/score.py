@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from eeg2speech_bench.benchmarks.inputs.controls import conditions_in
 from eeg2speech_bench.benchmarks.scoring.retrieval import Scored, describe_windows, measure_scores
 from eeg2speech_bench.benchmarks.scoring.values import (
     Values,
@@ -18,44 +17,32 @@ from eeg2speech_bench.benchmarks.scoring.values import (
     segment_rows,
 )
 from eeg2speech_bench.benchmarks.scoring.verdicts import compare_with_controls, decide, summarise
+from eeg2speech_bench.benchmarks.stage_inputs import ScoreInputs
 from eeg2speech_bench.core.presets.config import ScoresConfig
 from eeg2speech_bench.core.registry.specs import MetricSpec
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
-from eeg2speech_bench.core.stages.stage_store import write_json
+from eeg2speech_bench.core.stages.json_files import write_json
+from eeg2speech_bench.core.terminal.progress import Progress
 
 #: the pool whose segments start at words, and are scored by a stage of their own
 WORD_ONSET = "word-onset"
 
 
-def run(
-    out: Path,
-    progress: Callable[[str, float], None],
-    *,
-    prepared: Path,
-    embedded: Path,
-    words: Path | None,
-    generated: Path | None,
-    ceilings: Path | None,
-    metrics: list[MetricSpec],
-    config: ScoresConfig,
-    modality: str,
-    seed: int,
-) -> None:
+def run(inputs: ScoreInputs, out: Path, progress: Progress) -> None:
     """Write ``segments.parquet`` (one row per segment, metric and condition) and ``scores.json``."""
-    store = SegmentStore(prepared)
-    metrics, skipped = _choose(metrics, config, with_clips=generated is not None)
-    table = _located(pd.read_parquet(embedded / "segments.parquet"), store, config.block_s)
-    measured, without_pool = _retrieval(embedded, words, table, metrics, store, config, seed)
+    store, config, seed = SegmentStore(inputs.prepared), inputs.scores, inputs.seed
+    metrics, skipped = _choose(inputs.metrics, config, with_clips=inputs.generated is not None)
+    table = _located(pd.read_parquet(inputs.embedded / "segments.parquet"), store, config.block_s)
+    measured, without_pool = _retrieval(inputs, table, metrics, store)
     sets: list[dict[str, Any]] = []
-    if generated is not None and ceilings is not None:
-        clips = table[table["clip"] >= 0].sort_values("clip")
-        of_clips, sets = _generation(embedded, generated, ceilings, clips, metrics, store, config, seed, progress)
+    if inputs.generated is not None and inputs.ceilings is not None:
+        of_clips, sets = _generation(inputs, table[table["clip"] >= 0].sort_values("clip"), metrics, store, progress)
         measured += of_clips
     measured, undefined = keep_defined(measured)
     sets, undefined_sets = keep_defined_sets(sets)
-    tests = compare_with_controls(measured, config, seed, modality)
+    tests = compare_with_controls(measured, config, seed, inputs.modality)
     segment_rows(measured, store).to_parquet(out / "segments.parquet")
-    subjects = store.meta["subjects"]
+    subjects = store.meta.subjects
     scores = {
         "metrics": [summarise(v, config, seed, subjects) for v in measured],
         "sets": sets,
@@ -67,7 +54,7 @@ def run(
 
 
 def _choose(
-    metrics: list[MetricSpec], config: ScoresConfig, *, with_clips: bool
+    metrics: Sequence[MetricSpec], config: ScoresConfig, *, with_clips: bool
 ) -> tuple[list[MetricSpec], dict[str, str]]:
     """Return the metrics that are measured, and why those are not that were asked for."""
     wanted = [m for m in metrics if (config.extended or not m.extended) and (with_clips or m.needs == "scores")]
@@ -84,54 +71,42 @@ def _located(segments: pd.DataFrame, store: SegmentStore, block_s: float) -> pd.
 
 
 def _retrieval(
-    embedded: Path,
-    words: Path | None,
-    table: pd.DataFrame,
-    metrics: list[MetricSpec],
-    store: SegmentStore,
-    config: ScoresConfig,
-    seed: int,
+    inputs: ScoreInputs, table: pd.DataFrame, metrics: list[MetricSpec], store: SegmentStore
 ) -> tuple[list[Values], dict[str, str]]:
     """Measure metrics of scores, those of words among the windows that start at words."""
-    pool = pd.read_parquet(embedded / "pool.parquet")["window"].to_numpy()
-    tested = Scored(embedded, table, describe_windows(store, pool))
+    pool = pd.read_parquet(inputs.embedded / "pool.parquet")["window"].to_numpy()
+    tested = Scored(inputs.embedded, table, describe_windows(store, pool))
     at_words = tested
-    if words is not None:
+    if (words := inputs.words) is not None:
         segments = pd.read_parquet(words / "segments.parquet")
-        segments["block"] = number_blocks(segments, config.block_s)
+        segments["block"] = number_blocks(segments, inputs.scores.block_s)
         at_words = Scored(words, segments, pd.read_parquet(words / "windows.parquet"))
     measured: list[Values] = []
     skipped: dict[str, str] = {}
     for scored, own_pool in ((tested, False), (at_words, True)):
         own = [m for m in metrics if m.needs == "scores" and (m.pool == WORD_ONSET) == own_pool]
-        values, reasons = measure_scores(scored, own, confidence=config.confidence, seed=seed)
+        values, reasons = measure_scores(scored, own, confidence=inputs.scores.confidence, seed=inputs.seed)
         measured += values
         skipped |= reasons
     return measured, skipped
 
 
 def _generation(
-    embedded: Path,
-    generated: Path,
-    ceilings: Path,
-    clips: pd.DataFrame,
-    metrics: list[MetricSpec],
-    store: SegmentStore,
-    config: ScoresConfig,
-    seed: int,
-    progress: Callable[[str, float], None],
+    inputs: ScoreInputs, clips: pd.DataFrame, metrics: list[MetricSpec], store: SegmentStore, progress: Progress
 ) -> tuple[list[Values], list[dict[str, Any]]]:
     """Measure metrics of clips and of sets; imported here, because retrieval alone needs no torch."""
     from eeg2speech_bench.benchmarks.inputs.audio_files import load_clips
     from eeg2speech_bench.benchmarks.scoring.generated import Heard, measure_clips, training_speech
     from eeg2speech_bench.benchmarks.stages.ceilings import CEILINGS
 
+    assert inputs.generated is not None and inputs.ceilings is not None
+    folders = dict.fromkeys(inputs.conditions, inputs.generated) | dict.fromkeys(CEILINGS, inputs.ceilings)
     heard = Heard(
-        folders=dict.fromkeys(conditions_in(embedded), generated) | dict.fromkeys(CEILINGS, ceilings),
+        folders=folders,
         table=clips,
         texts=store.text(clips["window"].to_numpy()),
-        reference=load_clips(ceilings, "reference"),
+        reference=load_clips(inputs.ceilings, "reference"),
         other=training_speech(store, len(clips)),
-        models=config.models,
+        models=inputs.scores.models,
     )
-    return measure_clips(heard, metrics, progress, confidence=config.confidence, seed=seed)
+    return measure_clips(heard, metrics, progress, confidence=inputs.scores.confidence, seed=inputs.seed)

@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from eeg2speech_bench.benchmarks.inputs.controls import ControlSource
 from eeg2speech_bench.benchmarks.inputs.word_windows import SPLIT, OnsetFrames, OnsetStore
-from eeg2speech_bench.benchmarks.models.embedder import Embedder
-from eeg2speech_bench.benchmarks.models.pair import Pair
+from eeg2speech_bench.benchmarks.models.embedder import Candidates, Embedder
+from eeg2speech_bench.benchmarks.stage_inputs import WordsInputs
 from eeg2speech_bench.core.conditions import embedded_conditions
+from eeg2speech_bench.core.terminal.progress import Progress
 from eeg2speech_bench.core.training.seeding import derive_seed
 
 #: windows below which top-10 means nothing and other segments are hard to find
 MIN_WINDOWS = 11
 
 
-def run(
-    out: Path,
-    progress: Callable[[str, float], None],
-    *,
-    prepared: Path,
-    features: Path,
-    aligned: Path,
-    pair: Pair,
-    seed: int,
-    device: str,
-) -> None:
+def run(inputs: WordsInputs, out: Path, progress: Progress) -> None:
     """Write the windows at words, their segments, and one score matrix per condition; no scores of too few windows.
 
     Windows at neighbouring words overlap, as published: near misses are frequent, and the control "other segments"
     may now and then hand out a segment of the same sentence.
     """
-    store = OnsetStore(prepared)
+    store, pair, modality = OnsetStore(inputs.prepared), inputs.pair, inputs.pair.encoder.modality
     rows = store.indices(SPLIT)
     table = store.segments.iloc[rows][["recording", "subject", "window"]].reset_index(drop=True)
     pool = np.unique(table["window"])
@@ -48,12 +38,11 @@ def run(
     table.assign(**located).to_parquet(out / "segments.parquet")
     if not len(pool):
         return
-    embedder = Embedder(store, OnsetFrames(features, store), pair, aligned, device)
-    source = ControlSource(store, rows, derive_seed(seed, "controls"), pair.encoder.modality)
-    candidates = embedder.audio(pool)
-    kept = np.zeros(1, dtype=np.int64)  # the embedder returns what it says of some segments, which nothing here needs
-    conditions = embedded_conditions(pair.encoder.modality)
+    conditioner = pair.load(store, inputs.aligned).conditioner(pair.encoder.name, standardise=False)
+    embedder = Embedder(store, OnsetFrames(inputs.features, store), pair, conditioner, inputs.device)
+    source = ControlSource(store, rows, derive_seed(inputs.seed, "controls"), modality)
+    candidates = Candidates(source, embedder.audio(pool), table["true"].to_numpy())
+    conditions = embedded_conditions(modality)
     for i, condition in enumerate(conditions):
         progress(condition, i / len(conditions))
-        scores, _ = embedder.condition(condition, source, len(rows), kept, candidates, table)
-        np.save(out / f"scores_{condition}.npy", scores.astype(np.float32))
+        np.save(out / f"scores_{condition}.npy", embedder.scores(condition, candidates).astype(np.float32))

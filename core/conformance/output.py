@@ -47,7 +47,9 @@ def _wrong_companions(found: Conditioning) -> str:
     if found.pooled.shape != (n, dim):
         return f"pooled: got {tuple(found.pooled.shape)}, expected {(n, dim)}"
     devices = {str(tensor.device) for tensor in (found.embeddings, found.mask, found.pooled)}
-    return f"embeddings, mask and pooled are on different devices: {', '.join(sorted(devices))}" * (len(devices) > 1)
+    if len(devices) > 1:
+        return f"embeddings, mask and pooled are on different devices: {', '.join(sorted(devices))}"
+    return ""
 
 
 def dtype_and_finite(case: Case) -> Verdict:
@@ -110,9 +112,8 @@ def mask(case: Case) -> Verdict:
     if near_all < 1e-5 < near_real:
         return failed("pooled is the mean of all tokens: leave out those whose mask is False")
     n_padded = int((~found.mask).sum())
-    return passed(
-        f"{n_padded} masked tokens; pooled is " + ("their own summary", "the mean of the rest")[near_real < 1e-5]
-    )
+    summary = "the mean of the rest" if near_real < 1e-5 else "their own summary"
+    return passed(f"{n_padded} masked tokens; pooled is {summary}")
 
 
 def batch_order(case: Case) -> Verdict:

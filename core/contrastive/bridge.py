@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +38,11 @@ class Bridge(nn.Module):
         self.radius = (len(weight) // len(mean_out) - 1) // 2
         for name, value in (("weight", weight), ("mean_in", mean_in), ("mean_out", mean_out)):
             self.register_buffer(name, value)
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Tensor]) -> Bridge:
+        """Build a bridge of its ``state_dict()``, which holds all there is to it."""
+        return cls(state["weight"], state["mean_in"], state["mean_out"])
 
     def forward(self, estimates: Tensor) -> Tensor:
         """Map estimates (batch, n_tokens, dim) to the target's space, same shape."""

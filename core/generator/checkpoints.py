@@ -4,70 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 from transformers import SpeechT5HifiGan
 
 from eeg2speech_bench.core.errors import BenchError
+from eeg2speech_bench.core.weights import State
 
-State = dict[str, Tensor]
-
-#: entries under which trainers store the weights
-OUTER_KEYS = ("state_dict", "generator")
 UNET_PREFIX, EMA_PREFIX = "model.diffusion_model.", "model_ema."
 VAE_PREFIX, VOCODER_PREFIX = "first_stage_model.", "first_stage_model.vocoder."
 #: parts of an autoencoder's checkpoint that only its training needs, or that are another network
 VAE_IGNORED = ("loss.", "vocoder.")
-
-
-def read_checkpoint(path: Path | str) -> State:
-    """Read the weights in a safetensors file or a torch pickle, without running code from it.
-
-    Parameters
-    ----------
-    path : Path or str
-        ``.safetensors``, or what ``torch.save`` wrote: a state dict, or one under ``state_dict`` or ``generator``.
-
-    Returns
-    -------
-    dict of str to Tensor
-        On the CPU, without the ``_orig_mod.`` that torch.compile puts into names.
-
-    Raises
-    ------
-    BenchError
-        If the file is missing, corrupt, holds other things than tensors, or holds no tensor.
-    """
-    path = Path(path).expanduser()
-    if not path.is_file():
-        raise _unreadable(path, "no such file")
-    try:
-        content: object = (
-            load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
-        )
-    except Exception as error:  # a corrupt pickle can raise anything
-        raise _unreadable(path, str(error).strip().split("\n")[0] or type(error).__name__) from error
-    for key in OUTER_KEYS:
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    tensors = content.items() if isinstance(content, dict) else ()
-    state = {str(k).replace("_orig_mod.", ""): v for k, v in tensors if isinstance(v, Tensor)}
-    if not state:
-        raise _unreadable(path, "no tensors in it")
-    return state
-
-
-def _unreadable(path: Path, why: str) -> BenchError:
-    return BenchError(
-        f"Checkpoint {path} cannot be read",
-        got=why,
-        expected="a safetensors file or a torch checkpoint of tensors only",
-        then="Check the path, or download the file again.",
-    )
 
 
 def load_original_vae(module: AutoencoderKL, state: State, source: str = "the checkpoint") -> list[str]:
@@ -78,7 +27,7 @@ def load_original_vae(module: AutoencoderKL, state: State, source: str = "the ch
     module : AutoencoderKL
         In the shape of the checkpoint (see `build_autoencoder`).
     state : dict of str to Tensor
-        What `read_checkpoint` returned.
+        What `core.weights.read_checkpoint` returned.
     source : str
         What error messages call the checkpoint.
 

@@ -63,15 +63,32 @@ class Conditioner(nn.Module):
         return super().train(False)
 
     @torch.no_grad()
-    def from_eeg(self, batch: Batch) -> Conditioning:
-        """Return the condition that the encoder makes of EEG."""
+    def estimate(self, batch: Batch) -> Tensor:
+        """Return what the encoder says of segments, shape (batch, n_tokens, dim)."""
         raw = check_conditioning(self.name, self.encoder(batch), len(batch), self.target.info).embeddings
         self.n_tokens = raw.shape[1]
-        return make_condition(self.bridge(raw), standardise=self.standardise)
+        return raw.detach()  # a view of a parameter still asks for gradients here
 
     @torch.no_grad()
+    def embed_audio(self, frames: Tensor) -> Tensor:
+        """Return what the target says of frames, with as many tokens as the encoder gives."""
+        tokens: Tensor = self.target(frames)
+        return pool_tokens(tokens, self.n_tokens or tokens.shape[1])
+
+    @torch.no_grad()
+    def from_estimate(self, raw: Tensor) -> Conditioning:
+        """Return the condition that is made of an encoder's estimate."""
+        return self.from_embedding(self.bridge(raw))
+
+    @torch.no_grad()
+    def from_embedding(self, tokens: Tensor) -> Conditioning:
+        """Return the condition that is made of tokens in the target's own space."""
+        return make_condition(tokens, standardise=self.standardise)
+
+    def from_eeg(self, batch: Batch) -> Conditioning:
+        """Return the condition that the encoder makes of EEG."""
+        return self.from_estimate(self.estimate(batch))
+
     def from_audio(self, frames: Tensor) -> Conditioning:
-        """Return the condition that the target makes of frames, with as many tokens as the encoder gives."""
-        tokens = self.target(frames)
-        pooled = pool_tokens(tokens, self.n_tokens or tokens.shape[1])
-        return make_condition(pooled, standardise=self.standardise)
+        """Return the condition that the target makes of frames."""
+        return self.from_embedding(self.embed_audio(frames))

@@ -12,9 +12,10 @@ from torchaudio.functional import griffinlim
 from transformers import SpeechT5HifiGan, SpeechT5HifiGanConfig
 
 from eeg2speech_bench.core.errors import BenchError, UsageError
-from eeg2speech_bench.core.generator.checkpoints import load_original_vocoder, read_checkpoint
+from eeg2speech_bench.core.generator.checkpoints import load_original_vocoder
 from eeg2speech_bench.core.generator.mel import HOP, N_FFT, N_MELS, SAMPLE_RATE_HZ, MelSpectrogram
 from eeg2speech_bench.core.presets.config import VocoderConfig
+from eeg2speech_bench.core.weights import load_pretrained, read_checkpoint
 
 #: multiplicative updates that invert the mel filters; on speech 24 leave 2 % of the mel spectrogram unexplained and
 #: 50 leave 1 %, below what phase reconstruction adds
@@ -167,15 +168,14 @@ def _load_network(checkpoint: str) -> SpeechT5HifiGan:
     if path.is_file():
         return _load_original(path)
     source, subfolder = (str(path), "") if path.is_dir() else _hub_id(checkpoint)
-    try:
-        network, report = SpeechT5HifiGan.from_pretrained(source, subfolder=subfolder, output_loading_info=True)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise BenchError(
-            f"Vocoder {checkpoint} could not be loaded",
-            got=str(error).strip().splitlines()[0],
-            expected="a file, a folder saved by transformers, or a hub id",
-            then="Check vocoder.checkpoint.",
-        ) from error
+    network, report = load_pretrained(
+        SpeechT5HifiGan,
+        source,
+        what=f"Vocoder {checkpoint}",
+        option="vocoder.checkpoint",
+        subfolder=subfolder,
+        output_loading_info=True,
+    )
     if report["missing_keys"]:  # transformers only warns, and leaves random weights
         raise BenchError(
             f"Vocoder {checkpoint} is incomplete",

@@ -17,8 +17,8 @@ from eeg2speech_bench.core.machine.energy import describe_counters
 
 #: packages whose versions can change a number
 PACKAGES = (
-    "eeg2speech-bench", "torch", "torchaudio", "lightning", "diffusers", "transformers", "mne", "mne-bids",
-    "numpy", "scipy", "pandas", "soundfile", "pystoi",
+    "eeg2speech-bench", "torch", "torchaudio", "lightning", "braindecode", "diffusers", "transformers", "mne",
+    "mne-bids", "numpy", "scipy", "pandas", "soundfile",
 )  # fmt: skip
 
 

@@ -103,8 +103,8 @@ class SpeechDataset(Protocol):
     is_null : bool
         EEG and speech are independent, so that signal of an encoder that reads the EEG is a false alarm.
     revision : str
-        Changes whenever the content does (a hash of names and sizes, or a published version); part of the
-        ``prepare`` stage's key.
+        Changes whenever the content does (a hash of every byte that is read, or a published version). It is part of
+        the ``prepare`` stage's key, and scores on another revision are never compared.
     stimuli : sequence of Stimulus
     recordings : sequence of Recording
     sound_kind : str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eeg2speech_bench.core.errors import DataError
+from eeg2speech_bench.core.segments.prepared import Prepared
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,7 +101,7 @@ class SegmentStore:
 
     Folder layout (written by the datasets room)::
 
-        meta.json          settings, signal, subjects, stimuli, split hash and proof
+        meta.json          a `Prepared`: settings, signal, subjects, stimuli, split hash and proof
         eeg.npy            float32 (n_samples, n_chans): all recordings end to end, microvolts, at meta sfreq
         scale.npy          float32 (n_recordings, n_chans): inter-quartile range over training windows
         sound.npy          float32 (n_samples,): all stimuli end to end, at meta sound rate (waveform or envelope)
@@ -126,7 +126,7 @@ class SegmentStore:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
-        self.meta: dict[str, Any] = json.loads(self._file("meta.json").read_text(encoding="utf8"))
+        self.meta = Prepared.read(self.path)
         self.eeg = np.load(self._file("eeg.npy"), mmap_mode="r")
         self.scale = np.load(self._file("scale.npy"))
         self.sound = np.load(self._file("sound.npy"), mmap_mode="r")
@@ -170,27 +170,27 @@ class SegmentStore:
     @property
     def has_audio(self) -> bool:
         """Whether the stimuli are waveforms (False: envelopes only, nothing to generate)."""
-        return self.meta["sound"]["kind"] == "waveform"
+        return self.meta.sound.kind == "waveform"
 
     @property
     def window_s(self) -> float:
         """Length of a segment in seconds."""
-        return float(self.meta["window_s"])
+        return self.meta.window_s
 
     @property
     def sound_rate_hz(self) -> float:
         """Samples per second of ``sound``."""
-        return float(self.meta["sound"]["rate_hz"])
+        return self.meta.sound.rate_hz
 
     @cached_property
     def signal(self) -> SignalInfo:
         """The EEG of a window, as encoders are told of it."""
-        signal = self.meta["signal"]
-        chs_info = tuple({**c, "loc": np.asarray(c["loc"], dtype=float)} for c in signal["chs_info"])
-        n_subjects = len(self.meta["subjects"])
+        signal = self.meta.signal
+        chs_info = tuple({**c, "loc": np.asarray(c["loc"], dtype=float)} for c in signal.chs_info)
+        n_subjects = len(self.meta.subjects)
         sound_rate_hz = self.sound_rate_hz if self.has_audio else None
         return SignalInfo(
-            signal["n_chans"], signal["n_times"], signal["sfreq"], chs_info, n_subjects, sound_rate_hz=sound_rate_hz
+            signal.n_chans, signal.n_times, signal.sfreq, chs_info, n_subjects, sound_rate_hz=sound_rate_hz
         )
 
     def indices(self, split: str) -> np.ndarray:
@@ -220,11 +220,11 @@ class SegmentStore:
         first = self._columns["eeg_start"][rows] if starts is None else starts
         span = np.arange(self.signal.n_times)
         eeg = np.asarray(self.eeg[first[:, None] + span])  # (batch, n_times, n_chans)
-        n_baseline = round(self.meta["baseline_s"] * self.signal.sfreq)
+        n_baseline = round(self.meta.baseline_s * self.signal.sfreq)
         if n_baseline:
             eeg = eeg - eeg[:, :n_baseline].mean(1, keepdims=True)
         eeg = eeg / self.scale[self._columns["recording"][rows]][:, None, :]
-        limit = self.meta["clamp_iqr"]
+        limit = self.meta.clamp_iqr
         return np.ascontiguousarray(np.clip(eeg, -limit, limit).transpose(0, 2, 1), dtype=np.float32)
 
     def gather(self, rows: np.ndarray, *, with_sound: bool = False) -> Batch:
@@ -245,7 +245,7 @@ class SegmentStore:
 
     @cached_property
     def _recording_starts(self) -> np.ndarray:
-        return np.asarray([recording["start"] for recording in self.meta["recordings"]], dtype=np.int64)
+        return np.asarray([recording.start for recording in self.meta.recordings], dtype=np.int64)
 
     def text(self, windows: np.ndarray) -> tuple[str, ...]:
         """Return the words spoken in stimulus windows, empty where there is no transcript."""

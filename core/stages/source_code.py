@@ -1,69 +1,116 @@
-"""Source code as part of what decides a result: its hash, and which modules a module uses."""
+"""Hashes source code, so that only a change of what it does changes the hash."""
 
 from __future__ import annotations
 
 import ast
 import hashlib
 import importlib.util
-from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 from eeg2speech_bench.core.errors import StorageError
 
+#: our package; all other packages are libraries or plugins
+OURS = "eeg2speech_bench"
+#: files of a package that decide nothing
+_NO_SOURCE = (".pyc", ".pyo", ".md", ".rst", ".html", ".tmpl")
 
-@lru_cache
+
+@cache
 def source_hash(module: str) -> str:
-    """Hash the Python source of a module, or of all modules of a package, without importing it."""
-    spec = importlib.util.find_spec(module)
-    # a package has folders, and several where it is a namespace without __init__.py; a module has its file alone
-    folders = [Path(folder) for folder in (spec.submodule_search_locations or ())] if spec else []
-    files = [(folder, file) for folder in folders for file in sorted(folder.rglob("*.py"))]
-    if spec and not files and spec.origin:
-        files = [(Path(spec.origin).parent, Path(spec.origin))]
+    """Hash what a module does, or all modules and data files of a package, without importing it.
+
+    Comments, docstrings and layout do not count. Data files of a package count byte by byte; of a module those that
+    lie beside it do, since it may read them.
+
+    Raises
+    ------
+    StorageError
+        If the source is not there.
+    """
+    if module.startswith(f"{OURS}."):
+        file = find_source(module)
+        files = [file, *_data_beside(file)] if file else []
+    else:
+        files = package_files(module)
     if not files:
         raise StorageError(f"The source of module '{module}' was not found", then="Reinstall the package it is from.")
     digest = hashlib.sha256()
-    for folder, file in files:
-        digest.update(file.relative_to(folder).as_posix().encode())
-        digest.update(file.read_bytes())
+    for file in files:
+        digest.update(file.name.encode())
+        digest.update(code_of(file.read_bytes()).encode() if file.suffix == ".py" else file.read_bytes())
     return digest.hexdigest()[:16]
 
 
-@lru_cache
-def modules_used(module: str, package: str) -> tuple[str, ...]:
-    """Return a module and all modules of ``package`` that it imports, directly or through others.
+def code_of(source: bytes) -> str:
+    """Return what Python source does as text: equal where only comments, docstrings or layout differ."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and _docstring(node):
+            node.body = node.body[1:]
+    return _text_of(tree)
 
-    Only packages are imported to find out. What a module imports by a computed name is not seen.
+
+def _docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    first = node.body[0] if node.body else None
+    return isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+
+
+def _text_of(node: object) -> str:
+    """Write a syntax tree as text that does not depend on the version of Python, as that of `ast.dump` does."""
+    if isinstance(node, ast.AST):
+        fields = ((name, value) for name, value in ast.iter_fields(node) if name not in ("ctx", "kind", "type_comment"))
+        inner = (f"{name}={_text_of(value)}" for name, value in fields if value is not None and value != [])
+        return f"{type(node).__name__}({','.join(inner)})"
+    if isinstance(node, list):
+        return f"[{','.join(map(_text_of, node))}]"
+    return repr(node)
+
+
+def find_source(name: str) -> Path | None:
+    """Return the file of a module or package of ours, or of a top-level module, without importing anything.
+
+    None if there is no such module, it has no source, or it is a package without ``__init__``.
     """
-    seen: set[str] = set()
-    modules: set[str] = set()
-    waiting = [module]
-    while waiting:
-        name = waiting.pop()
-        spec = None if name in seen else _find(name)
-        seen.add(name)
-        if spec is None or spec.origin is None:
-            continue
-        if not spec.submodule_search_locations:  # of a package only what is imported counts
-            modules.add(name)
-        waiting += [other for other in _imported(Path(spec.origin)) if f"{other}.".startswith(f"{package}.")]
-    return tuple(sorted(modules))
+    room, *inner = name.split(".")[1:] if name.startswith(f"{OURS}.") else ("",)
+    spec = find_spec(f"{OURS}.{room}" if room else name)
+    if spec is None:
+        return None
+    if not inner:
+        return Path(spec.origin) if spec.origin and spec.origin.endswith(".py") else None
+    for folder in spec.submodule_search_locations or ():
+        place = Path(folder).joinpath(*inner)
+        for file in (place.with_suffix(".py"), place / "__init__.py"):
+            if file.is_file():
+                return file
+    return None
 
 
-def _find(name: str) -> ModuleSpec | None:
+@cache
+def find_spec(name: str) -> ModuleSpec | None:
+    """Find a top-level module or a room of ours; None if there is none."""
     try:
         return importlib.util.find_spec(name)
-    except ModuleNotFoundError:  # a class or function of a module, and no module
+    except (ModuleNotFoundError, ValueError):  # not there, or made by hand
         return None
 
 
-def _imported(file: Path) -> Iterator[str]:
-    """Yield the names of modules that a file imports."""
-    for node in ast.walk(ast.parse(file.read_bytes())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)  # a name may be a module
+def package_files(package: str) -> list[Path]:
+    """Return the source and data files of a package, or the file of a module that is none; empty if it is not there."""
+    spec = find_spec(package)
+    if spec is None:
+        return []
+    folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
+    if not folders:
+        return [Path(spec.origin)] if spec.origin else []
+    return [file for folder in folders for file in sorted(folder.rglob("*")) if _is_source(file)]
+
+
+def _is_source(file: Path) -> bool:
+    return file.is_file() and file.suffix not in _NO_SOURCE and "__pycache__" not in file.parts
+
+
+def _data_beside(file: Path) -> list[Path]:
+    """Return tables beside a module of ours; a module reads none but those of its own folder."""
+    return sorted(file.parent.glob("*.toml")) if file.name != "__init__.py" else []

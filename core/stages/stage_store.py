@@ -1,16 +1,17 @@
-"""Content-addressed stages: a stage whose settings, inputs and code did not change is not run again."""
+"""Keeps finished stages on disk and reuses those that nothing has changed for."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import os
+import platform
+import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,19 @@ from filelock import FileLock
 from eeg2speech_bench.core.errors import StorageError
 from eeg2speech_bench.core.machine.energy import EnergyMeter
 from eeg2speech_bench.core.machine.environment import peak_memory_mb, reset_peak_memory
-from eeg2speech_bench.core.stages.source_code import source_hash
-from eeg2speech_bench.core.terminal.progress import StageProgress
+from eeg2speech_bench.core.stages.file_hashes import FileHashes
+from eeg2speech_bench.core.stages.json_files import read_json, write_json
+from eeg2speech_bench.core.stages.keys import KeyParts
+from eeg2speech_bench.core.terminal.progress import Progress, StageProgress
 
 MANIFEST = "stage.json"
 #: files up to this size are checked in full, larger ones at both ends, so that a check stays quick on hours of EEG
 FULL_CHECK_BYTES = 1 << 24
+#: a folder in progress that nobody has touched for so long was left by a run that is gone
+ABANDONED_S = 24 * 3600.0
+#: seconds between signs of life of a folder in progress
+TOUCH_S = 30.0
+PARTIAL = ".partial-"
 
 
 @dataclass(frozen=True)
@@ -35,32 +43,27 @@ class Stage:
     Attributes
     ----------
     name : str
-    settings : dict
-        JSON values; everything that decides the result beside inputs and code.
-    code : tuple of str
-        Modules or packages whose source decides the result.
-    inputs : tuple of Stage
-        Stages whose results this one reads.
+    parts : KeyParts
+        Everything that decides the result.
     run : callable
         ``run(out, progress)`` writes its files into the empty folder ``out``.
+    inputs : tuple of Stage
+        Stages whose results this one reads.
+    subject : dict of str to str
+        What it is about, for people: data set, encoder, seed. An earlier stage about the same thing explains why this
+        one runs again.
     """
 
     name: str
-    settings: dict[str, Any]
-    code: tuple[str, ...]
-    run: Callable[[Path, StageProgress], None] = field(compare=False)
+    parts: KeyParts
+    run: Callable[[Path, Progress], None] = field(compare=False)
     inputs: tuple[Stage, ...] = ()
+    subject: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def key(self) -> str:
-        """Hash of name, settings, source and the keys of the inputs."""
-        content = {
-            "name": self.name,
-            "settings": self.settings,
-            "code": {module: source_hash(module) for module in self.code},
-            "inputs": [stage.key for stage in self.inputs],
-        }
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:20]
+        """Hash of the name and everything that decides the result."""
+        return hashlib.sha256(f"{self.name} {self.parts.digest}".encode()).hexdigest()[:20]
 
 
 @dataclass(frozen=True)
@@ -79,16 +82,23 @@ class StageResult:
 class StageStore:
     """Finished stages on disk, one folder each.
 
-    A stage is written into a folder of its own beside its place and renamed when it is complete, so a crash leaves
-    either a whole stage or none. A lock per stage lets two runs share a store: the second waits for the first.
+    A stage is written into a folder of its own name beside its place and renamed when it is complete, so a crash
+    leaves either a whole stage or none, and of two runs that make one stage the later discards its own. A lock spares
+    the second that work; nothing depends on it, since many network file systems honour locks on one machine only.
 
     Parameters
     ----------
     root : Path
+
+    Attributes
+    ----------
+    hashes : FileHashes
+        Hashes of files that settings name.
     """
 
     def __init__(self, root: Path) -> None:
-        self.root = Path(root)
+        self.root = Path(root).absolute()
+        self.hashes = FileHashes(self.root)
         with explained(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
 
@@ -111,53 +121,130 @@ class StageStore:
         StorageError
             If the store cannot be written (full disk, no permission).
         """
-        path = self.place(stage)
-        with explained(self.root), FileLock(f"{path}.lock"):
-            if path.is_dir():
-                wrong = damage(path)
-                if not wrong:
-                    return self._result(stage, cached=True)
-                progress.console.print(
-                    f"Cached stage {path} is damaged: {wrong}. It is removed and run again.", markup=False
-                )
-                shutil.rmtree(path)
-            self._run(stage, path, progress)
+        with explained(self.root), _lock(self.place(stage)):
+            if self._is_whole(stage, progress):
+                _touch(self.place(stage) / MANIFEST)  # when it was last used
+                return self._result(stage, cached=True)
+            self._run(stage, progress)
         return self._result(stage, cached=False)
 
-    def _run(self, stage: Stage, path: Path, progress: StageProgress) -> None:
-        partial = path.with_name(f".partial-{path.name}")
-        shutil.rmtree(partial, ignore_errors=True)  # left by a run that was killed; the lock is ours
+    def why(self, stage: Stage) -> list[str]:
+        """Say why a stage that is not there has to run: what changed since the latest one about the same thing.
+
+        Returns
+        -------
+        list of str
+            ``["never run"]`` if there is none.
+        """
+        earlier = [m for m in self.manifests(stage.name) if m.get("subject") == dict(stage.subject) and "parts" in m]
+        if not earlier:
+            return ["never run"]
+        latest = max(earlier, key=lambda manifest: manifest.get("finished", 0.0))
+        return stage.parts.changes_since(KeyParts(**latest["parts"])) or ["its files were removed or damaged"]
+
+    def manifests(self, name: str = "*") -> Iterator[dict[str, Any]]:
+        """Yield what finished stages say of themselves, with ``path`` added; unreadable ones are left out."""
+        for path in sorted(self.root.glob(f"{name}-*/{MANIFEST}")):
+            with suppress(OSError, ValueError):
+                manifest = read_json(path)
+                yield {**manifest, "path": path.parent, "used": path.stat().st_mtime}
+
+    def _is_whole(self, stage: Stage, progress: StageProgress) -> bool:
+        path = self.place(stage)
+        if not path.is_dir():
+            return False
+        wrong = damage(path)
+        if wrong:
+            progress.console.print(
+                f"Cached stage {path} is damaged: {wrong}. It is removed and run again.", markup=False
+            )
+            _remove(path)
+        return not wrong
+
+    def _run(self, stage: Stage, progress: StageProgress) -> None:
+        self._sweep()
+        partial = self.root / f"{PARTIAL}{stage.name}-{platform.node()}-{os.getpid()}-{secrets.token_hex(4)}"
         partial.mkdir()
         reset_peak_memory()
         started = time.monotonic()
         try:
             with EnergyMeter() as meter:
-                stage.run(partial, progress)
+                stage.run(partial, progress.watched(lambda: _touch(partial), TOUCH_S))
             cost = {
                 "seconds": time.monotonic() - started,
                 "peak_memory_mb": peak_memory_mb(),
                 "energy_wh": meter.energy_wh,
             }
-            write_json(
-                partial / MANIFEST, {"name": stage.name, "key": stage.key, **cost, "files": fingerprints(partial)}
-            )
-            partial.rename(path)
-        except BaseException:
+            facts = {"name": stage.name, "key": stage.key, "finished": time.time(), **cost}
+            decided = {"subject": dict(stage.subject), "parts": asdict(stage.parts)}
+            write_json(partial / MANIFEST, {**facts, **decided, "files": fingerprints(partial)})
+            _put(partial, self.place(stage))
+        finally:
             shutil.rmtree(partial, ignore_errors=True)
-            raise
+
+    def _sweep(self) -> None:
+        """Remove folders in progress that were left by runs that are gone."""
+        for folder in self.root.glob(f"{PARTIAL}*"):
+            with suppress(OSError):
+                if time.time() - folder.stat().st_mtime > ABANDONED_S:
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def _result(self, stage: Stage, *, cached: bool) -> StageResult:
         path = self.place(stage)
-        manifest = json.loads((path / MANIFEST).read_text(encoding="utf8"))
+        manifest = read_json(path / MANIFEST)
         seconds, peak_mb = manifest["seconds"], manifest["peak_memory_mb"]
-        # a stage that ran before energy was measured is as good as any other
-        return StageResult(stage.name, stage.key, path, seconds, peak_mb, manifest.get("energy_wh"), cached)
+        return StageResult(stage.name, stage.key, path, seconds, peak_mb, manifest["energy_wh"], cached)
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Wait for another run that makes the same stage, where the file system has locks."""
+    lock = FileLock(f"{path}.lock")
+    try:
+        lock.acquire()
+    except (NotImplementedError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _put(partial: Path, path: Path) -> None:
+    """Rename a complete stage to its place; if another run was first, its stage stands."""
+    try:
+        partial.rename(path)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        if not damage(path):
+            return
+        _remove(path)
+        partial.rename(path)
+
+
+def _remove(path: Path) -> None:
+    """Take a folder away at once, so that no other run finds half of it, then delete its files."""
+    away = path.with_name(f"{PARTIAL}removed-{platform.node()}-{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        path.rename(away)
+    except FileNotFoundError:  # another run has removed it
+        return
+    shutil.rmtree(away, ignore_errors=True)
+
+
+def _touch(path: Path) -> None:
+    with suppress(OSError):  # a store that may only be read is as good
+        os.utime(path)
 
 
 def damage(path: Path) -> str:
     """Say what is wrong with a finished stage's folder; empty if nothing is."""
     try:
-        manifest = json.loads((path / MANIFEST).read_text(encoding="utf8"))
+        manifest = read_json(path / MANIFEST)
         expected = manifest["files"]
     except (OSError, ValueError, KeyError) as error:
         return f"{MANIFEST} cannot be read ({type(error).__name__})"
@@ -191,22 +278,6 @@ def _digest(file: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON atomically; NaN and infinity are refused, as JSON has none."""
-    write_atomically(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old content or the new one, and never a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
 @contextmanager
 def explained(folder: Path) -> Iterator[None]:
     """Turn the operating system's errors about ``folder`` into ones that say what to do."""
@@ -220,10 +291,32 @@ def explained(folder: Path) -> Iterator[None]:
             free_mb = shutil.disk_usage(_existing(folder)).free / 1e6
             then = "Free some space or choose another disk with --cache, --results or --out; finished stages are kept."
             raise StorageError(f"The disk of {folder} is full", got=f"{free_mb:.0f} MB free", then=then) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
-            then = "Choose another folder with --cache, --results or --out."
-            raise StorageError(f"Folder {folder} cannot be written", got=error.strerror, then=then) from error
-        raise
+        if error.errno == errno.ENAMETOOLONG and _is_about(error, folder):
+            then = (
+                "Give the data set's folder a shorter name, or choose another place with --cache, --results or --out."
+            )
+            raise StorageError(f"A name in folder {folder} is too long for its disk", then=then) from error
+        got, then = error.strerror, "Choose another folder with --cache, --results or --out."
+        if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.ELOOP) and (obstacle := _obstacle(error, folder)):
+            got = f"{obstacle} is {'a link that leads nowhere' if obstacle.is_symlink() else 'not a folder'}"
+        elif error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EXDEV):
+            raise
+        raise StorageError(f"Folder {folder} cannot be written", got=got, then=then) from error
+
+
+def _is_about(error: OSError, folder: Path) -> bool:
+    """Whether an error names something in the folder or above it, and not what a plugin does elsewhere."""
+    named = Path(os.fsdecode(error.filename)) if isinstance(error.filename, (str, bytes)) else folder
+    return named.is_relative_to(folder) or folder.is_relative_to(named)
+
+
+def _obstacle(error: OSError, folder: Path) -> Path | None:
+    """Return what stands where a folder should be: a file, or a link to nothing."""
+    if not _is_about(error, folder):
+        return None
+    named = Path(os.fsdecode(error.filename or folder))
+    nearest = next(place for place in (named, *named.parents) if os.path.lexists(place))
+    return None if nearest.is_dir() else nearest
 
 
 def _existing(folder: Path) -> Path:

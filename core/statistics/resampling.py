@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from eeg2speech_bench.core.errors import DataError
+from eeg2speech_bench.core.statistics.draws import draw_counts, weigh_subjects
 
 Aggregate = Literal["mean", "median"]
 Alternative = Literal["greater", "less", "two-sided"]
@@ -21,8 +22,7 @@ _ORIENT: dict[str, Callable] = {"greater": np.positive, "less": np.negative, "tw
 _CHUNK_SIZE = 4_000_000
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(NamedTuple):
     """Lower and upper bound, in the unit of the value they belong to."""
 
     low: float
@@ -182,11 +182,6 @@ def _cells(
     return cell_subject, cell_block, cell_run, cell
 
 
-def _draw(n: int, size: int, rng: np.random.Generator) -> np.ndarray:
-    """How often each of ``n`` things comes up in ``n`` draws with replacement, shape (size, n)."""
-    return rng.multinomial(n, np.full(n, 1 / n), size=size)
-
-
 def _weights(
     cell_subject: np.ndarray,
     cell_block: np.ndarray,
@@ -196,16 +191,14 @@ def _weights(
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Weight of one segment of each cell in each resample, shape (n_resamples, n_cells)."""
-    n_drawn = _draw(cell_subject[-1] + 1, n_resamples, rng)
-    picks = _draw(cell_block.max() + 1, n_resamples, rng)[:, cell_block]
+    n_drawn = draw_counts(cell_subject[-1] + 1, n_resamples, rng)
+    picks = draw_counts(cell_block.max() + 1, n_resamples, rng)[:, cell_block]
     if cell_run.any():
-        picks = picks * _draw(cell_run.max() + 1, n_resamples, rng)[:, cell_run]
+        picks = picks * draw_counts(cell_run.max() + 1, n_resamples, rng)[:, cell_run]
     n_segments = np.add.reduceat(picks * counts, np.unique(cell_subject, return_index=True)[1], axis=1)
-    # A subject who heard none of the drawn blocks takes no part; a resample without anybody is dropped.
-    share = np.where(n_segments > 0, n_drawn / np.maximum(n_segments, 1), 0.0)
-    total = np.sum(n_drawn * (n_segments > 0), axis=1, keepdims=True)
-    weights = picks * share[:, cell_subject] / np.maximum(total, 1)
-    return weights[total[:, 0] > 0]
+    weights, n_taking_part = weigh_subjects(n_drawn, n_segments)
+    of_cells = picks * weights[:, cell_subject] / np.maximum(n_taking_part, 1)
+    return of_cells[n_taking_part[:, 0] > 0]
 
 
 def _resampled(values: np.ndarray, cell: np.ndarray, weights: np.ndarray, aggregate: Aggregate) -> np.ndarray:
@@ -271,7 +264,7 @@ def paired_sign_flip(
     n_flips = 2 ** len(means) if exact else n_permutations
     hits = _count_at_least(means, n_flips, exact, np.random.default_rng(seed), alternative)
     p = hits / n_flips if exact else (1 + hits) / (1 + n_flips)
-    return PermutationTest(p, effect, _cohen_dz(means), len(means), exact)
+    return PermutationTest(p, effect, cohen_dz(means), len(means), exact)
 
 
 def _count_at_least(
@@ -291,7 +284,18 @@ def _count_at_least(
     return hits
 
 
-def _cohen_dz(means: np.ndarray) -> float | None:
+def cohen_dz(means: np.ndarray) -> float | None:
+    """Return the effect size of paired data: mean / standard deviation (ddof 1) of the units' mean differences.
+
+    Parameters
+    ----------
+    means : array of float, shape (n_units,)
+
+    Returns
+    -------
+    float or None
+        None where it is not defined: a single unit, or units that do not differ.
+    """
     spread = float(means.std(ddof=1)) if len(means) > 1 else 0.0
     return float(means.mean()) / spread if spread > 1e-12 * float(np.abs(means).max(initial=0)) else None
 
@@ -323,69 +327,3 @@ def holm(p_values: np.ndarray) -> np.ndarray:
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(stepped, 1)
     return adjusted
-
-
-def random_pool_chance(k: int, n: int) -> float:
-    """Top-k accuracy that guessing reaches in a pool of ``n`` candidates: k / n, at most 1."""
-    if k < 1 or n < 1:
-        raise DataError("Chance needs a pool", got=f"top {k} of {n} candidates", expected="both at least 1")
-    return min(k / n, 1.0)
-
-
-def proportion_interval(hits: int, n: int, confidence: float) -> Interval:
-    """Exact interval of a share of hits among ``n`` independent trials.
-
-    Segments of one recording are not independent, so the true interval is wider: use it as the narrowest that can be,
-    where a bootstrap of no hit at all would claim to know that there are none.
-
-    Parameters
-    ----------
-    hits, n : int
-    confidence : float
-        Such as 0.95.
-
-    Raises
-    ------
-    DataError
-        If ``hits`` is not from 0 to ``n`` or ``n`` is below 1.
-
-    Notes
-    -----
-    Source: Clopper and Pearson (1934), *Biometrika* 26:404.
-    """
-    if n < 1 or not 0 <= hits <= n:
-        raise DataError("No interval of a share", got=f"{hits} of {n}", expected="0 to n hits, and n of at least 1")
-    from scipy.stats import beta
-
-    tail = (1 - confidence) / 2
-    low = float(beta.ppf(tail, hits, n - hits + 1)) if hits else 0.0
-    high = float(beta.ppf(1 - tail, hits + 1, n - hits)) if hits < n else 1.0
-    return Interval(low, high)
-
-
-def binomial_band(p: float, n: int, confidence: float) -> Interval:
-    """Central band of the accuracy over ``n`` *independent* trials that each succeed with probability ``p``.
-
-    Segments of one recording are not independent, so the true band is wider: use it as the narrowest that chance
-    can be, and `paired_sign_flip` against a control to decide.
-
-    Parameters
-    ----------
-    p : float
-        Such as `random_pool_chance`.
-    n : int
-        Scored segments.
-    confidence : float
-        Such as 0.95.
-
-    Raises
-    ------
-    DataError
-        If ``p`` is not a probability or ``n`` is below 1.
-    """
-    if not 0 <= p <= 1 or n < 1:
-        raise DataError("No binomial band", got=f"p = {p}, n = {n}", expected="p from 0 to 1 and n of at least 1")
-    from scipy.stats import binom
-
-    low, high = binom.ppf([(1 - confidence) / 2, (1 + confidence) / 2], n, p) / n
-    return Interval(float(low), float(high))

@@ -9,6 +9,8 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
 from eeg2speech_bench.core.errors import BenchError
 from eeg2speech_bench.core.registry.discovery import OURS, PluginChoice
 from eeg2speech_bench.core.registry.failures import plain
@@ -20,10 +22,8 @@ PROGRAM = "eeg2speech-bench"
 
 def default_cache() -> Path:
     """Return where stages and simulated data are kept: $EEG2SPEECH_BENCH_CACHE, else the user's cache folder."""
-    own = os.environ.get("EEG2SPEECH_BENCH_CACHE")
-    if own:
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "eeg2speech-bench"
+    named = os.environ.get("EEG2SPEECH_BENCH_CACHE")
+    return Path(named) if named else user_cache_path(PROGRAM, appauthor=False)
 
 
 def plugin_options() -> argparse.ArgumentParser:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as ProgressBar
 
 #: tells how far a stage is: a short text and the share done, 0 to 1
-Report = "Callable[[str, float], None]"
+Progress = Callable[[str, float], None]
+
+
+def say(console: Console, text: str) -> None:
+    """Print text as it is: brackets are not markup, and numbers get no colour."""
+    console.print(text, markup=False, highlight=False)
 
 
 class StageProgress:
@@ -30,18 +37,18 @@ class StageProgress:
         self.console = console
         self._label = ""
         self._last_line_s = 0.0
-        self._bar: Progress | None = None
+        self._bar: ProgressBar | None = None
 
     @contextmanager
     def stage(self, label: str) -> Iterator[StageProgress]:
         """Show a stage from here to the end of the block."""
         self._label, self._last_line_s = label, time.monotonic()
         if not self.console.is_terminal:
-            self.console.print(f"{label} ...", markup=False, highlight=False)
+            say(self.console, f"{label} ...")
             yield self
             return
         columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-        with Progress(*columns, TextColumn("{task.fields[note]}"), console=self.console, transient=True) as bar:
+        with ProgressBar(*columns, TextColumn("{task.fields[note]}"), console=self.console, transient=True) as bar:
             self._bar, self._task = bar, bar.add_task(label, total=1.0, note="")
             try:
                 yield self
@@ -54,18 +61,36 @@ class StageProgress:
             self._bar.update(self._task, completed=share, note=note)
         elif time.monotonic() - self._last_line_s >= self.plain_interval_s:
             self._last_line_s = time.monotonic()
-            self.console.print(f"  {self._label}: {share:4.0%} {note}", markup=False, highlight=False)
+            say(self.console, f"  {self._label}: {share:4.0%} {note}")
+
+    def watched(self, sign: Callable[[], None], every_s: float) -> Callable[[str, float], None]:
+        """Return a reporter that also gives a sign of life, at most once in ``every_s`` seconds."""
+        last_s = time.monotonic()
+
+        def report(note: str, share: float) -> None:
+            nonlocal last_s
+            self(note, share)
+            if time.monotonic() - last_s >= every_s:
+                last_s = time.monotonic()
+                sign()
+
+        return report
+
+
+class OutputClosed(BrokenPipeError):  # noqa: N818  a state, not a fault
+    """Whoever read what a command says (head, less) went away."""
 
 
 class _PipedConsole(Console):
     """Leaves it to the command what the end of a pipe means."""
 
     def on_broken_pipe(self) -> None:
-        """Raise what every other write to a closed pipe raises; rich would end the program as failed."""
-        raise BrokenPipeError
+        """Raise what no broken pipe of a plugin is taken for; rich would end the program as failed."""
+        raise OutputClosed
 
 
 def make_console() -> Console:
     """Return the console for what a command says to its user (standard output)."""
-    width = None if sys.stdout.isatty() else 250  # tables in a log or a pipe are not cut
-    return _PipedConsole(file=sys.stdout, width=width, soft_wrap=not sys.stdout.isatty())
+    out = sys.stdout or io.StringIO()  # None where the command was started with its output closed
+    width = None if out.isatty() else 250  # tables in a log or a pipe are not cut
+    return _PipedConsole(file=out, width=width, soft_wrap=not out.isatty())

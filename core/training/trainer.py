@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import logging
 import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import lightning as L
 import torch
 
 from eeg2speech_bench.core.errors import ContractError
+from eeg2speech_bench.core.terminal.progress import Progress
 
 # Lightning sets its loggers to INFO when it is imported, so they are silenced here and not before
 for _name in ("lightning", "lightning.pytorch", "lightning.fabric", "lightning_utilities"):
@@ -43,7 +44,7 @@ class KeepBest(L.Callback):
 class TrainingProgress(L.Callback):
     """Reports steps done, and what was logged last, to a stage's progress line."""
 
-    def __init__(self, report: Callable[[str, float], None], n_steps: int) -> None:
+    def __init__(self, report: Progress, n_steps: int) -> None:
         self.report, self.n_steps = report, max(n_steps, 1)
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from eeg2speech_bench.core.conditions import CONDITIONS
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.records.record import Record
-from eeg2speech_bench.core.stages.stage_store import write_atomically
+from eeg2speech_bench.core.stages.json_files import write_atomically
 from eeg2speech_bench.leaderboard.labels import LABELS
 from eeg2speech_bench.leaderboard.results.aggregates import MAX_SEGMENTS_BYTES
 

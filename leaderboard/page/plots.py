@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from statistics import NormalDist
 from typing import Any
 
 from markupsafe import Markup, escape
 
 from eeg2speech_bench.core.conditions import CEILINGS, SCORED, condition_label
+from eeg2speech_bench.core.statistics.proportions import guessing_band
 
-#: from here on the normal distribution is as good as the binomial, whose sum takes as long as there are trials
-MANY_TRIALS = 20_000
 WIDTH = 560
 ROW = 22
 
@@ -207,29 +204,3 @@ def _chance_line(x: Scale, chance: float | None, top: float, bottom: float) -> s
     if chance is None:
         return ""
     return f'<path class="chance" d="M{x(chance)} {top:g}V{bottom:g}"><title>chance {chance:.4f}</title></path>'
-
-
-@lru_cache(maxsize=4096)
-def guessing_band(n: int, chance: float, share: float = 0.95) -> tuple[float, float]:
-    """Return the shares of hits between which ``share`` of guessers with ``n`` trials lie (binomial quantiles).
-
-    Examples
-    --------
-    >>> guessing_band(100, 0.5)
-    (0.4, 0.6)
-    """
-    if n > MANY_TRIALS:
-        reach = NormalDist().inv_cdf((1 + share) / 2) * math.sqrt(chance * (1 - chance) / n)
-        return max(chance - reach, 0.0), min(chance + reach, 1.0)
-    tail, below = (1 - share) / 2, 0.0
-    low = high = 0
-    for k in range(n + 1):
-        log_mass = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-        mass = math.exp(log_mass + k * math.log(chance) + (n - k) * math.log1p(-chance))
-        if below < tail <= below + mass:
-            low = k
-        below += mass
-        high = k
-        if below >= 1 - tail:
-            break
-    return low / n, high / n

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eeg2speech_bench.core.statistics import resampling as statistics
+from eeg2speech_bench.core.statistics.draws import draw_counts, weigh_subjects
 from eeg2speech_bench.core.statistics.min_f import MIN_UNITS, pairwise_p
 from eeg2speech_bench.core.training.seeding import derive_seed
 from eeg2speech_bench.leaderboard.standings.differences import CONFIDENCE, N_RESAMPLES
@@ -124,14 +125,11 @@ def _resampled(
     counts = np.zeros((len(blocks), len(subjects)))
     np.add.at(sums, (block, subject), values)
     np.add.at(counts, (block, subject), 1)
-    n_listeners, n_blocks = (
-        rng.multinomial(n, np.full(n, 1 / n), size=N_RESAMPLES).astype(float) for n in (len(subjects), len(blocks))
-    )
+    n_listeners, n_blocks = (draw_counts(n, N_RESAMPLES, rng).astype(float) for n in (len(subjects), len(blocks)))
     n_segments = n_blocks @ counts
-    # A listener who heard none of the drawn blocks takes no part; a resample without anybody is dropped.
-    weights = n_listeners * (n_segments > 0)
-    kept = weights.sum(axis=1) > 0
-    weights = (weights / np.maximum(n_segments, 1) / np.maximum(weights.sum(axis=1, keepdims=True), 1))[kept]
+    weights, n_taking_part = weigh_subjects(n_listeners, n_segments)
+    kept = n_taking_part[:, 0] > 0
+    weights = (weights / np.maximum(n_taking_part, 1))[kept]
     size = max(1, _CHUNK_SIZE // sums[0].size)
     of_runs = np.concatenate(
         [
@@ -146,7 +144,7 @@ def _resampled(
 def _seeds_drawn(estimates: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return the mean over drawn seeds, (n_resamples,), of an encoder's estimates, (n_resamples, n_seeds)."""
     n = estimates.shape[1]
-    picks = rng.multinomial(n, np.full(n, 1 / n), size=len(estimates)) if n > 1 else 1
+    picks = draw_counts(n, len(estimates), rng) if n > 1 else 1
     return (estimates * picks).sum(axis=1) / n
 
 

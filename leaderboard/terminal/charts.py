@@ -15,9 +15,11 @@ from rich.text import Text
 from eeg2speech_bench.core.conditions import CONTROLS, condition_label
 from eeg2speech_bench.core.errors import BenchError, DataError
 from eeg2speech_bench.core.records.record import Record
+from eeg2speech_bench.core.spacing import evenly_spaced
+from eeg2speech_bench.core.statistics.proportions import guessing_band
 from eeg2speech_bench.leaderboard.labels import label
 from eeg2speech_bench.leaderboard.page.listening_items import Item, chosen, clip_content, inside, read_items
-from eeg2speech_bench.leaderboard.page.plots import guessing_band, short
+from eeg2speech_bench.leaderboard.page.plots import short
 from eeg2speech_bench.leaderboard.page.spectrogram import TOP_HZ, log_mel_db, palette, read_clip
 from eeg2speech_bench.leaderboard.results.history import learning_series
 from eeg2speech_bench.leaderboard.tables.export import printable
@@ -159,7 +161,7 @@ def _thinned(scores: dict[str, float]) -> list[str]:
     if len(scores) <= MAX_LISTENERS:
         return list(scores)
     names = sorted(scores, key=lambda name: -scores[name])
-    return [names[i] for i in np.linspace(0, len(names) - 1, MAX_LISTENERS).round().astype(int)]
+    return [names[i] for i in evenly_spaced(len(names), MAX_LISTENERS)]
 
 
 def _chance(entry: dict[str, Any]) -> tuple[tuple[float, float] | None, str]:

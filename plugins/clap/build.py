@@ -8,7 +8,7 @@ from eeg2speech_bench.core.errors import UsageError
 from eeg2speech_bench.plugins.clap.front_end import mel_scale_of
 from eeg2speech_bench.plugins.clap.tokenizer import load_tokenizer
 from eeg2speech_bench.plugins.clap.towers import FrozenAudioTower, FrozenTextTower, SmallAudioTower, SmallTextTower
-from eeg2speech_bench.plugins.clap.weights import load_clap, split_revision
+from eeg2speech_bench.plugins.clap.weights import load_clap
 
 #: sizes of the towers that are trained from scratch
 DIM, AUDIO_HIDDEN = 64, 48
@@ -40,10 +40,9 @@ def text_tower(
         _refuse(owner, "without", {"tokenizer": tokenizer}, "the small tower reads bytes")
         return SmallTextTower(dim, TEXT_HIDDEN if hidden is None else hidden, TEXT_DEPTH if depth is None else depth)
     _refuse(owner, "with", {"hidden": hidden, "depth": depth}, "the weights decide the sizes")
-    name, revision = split_revision(TOKENIZER if Path(weights).expanduser().is_file() else weights)
-    if tokenizer is not None:
-        name, revision = split_revision(tokenizer)
-    return FrozenTextTower(load_clap(weights), load_tokenizer(name, revision))
+    if tokenizer is None:
+        tokenizer = TOKENIZER if Path(weights).expanduser().is_file() else weights
+    return FrozenTextTower(load_clap(weights), load_tokenizer(tokenizer))
 
 
 def _refuse(owner: str, given: str, options: dict[str, object], why: str) -> None:

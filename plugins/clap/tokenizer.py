@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from eeg2speech_bench.core.errors import BenchError
+from eeg2speech_bench.core.weights import load_pretrained
 
 #: LAION trained the text tower on texts cut at this many tokens
 MAX_TOKENS = 77
@@ -41,15 +40,13 @@ def byte_tokens(texts: Sequence[str], max_tokens: int) -> dict[str, Tensor]:
     return {"input_ids": ids, "attention_mask": (ids != PADDING).long()}
 
 
-def load_tokenizer(name: str, revision: str | None = None) -> Tokenize:
+def load_tokenizer(source: str) -> Tokenize:
     """Load RoBERTa's tokenizer as the pretrained text towers use it.
 
     Parameters
     ----------
-    name : str
-        Hub id, or a local folder in the format of transformers.
-    revision : str, optional
-        Branch, tag or commit on the hub.
+    source : str
+        Hub id, pinned if it ends in ``@revision``; or a local folder in the format of transformers.
 
     Raises
     ------
@@ -58,15 +55,8 @@ def load_tokenizer(name: str, revision: str | None = None) -> Tokenize:
     """
     from transformers import AutoTokenizer
 
-    try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(name, revision=revision or "main")
-    except (OSError, ValueError) as error:
-        raise BenchError(
-            "Encoder 'clap-text' cannot load its tokenizer",
-            got=f"'{name}' ({str(error).splitlines()[0]})",
-            expected="a Hugging Face id that can be downloaded, or a local folder with tokenizer files",
-            then="Set encoder.clap-text.tokenizer to a folder that holds roberta-base's tokenizer.",
-        ) from error
+    owner = "Tokenizer of encoder 'clap-text'"
+    tokenizer = load_pretrained(AutoTokenizer, source, what=owner, option="encoder.clap-text.tokenizer")
 
     def tokenize(texts: Sequence[str]) -> dict[str, Tensor]:
         tokens = tokenizer(list(texts), padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")

@@ -7,17 +7,13 @@ import re
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 from transformers import ClapConfig, ClapModel
 
 from eeg2speech_bench.core.errors import BenchError
+from eeg2speech_bench.core.weights import State, load_pretrained, read_checkpoint
 from eeg2speech_bench.plugins.clap.front_end import front_end
-
-State = dict[str, Tensor]
 
 #: where checkpoints keep CLAP: LAION's own trainer, AudioLDM's and its training code
 PREFIXES = ("module.", "cond_stage_model.model.", "clap.model.")
@@ -56,26 +52,8 @@ def load_clap(weights: str) -> ClapModel:
     return network.eval().requires_grad_(False)
 
 
-def split_revision(weights: str) -> tuple[str, str | None]:
-    """Split ``"name@revision"``; a local path is taken whole."""
-    if Path(weights).expanduser().exists():
-        return str(Path(weights).expanduser()), None
-    name, _, revision = weights.partition("@")
-    return name, revision or None
-
-
 def _from_transformers(weights: str) -> ClapModel:
-    name, revision = split_revision(weights)
-    try:
-        network, report = ClapModel.from_pretrained(name, revision=revision or "main", output_loading_info=True)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise BenchError(
-            "CLAP cannot be loaded",
-            got=f"'{weights}' ({str(error).splitlines()[0]})",
-            expected="a Hugging Face id that can be downloaded, a local folder with config.json and weights, "
-            "or a checkpoint file of LAION",
-            then="Download it where there is a network and set weights to that folder or file.",
-        ) from error
+    network, report = load_pretrained(ClapModel, weights, what="CLAP", option="weights", output_loading_info=True)
     # What transformers does not know, it does not use; the files on the hub differ in such leftovers.
     _check(weights, network, report["missing_keys"], ())
     return network
@@ -96,13 +74,7 @@ def _check(source: str, network: ClapModel, absent: Iterable[str], unexpected: C
 
 
 def _from_original(path: Path) -> ClapModel:
-    from eeg2speech_bench.core.generator.checkpoints import read_checkpoint
-
-    # The best score so far lies beside the weights as a NumPy number, which torch does not count as safe by itself.
-    scalar: Any = np.float64().__reduce__()[0]
-    numbers: list[Any] = [scalar, (scalar, "numpy.core.multiarray.scalar"), np.dtype, type(np.dtype(np.float64))]
-    with torch.serialization.safe_globals(numbers):
-        state = _under_prefix(read_checkpoint(path))
+    state = _under_prefix(read_checkpoint(path))
     _check_filter_bank(state, path)
     renamed = rename_original(state)
     try:

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from eeg2speech_bench.core.conditioning import SoundInfo
-from eeg2speech_bench.core.errors import BenchError, DataError, UsageError
+from eeg2speech_bench.core.errors import DataError, UsageError
+from eeg2speech_bench.core.weights import load_pretrained
 from eeg2speech_bench.plugins.targets.frames import FrameTarget
 
 RATE_HZ = 16_000
@@ -31,7 +32,7 @@ class Wav2Vec2Target(FrameTarget):
     sound : SoundInfo
         Must be a waveform.
     model : str
-        Hugging Face id, or a local folder in the format of transformers.
+        Hugging Face id, pinned if it ends in ``@revision``; or a local folder in the format of transformers.
     layers : sequence of int
         Entries of the hidden-state tuple that are averaged; 0 is what enters the first block.
     token_rate_hz : float
@@ -66,7 +67,7 @@ class Wav2Vec2Target(FrameTarget):
                 then="Choose target.name=mel or deep_mel for this data set.",
             )
         self.model_name, self.random, self.layers = model, random, tuple(layers)
-        config = self._load("AutoConfig", model)
+        config = self._load("AutoConfig")
         if not self.layers or not all(0 <= layer <= config.num_hidden_layers for layer in self.layers):
             raise UsageError(
                 f"Option layers of target 'wav2vec2' does not fit {model}",
@@ -86,21 +87,13 @@ class Wav2Vec2Target(FrameTarget):
             from transformers import AutoModel
 
             return AutoModel.from_config(self.config).eval()
-        return self._load("AutoModel", self.model_name).eval()
+        return self._load("AutoModel").eval()
 
-    @staticmethod
-    def _load(kind: str, model: str) -> Any:
+    def _load(self, kind: str) -> Any:
         import transformers
 
-        try:
-            return getattr(transformers, kind).from_pretrained(model)
-        except (OSError, ValueError) as error:
-            raise BenchError(
-                "Target 'wav2vec2' cannot load its model",
-                got=f"'{model}' ({str(error).splitlines()[0]})",
-                expected="a Hugging Face id that can be downloaded, or a local folder with config.json and weights",
-                then="Download it where there is a network and set target.options.model to that folder.",
-            ) from error
+        what = "Model of target 'wav2vec2'"
+        return load_pretrained(getattr(transformers, kind), self.model_name, what=what, option="target.options.model")
 
     @torch.no_grad()
     def features(self, sound: Tensor) -> Tensor:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from eeg2speech_bench.core.segments.prepared import Prepared
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
 
 SFREQ, WINDOW_S, N_CHANS, RATE_HZ = 20.0, 2.0, 3, 16_000
@@ -51,13 +51,23 @@ def write_store(path: Path) -> None:
     pd.DataFrame({**words, "sentence": np.arange(20) // 10, "split": "test"}).to_parquet(path / "words.parquet")
     channel = {"loc": [0.01, 0.02, 0.03] + [0.0] * 9, "kind": 2, "coil_type": 1, "unit": 107, "coord_frame": 4}
     bounds = [
-        {"start": s * RECORDING_SAMPLES, "stop": (s + 1) * RECORDING_SAMPLES, "subject": f"{s}"}
+        {
+            "recording_id": f"r{s}",
+            "subject": f"{s}",
+            "start": s * RECORDING_SAMPLES,
+            "stop": (s + 1) * RECORDING_SAMPLES,
+            "scale_from": "recording",
+        }
         for s in range(N_SUBJECTS)
     ]
     meta = {
         "window_s": WINDOW_S,
+        "stride_s": WINDOW_S,
+        "shift_s": 0.0,
         "baseline_s": 0.0,
         "clamp_iqr": 20.0,
+        "highpass_hz": None,
+        "lowpass_hz": None,
         "signal": {
             "n_chans": N_CHANS,
             "n_times": N_TIMES,
@@ -66,9 +76,14 @@ def write_store(path: Path) -> None:
         },
         "subjects": [f"{s}" for s in range(N_SUBJECTS)],
         "recordings": bounds,
+        "stimuli": [{"stimulus_id": "s", "name": "a_story.wav", "duration_s": 60.0}],
         "sound": {"kind": "waveform", "rate_hz": RATE_HZ},
+        "dataset": {"name": "tiny", "revision": "1"},
+        "split": {"hash": "5c" * 32},
+        "n_segments": {split: int(N_SUBJECTS * (splits == split).sum()) for split in ("train", "valid", "test")},
+        "has_transcripts": True,
     }
-    (path / "meta.json").write_text(json.dumps(meta))
+    Prepared.model_validate(meta).write(path)
 
 
 @pytest.fixture

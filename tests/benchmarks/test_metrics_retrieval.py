@@ -42,7 +42,7 @@ def test_pool_of_all_columns_changes_nothing(metric) -> None:
 
 def test_pools_may_differ_from_row_to_row_and_so_does_chance() -> None:
     pool = np.array([[1, 1, 0, 0], [1, 1, 1, 1]], bool)
-    assert retrieval.chance_in_pool(retrieval.top_1, np.array([0, 0]), pool).tolist() == [0.5, 0.25]
+    assert retrieval.top_1(np.zeros((2, 4)), np.array([0, 0]), pool).tolist() == [0.5, 0.25]
 
 
 def test_pool_of_one_leaves_the_metric_undefined_there_alone() -> None:
@@ -124,26 +124,6 @@ def test_chance_band_without_a_defined_value_is_nan() -> None:
 
 
 # --- declared pools
-
-
-def test_windows_side_by_side_are_all_candidates() -> None:
-    pool = pools.candidates("non-overlapping", windows(5), np.array([0, 3]), np.zeros(2))
-    assert pool.shape == (2, 5) and pool.all()
-
-
-def test_no_two_candidates_overlap_and_the_true_one_is_among_them() -> None:
-    table = windows(20, step_s=0.5)
-    true = np.arange(20)
-    pool = pools.candidates("non-overlapping", table, true, np.zeros(20))
-    assert pool[true, true].all()
-    for row in pool:
-        assert (np.diff(table["start_s"][row]) >= 2.0).all()
-        assert row.sum() >= 4  # nothing is left out that would have fitted in
-
-
-def test_windows_of_other_stimuli_never_overlap() -> None:
-    table = windows(4).assign(stimulus=["a", "b", "c", "d"], start_s=0.0, stop_s=2.0)
-    assert pools.candidates("non-overlapping", table, np.array([1]), np.zeros(1)).all()
 
 
 def test_word_onset_pool_is_all_windows_and_needs_words() -> None:

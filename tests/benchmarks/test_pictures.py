@@ -18,7 +18,6 @@ from scipy.stats import rankdata
 
 from eeg2speech_bench.benchmarks.cells import Cell
 from eeg2speech_bench.benchmarks.report import drawing, matrix
-from eeg2speech_bench.benchmarks.report.listeners import guessing_band
 from eeg2speech_bench.benchmarks.report.pictures import Sources, draw_report
 from eeg2speech_bench.benchmarks.report.spectrograms import choose_items
 from eeg2speech_bench.benchmarks.runner import Runner
@@ -27,6 +26,7 @@ from eeg2speech_bench.core.presets.config import load_config
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.registry.registry import load_registry
+from eeg2speech_bench.core.segments.prepared import Prepared
 from eeg2speech_bench.core.stages.stage_store import StageStore
 
 N_CLIPS, N_SAMPLES = 4, 32_000
@@ -71,8 +71,6 @@ def record() -> Record:
 def sources(tmp_path, store, monkeypatch) -> Sources:
     """What the stages of that cell would have left, to be drawn coarsely, which is quick."""
     monkeypatch.setattr(drawing, "DOTS_PER_INCH", 60)
-    meta = {**store.meta, "stimuli": [{"name": "a_story.wav"}]}
-    (store.path / "meta.json").write_text(json.dumps(meta))
     store.windows.assign(stimulus=0).to_parquet(store.path / "windows.parquet")
     folders = [tmp_path / name for name in ("embed", "score", "generate", "ceilings")]
     for folder in folders:
@@ -99,13 +97,12 @@ def sources(tmp_path, store, monkeypatch) -> Sources:
     return Sources(store.path, embedded, scored, generated, ceilings)
 
 
-def run_without_embeddings(folder: Path) -> Record:
+def run_without_embeddings(folder: Path, prepared: Prepared) -> Record:
     """Run a cell whose stages are all there, but for what ``embed`` would have left."""
     registry = load_registry()
     cell = Cell("ridge", "simulated", "simulated", 0, load_config("quick"))
-    meta = {"subjects": [], "stimuli": [], "n_segments": {}, "sound": {"kind": "envelope"}, "split": {}}
     contents = {
-        "prepare/meta.json": {**meta, "dataset": {"skipped": []}},
+        "prepare/meta.json": prepared.model_dump(),
         "align/training.json": {},
         "score/scores.json": {"metrics": [], "tests": [], "verdict": {}, "skipped": {}, "sets": []},
     }
@@ -168,8 +165,8 @@ def test_a_failure_leaves_no_picture_not_even_of_an_earlier_attempt(tmp_path, re
     assert not list(tmp_path.glob("*report*"))
 
 
-def test_pictures_that_fail_cost_nothing_but_themselves(tmp_path):
-    cell = run_without_embeddings(tmp_path)
+def test_pictures_that_fail_cost_nothing_but_themselves(tmp_path, store):
+    cell = run_without_embeddings(tmp_path, store.meta)
     assert cell.status == "done"
     assert list(cell.files) == ["segments"]
     assert cell.skipped["report"].startswith("FileNotFoundError: ")
@@ -203,8 +200,3 @@ def test_a_large_pool_is_thinned_evenly_and_ranked_in_full(monkeypatch):
     assert places.tolist() == [0, 4, 8]
     expected = (rankdata(-scores, axis=1) - 1)[np.ix_(places, places)].T / 8
     np.testing.assert_allclose(ranks, expected)
-
-
-def test_the_band_of_guessing_is_the_binomials():
-    # of 10 guesses among 4: P(0) = 0.0563, P(<= 5) = 0.9803, P(<= 4) = 0.9219
-    assert guessing_band(0.25, 10) == (0.0, 0.5)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from eeg2speech_bench.benchmarks.plan import find_dataset, make_cells, parse_seeds
+from eeg2speech_bench.benchmarks.plan import (
+    choose_encoders,
+    find_dataset,
+    make_cells,
+    parse_seeds,
+    refuse_unknown_names,
+)
 from eeg2speech_bench.core.errors import UnknownNameError, UsageError
 from eeg2speech_bench.core.presets.config import load_config
 from eeg2speech_bench.core.registry.registry import load_registry
@@ -39,7 +45,7 @@ def test_a_data_set_is_a_name_a_name_with_argument_or_a_folder(tmp_path):
 
 def test_cells_are_encoders_by_seeds_with_names_of_their_own():
     config = load_config("quick")
-    cells = make_cells(["ridge", "brainmagick", "ridge"], "simulated", "simulated", [0, 1], config, load_registry())
+    cells = make_cells(["ridge", "brainmagick"], "simulated", "simulated", [0, 1], config, load_registry())
     assert [(cell.encoder, cell.seed) for cell in cells] == [
         ("ridge", 0),
         ("ridge", 1),
@@ -51,7 +57,41 @@ def test_cells_are_encoders_by_seeds_with_names_of_their_own():
     assert make_cells(["ridge"], "simulated", "simulated", [0], changed, load_registry())[0].id != cells[0].id
 
 
-def test_options_for_an_encoder_that_does_not_exist_are_refused():
-    config = load_config("quick", overrides=["encoder.brainmagik.hidden=3"])
+def test_with_twins_every_trained_encoder_of_eeg_has_one():
+    config, registry = load_config("quick"), load_registry()
+    cells = make_cells(["ridge", "brainmagick", "clap-audio"], "s", "s", [0], config, registry, with_twins=True)
+    assert [cell.label for cell in cells] == [
+        "ridge",
+        "brainmagick",
+        "brainmagick, trained on surrogate EEG",
+        "clap-audio",
+    ]
+    assert len({cell.id for cell in cells}) == 4
+
+
+def test_an_encoder_that_is_named_twice_is_chosen_once():
+    assert choose_encoders(["ridge", "brainmagick", "ridge"], load_registry()) == ["ridge", "brainmagick"]
+
+
+def test_a_group_stands_for_the_floors_that_do_not_run_on_request_only():
+    registry = load_registry()
+    floors = choose_encoders(["baselines"], registry)
+    assert {"ridge", "mean"} <= set(floors)
+    assert all(registry.get("encoder", name).baseline for name in floors)
+
+
+def test_an_encoder_that_does_not_exist_is_refused():
     with pytest.raises(UnknownNameError, match="Did you mean 'brainmagick'"):
-        make_cells(["ridge"], "simulated", "simulated", [0], config, load_registry())
+        choose_encoders(["brainmagik"], load_registry())
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("encoder.brainmagik.hidden=3", "Did you mean 'brainmagick'"),
+        ("target.name=deep_mell", "Did you mean 'deep_mel'"),
+    ],
+)
+def test_settings_of_what_does_not_exist_are_refused(override, said):
+    with pytest.raises(UnknownNameError, match=said):
+        refuse_unknown_names(load_config("quick", overrides=[override]), load_registry())

@@ -15,6 +15,8 @@ from eeg2speech_bench.benchmarks.rerun import compare, differences
 from eeg2speech_bench.core.errors import BenchError, StorageError, UsageError
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
+from eeg2speech_bench.core.segments.prepared import Prepared
+from eeg2speech_bench.core.segments.split import Split
 
 
 def entry(name: str, value: float) -> dict:
@@ -78,13 +80,13 @@ def test_every_difference_is_said_with_both_sides():
 class Machine:
     """Stands for runner and pipeline: says what is here, and what a run would give."""
 
-    def __init__(self, folder: Path, here: Record, again: Record) -> None:
+    def __init__(self, folder: Path, here: Record, again: Record, prepared: Prepared) -> None:
         self.here, self.again, self.trained = here, again, False
         self.stages = SimpleNamespace(root=folder / "stages")
         self.metrics = [SimpleNamespace(name=name, version=1) for name in ("top1", "mrr")]
         self.prepare = "prepare"
         self.stages.root.mkdir(exist_ok=True)
-        (folder / "meta.json").write_text(json.dumps({"split": here.split}))
+        prepared.model_copy(update={"split": Split(**here.split)}).write(folder)
         self._folder = folder
 
     def place(self, stage: str) -> Path:
@@ -102,14 +104,14 @@ class Machine:
 
 
 @pytest.fixture
-def repeat(tmp_path, monkeypatch):
+def repeat(tmp_path, monkeypatch, store):
     """Repeat the record on a machine; returns exit code and machine."""
 
     def call(*options: str, here: Record | None = None, again: Record | None = None) -> tuple[int, Machine]:
         path = RecordStore(tmp_path / "results").write(record())
         folder = tmp_path / "machine"
         folder.mkdir(exist_ok=True)
-        call.machine = machine = Machine(folder, here or record(), again or record())
+        call.machine = machine = Machine(folder, here or record(), again or record(), store.meta)
         monkeypatch.setattr(rerun, "_prepare", lambda *_: (machine, machine))
         parser = argparse.ArgumentParser()
         rerun.configure(parser)

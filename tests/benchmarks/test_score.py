@@ -166,7 +166,7 @@ def test_a_metric_in_a_pool_that_is_not_declared_is_left_out(tmp_path, store):
     top1 = next(m for m in load_registry().all("metric") if m.name == "top1")
     scores = run(tmp_path, store, strength=1.0, metrics=[top1, replace(top1, name="mine", pool="nowhere")])
     assert {m["name"] for m in scores["metrics"]} == {"top1"}
-    assert scores["skipped"]["mine"].startswith("There is no pool 'nowhere'; there are non-overlapping")
+    assert scores["skipped"]["mine"].startswith("There is no pool 'nowhere'; there are fixed-50")
 
 
 def test_a_metric_that_is_left_with_one_block_of_one_listener_is_left_out(store):

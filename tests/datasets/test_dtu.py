@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
 from eeg2speech_bench.core.errors import DataError, LeakageError
 from eeg2speech_bench.core.presets.config import DataConfig
+from eeg2speech_bench.core.segments.prepared import Prepared
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.datasets.dtu import open_dtu
 from eeg2speech_bench.datasets.preparation import prepare
@@ -99,7 +98,7 @@ def test_real_recordings_hold_one_stimulus_heard_sixty_times(realdata, tmp_path)
     dataset = open_dtu(realdata)
     assert (len(dataset.stimuli), len(dataset.recordings)) == (1, 60)
     prepare(dataset, DataConfig(), tmp_path)
-    meta = json.loads((tmp_path / "meta.json").read_text())
-    assert meta["subjects"] == ["S1", "S2", "S3", "S4", "S5", "S6"]
-    assert meta["n_segments"]["test"] == 8 * 60
-    assert meta["split"]["evidence"]["shared_s"]["train-test"] == 0.0
+    meta = Prepared.read(tmp_path)
+    assert meta.subjects == ["S1", "S2", "S3", "S4", "S5", "S6"]
+    assert meta.n_segments["test"] == 8 * 60
+    assert meta.split.evidence.shared_s["train-test"] == 0.0

@@ -7,6 +7,7 @@ import pytest
 
 from eeg2speech_bench.core.errors import DataError, LeakageError
 from eeg2speech_bench.core.presets.config import DataConfig
+from eeg2speech_bench.core.segments.prepared import Prepared
 from eeg2speech_bench.core.segments.recordings import Presentation, Sound
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.datasets.bids import open_bids
@@ -50,7 +51,7 @@ def bump_sample(eeg):
 
 
 def test_a_bump_at_a_stimulus_time_lands_at_the_sample_150_ms_later(bids_store):
-    name_of = [s["name"] for s in bids_store.meta["stimuli"]]
+    name_of = [s.name for s in bids_store.meta.stimuli]
     found = 0
     for row in range(len(bids_store.segments)):
         window = bids_store.windows.loc[bids_store.segments.loc[row, "window"]]
@@ -66,7 +67,7 @@ def test_a_bump_at_a_stimulus_time_lands_at_the_sample_150_ms_later(bids_store):
 def test_without_shift_the_bump_is_where_the_recording_has_it(bids_original, tmp_path):
     prepare(open_bids(bids_original), DataConfig(fractions=(0.5, 0.2, 0.3), shift_s=0.0), tmp_path)
     store = SegmentStore(tmp_path)
-    names = [s["name"] for s in store.meta["stimuli"]]
+    names = [s.name for s in store.meta.stimuli]
     rows = [
         (row, 5.45 - store.windows.loc[w, "start_s"])
         for row, w in enumerate(store.segments["window"])
@@ -157,14 +158,14 @@ def test_a_channel_without_variation_in_training_windows_is_refused(make_dataset
         prepare(dataset, SETTINGS, tmp_path)
 
 
-def test_a_recording_of_test_stories_only_takes_its_listeners_other_scale(make_dataset, tmp_path, read_meta):
+def test_a_recording_of_test_stories_only_takes_its_listeners_other_scale(make_dataset, tmp_path):
     dataset = make_dataset(STORIES)
     one = dataset.recordings[0]
     runs = tuple(
         dataclasses.replace(one, recording_id=f"run-{i}", presentations=(p,)) for i, p in enumerate(one.presentations)
     )
     prepare(dataclasses.replace(dataset, recordings=(*runs, dataset.recordings[1])), SETTINGS, tmp_path)
-    store, origins = SegmentStore(tmp_path), [r["scale_from"] for r in read_meta(tmp_path)["recordings"]]
+    store, origins = SegmentStore(tmp_path), [r.scale_from for r in Prepared.read(tmp_path).recordings]
     own = [i for i, origin in enumerate(origins[:-1]) if origin == "recording"]
     assert set(origins) == {"recording", "subject"}
     borrowed = origins.index("subject")
@@ -202,7 +203,7 @@ def test_the_split_is_the_same_for_listeners_in_another_order(bids_store):
 
 
 def test_text_holds_the_words_whose_middle_is_in_the_window(bids_store):
-    stimulus = [s["name"] for s in bids_store.meta["stimuli"]].index("c.flac")
+    stimulus = [s.name for s in bids_store.meta.stimuli].index("c.flac")
     for window in bids_store.windows[bids_store.windows["stimulus"] == stimulus].itertuples():
         words = {"down": 5.2, "the": 5.6, "hole": 9.5}
         expected = [w for w, middle in words.items() if window.start_s <= middle < window.start_s + 2.88]
@@ -223,7 +224,7 @@ def test_the_folder_keeps_every_sample_of_every_recording(stored):
 def test_the_meta_data_say_which_rows_are_whose_recording(stored):
     dataset, store = stored
     n = dataset.eeg["L0"].n_times
-    bounds = [(r["recording_id"], r["start"], r["stop"]) for r in store.meta["recordings"]]
+    bounds = [(r.recording_id, r.start, r.stop) for r in store.meta.recordings]
     assert bounds == [("rec-L0", 0, n), ("rec-L1", n, 2 * n)]
 
 
@@ -232,10 +233,10 @@ def test_the_meta_data_name_signal_subjects_split_and_counts(stored):
     meta = store.meta
     assert (store.signal.n_chans, store.signal.n_times, store.signal.n_subjects) == (8, 346, 2)
     assert store.signal.has_positions
-    assert meta["split"]["evidence"]["shared_s"] == {"train-valid": 0.0, "train-test": 0.0, "valid-test": 0.0}
-    assert meta["split"]["evidence"]["eeg_gap_s"] >= 0
-    assert meta["n_segments"]["test"] == len(store.indices("test"))
-    assert meta["has_transcripts"] is True
+    assert meta.split.evidence.shared_s == {"train-valid": 0.0, "train-test": 0.0, "valid-test": 0.0}
+    assert meta.split.evidence.eeg_gap_s >= 0
+    assert meta.n_segments["test"] == len(store.indices("test"))
+    assert meta.has_transcripts is True
 
 
 def test_two_preparations_are_the_same_byte_for_byte(make_dataset, tmp_path):

@@ -24,11 +24,11 @@ def zones_of(split, name):
 def test_many_stories_are_held_out_whole():
     split = plan_split("stimulus-time", STORIES, [])
     assert all((z.start_s, z.stop_s) == (0.0, 57.0) for z in split.zones)
-    assert split.evidence["n_stimuli"] == {"train": 12, "valid": 2, "test": 4}
+    assert split.evidence.n_stimuli == {"train": 12, "valid": 2, "test": 4}
 
 
 def test_eighteen_stories_leave_at_least_sixty_test_windows():
-    assert plan_split("stimulus-time", STORIES, []).evidence["n_windows_apart"]["test"] >= 60
+    assert plan_split("stimulus-time", STORIES, []).evidence.n_windows_apart["test"] >= 60
 
 
 def test_one_stimulus_is_cut_with_a_guard_at_each_cut():
@@ -38,19 +38,19 @@ def test_one_stimulus_is_cut_with_a_guard_at_each_cut():
         (52.0, 68.0, "valid"),
         (72.0, 100.0, "test"),
     ]
-    assert split.evidence["smallest_distance_s"] == pytest.approx(4.0)
+    assert split.evidence.smallest_distance_s == pytest.approx(4.0)
 
 
 def test_a_few_long_stimuli_are_cut_on_their_common_line():
     split = plan_split("stimulus-time", {"x": 100.0, "y": 50.0}, [], (0.6, 0.2, 0.2), guard_s=3.0)
-    seconds = split.evidence["seconds"]
+    seconds = split.evidence.seconds
     assert sum(seconds.values()) >= 150 - 2 * 3.0
     assert seconds["test"] == pytest.approx(0.2 * 150, abs=3.0)
 
 
 def test_no_zone_reaches_into_the_guard_when_a_cut_lies_near_the_end_of_a_stimulus():
     split = plan_split("stimulus-time", {"x": 61.0, "y": 39.0}, [], (0.6, 0.2, 0.2), guard_s=4.0)
-    assert split.evidence["smallest_distance_s"] >= 4.0
+    assert split.evidence.smallest_distance_s >= 4.0
 
 
 def test_the_split_does_not_depend_on_the_order_in_which_stimuli_are_listed():
@@ -86,7 +86,7 @@ def test_one_shared_story_is_enough_to_refuse():
 def test_listeners_who_heard_different_audio_can_be_split(kind):
     heard = {f"S{i}": [(f"own{i}", 60.0)] for i in range(10)}
     split = plan_split(kind, {f"own{i}": 60.0 for i in range(10)}, recordings(heard))
-    assert split.evidence["n_stimuli"] == {"train": 7, "valid": 1, "test": 2}
+    assert split.evidence.n_stimuli == {"train": 7, "valid": 1, "test": 2}
 
 
 def test_two_listeners_are_too_few_for_three_splits():

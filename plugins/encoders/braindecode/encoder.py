@@ -22,7 +22,7 @@ from eeg2speech_bench.plugins.encoders.braindecode.network import (
     model_parameters,
     unused_parameters,
 )
-from eeg2speech_bench.plugins.encoders.braindecode.pretrained import Checkpoint, load_backbone, read_checkpoint
+from eeg2speech_bench.plugins.encoders.braindecode.pretrained import Checkpoint, load_backbone, open_checkpoint
 
 #: what published weights of a model ask for that has none: nothing
 NOTHING_ASKED = WeightsCard(hub=(), trained_on="")
@@ -120,7 +120,7 @@ class BraindecodeEncoder(Encoder):
                 got=self.card.weights.refused,
                 then="Train from scratch.",
             )
-        return read_checkpoint(weights)
+        return open_checkpoint(weights)
 
     def _asked(self, checkpoint: Checkpoint | None) -> WeightsCard:
         """Say what the weights ask for; nothing when the network is trained from scratch."""

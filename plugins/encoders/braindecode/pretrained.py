@@ -1,26 +1,16 @@
-"""Checkpoints of braindecode models: found on disk or on the hub, loaded strictly except for the head."""
+"""Loads published weights into a braindecode model: all tensors but the head's, or none."""
 
 from __future__ import annotations
 
-import json
-import pickle
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from eeg2speech_bench.core.errors import DataError, UsageError
+from eeg2speech_bench.core.errors import DataError
+from eeg2speech_bench.core.weights import read_checkpoint, read_config
 
-#: file names of weights in a folder or a repository, in the order in which they are tried
-WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
-#: what a name ends with that is meant as a file, although it could be a repository
-SUFFIXES = (".pt", ".pth", ".bin", ".safetensors")
 #: the part of a braindecode model that turns features into outputs
 HEAD = "final_layer"
 
@@ -40,95 +30,19 @@ class Checkpoint:
     config: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_checkpoint(source: str) -> Checkpoint:
-    """Read weights from a file, from a folder, or from the Hugging Face Hub (``owner/name`` or ``owner/name:file``).
+def open_checkpoint(source: str) -> Checkpoint:
+    """Read weights and, where it lies beside them, the configuration of their network.
 
-    Files are safetensors, or PyTorch's own with nothing but tensors in them.
+    The hub is asked through the same library and for the same repositories as by braindecode's ``from_pretrained``.
+    That method loads without checking: a layer whose name differs would keep its random values.
 
-    Raises
-    ------
-    UsageError
-        If there is no such file or folder and the text is not the name of a repository.
-    DataError
-        If the file cannot be read, or the hub cannot be reached.
+    Parameters
+    ----------
+    source : str
+        A file, a folder, or ``owner/name`` on the Hugging Face Hub; see `core.weights.read_checkpoint` for both and
+        for the errors.
     """
-    path = Path(source).expanduser()
-    if path.is_dir():
-        return Checkpoint(source, _read_state(_weight_file(path)), _read_config(path / "config.json"))
-    if path.is_file():
-        return Checkpoint(source, _read_state(path))
-    if re.fullmatch(r"[\w.-]+/[\w.-]+(:[\w.-]+)?", source) and path.suffix not in SUFFIXES:
-        return _from_hub(source)
-    raise UsageError(
-        "Weights were not found",
-        got=repr(source),
-        expected="a .pt, .bin or .safetensors file, a folder with model.safetensors, or owner/name on the hub",
-    )
-
-
-def _weight_file(folder: Path) -> Path:
-    for name in WEIGHT_FILES:
-        if (folder / name).is_file():
-            return folder / name
-    raise DataError(f"Folder {folder} holds no weights", expected=" or ".join(WEIGHT_FILES))
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf8")) if path.is_file() else {}
-
-
-def _read_state(path: Path) -> dict[str, Tensor]:
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, SafetensorError, pickle.UnpicklingError) as error:
-        found = str(error).splitlines() or ["an empty file"]
-        raise DataError(f"Weights {path} cannot be read", got=found[0]) from error
-    state = state.get("state_dict", state) if isinstance(state, dict) else state
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise DataError(f"File {path} is not a state dictionary", expected="names and tensors, nothing else")
-    return state
-
-
-def _from_hub(source: str) -> Checkpoint:
-    """Download through the same library and from the same repositories as braindecode's ``from_pretrained``.
-
-    That method itself loads without checking: a layer whose name differs would keep its random values.
-    """
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
-
-    repository, _, name = source.partition(":")
-    try:
-        weights = _first_file(repository, (name,) if name else WEIGHT_FILES)
-        try:
-            config = _read_config(Path(hf_hub_download(repository, "config.json")))
-        except LocalEntryNotFoundError:
-            raise
-        except EntryNotFoundError:
-            config = {}
-    except (OSError, ValueError, EntryNotFoundError, HfHubHTTPError) as error:
-        raise DataError(
-            f"Weights {source} could not be fetched from the hub",
-            got=str(error).splitlines()[0],
-            then="Download the repository elsewhere and give its folder.",
-        ) from error
-    return Checkpoint(source, _read_state(weights), config)
-
-
-def _first_file(repository: str, names: Sequence[str]) -> Path:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
-
-    for name in names[:-1]:
-        try:
-            return Path(hf_hub_download(repository, name))
-        except LocalEntryNotFoundError:
-            raise
-        except EntryNotFoundError:
-            continue
-    return Path(hf_hub_download(repository, names[-1]))
+    return Checkpoint(source, read_checkpoint(source), read_config(source))
 
 
 def load_backbone(

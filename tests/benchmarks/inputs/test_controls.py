@@ -37,8 +37,8 @@ def test_shifted_eeg_is_of_the_same_listener_at_least_a_window_away(store, sourc
     np.testing.assert_array_equal(shifted.subject, store.segments["subject"].to_numpy()[source.rows])
     for row, eeg in zip(source.rows, shifted.eeg, strict=True):
         segment = store.segments.iloc[row]
-        recording = store.meta["recordings"][segment["recording"]]
-        candidates = np.arange(recording["start"], recording["stop"] - n_times + 1)
+        recording = store.meta.recordings[segment["recording"]]
+        candidates = np.arange(recording.start, recording.stop - n_times + 1)
         there = [c for c in candidates if np.allclose(store.eeg[c : c + n_times].T, eeg)]
         assert len(there) == 1
         assert abs(there[0] - segment["eeg_start"]) >= n_times

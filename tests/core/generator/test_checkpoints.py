@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 from transformers import SpeechT5HifiGan
 
 from eeg2speech_bench.core.errors import BenchError
@@ -17,7 +16,6 @@ from eeg2speech_bench.core.generator.checkpoints import (
     load_original_unet,
     load_original_vae,
     load_original_vocoder,
-    read_checkpoint,
 )
 from eeg2speech_bench.core.generator.denoiser import build_unet
 from eeg2speech_bench.core.generator.vocoder import audioldm_vocoder_config
@@ -181,53 +179,3 @@ def test_weights_of_another_size_are_refused(vae_golden: Golden) -> None:
 def test_a_foreign_checkpoint_is_refused() -> None:
     with pytest.raises(BenchError, match=r"rnn.pt is not a checkpoint of this AutoencoderKL"):
         load_original_vae(small_vae(), {"rnn.weight": torch.zeros(2)}, source="rnn.pt")
-
-
-@pytest.mark.parametrize("outer", ["state_dict", "generator", None])
-def test_weights_are_read_from_wherever_trainers_store_them(tmp_path: Path, outer: str | None) -> None:
-    state = {"_orig_mod.a.weight": torch.ones(2)}
-    torch.save({outer: state, "epoch": 3} if outer else state, tmp_path / "x.ckpt")
-    assert torch.equal(read_checkpoint(tmp_path / "x.ckpt")["a.weight"], torch.ones(2))
-
-
-def test_safetensors_are_read(tmp_path: Path) -> None:
-    save_file({"a": torch.ones(2)}, tmp_path / "x.safetensors")
-    assert torch.equal(read_checkpoint(tmp_path / "x.safetensors")["a"], torch.ones(2))
-
-
-class Foreign:
-    """Anything but a tensor: unpickling it would run code."""
-
-
-@pytest.mark.parametrize("name", ["x.ckpt", "x.safetensors"])
-@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 cut off", b"\x80\x02}q\x00(X"])
-def test_a_corrupt_file_is_named(tmp_path: Path, name: str, content: bytes) -> None:
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(BenchError, match=f"Checkpoint .*{name} cannot be read: got .+"):
-        read_checkpoint(tmp_path / name)
-
-
-def test_a_cut_file_is_named(tmp_path: Path) -> None:
-    torch.save({"a": torch.ones(5000)}, tmp_path / "x.ckpt")
-    content = (tmp_path / "x.ckpt").read_bytes()
-    (tmp_path / "x.ckpt").write_bytes(content[: len(content) // 2])
-    with pytest.raises(BenchError, match=r"Checkpoint .*x\.ckpt cannot be read"):
-        read_checkpoint(tmp_path / "x.ckpt")
-
-
-def test_a_pickle_of_other_objects_is_refused_without_being_run(tmp_path: Path) -> None:
-    torch.save({"a": Foreign()}, tmp_path / "x.ckpt")
-    with pytest.raises(BenchError, match=r"Checkpoint .*x\.ckpt cannot be read.*tensors only"):
-        read_checkpoint(tmp_path / "x.ckpt")
-
-
-@pytest.mark.parametrize("content", [{"epoch": 3}, [torch.ones(1)]])
-def test_a_file_without_named_tensors_is_refused(tmp_path: Path, content: object) -> None:
-    torch.save(content, tmp_path / "x.ckpt")
-    with pytest.raises(BenchError, match="no tensors in it"):
-        read_checkpoint(tmp_path / "x.ckpt")
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match=r"gone\.ckpt cannot be read: got no such file"):
-        read_checkpoint(tmp_path / "gone.ckpt")

@@ -123,7 +123,7 @@ def test_a_folder_without_some_weight_is_refused(folder: Path) -> None:
 
 
 def test_a_checkpoint_that_is_nowhere_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match=r"Vocoder .*nowhere could not be loaded"):
+    with pytest.raises(BenchError, match=r"Vocoder .*nowhere cannot be loaded"):
         build_vocoder(VocoderConfig(name="hifi-gan", checkpoint=str(tmp_path / "nowhere")))
 
 

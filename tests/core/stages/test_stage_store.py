@@ -5,13 +5,20 @@ from __future__ import annotations
 import errno
 import io
 import json
+import multiprocessing
+import os
+import time
+from contextlib import contextmanager
 
 import pytest
 from rich.console import Console
 
 from eeg2speech_bench.core.errors import StorageError
 from eeg2speech_bench.core.machine import energy
-from eeg2speech_bench.core.stages.stage_store import Stage, StageStore, explained, write_json
+from eeg2speech_bench.core.stages import stage_store
+from eeg2speech_bench.core.stages.json_files import write_json
+from eeg2speech_bench.core.stages.keys import KeyParts
+from eeg2speech_bench.core.stages.stage_store import Stage, StageStore, explained
 from eeg2speech_bench.core.terminal.progress import StageProgress
 
 
@@ -20,12 +27,16 @@ def progress():
     return StageProgress(Console(file=io.StringIO()))
 
 
+def parts(settings: dict | None = None, inputs: tuple[Stage, ...] = (), code: dict | None = None) -> KeyParts:
+    return KeyParts(settings or {}, {one.name: one.key for one in inputs}, code or {}, {}, {})
+
+
 def stage(runs: list[str], settings: dict | None = None, inputs: tuple[Stage, ...] = (), content: str = "42") -> Stage:
     def run(out, progress):
         runs.append("run")
         (out / "value.txt").write_text(content)
 
-    return Stage("toy", settings or {}, ("eeg2speech_bench.core.training.seeding",), run, inputs)
+    return Stage("toy", parts(settings, inputs), run, inputs)
 
 
 def test_a_finished_stage_is_not_run_again(tmp_path, progress):
@@ -48,21 +59,10 @@ def test_a_stage_keeps_the_energy_of_when_it_ran(tmp_path, progress, monkeypatch
         (zone / "energy_uj").write_text("905000000")  # 900 J more
 
     store = StageStore(tmp_path / "stages")
-    hot = Stage("toy", {}, (), burn)
+    hot = Stage("toy", parts(), burn)
     ran, reused = (store.ensure(hot, progress) for _ in range(2))
     assert (ran.energy_wh, ran.cached) == (0.25, False)
     assert (reused.energy_wh, reused.cached) == (0.25, True)
-
-
-def test_a_stage_that_ran_where_no_energy_was_measured_is_found_again(tmp_path, progress):
-    runs: list[str] = []
-    store = StageStore(tmp_path)
-    manifest = store.ensure(stage(runs), progress).path / "stage.json"
-    facts = json.loads(manifest.read_text())
-    del facts["energy_wh"]
-    write_json(manifest, facts)
-    assert store.ensure(stage(runs), progress).energy_wh is None
-    assert runs == ["run"]
 
 
 def test_settings_and_inputs_decide_the_key():
@@ -78,22 +78,117 @@ def test_a_stage_that_fails_leaves_nothing_and_runs_again(tmp_path, progress):
         raise RuntimeError("out of luck")
 
     store = StageStore(tmp_path)
-    broken = Stage("toy", {}, (), fail)
+    broken = Stage("toy", parts(), fail)
     with pytest.raises(RuntimeError, match="out of luck"):
         store.ensure(broken, progress)
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
     assert store.find(broken) is None
 
 
-def test_what_a_killed_run_left_is_removed(tmp_path, progress):
-    store = StageStore(tmp_path)
-    toy = stage([])
-    leftover = tmp_path / f".partial-{toy.name}-{toy.key}"
+def left_behind(root, age_s: float):
+    leftover = root / ".partial-toy-elsewhere-17-0f0f0f0f"
     leftover.mkdir()
     (leftover / "half.txt").write_text("half")
-    result = store.ensure(toy, progress)
-    assert not (result.path / "half.txt").exists()
+    os.utime(leftover, (time.time() - age_s,) * 2)
+    return leftover
+
+
+def test_what_a_run_left_that_is_long_gone_is_removed(tmp_path, progress):
+    store = StageStore(tmp_path)
+    leftover = left_behind(tmp_path, stage_store.ABANDONED_S + 60)
+    store.ensure(stage([]), progress)
     assert not leftover.exists()
+
+
+def test_what_another_run_has_in_progress_stays(tmp_path, progress):
+    store = StageStore(tmp_path)
+    leftover = left_behind(tmp_path, 60)
+    store.ensure(stage([]), progress)
+    assert (leftover / "half.txt").read_text() == "half"
+
+
+def test_a_long_stage_gives_signs_of_life(tmp_path, progress, monkeypatch):
+    monkeypatch.setattr(stage_store, "TOUCH_S", 0.0)
+    seen = []
+
+    def run(out, report):
+        os.utime(out, (0, 0))
+        report("still at it", 0.5)
+        seen.append(out.stat().st_mtime)
+
+    StageStore(tmp_path).ensure(Stage("toy", parts(), run), progress)
+    assert seen[0] > 0
+
+
+def test_a_stage_that_another_run_finished_meanwhile_stands(tmp_path, progress, monkeypatch):
+    monkeypatch.setattr(stage_store, "_lock", no_lock)
+    store = StageStore(tmp_path)
+    other = stage([], content="first")
+
+    def run(out, report):
+        store.ensure(other, progress)  # as another machine does whose locks are not ours
+        (out / "value.txt").write_text("second")
+
+    result = store.ensure(Stage("toy", parts(), run), progress)
+    assert (result.path / "value.txt").read_text() == "first"
+    assert not list(tmp_path.glob(".partial-*"))
+
+
+@contextmanager
+def no_lock(path):
+    yield
+
+
+def _run_without_lock(root, value, barrier):
+    """Make the one stage in a process whose locks do nothing, at the same time as another process does."""
+    stage_store._lock = no_lock
+    console = Console(file=io.StringIO())
+
+    def run(out, report):
+        (out / "a.txt").write_text(value)
+        barrier.wait()  # both are in the middle of it
+        (out / "b.txt").write_text(value)
+
+    StageStore(root).ensure(Stage("toy", parts(), run), StageProgress(console))
+
+
+def test_two_processes_without_locks_leave_one_whole_stage(tmp_path):
+    context = multiprocessing.get_context("fork")
+    barrier = context.Barrier(2)
+    runs = [context.Process(target=_run_without_lock, args=(tmp_path, value, barrier)) for value in ("one", "two")]
+    for process in runs:
+        process.start()
+    for process in runs:
+        process.join(60)
+    assert [process.exitcode for process in runs] == [0, 0]
+    place = StageStore(tmp_path).place(stage([]))
+    assert stage_store.damage(place) == ""
+    assert (place / "a.txt").read_text() == (place / "b.txt").read_text()
+    assert not list(tmp_path.glob(".partial-*"))
+
+
+def test_a_stage_that_was_never_run_says_so(tmp_path):
+    assert StageStore(tmp_path).why(stage([])) == ["never run"]
+
+
+def test_a_stage_says_which_setting_changed_since_it_ran_last(tmp_path, progress):
+    store = StageStore(tmp_path)
+    store.ensure(stage([], {"rate": 1, "depth": 2}), progress)
+    assert store.why(stage([], {"rate": 3, "depth": 2})) == ["setting rate changed from 1 to 3"]
+
+
+def test_a_stage_about_something_else_explains_nothing(tmp_path, progress):
+    store = StageStore(tmp_path)
+    store.ensure(Stage("toy", parts({"rate": 1}), lambda out, report: None, (), {"encoder": "other"}), progress)
+    assert store.why(stage([], {"rate": 3})) == ["never run"]
+
+
+def test_a_reused_stage_is_marked_as_used(tmp_path, progress):
+    store = StageStore(tmp_path)
+    manifest = store.ensure(stage([]), progress).path / "stage.json"
+    os.utime(manifest, (0, 0))
+    store.ensure(stage([]), progress)
+    assert manifest.stat().st_mtime > 0
 
 
 @pytest.mark.parametrize(
@@ -121,7 +216,7 @@ def test_a_full_disk_is_explained_and_leaves_nothing(tmp_path, progress):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(StorageError, match=r"The disk of .* is full: got \d+ MB free.*--cache, --results or --out"):
-        StageStore(tmp_path).ensure(Stage("toy", {}, (), fill), progress)
+        StageStore(tmp_path).ensure(Stage("toy", parts(), fill), progress)
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
 
 

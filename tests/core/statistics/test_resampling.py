@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from eeg2speech_bench.core.errors import DataError
+from eeg2speech_bench.core.statistics.proportions import guessing_band
 from eeg2speech_bench.core.statistics.resampling import (
     Interval,
-    binomial_band,
     estimate,
     hierarchical_bootstrap,
     holm,
     paired_sign_flip,
-    proportion_interval,
-    random_pool_chance,
 )
 
 N_SUBJECTS, N_BLOCKS, N_SEGMENTS = 12, 6, 5
@@ -219,7 +216,7 @@ def test_sign_flip_keeps_its_level_without_an_effect(n_units: int) -> None:
     rng, n = np.random.default_rng(0), 3000
     units = np.arange(n_units)
     tests = [paired_sign_flip(rng.standard_normal(n_units), units, n_permutations=199, seed=i) for i in range(n)]
-    expected = binomial_band(0.05, n, 0.999)
+    expected = guessing_band(n, 0.05, 0.999)
     assert expected.low <= np.mean([t.p <= 0.05 for t in tests]) <= expected.high
 
 
@@ -261,36 +258,3 @@ def test_holm_of_no_tests_is_empty() -> None:
 def test_holm_refuses_what_is_no_p_value(bad: float) -> None:
     with pytest.raises(DataError, match="expected numbers from 0 to 1"):
         holm(np.array([0.1, bad]))
-
-
-def test_chance_of_a_pool_is_k_over_n() -> None:
-    # Brennan et al.'s pool of 190 segments, as brainmagick reports it.
-    assert random_pool_chance(10, 190) == pytest.approx(0.0526, abs=5e-5)
-    assert random_pool_chance(10, 8) == 1
-
-
-def test_band_of_a_fair_coin_thrown_ten_times() -> None:
-    # P(X <= 1) = 11 / 1024 < 0.025 < 56 / 1024 = P(X <= 2), and the same from above.
-    assert binomial_band(0.5, 10, 0.95) == Interval(0.2, 0.8)
-
-
-def test_band_of_no_trials_is_refused() -> None:
-    with pytest.raises(DataError, match="n of at least 1"):
-        binomial_band(0.5, 0, 0.95)
-    with pytest.raises(DataError, match="Chance needs a pool"):
-        random_pool_chance(1, 0)
-
-
-def test_a_share_has_the_interval_of_clopper_and_pearson() -> None:
-    # no hit in 78: 1 - 0.025 ** (1 / 78)
-    assert proportion_interval(0, 78, 0.95) == Interval(0.0, pytest.approx(1 - 0.025 ** (1 / 78)))
-    assert proportion_interval(78, 78, 0.95) == Interval(pytest.approx(0.025 ** (1 / 78)), 1.0)
-    exact = stats.binomtest(7, 20).proportion_ci(0.9, method="exact")
-    found = proportion_interval(7, 20, 0.9)
-    assert (found.low, found.high) == pytest.approx((exact.low, exact.high))
-
-
-@pytest.mark.parametrize(("hits", "n"), [(0, 0), (-1, 5), (6, 5)])
-def test_a_share_that_is_none_has_no_interval(hits: int, n: int) -> None:
-    with pytest.raises(DataError, match="No interval of a share"):
-        proportion_interval(hits, n, 0.95)

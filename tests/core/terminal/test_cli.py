@@ -150,3 +150,19 @@ def test_a_reader_that_goes_away_is_no_failure() -> None:
     command = f"{sys.executable} -m eeg2speech_bench.core encoders | head -1; exit ${{PIPESTATUS[0]}}"
     ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_the_cache_is_the_folder_that_the_environment_names(monkeypatch) -> None:
+    monkeypatch.setenv("EEG2SPEECH_BENCH_CACHE", "/elsewhere/cache")
+    assert cli.default_cache() == Path("/elsewhere/cache")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the XDG folders are those of Linux")
+@pytest.mark.parametrize(
+    ("xdg", "expected"), [("/xdg", "/xdg/eeg2speech-bench"), ("", "/home/ann/.cache/eeg2speech-bench")]
+)
+def test_the_cache_lies_in_the_users_cache_folder(monkeypatch, xdg: str, expected: str) -> None:
+    monkeypatch.delenv("EEG2SPEECH_BENCH_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", xdg)
+    monkeypatch.setenv("HOME", "/home/ann")
+    assert cli.default_cache() == Path(expected)

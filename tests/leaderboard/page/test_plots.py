@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from eeg2speech_bench.leaderboard.page.pareto import Point, cost_quality, front
-from eeg2speech_bench.leaderboard.page.plots import Scale, guessing_band
+from eeg2speech_bench.leaderboard.page.plots import Scale
 
 
 def point(name, cost, quality, kind="encoder", *, real=True):
@@ -37,11 +37,6 @@ def test_a_mark_has_its_name_beside_it_always_or_while_it_has_the_focus():
     drawn = cost_quality([point(f"n{i}", 1 + i, 0.5) for i in range(4)], "minutes", "top-1", None)
     always, told = drawn.count('class="name"'), drawn.count('class="name told"')
     assert (always, told) == (1, 3)  # the others would be written over the first
-
-
-def test_the_band_of_guessing_listeners_holds_the_binomial_quantiles():
-    assert guessing_band(100, 0.5) == (0.4, 0.6)  # scipy.stats.binom.ppf([0.025, 0.975], 100, 0.5) is 40, 60
-    assert guessing_band(10, 1 / 78) == (0.0, 0.1)  # P(X <= 1) = 0.9928
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_pretrained_text_learns_only_the_way_into_another_space(signal, other_sp
 
 
 def test_a_tokenizer_that_is_nowhere_is_an_error(signal, other_space, clap, folder):
-    with pytest.raises(BenchError, match="cannot load its tokenizer: got 'nobody/no-such-tokenizer'"):
+    with pytest.raises(BenchError, match="clap-text' cannot be loaded: got 'nobody/no-such-tokenizer'"):
         ClapText.build(signal, other_space, weights=str(folder), tokenizer="nobody/no-such-tokenizer")
 
 

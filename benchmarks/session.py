@@ -1,0 +1,147 @@
+"""A run as a whole: cells are planned and run one after the other, for the verb ``run`` and for notebooks alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from eeg2speech_bench.benchmarks.pipeline import Pipeline
+from eeg2speech_bench.benchmarks.plan import choose_encoders, find_dataset, make_cells, print_plan, refuse_unknown_names
+from eeg2speech_bench.benchmarks.runner import Runner
+from eeg2speech_bench.core.errors import BenchError, DataError, UsageError
+from eeg2speech_bench.core.machine.environment import choose_device, choose_precision
+from eeg2speech_bench.core.presets.config import RunConfig
+from eeg2speech_bench.core.records.record import Record
+from eeg2speech_bench.core.records.record_store import RecordStore
+from eeg2speech_bench.core.registry.failures import reason_of
+from eeg2speech_bench.core.registry.registry import Registry
+from eeg2speech_bench.core.registry.specs import DatasetSpec
+from eeg2speech_bench.core.segments.recordings import SpeechDataset
+from eeg2speech_bench.core.stages.stage_store import StageStore, explained
+from eeg2speech_bench.core.terminal.interruption import stoppable
+from eeg2speech_bench.core.terminal.progress import OutputClosed
+from eeg2speech_bench.core.terminal.quiet import silence_libraries
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What is to be run, and where its results go.
+
+    Attributes
+    ----------
+    encoders : tuple of str
+        Names of encoders, ``all`` or ``baselines``.
+    dataset : str
+        A data set's name, ``name:argument``, or a BIDS folder.
+    config : RunConfig
+        A preset with the changes to it.
+    results, cache : Path
+        Folders of records and of stages. They are made absolute, since plugins may change the working directory.
+    seeds : tuple of int
+    with_twins : bool
+        Also train every encoder on surrogate EEG.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    """
+
+    encoders: tuple[str, ...]
+    dataset: str
+    config: RunConfig
+    results: Path
+    cache: Path
+    seeds: tuple[int, ...] = (0,)
+    with_twins: bool = False
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("results", "cache"):
+            object.__setattr__(self, name, Path(getattr(self, name)).absolute())
+
+
+def plan_cells(request: RunRequest, registry: Registry, console: Console) -> list[Pipeline]:
+    """Open the data set, make the cells and print what is to be done for them.
+
+    Raises
+    ------
+    UsageError
+        If an encoder, a target, a data set or a device does not exist.
+    DataError
+        If the data set cannot be opened.
+    StorageError
+        If the cache cannot be written.
+    """
+    refuse_unknown_names(request.config, registry)
+    encoders = choose_encoders(request.encoders, registry)
+    spec, argument = find_dataset(request.dataset, registry)
+    device = choose_device(request.device)
+    precision = choose_precision(request.config.precision, device)
+    stages = StageStore(request.cache / "stages")
+    dataset = _open_dataset(spec, argument, request.cache, console)
+    cells = make_cells(
+        encoders, request.dataset, dataset.name, request.seeds, request.config, registry, with_twins=request.with_twins
+    )
+    pipelines = [Pipeline(cell, dataset, registry, stages, device, precision) for cell in cells]
+    print_plan(pipelines, dataset, request.results, console)
+    return pipelines
+
+
+def run_cells(request: RunRequest, registry: Registry, console: Console) -> list[Record]:
+    """Plan and run cells; one that fails costs itself alone.
+
+    Returns
+    -------
+    list of Record
+        One per cell, done or failed.
+
+    Raises
+    ------
+    BenchError
+        As `plan_cells` does; also if options do not exist, or if the results could not be written in the end.
+    KeyboardInterrupt
+        If the user stopped it; its record says so, and the same request goes on where it was.
+    """
+    pipelines = plan_cells(request, registry, console)
+    for pipeline in pipelines:
+        _refuse_wrong_options(pipeline)
+    if registry.broken:
+        said = f"{len(registry.broken)} plugin(s) are broken and left out: see 'eeg2speech-bench encoders --broken'."
+        console.print(said, markup=False, highlight=False)
+    records = RecordStore(request.results)
+    records.require_writable(pipeline.cell.id for pipeline in pipelines)
+    silence_libraries()
+    runner = Runner(registry, pipelines[0].store, records, console)
+    finished = []
+    with stoppable():
+        for number, pipeline in enumerate(pipelines, 1):
+            cell = pipeline.cell
+            title = f"[{number}/{len(pipelines)}] {cell.label} on {cell.dataset_name}, seed {cell.seed}"
+            console.print(title, markup=False, highlight=False)
+            finished.append(runner.run(pipeline))
+    return finished
+
+
+def _open_dataset(spec: DatasetSpec, argument: str | None, cache: Path, console: Console) -> SpeechDataset:
+    opens = spec.load()
+    try:
+        with explained(cache):
+            opened: SpeechDataset = opens(
+                argument, cache, lambda line: console.print(line, markup=False, highlight=False)
+            )
+    except (BenchError, OutputClosed):
+        raise
+    except (Exception, SystemExit) as error:  # whatever a plugin does; ours say what is wrong
+        then = f"Ask the authors of '{spec.target.partition(':')[0]}'."
+        raise DataError(f"Data set '{spec.name}' cannot be opened", got=reason_of(error), then=then) from error
+    return opened
+
+
+def _refuse_wrong_options(pipeline: Pipeline) -> None:
+    """Refuse what the user typed wrong before anything runs; a plugin that is broken fails in its own cell."""
+    try:
+        pipeline.check_options()
+    except UsageError:
+        raise
+    except BenchError:
+        return

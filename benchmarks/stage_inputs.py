@@ -1,0 +1,297 @@
+"""Declares what each stage of a cell is given; everything but places and devices is part of its key."""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import BaseModel
+
+from eeg2speech_bench.benchmarks.models.pair import Pair
+from eeg2speech_bench.core.presets.config import (
+    AlignmentConfig,
+    AutoencoderConfig,
+    DataConfig,
+    DenoiserConfig,
+    DiffusionConfig,
+    SamplingConfig,
+    ScoresConfig,
+    VocoderConfig,
+)
+from eeg2speech_bench.core.registry.specs import MetricSpec, PreparationSpec, TargetSpec
+from eeg2speech_bench.core.segments.recordings import SpeechDataset
+from eeg2speech_bench.core.terminal.progress import Progress
+
+#: settings that name weights: those of options of plugins too, whatever they call them
+WEIGHTS_KEYS = {"checkpoint", "models", "options"}
+#: fields of declarations that are for readers
+FOR_READERS = ("summary", "citation", "licence", "on_request", "pretrained")
+
+
+@dataclass(frozen=True)
+class StageInputs:
+    """Base of the inputs of all stages."""
+
+    #: what the stage is called
+    name: ClassVar[str]
+    #: fields that do not decide the result
+    undecisive: ClassVar[tuple[str, ...]] = ("device",)
+
+    @abstractmethod
+    def run(self, out: Path, progress: Progress) -> None:
+        """Write the results into the empty folder ``out``; libraries are imported here."""
+
+    def settings(self) -> dict[str, Any]:
+        """Return everything that decides the result as JSON values; where inputs lie is left out."""
+        decisive = ((f.name, getattr(self, f.name)) for f in fields(self) if f.name not in self.undecisive)
+        return {name: json_value(value) for name, value in decisive if not isinstance(value, Path)}
+
+    def weights(self) -> list[Path]:
+        """Return the files and folders that settings name as weights or models."""
+        return sorted(set(_existing(self.settings(), named=False)))
+
+
+def json_value(value: Any) -> Any:
+    """Return a value of a stage's inputs as JSON; of declarations what is for readers alone is left out."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if is_dataclass(value):
+        return {f.name: json_value(getattr(value, f.name)) for f in fields(value) if f.name not in FOR_READERS}
+    if isinstance(value, Mapping):
+        return {str(key): json_value(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_value(inner) for inner in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def _existing(tree: Any, *, named: bool) -> Iterator[Path]:
+    if isinstance(tree, dict):
+        for key, inner in tree.items():
+            yield from _existing(inner, named=named or any(word in key for word in WEIGHTS_KEYS))
+    elif isinstance(tree, list):
+        for inner in tree:
+            yield from _existing(inner, named=named)
+    elif isinstance(tree, str) and named and tree and os.path.exists(os.path.expanduser(tree)):  # noqa: PTH110, PTH111
+        yield Path(tree).expanduser().absolute()
+
+
+@dataclass(frozen=True)
+class PrepareInputs(StageInputs):
+    """Recordings and audio become segments."""
+
+    name = "prepare"
+    dataset: SpeechDataset
+    preparation: PreparationSpec
+    data: DataConfig
+
+    def settings(self) -> dict[str, Any]:
+        """Return name and revision of the data set, and how it is cut."""
+        return {"dataset": self.dataset.name, "revision": self.dataset.revision, "data": json_value(self.data)}
+
+    def run(self, out: Path, progress: Progress) -> None:
+        """Write the prepared data set."""
+        self.preparation.load()(self.dataset, self.data, out, progress)
+
+
+@dataclass(frozen=True)
+class FeaturesInputs(StageInputs):
+    """Stimuli become target frames."""
+
+    name = "features"
+    prepared: Path
+    target: TargetSpec
+    target_options: dict[str, Any]
+
+    def run(self, out: Path, progress: Progress) -> None:
+        """Write the frames."""
+        from eeg2speech_bench.benchmarks.stages.features import run
+
+        run(self, out, progress)
+
+
+@dataclass(frozen=True)
+class ClipsInputs(StageInputs):
+    """Test segments are chosen that speech is generated for, the same for every encoder and seed."""
+
+    name = "clips"
+    prepared: Path
+    n_clips: int
+
+    def run(self, out: Path, progress: Progress) -> None:
+        """Write the table of chosen segments."""
+        from eeg2speech_bench.benchmarks.stages.clips import run
+
+        run(self, out, progress)
+
+
+@dataclass(frozen=True)
+class AutoencoderInputs(StageInputs):
+    """Training audio becomes an autoencoder; all audio becomes latents."""
+
+    name = "autoencoder"
+    prepared: Path
+    autoencoder: AutoencoderConfig
+    device: str
+    precision: str
+
+    def run(self, out: Path, progress: Progress) -> None:
+        """Write weights and latents."""
+        from eeg2speech_bench.benchmarks.stages.autoencoder import run
+
+        run(self, out, progress)
+
+
+@dataclass(frozen=True)
+class CeilingsInputs(StageInputs):
+    """True clips go through parts of the generator."""
+
+    name = "ceilings"
+    prepared: Path
+    clips: Path
+    latents: Path
+    autoencoder: AutoencoderConfig
+    vocoder: VocoderConfig
+    device: str
+
+    def run(self, out: Path, progress: Progress) -> None:
+        """Write the reference clips and those of every ceiling."""
+        from eeg2speech_bench.benchmarks.stages.ceilings import run
+
+        run(self, out, progress)
+
+
+@dataclass(frozen=True)
+class AlignInputs(StageInputs):
+    """Encoder and target learn one space."""
+
+    name = "align"
+    prepared: Path
+    features: Path
+    pair: Pair
+    alignment: AlignmentConfig
+    seed: int
+    device: str
+    precision: str
+
+    def run(self, out: Path, progress: Progress) -> None:
+        """Write weights and what happened on the way."""
+        from eeg2speech_bench.benchmarks.stages.align import run
+
+        run(self, out, progress)
+
+
+@dataclass(frozen=True)
+class EmbedInputs(StageInputs):
+    """Test signal and controls become scores and conditions."""
+
+    name = "embed"
+    prepared: Path
+    features: Path
+    clips: Path
+    aligned: Path
+    pair: Pair
+    standardise: bool
+    seed: int
+    device: str
+
+    def run(self, out: Path, progress: Progress) -> None:
+        """Write tables, score matrices and conditions."""
+        from eeg2speech_bench.benchmarks.stages.embed import run
+
+        run(self, out, progress)
+
+
+@dataclass(frozen=True)
+class WordsInputs(StageInputs):
+    """Test signal and controls at word onsets become scores."""
+
+    name = "words"
+    prepared: Path
+    features: Path
+    aligned: Path
+    pair: Pair
+    seed: int
+    device: str
+
+    def run(self, out: Path, progress: Progress) -> None:
+        """Write tables and score matrices."""
+        from eeg2speech_bench.benchmarks.stages.words import run
+
+        run(self, out, progress)
+
+
+@dataclass(frozen=True)
+class DiffuseInputs(StageInputs):
+    """Latents and conditions become a denoiser."""
+
+    name = "diffuse"
+    prepared: Path
+    features: Path
+    aligned: Path
+    latents: Path
+    pair: Pair
+    autoencoder: AutoencoderConfig
+    denoiser: DenoiserConfig
+    diffusion: DiffusionConfig
+    seed: int
+    device: str
+    precision: str
+
+    def run(self, out: Path, progress: Progress) -> None:
+        """Write the averaged weights."""
+        from eeg2speech_bench.benchmarks.stages.diffuse import run
+
+        run(self, out, progress)
+
+
+@dataclass(frozen=True)
+class GenerateInputs(StageInputs):
+    """Conditions become speech."""
+
+    name = "generate"
+    prepared: Path
+    clips: Path
+    embedded: Path
+    latents: Path
+    diffused: Path
+    conditions: tuple[str, ...]
+    autoencoder: AutoencoderConfig
+    denoiser: DenoiserConfig
+    diffusion: DiffusionConfig
+    sampling: SamplingConfig
+    vocoder: VocoderConfig
+    seed: int
+    device: str
+
+    def run(self, out: Path, progress: Progress) -> None:
+        """Write one set of clips per condition."""
+        from eeg2speech_bench.benchmarks.stages.generate import run
+
+        run(self, out, progress)
+
+
+@dataclass(frozen=True)
+class ScoreInputs(StageInputs):
+    """Scores and speech become metrics with intervals and tests."""
+
+    name = "score"
+    prepared: Path
+    embedded: Path
+    words: Path | None
+    generated: Path | None
+    ceilings: Path | None
+    conditions: tuple[str, ...]
+    metrics: tuple[MetricSpec, ...]
+    scores: ScoresConfig
+    modality: str
+    seed: int
+
+    def run(self, out: Path, progress: Progress) -> None:
+        """Write scores and per-segment values."""
+        from eeg2speech_bench.benchmarks.stages.score import run
+
+        run(self, out, progress)

@@ -1,0 +1,137 @@
+"""Describes a prepared data set: what ``meta.json`` holds beside the arrays and tables of segments."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from eeg2speech_bench.core.errors import DataError
+from eeg2speech_bench.core.segments.split import Split
+
+FILE = "meta.json"
+#: whose training windows the scale of a recording is from
+ScaleOrigin = Literal["recording", "subject", "all"]
+_AGAIN = "Delete that folder and run again; it is rebuilt."
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class PreparedSignal(_Part):
+    """The EEG of a window: channels, samples, sampling rate in Hz, and one MNE channel dictionary per channel."""
+
+    n_chans: int
+    n_times: int
+    sfreq: float
+    chs_info: list[dict[str, Any]]
+
+
+class PreparedRecording(_Part):
+    """A recording: its rows ``start`` to ``stop`` of ``eeg.npy``, and whose training windows its scale is from.
+
+    ``scale_from`` is ``"subject"`` or ``"all"`` (the listener's other recordings, or all) where it has none itself.
+    """
+
+    recording_id: str
+    subject: str
+    start: int
+    stop: int
+    scale_from: ScaleOrigin
+
+
+class PreparedStimulus(_Part):
+    """A stimulus: its id, what the data set calls it, and its length in seconds."""
+
+    stimulus_id: str
+    name: str
+    duration_s: float
+
+
+class PreparedSound(_Part):
+    """What ``sound.npy`` holds: ``"waveform"`` or ``"envelope"``, and its samples per second."""
+
+    kind: str
+    rate_hz: float
+
+
+class SkippedRecording(_Part):
+    """A recording that was left out, and why."""
+
+    recording: str
+    reason: str
+
+
+class PreparedDataset(_Part):
+    """The data set that the segments are from, its revision, and what was left out of it."""
+
+    name: str
+    revision: str
+    skipped: list[SkippedRecording] = []
+
+
+class Prepared(_Part):
+    """What is known of a prepared data set beside its arrays and tables.
+
+    Attributes
+    ----------
+    window_s, stride_s, shift_s, baseline_s, clamp_iqr, highpass_hz, lowpass_hz
+        As in `core.presets.config.DataConfig`.
+    signal : PreparedSignal
+    subjects : list of str
+        Names of the listeners; segments hold indices into it.
+    recordings : list of PreparedRecording
+    stimuli : list of PreparedStimulus
+    sound : PreparedSound
+    dataset : PreparedDataset
+    split : Split
+    n_segments : dict of str to int
+        Per part of the split.
+    has_transcripts : bool
+    """
+
+    window_s: float
+    stride_s: float
+    shift_s: float
+    baseline_s: float
+    clamp_iqr: float
+    highpass_hz: float | None
+    lowpass_hz: float | None
+    signal: PreparedSignal
+    subjects: list[str]
+    recordings: list[PreparedRecording]
+    stimuli: list[PreparedStimulus]
+    sound: PreparedSound
+    dataset: PreparedDataset
+    split: Split
+    n_segments: dict[str, int]
+    has_transcripts: bool
+
+    @classmethod
+    def read(cls, folder: Path) -> Prepared:
+        """Read the description of a finished ``prepare`` stage.
+
+        Raises
+        ------
+        DataError
+            If ``meta.json`` is missing or damaged.
+        """
+        path = Path(folder) / FILE
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            got, expected = f"no {FILE}", "all files of a finished stage"
+            raise DataError(
+                f"Prepared data set {folder} is incomplete", got=got, expected=expected, then=_AGAIN
+            ) from None
+        except (OSError, ValidationError) as error:
+            got = f"{str(error).splitlines()[0]}"
+            raise DataError(f"{path} cannot be read", got=got, then=_AGAIN) from error
+
+    def write(self, folder: Path) -> None:
+        """Write ``meta.json``."""
+        text = json.dumps(self.model_dump(mode="json"), indent=1, allow_nan=False)
+        (Path(folder) / FILE).write_text(text, encoding="utf8")

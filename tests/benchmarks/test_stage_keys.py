@@ -1,0 +1,205 @@
+"""Keys of stages hold everything that decides their results, and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from eeg2speech_bench.benchmarks.pipeline import Pipeline
+from eeg2speech_bench.benchmarks.plan import make_cells
+from eeg2speech_bench.core.presets.config import load_config
+from eeg2speech_bench.core.registry.registry import load_registry
+from eeg2speech_bench.core.stages import keys
+from eeg2speech_bench.core.stages.import_closure import DECIDES_NOTHING, code_behind
+from eeg2speech_bench.core.stages.source_code import OURS, find_source
+from eeg2speech_bench.core.stages.stage_store import StageStore
+
+REGISTRY = load_registry()
+#: which stages read which, directly
+AFTER = {
+    "prepare": (),
+    "features": ("prepare",),
+    "clips": ("prepare",),
+    "autoencoder": ("prepare",),
+    "ceilings": ("prepare", "clips", "autoencoder"),
+    "align": ("prepare", "features"),
+    "embed": ("prepare", "features", "clips", "align"),
+    "words": ("prepare", "features", "align"),
+    "diffuse": ("prepare", "features", "align", "autoencoder"),
+    "generate": ("prepare", "clips", "embed", "autoencoder", "diffuse"),
+    "score": ("prepare", "embed", "words", "ceilings", "generate"),
+}
+
+
+class Dataset:
+    """A data set of which only the identity matters here."""
+
+    name, revision, about, is_null, sound_kind = "made-up", "1", "", False, "waveform"
+    skipped = ()
+    split_fractions = None
+    recordings: tuple = ()
+
+    class _Stimulus:
+        words = (object(),)
+
+    stimuli = (_Stimulus(),)
+
+
+@pytest.fixture
+def pipeline(tmp_path):
+    """Return a function that makes the stages of a cell with all stages, by name."""
+
+    def make(*overrides: str, encoder: str = "brainmagick", seed: int = 0, revision: str = "1"):
+        config = load_config("quick", overrides=["scores.extended=true", *overrides])
+        (cell,) = make_cells([encoder], "made-up", "made-up", [seed], config, REGISTRY)
+        dataset = Dataset()
+        dataset.revision = revision
+        made = Pipeline(cell, dataset, REGISTRY, StageStore(tmp_path / "stages"), "cpu", "float32")
+        return {stage.name: stage for stage in made.stages()}
+
+    return make
+
+
+def later(name: str) -> set[str]:
+    """Return a stage and all that come after it."""
+    found = {name}
+    for other, before in AFTER.items():  # in the order of running
+        if found & set(before):
+            found.add(other)
+    return found
+
+
+def changed(before, after) -> set[str]:
+    return {name for name in before if before[name].key != after[name].key}
+
+
+def test_stages_depend_on_what_the_table_says(pipeline):
+    assert {name: tuple(s.name for s in stage.inputs) for name, stage in pipeline().items()} == AFTER
+
+
+def test_each_module_of_a_stage_changes_its_key_and_those_after_it(pipeline, monkeypatch):
+    before = pipeline()
+    real = keys.source_hash
+    assert all(stage.parts.code for stage in before.values())
+    for module in {module for stage in before.values() for module in stage.parts.code}:
+        monkeypatch.setattr(keys, "source_hash", lambda other, m=module: "new" if other == m else real(other))
+        uses = {stage.name for stage in before.values() if module in stage.parts.code}
+        assert changed(before, pipeline()) == set().union(*map(later, uses)), module
+
+
+def test_each_library_of_a_stage_changes_its_key_and_those_after_it(pipeline, monkeypatch):
+    before = pipeline()
+    real = keys._version
+    assert all("numpy" in stage.parts.libraries for stage in before.values())
+    for library in {library for stage in before.values() for library in stage.parts.libraries}:
+        distribution = keys.DISTRIBUTIONS.get(library, library)
+        monkeypatch.setattr(keys, "_version", lambda other, d=distribution: "0.0" if other == d else real(other))
+        uses = {stage.name for stage in before.values() if library in stage.parts.libraries}
+        assert changed(before, pipeline()) == set().union(*map(later, uses)), library
+
+
+@pytest.mark.parametrize(
+    ("module", "stages"),
+    [
+        ("core.training.trainer", {"autoencoder", "align", "diffuse"}),
+        ("core.conditioning", set(AFTER) - {"prepare", "clips"}),
+        ("core.training.seeding", set(AFTER) - {"prepare", "features", "clips", "ceilings"}),
+        ("core.segments.surrogates", {"align", "embed", "words"}),
+        ("core.generator.checkpoints", {"autoencoder", "ceilings", "diffuse", "generate"}),
+        ("benchmarks.metrics.word_retrieval", {"words", "score"}),
+        ("core.segments.clips", {"ceilings", "generate", "score"}),
+        ("datasets.preprocessing", {"prepare"}),
+        ("plugins.targets.deep_mel", {"features", "align"}),
+        ("plugins.encoders.brainmagick", {"align"}),
+        ("core.statistics.resampling", {"score"}),
+    ],
+)
+def test_modules_that_were_once_in_no_key_are(pipeline, module, stages):
+    uses = {name for name, stage in pipeline().items() if f"{OURS}.{module}" in stage.parts.code}
+    assert stages <= uses
+
+
+def test_no_stage_hashes_modules_that_decide_nothing(pipeline):
+    assert not set(DECIDES_NOTHING) & {module for stage in pipeline().values() for module in stage.parts.code}
+
+
+def test_every_module_that_decides_nothing_exists_and_has_a_reason():
+    for module, reason in DECIDES_NOTHING.items():
+        assert find_source(module) is not None, module
+        assert len(reason) > 5, module
+
+
+def loaded_by(*modules: str) -> set[str]:
+    """Return the modules of ours that are in memory once others were imported, without packages."""
+    script = f"import {', '.join(modules)}, sys; print(*[m for m in sys.modules if m.startswith('{OURS}.')])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    sources = {name: find_source(name) for name in done.stdout.split()}
+    return {name for name, source in sources.items() if source is not None and source.name != "__init__.py"}
+
+
+def test_what_python_loads_for_a_stage_is_in_its_key_or_decides_nothing():
+    stages = [f"{OURS}.benchmarks.stages.{name}" for name in AFTER if name != "prepare"]
+    closure = set(code_behind(stages).modules)
+    undecisive = set(DECIDES_NOTHING) | loaded_by(*DECIDES_NOTHING)
+    assert loaded_by(*stages) - closure - undecisive == set()
+
+
+@pytest.mark.parametrize(
+    ("override", "stage"),
+    [
+        ("data.stride_s=0.7", "prepare"),
+        ("target.options.deep_mel.hidden=8", "features"),
+        ("sampling.n_clips=5", "clips"),
+        ("autoencoder.max_steps=3", "autoencoder"),
+        ("vocoder.n_iter=3", "ceilings"),
+        ("alignment.weight_decay=0.5", "align"),
+        ("encoder.brainmagick.hidden=8", "align"),
+        ("diffusion.max_steps=3", "diffuse"),
+        ("sampling.guidance_scale=9.0", "generate"),
+        ("scores.n_bootstrap=3", "score"),
+    ],
+)
+def test_a_setting_changes_its_stage_and_those_after_it(pipeline, override, stage):
+    different = changed(pipeline(), pipeline(override))
+    assert stage in different
+    assert later(stage) <= different
+    assert not {name for name in AFTER if stage in later(name) and name != stage} & different
+
+
+def test_seed_and_encoder_belong_to_the_cell_and_not_to_the_data_set(pipeline):
+    shared = {"prepare", "features", "clips", "autoencoder", "ceilings"}
+    assert changed(pipeline(), pipeline(seed=1)) == set(AFTER) - shared
+    assert changed(pipeline(), pipeline(encoder="eegnet")) == set(AFTER) - shared
+
+
+def test_another_revision_of_the_data_changes_everything(pipeline):
+    assert changed(pipeline(), pipeline(revision="2")) == set(AFTER)
+
+
+def test_the_content_of_a_weights_file_is_in_the_key_wherever_it_lies(pipeline, tmp_path):
+    weights = tmp_path / "generator.ckpt"
+    weights.write_bytes(b"one")
+    before = pipeline(f"vocoder.checkpoint='{weights}'")
+    assert list(before["ceilings"].parts.files) == [str(weights)]
+    weights.write_bytes(b"two")
+    assert changed(before, pipeline(f"vocoder.checkpoint='{weights}'")) == {"ceilings", "generate", "score"}
+
+
+def test_a_folder_that_an_option_of_a_plugin_names_is_in_the_key(pipeline, tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.safetensors").write_bytes(b"one")
+    option = f"target.options.wav2vec2.model='{tmp_path / 'model'}'"
+    before = pipeline("target.name=wav2vec2", option)
+    (tmp_path / "model" / "model.safetensors").write_bytes(b"two")
+    assert changed(before, pipeline("target.name=wav2vec2", option)) >= {"features", "align", "score"}
+
+
+def test_a_better_sentence_about_a_metric_scores_nothing_again(pipeline, monkeypatch):
+    import dataclasses
+
+    before = pipeline()
+    specs = [dataclasses.replace(spec, summary="another sentence") for spec in REGISTRY.all("metric")]
+    monkeypatch.setattr(type(REGISTRY), "all", lambda self, kind: specs)
+    assert changed(before, pipeline()) == set()
