@@ -26,6 +26,16 @@ ALL = bounds(PYPROJECT["project"]["dependencies"])
 BOARD = bounds(PYPROJECT["dependency-groups"]["board"])
 ABSENT = sorted(MODULES.get(name, name) for name in ALL.keys() - BOARD.keys())
 
+#: code after which these cannot be imported; scipy asks `sys.modules` for torch, so they must not be there as None
+NOT_FOUND = f"""
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {ABSENT!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Absent())
+"""
+
 
 @pytest.fixture
 def alone(tmp_path):
@@ -33,8 +43,7 @@ def alone(tmp_path):
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         script = (
-            f"import sys; sys.modules |= dict.fromkeys({ABSENT!r})\n"
-            f"from eeg2speech_bench.core.terminal.cli import main; sys.exit(main({list(arguments)!r}))"
+            f"{NOT_FOUND}\nfrom eeg2speech_bench.core.terminal.cli import main; sys.exit(main({list(arguments)!r}))"
         )
         return subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
 
