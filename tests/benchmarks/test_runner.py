@@ -20,18 +20,23 @@ from eeg2speech_bench.benchmarks.runner import Runner
 from eeg2speech_bench.core.presets.config import load_config
 from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.registry.registry import load_registry
+from eeg2speech_bench.core.stages.keys import KeyParts
 from eeg2speech_bench.core.stages.stage_store import Stage, StageStore
 from eeg2speech_bench.core.terminal.interruption import stoppable
 from eeg2speech_bench.core.terminal.progress import OutputClosed
 
 NAMES = ("prepare", "features", "align", "score")
 META = {
+    **{"window_s": 2.0, "stride_s": 1.0, "shift_s": 0.0, "baseline_s": 0.0, "clamp_iqr": 20.0},
+    **{"highpass_hz": None, "lowpass_hz": None, "has_transcripts": False},
+    "signal": {"n_chans": 1, "n_times": 40, "sfreq": 20.0, "chs_info": [{"ch_name": "Cz"}]},
     "subjects": ["01"],
-    "stimuli": ["s"],
+    "recordings": [],
+    "stimuli": [{"stimulus_id": "s", "name": "s.wav", "duration_s": 60.0}],
     "n_segments": {"train": 1, "valid": 1, "test": 1},
-    "sound": {"kind": "envelope"},
+    "sound": {"kind": "envelope", "rate_hz": 64.0},
     "split": {"hash": "5c" * 32, "evidence": {"shared_s": {"train-test": 0.0}}},
-    "dataset": {"skipped": []},
+    "dataset": {"name": "simulated", "revision": "1", "skipped": []},
 }
 #: what a plugin does wrong, by stage
 Fault = Callable[[], None]
@@ -83,9 +88,10 @@ class Bench:
         stages: list[Stage] = []
         for name in NAMES:
             settings = {"value": value if name == "score" else 0}
-            stages.append(Stage(name, settings, (), partial(run, name), tuple(stages[-1:])))
+            parts = KeyParts(settings, {stage.name: stage.key for stage in stages[-1:]}, {}, {}, {})
+            stages.append(Stage(name, parts, partial(run, name), tuple(stages[-1:])))
         return SimpleNamespace(
-            cell=Cell("ridge", "simulated", "simulated", seed, load_config("quick")),
+            cell=Cell("ridge", "simulated", "simulated", "r", seed, load_config("quick")),
             encoder=self.registry.get("encoder", "ridge"),
             encoder_options={},
             target=self.registry.get("target", "mel"),
