@@ -1,13 +1,16 @@
-"""Cells: encoder x data set x seed, under one configuration."""
+"""Defines a cell: one encoder on one data set with one seed, under one configuration."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
 
 from eeg2speech_bench.core.presets.config import RunConfig
+from eeg2speech_bench.core.records.cell_id import CellId
+
+#: bytes of an encoder's, a data set's and a preset's name that the name of a cell's files keeps; it has 150 at most
+NAME_BYTES, PRESET_BYTES = 45, 16
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,8 @@ class Cell:
         As it was typed: a registered name, ``name:argument`` or a folder.
     dataset_name : str
         What tables call it.
+    revision : str
+        Of its content: a cell on other data is another cell, and its record stands beside the first.
     seed : int
     config : RunConfig
     """
@@ -28,6 +33,7 @@ class Cell:
     encoder: str
     dataset: str
     dataset_name: str
+    revision: str
     seed: int
     config: RunConfig
 
@@ -43,21 +49,27 @@ class Cell:
 
     @property
     def id(self) -> str:
-        """Readable name that is unique to encoder, data set, configuration and seed; used for files."""
-        text = json.dumps(self.config.model_dump(mode="json"), sort_keys=True)
-        digest = hashlib.sha256(f"{self.dataset}\x1f{text}".encode()).hexdigest()[:8]
-        parts = (self.encoder, self.dataset_name, self.config.preset, f"seed{self.seed}", digest)
-        return "__".join("".join(c if c.isalnum() or c in "-." else "-" for c in part) for part in parts)
+        """Readable name that is unique to encoder, data set, its revision, configuration and seed; used for files."""
+        named = [self.encoder, self.dataset, self.dataset_name, self.revision, self.config.model_dump(mode="json")]
+        digest = hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:8]
+        names = (_plain(self.encoder, NAME_BYTES), _plain(self.dataset_name, NAME_BYTES))
+        return "__".join((*names, _plain(self.config.preset, PRESET_BYTES), f"seed{self.seed}", digest))
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> CellId:
         """Return what makes this cell this one, for the record."""
-        return {
-            "id": self.id,
-            "encoder": self.encoder,
-            "label": self.label,
-            "dataset": self.dataset_name,
-            "dataset_argument": self.dataset,
-            "preset": self.config.preset,
-            "preset_version": self.config.version,
-            "seed": self.seed,
-        }
+        return CellId(
+            id=self.id,
+            encoder=self.encoder,
+            label=self.label,
+            dataset=self.dataset_name,
+            dataset_argument=self.dataset,
+            preset=self.config.preset,
+            preset_version=self.config.version,
+            seed=self.seed,
+        )
+
+
+def _plain(name: str, n_bytes: int) -> str:
+    """Keep what a file name may have, up to a length."""
+    plain = "".join(c if c.isalnum() or c in "-." else "-" for c in name)
+    return plain.encode()[:n_bytes].decode(errors="ignore")

@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace, registry: Registry) -> int:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # pressed once more, it would only spoil the end
         print("Interrupted. Finished stages are kept; type the same command to go on.", file=sys.stderr)
         return 130
-    done = [record.cell["id"] for record in records if record.status == "done"]
+    done = [record.cell.id for record in records if record.status == "done"]
     if done:
         shown = [option for cell in done for option in ("--cell", cell)]
         drawn = ["--pictures"] if console.is_terminal else []  # a log stays short
@@ -120,13 +120,13 @@ def _say_where(results: Path, records: list[Record], console: Console) -> None:
     store = RecordStore(results)
     lines = []
     for record in records:
-        cell = record.cell["id"]
+        cell = record.cell.id
         kept_aside = record.status != "done" and store.attempt_path(cell).exists()
         lines += [f"Record: {store.attempt_path(cell) if kept_aside else store.path(cell)}"]
         lines += [f"Audio:  {results / record.files['audio']}"] if "audio" in record.files else []
         lines += [f"Report: {results / record.files['report']} (pictures)"] if "report" in record.files else []
         lines += [f"Report: not drawn, {record.skipped['report']}"] if "report" in record.skipped else []
-        lines += [f"Failed in {record.error['phase']}: {record.error['message']}"] if record.error else []
+        lines += [f"Failed in {record.error.phase}: {record.error.message}"] if record.error else []
     lines += [
         f"Next: 'eeg2speech-bench leaderboard --results {results}' shows all its records; "
         "'eeg2speech-bench run --encoder NAME' adds another encoder."

@@ -17,7 +17,7 @@ def register_metrics() -> list[MetricSpec]:
 
 @hookimpl
 def register_commands() -> list[CommandSpec]:
-    """Return the verbs ``run``, ``rerun`` and ``env``."""
+    """Return the verbs ``run``, ``rerun``, ``cache`` and ``env``."""
     return [
         CommandSpec(
             "run",
@@ -30,6 +30,13 @@ def register_commands() -> list[CommandSpec]:
             "eeg2speech_bench.benchmarks.rerun:run",
             "repeat the cell of a record and compare the numbers",
             configure="eeg2speech_bench.benchmarks.rerun:configure",
+        ),
+        CommandSpec(
+            "cache",
+            "eeg2speech_bench.benchmarks.cache:run",
+            "show what stages are kept and how much room they take, or remove old ones",
+            configure="eeg2speech_bench.benchmarks.cache:configure",
+            loads_plugins=False,
         ),
         CommandSpec(
             "env",

@@ -1,10 +1,10 @@
-"""The plan of a run: its cells, which of their stages are there already, and how long the rest takes."""
+"""Plans a run: its cells, which of their stages are there already, why the rest runs and how long it takes."""
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -18,7 +18,10 @@ from eeg2speech_bench.core.presets.config import RunConfig
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.registry.specs import DatasetSpec, EncoderSpec
 from eeg2speech_bench.core.segments.recordings import SpeechDataset
+from eeg2speech_bench.core.terminal.progress import say
 
+#: changes that a plan names of one stage
+MAX_REASONS = 3
 #: names that stand for several encoders
 GROUPS: dict[str, Callable[[EncoderSpec], bool]] = {"all": lambda spec: True, "baselines": lambda spec: spec.baseline}
 
@@ -87,6 +90,7 @@ def make_cells(
     config: RunConfig,
     registry: Registry,
     *,
+    revision: str,
     with_twins: bool = False,
 ) -> list[Cell]:
     """Return the cells of a run.
@@ -97,6 +101,8 @@ def make_cells(
         Their own names, as `choose_encoders` returns them.
     dataset, name : str
         The data set as it was typed, and as tables call it.
+    revision : str
+        Of the data set's content.
     with_twins : bool
         Add to every encoder that is trained on EEG its twin that is trained on surrogate EEG.
     """
@@ -105,10 +111,10 @@ def make_cells(
     for encoder in encoders:
         spec = registry.get("encoder", encoder)
         for seed in seeds:
-            cells.append(Cell(encoder, dataset, name, seed, config))
+            cells.append(Cell(encoder, dataset, name, revision, seed, config))
             if with_twins and spec.modality == "eeg" and not spec.baseline:
                 twin = config.model_copy(update={"alignment": surrogate})
-                cells.append(Cell(encoder, dataset, name, seed, twin))
+                cells.append(Cell(encoder, dataset, name, revision, seed, twin))
     return cells
 
 
@@ -133,40 +139,87 @@ class Expectation:
         return sum(known) / 60 if len(known) == len(seconds) else None
 
 
-def print_plan(pipelines: list[Pipeline], dataset: SpeechDataset, results: Path, console: Console) -> None:
-    """Print cells, stages, what is there already, and the minutes that the rest is expected to take."""
-    first = pipelines[0]
-    console.print(
-        f"Plan: {len(pipelines)} cell(s) on data set '{dataset.name}', preset '{first.config.preset}', "
-        f"device {first.device} ({first.precision})",
-        markup=False,
-        highlight=False,
-    )
-    table = Table(box=None, pad_edge=False)
-    for column in ("cell", "target", "stages to run", "reused"):
-        table.add_column(column)
+@dataclass(frozen=True)
+class PlannedCell:
+    """What is to be done for a cell.
+
+    Attributes
+    ----------
+    label, target : str
+    missing : dict of str to list of str
+        Stages to run, each with why it has to.
+    reused : list of str
+        Stages that are there, or that a cell before this one runs.
+    problem : str
+        Why it cannot run; empty if it can.
+    """
+
+    label: str
+    target: str
+    missing: dict[str, list[str]] = field(default_factory=dict)
+    reused: list[str] = field(default_factory=list)
+    problem: str = ""
+
+    @property
+    def reasons(self) -> dict[str, list[str]]:
+        """Stages to run by the reason that they share."""
+        grouped: dict[str, list[str]] = {}
+        for name, reasons in self.missing.items():
+            shown = reasons[:MAX_REASONS]
+            more = [f"and {len(reasons) - MAX_REASONS} more changes"] if len(reasons) > MAX_REASONS else []
+            grouped.setdefault("; ".join([*shown, *more]), []).append(name)
+        return grouped
+
+
+def plan_stages(pipelines: Iterable[Pipeline]) -> list[PlannedCell]:
+    """Look which stages of cells are there already, and why the others have to run."""
     planned: set[str] = set()
-    to_run: list[str] = []
+    cells = []
     for pipeline in pipelines:
-        missing: list[str] = []
-        reused: list[str] = []
         label = f"{pipeline.cell.label}, seed {pipeline.cell.seed}"
+        cell = PlannedCell(label, pipeline.target.name)
+        cells.append(cell)
         try:
             stages = {stage.key: stage for stage in pipeline.stages()}
         except Exception as error:  # a plugin whose source is not there costs its own row
-            table.add_row(label, pipeline.target.name, escape(f"cannot run: {error}"), "none")
+            cells[-1] = PlannedCell(label, pipeline.target.name, problem=f"cannot run: {error}")
             continue
         for key, stage in stages.items():
-            there = key in planned or first.store.find(stage) is not None
-            (reused if there else missing).append(stage.name)
+            if key in planned or pipeline.store.find(stage) is not None:
+                cell.reused.append(stage.name)
+            else:
+                cell.missing[stage.name] = pipeline.store.why(stage)
             planned.add(key)
-        to_run += missing
-        table.add_row(label, pipeline.target.name, ", ".join(missing) or "none", ", ".join(reused) or "none")
-    console.print(table)
+    return cells
+
+
+def print_plan(pipelines: list[Pipeline], dataset: SpeechDataset, results: Path, console: Console) -> None:
+    """Print cells, stages, what is there already and why the rest runs, and the minutes that it is expected to take."""
+    first = pipelines[0]
+    say(
+        console,
+        f"Plan: {len(pipelines)} cell(s) on data set '{dataset.name}', preset '{first.config.preset}', "
+        f"device {first.device} ({first.precision})",
+    )
+    cells = plan_stages(pipelines)
+    console.print(_plan_table(cells))
+    for cell in cells:
+        for reason, names in cell.reasons.items():
+            say(console, f"Why {', '.join(names)} ({cell.label}): {reason}.")
     for name, reason in first.skipped().items():
-        console.print(f"Skipped: {name}: {reason}.", markup=False, highlight=False)
+        say(console, f"Skipped: {name}: {reason}.")
     for recording, reason in getattr(dataset, "skipped", ()):
-        console.print(f"Left out: {recording}: {reason}.", markup=False, highlight=False)
-    minutes = Expectation.of_preset(first.config.preset).minutes(to_run)
+        say(console, f"Left out: {recording}: {reason}.")
+    minutes = Expectation.of_preset(first.config.preset).minutes(name for cell in cells for name in cell.missing)
     expected = "not measured for this preset" if minutes is None else f"about {minutes:.0f} min on 2 CPU cores"
-    console.print(f"Expected: {expected}. Results: {results}", markup=False, highlight=False)
+    say(console, f"Expected: {expected}. Results: {results}")
+
+
+def _plan_table(cells: list[PlannedCell]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for column in ("cell", "target", "stages to run", "reused"):
+        table.add_column(column)
+    for cell in cells:
+        missing = escape(cell.problem) or ", ".join(cell.missing) or "none"
+        table.add_row(cell.label, cell.target, missing, ", ".join(cell.reused) or "none")
+    return table

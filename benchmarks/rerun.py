@@ -16,7 +16,7 @@ from rich.text import Text
 
 from eeg2speech_bench.benchmarks.commands import absolute
 from eeg2speech_bench.core.errors import BenchError, UsageError
-from eeg2speech_bench.core.records.record import Record, read_record
+from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.segments.prepared import Prepared
 from eeg2speech_bench.core.terminal.cli import default_cache
@@ -51,8 +51,7 @@ class Comparison:
 def compare(record: Record, again: Record, tolerance: float) -> list[Comparison]:
     """Compare all metrics of two records of one cell, in the order of the first."""
     recorded, repeated = (
-        {(entry["name"], entry["condition"]): entry["value"] for entry in (*one.metrics, *one.sets)}
-        for one in (record, again)
+        {(entry.name, entry.condition): entry.value for entry in (*one.metrics, *one.sets)} for one in (record, again)
     )
     keys = recorded | repeated
     return [Comparison(*key, recorded.get(key), repeated.get(key), tolerance) for key in keys]
@@ -74,13 +73,13 @@ def differences(record: Record, now: Record, metric_versions: dict[str, int]) ->
         Empty if the same numbers can be expected.
     """
     pairs = [
-        (f"encoder {key}", record.encoder.get(key), now.encoder.get(key))
+        (f"encoder {key}", getattr(record.encoder, key), getattr(now.encoder, key))
         for key in ("distribution", "version", "source_hash", "options", "own_settings")
-        if key in record.encoder
+        if key in record.encoder.model_fields_set
     ]
-    pairs += [("target", record.target.get("name"), now.target.get("name"))]
-    pairs += [("data set revision", record.dataset.get("revision"), now.dataset.get("revision"))]
-    recorded = {entry["name"]: entry["version"] for entry in (*record.metrics, *record.sets)}
+    pairs += [("target", record.target.name, now.target.name)]
+    pairs += [("data set revision", record.dataset.revision, now.dataset.revision)]
+    recorded = {entry.name: entry.version for entry in (*record.metrics, *record.sets)}
     pairs += [(f"metric {name} version", version, metric_versions.get(name)) for name, version in recorded.items()]
     return [f"{name}: {there} in the record, {here} here" for name, there, here in pairs if there != here]
 
@@ -119,7 +118,7 @@ def run(arguments: argparse.Namespace, registry: Registry) -> int:
     runner, pipeline = _prepare(record, arguments, registry, console)
     metric_versions = {metric.name: metric.version for metric in pipeline.metrics}
     _refuse(differences(record, runner.new_record(pipeline), metric_versions), arguments, console)
-    RecordStore(arguments.results).require_writable([record.cell["id"]])
+    RecordStore(arguments.results).require_writable([record.cell.id])
     silence_libraries()
     with stoppable():
         _refuse(_split_difference(record, runner, pipeline), arguments, console)
@@ -132,10 +131,7 @@ def run(arguments: argparse.Namespace, registry: Registry) -> int:
 
 
 def _readable(path: Path) -> Record:
-    from eeg2speech_bench.core.records.schema import check_record
-
-    record = read_record(path)
-    check_record(record, str(path))
+    record = Record.read(path)
     if record.status != "done":
         then = "Type 'eeg2speech-bench run' with its encoder and data set to finish it."
         raise UsageError(f"Record {path} has no numbers to repeat", got=record.status, expected="done", then=then)
@@ -149,21 +145,21 @@ def _prepare(
     from eeg2speech_bench.benchmarks.plan import find_dataset, make_cells, refuse_unknown_names
     from eeg2speech_bench.benchmarks.runner import Runner
     from eeg2speech_bench.core.machine.environment import choose_device, choose_precision
-    from eeg2speech_bench.core.presets.config import config_from_tree
     from eeg2speech_bench.core.records.record_store import RecordStore
     from eeg2speech_bench.core.stages.stage_store import StageStore
 
-    cell, config = record.cell, config_from_tree(record.config)
-    typed = arguments.dataset or cell["dataset_argument"]
+    cell, config = record.cell, record.settings
+    typed = arguments.dataset or cell.dataset_argument
     spec, argument = find_dataset(typed, registry)
-    registry.get("encoder", cell["encoder"])  # an encoder that is not here is said before data are opened
+    registry.get("encoder", cell.encoder)  # an encoder that is not here is said before data are opened
     refuse_unknown_names(config, registry)
-    device = choose_device(arguments.device or record.provenance.get("device") or "auto")
-    precision = record.provenance.get("precision") or choose_precision(config.precision, device)
+    device = choose_device(arguments.device or record.provenance.device or "auto")
+    precision = record.provenance.precision or choose_precision(config.precision, device)
     dataset = spec.load()(argument, arguments.cache, lambda line: console.print(line, markup=False, highlight=False))
-    (one,) = make_cells([cell["encoder"]], typed, dataset.name, [cell["seed"]], config, registry)
+    chosen = [cell.encoder], typed, dataset.name, [cell.seed], config, registry
+    (one,) = make_cells(*chosen, revision=dataset.revision)
     # stages of its own: what the cache holds may be the very run that is to be repeated
-    stages = StageStore(arguments.results / "stages" / cell["id"])
+    stages = StageStore(arguments.results / "stages" / cell.id)
     pipeline = Pipeline(one, dataset, registry, stages, device, precision)
     pipeline.check_options()
     return Runner(registry, stages, RecordStore(arguments.results), console), pipeline
@@ -172,7 +168,7 @@ def _prepare(
 def _split_difference(record: Record, runner: Runner, pipeline: Pipeline) -> Iterator[str]:
     """Prepare the segments and compare their split, before hours of training."""
     runner.run_stage(pipeline.prepare)
-    there, here = record.split["hash"], Prepared.read(pipeline.place(pipeline.prepare)).split.hash or ""
+    there, here = record.split.hash or "", Prepared.read(pipeline.place(pipeline.prepare)).split.hash or ""
     if there != here:
         yield f"split hash: {there[:16]} in the record, {here[:16]} here"
 
@@ -193,14 +189,14 @@ def _show(record: Record, again: Record, arguments: argparse.Namespace, console:
         numbers = [_text(one.recorded), _text(one.repeated), _difference(one)]
         table.add_row(Text(one.metric), Text(one.condition), *numbers, "equal" if one.equal else "DIFFERENT")
     console.print(table)
-    for name, before in record.provenance.get("packages", {}).items():
-        now = again.provenance["packages"].get(name)
+    for name, before in record.provenance.packages.items():
+        now = again.provenance.packages.get(name)
         if now != before:
             console.print(f"Another version: {name} {before} in the record, {now} here", markup=False, highlight=False)
     n_equal = sum(one.equal for one in compared)
     console.print(
         f"{n_equal} of {len(compared)} numbers are equal within {arguments.tolerance:g} (relative). "
-        f"Record of the rerun: {arguments.results / 'records' / again.cell['id']}.json",
+        f"Record of the rerun: {arguments.results / 'records' / again.cell.id}.json",
         markup=False,
         highlight=False,
     )

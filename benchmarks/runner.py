@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 import time
 import traceback
@@ -11,16 +10,19 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from eeg2speech_bench.benchmarks.cells import Cell
 from eeg2speech_bench.benchmarks.pipeline import Pipeline, code_of_spec
+from eeg2speech_bench.benchmarks.scoring.scores import Scores
 from eeg2speech_bench.core.errors import BenchError
 from eeg2speech_bench.core.machine import environment
-from eeg2speech_bench.core.records.record import Record, Status, read_record
+from eeg2speech_bench.core.records.cell_id import DatasetOrigin, EncoderOrigin, TargetOrigin
+from eeg2speech_bench.core.records.provenance import ErrorReport, Provenance, StageCost
+from eeg2speech_bench.core.records.record import Record, Status
 from eeg2speech_bench.core.records.record_store import RecordStore
+from eeg2speech_bench.core.records.training import Training
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.registry.specs import Spec
 from eeg2speech_bench.core.segments.prepared import Prepared
@@ -65,7 +67,7 @@ class Runner:
             If the user stopped it; the record says so and finished stages are kept.
         """
         record = self.new_record(pipeline)
-        results = record.provenance["stages"] = []
+        results = record.provenance.stages = []
         phase = "plan"
         try:
             for stage in pipeline.stages():
@@ -80,7 +82,7 @@ class Runner:
         except BaseException as error:
             described = _describe_error(phase, error)
             path = self._keep(record, "failed", described)
-            said = f"FAILED {pipeline.cell.encoder}: {phase}: {described['message']}"
+            said = f"FAILED {pipeline.cell.encoder}: {phase}: {described.message}"
             self.console.print(said, markup=False, highlight=False)
             if path != self.records.path(pipeline.cell.id):
                 said = f"The finished record of this cell is kept; {path} describes this attempt."
@@ -92,7 +94,7 @@ class Runner:
         self._complete(record, pipeline)
         with self.records.draft(pipeline.cell.id) as folder:
             record.files = self._write_files(record, pipeline, folder)
-            record.provenance["finished"] = _now()
+            record.provenance.finished = _now()
             with uninterrupted():
                 record.status, record.error = "done", None
                 try:
@@ -101,11 +103,11 @@ class Runner:
                     record.status = "interrupted"
                     raise
 
-    def _keep(self, record: Record, status: Status, error: dict[str, Any]) -> Path:
+    def _keep(self, record: Record, status: Status, error: ErrorReport) -> Path:
         """Write how far an attempt came, and return where."""
         record.status, record.error = status, error
-        record.provenance["finished"] = _now()
-        with self.records.lock(record.cell["id"]), uninterrupted():
+        record.provenance.finished = _now()
+        with self.records.lock(record.cell.id), uninterrupted():
             return self.records.write(record)
 
     def run_stage(self, stage: Stage) -> StageResult:
@@ -138,33 +140,35 @@ class Runner:
             cell=cell.describe(),
             status="interrupted",  # until it is complete
             config=cell.config.model_dump(mode="json"),
-            encoder={
-                "name": spec.name,
-                "distribution": origin.distribution,
-                "version": origin.version,
-                "target": spec.target,
-                "source_hash": _source_hash(spec),
-                "licence": spec.licence,
-                "citation": spec.citation,
-                "modality": spec.modality,
-                "baseline": spec.baseline or cell.is_twin,
-                "ceiling": spec.ceiling,
-                "own_settings": dict(spec.alignment),
-                "options": pipeline.encoder_options,
-            },
-            target={"name": pipeline.target.name, "options": pipeline.target_options},
-            dataset={name: getattr(pipeline.dataset, name) for name in ("name", "revision", "about", "is_null")},
+            encoder=EncoderOrigin(
+                name=spec.name,
+                distribution=origin.distribution,
+                version=origin.version,
+                target=spec.target,
+                source_hash=_source_hash(spec),
+                licence=spec.licence,
+                citation=spec.citation,
+                modality=spec.modality,
+                baseline=spec.baseline or cell.is_twin,
+                ceiling=spec.ceiling,
+                own_settings=dict(spec.alignment),
+                options=pipeline.encoder_options,
+            ),
+            target=TargetOrigin(name=pipeline.target.name, options=pipeline.target_options),
+            dataset=DatasetOrigin(
+                **{name: getattr(pipeline.dataset, name) for name in ("name", "revision", "about", "is_null")}
+            ),
             skipped=pipeline.skipped(),
-            provenance={
-                "started": _now(),
-                "attempts": self._attempts(cell),
-                "command": environment.command_line(),
-                "packages": environment.package_versions(),
-                "git": environment.git_state(),
-                "hardware": environment.hardware(),
-                "device": pipeline.device,
-                "precision": pipeline.precision,
-            },
+            provenance=Provenance(
+                started=_now(),
+                attempts=self._attempts(cell),
+                command=environment.command_line(),
+                packages=environment.package_versions(),
+                git=environment.git_state(),
+                hardware=environment.hardware(),
+                device=pipeline.device,
+                precision=pipeline.precision,
+            ),
         )
 
     def _attempts(self, cell: Cell) -> int:
@@ -172,27 +176,26 @@ class Runner:
         before = [0]
         for path in (self.records.path(cell.id), self.records.attempt_path(cell.id)):
             with suppress(BenchError):
-                before.append(int(read_record(path).provenance.get("attempts", 0)))
+                before.append(Record.read(path).provenance.attempts)
         return 1 + max(before)
 
     def _complete(self, record: Record, pipeline: Pipeline) -> None:
         """Fill the record from the stages' results and put audio and per-segment values beside it."""
         prepared = Prepared.read(pipeline.place(pipeline.prepare))
-        record.dataset |= {
-            "n_subjects": len(prepared.subjects),
-            "n_stimuli": len(prepared.stimuli),
-            "n_segments": prepared.n_segments,
-            "sound": prepared.sound.kind,
-            "skipped_recordings": [skipped.model_dump() for skipped in prepared.dataset.skipped],
-        }
-        record.split = prepared.split.model_dump()
+        record.dataset.n_subjects = len(prepared.subjects)
+        record.dataset.n_stimuli = len(prepared.stimuli)
+        record.dataset.n_segments = prepared.n_segments
+        record.dataset.sound = prepared.sound.kind
+        record.dataset.skipped_recordings = [skipped.model_dump() for skipped in prepared.dataset.skipped]
+        record.split = prepared.split
         trained = [pipeline.align] + ([pipeline.autoencoder, pipeline.diffuse] if pipeline.generates else [])
         for stage in trained:
-            record.training[stage.name] = json.loads((pipeline.place(stage) / "training.json").read_text("utf8"))
-        scores = json.loads((pipeline.place(pipeline.score) / "scores.json").read_text(encoding="utf8"))
-        record.skipped |= {f"metric {name}": reason for name, reason in scores["skipped"].items()}
-        record.metrics, record.sets = scores["metrics"], scores["sets"]
-        record.tests, record.verdict = scores["tests"], scores["verdict"]
+            facts = (pipeline.place(stage) / "training.json").read_bytes()
+            record.training[stage.name] = Training.model_validate_json(facts)
+        scores = Scores.read(pipeline.place(pipeline.score))
+        record.skipped |= {f"metric {name}": reason for name, reason in scores.skipped.items()}
+        record.metrics, record.sets = scores.metrics, scores.sets
+        record.tests, record.verdict = scores.tests, scores.verdict
 
     def _write_files(self, record: Record, pipeline: Pipeline, folder: Path) -> dict[str, str]:
         """Fill the folder of a cell's files and return what the record calls them."""
@@ -231,28 +234,28 @@ def _draw_report(record: Record, pipeline: Pipeline, out: Path) -> None:
     draw_report(out, record, Sources(*places, **generated))
 
 
-def _describe_error(phase: str, error: BaseException) -> dict[str, Any]:
+def _describe_error(phase: str, error: BaseException) -> ErrorReport:
     lines = "".join(traceback.format_exception(error)).splitlines()
     said = str(error) or type(error).__name__  # MemoryError says nothing
     if isinstance(error, SystemExit):
         said = f"sys.exit({error.code!r}) was called; a plugin should raise an error instead"
-    return {"phase": phase, "type": type(error).__name__, "message": said, "traceback": lines[-TRACEBACK_LINES:]}
+    return ErrorReport(phase=phase, type=type(error).__name__, message=said, traceback=lines[-TRACEBACK_LINES:])
 
 
-def _describe_stop(phase: str, stop: BaseException) -> dict[str, Any]:
+def _describe_stop(phase: str, stop: BaseException) -> ErrorReport:
     said = "whoever read its output went away" if isinstance(stop, OutputClosed) else "stopped by the user"
-    return {"phase": phase, "type": type(stop).__name__, "message": said}
+    return ErrorReport(phase=phase, type=type(stop).__name__, message=said)
 
 
-def _describe_stage(result: StageResult) -> dict[str, Any]:
-    return {
-        "name": result.name,
-        "key": result.key,
-        "seconds": round(result.seconds, 2),
-        "peak_memory_mb": round(result.peak_memory_mb, 1),
-        "energy_wh": None if result.energy_wh is None else round(result.energy_wh, 5),
-        "reused": result.cached,
-    }
+def _describe_stage(result: StageResult) -> StageCost:
+    return StageCost(
+        name=result.name,
+        key=result.key,
+        seconds=round(result.seconds, 2),
+        peak_memory_mb=round(result.peak_memory_mb, 1),
+        energy_wh=None if result.energy_wh is None else round(result.energy_wh, 5),
+        reused=result.cached,
+    )
 
 
 def _now() -> str:

@@ -19,7 +19,9 @@ from eeg2speech_bench.core.registry.failures import reason_of
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.registry.specs import DatasetSpec
 from eeg2speech_bench.core.segments.recordings import SpeechDataset
-from eeg2speech_bench.core.stages.stage_store import StageStore, explained
+from eeg2speech_bench.core.stages.import_closure import forget_sources
+from eeg2speech_bench.core.stages.stage_store import Stage, StageStore, explained
+from eeg2speech_bench.core.stages.usage import marked_in_use
 from eeg2speech_bench.core.terminal.interruption import stoppable
 from eeg2speech_bench.core.terminal.progress import OutputClosed
 from eeg2speech_bench.core.terminal.quiet import silence_libraries
@@ -72,6 +74,7 @@ def plan_cells(request: RunRequest, registry: Registry, console: Console) -> lis
     StorageError
         If the cache cannot be written.
     """
+    forget_sources()  # a notebook may have changed them since its last run
     refuse_unknown_names(request.config, registry)
     encoders = choose_encoders(request.encoders, registry)
     spec, argument = find_dataset(request.dataset, registry)
@@ -79,9 +82,8 @@ def plan_cells(request: RunRequest, registry: Registry, console: Console) -> lis
     precision = choose_precision(request.config.precision, device)
     stages = StageStore(request.cache / "stages")
     dataset = _open_dataset(spec, argument, request.cache, console)
-    cells = make_cells(
-        encoders, request.dataset, dataset.name, request.seeds, request.config, registry, with_twins=request.with_twins
-    )
+    chosen = encoders, request.dataset, dataset.name, request.seeds, request.config, registry
+    cells = make_cells(*chosen, revision=dataset.revision, with_twins=request.with_twins)
     pipelines = [Pipeline(cell, dataset, registry, stages, device, precision) for cell in cells]
     print_plan(pipelines, dataset, request.results, console)
     return pipelines
@@ -113,13 +115,23 @@ def run_cells(request: RunRequest, registry: Registry, console: Console) -> list
     silence_libraries()
     runner = Runner(registry, pipelines[0].store, records, console)
     finished = []
-    with stoppable():
+    stages = pipelines[0].store
+    places = {stages.place(stage) for pipeline in pipelines for stage in _known_stages(pipeline)}
+    with stoppable(), marked_in_use(stages, places):
         for number, pipeline in enumerate(pipelines, 1):
             cell = pipeline.cell
             title = f"[{number}/{len(pipelines)}] {cell.label} on {cell.dataset_name}, seed {cell.seed}"
             console.print(title, markup=False, highlight=False)
             finished.append(runner.run(pipeline))
     return finished
+
+
+def _known_stages(pipeline: Pipeline) -> list[Stage]:
+    """Return the stages of a cell; a plugin without source fails in its own cell."""
+    try:
+        return pipeline.stages()
+    except (Exception, SystemExit):
+        return []
 
 
 def _open_dataset(spec: DatasetSpec, argument: str | None, cache: Path, console: Console) -> SpeechDataset:

@@ -1,4 +1,4 @@
-"""The sound files of a BIDS folder: found, checked, and read as mono audio at 16 kHz."""
+"""Finds, checks and reads the sound files of a BIDS folder, as mono audio at 16 kHz."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ POINTERS = (b"/annex/objects/", b".git/annex/objects/", b"version https://git-lf
 
 
 class StimulusFolder:
-    """The ``stimuli`` folder of a BIDS data set; each file is opened once, copies of one file are one stimulus.
+    """Finds stimuli in the ``stimuli`` folder of a BIDS data set.
+
+    Each file is opened once, and copies of one file are one stimulus.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""BIDS folders with stimuli: the one way in for recordings of people who listen to speech."""
+"""Opens BIDS folders with stimuli: recordings of people who listen to speech."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.segments.recordings import Recording, Stimulus
+from eeg2speech_bench.core.segments.segment_store import has_position
 from eeg2speech_bench.core.stages.file_hashes import FileHashes, files_below
 from eeg2speech_bench.datasets.audio import StimulusFolder, is_pointer
 from eeg2speech_bench.datasets.events import presentations, read_stimulus_rows
@@ -122,7 +121,7 @@ def read_raw(path: BIDSPath) -> mne.io.BaseRaw:
     import mne_bids
 
     raw = mne_bids.read_raw_bids(path, verbose="ERROR")
-    located = any(np.isfinite(c["loc"][:3]).all() and np.any(c["loc"][:3]) for c in raw.info["chs"])
+    located = any(map(has_position, raw.info["chs"]))
     template = mne.channels.make_standard_montage("colin27_1005")
     known = {name.lower() for name in template.ch_names}
     eeg = [raw.ch_names[k] for k in mne.pick_types(raw.info, eeg=True, exclude=())]

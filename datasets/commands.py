@@ -1,4 +1,4 @@
-"""The verb ``datasets``: list what there is, or write a simulated data set."""
+"""Runs the verb ``datasets``, which lists the data sets or writes a simulated one."""
 
 from __future__ import annotations
 

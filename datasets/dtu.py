@@ -1,4 +1,4 @@
-"""Single-talker EEG of Fuglsang et al. with speech envelopes, as npz files (DOI 10.5281/zenodo.1199011)."""
+"""Opens the npz files of Fuglsang et al.: single-talker EEG and speech envelopes (DOI 10.5281/zenodo.1199011)."""
 
 from __future__ import annotations
 

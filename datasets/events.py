@@ -1,4 +1,4 @@
-"""Which stretch of which stimulus was heard when: what the rows of an events.tsv say, and what they do not."""
+"""Reads from the rows of an events.tsv which stretch of which stimulus was heard when."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the datasets room registers: data sets, the way from them to segments, and the verb ``datasets``."""
+"""Registers the data sets, the preparation of segments, and the verb ``datasets``."""
 
 from __future__ import annotations
 

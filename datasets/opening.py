@@ -1,4 +1,4 @@
-"""From what stands behind ``--dataset NAME:`` to a data set."""
+"""Opens the data set that ``--dataset NAME:ARGUMENT`` names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Report = Callable[[str], None]
 
 @dataclass
 class SimulatedDataset:
-    """The simulated data set, written when its recordings are first asked for, then read like any BIDS folder.
+    """Holds the simulated data set, which is written when its recordings are first asked for.
 
     Its revision follows from its settings, so a plan can be made before anything is simulated.
     """

@@ -1,4 +1,4 @@
-"""From a data set to the folder of arrays and tables that `SegmentStore` gathers batches from."""
+"""Prepares a data set: writes the arrays and tables that `SegmentStore` reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a recording to clean, resampled EEG in microvolts, and the scale of its channels."""
+"""Cleans and resamples a recording, and measures the scale of its channels."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from eeg2speech_bench.core.errors import BenchError, DataError
 from eeg2speech_bench.core.presets.config import DataConfig
 from eeg2speech_bench.core.segments.recordings import Recording
+from eeg2speech_bench.core.segments.segment_store import has_position
 from eeg2speech_bench.core.spacing import evenly_spaced
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def load_eeg(recording: Recording, settings: DataConfig) -> tuple[np.ndarray, li
 
 
 def robust_scale(eeg: np.ndarray, starts: np.ndarray, n_times: int, n_baseline: int) -> np.ndarray:
-    """Inter-quartile range of each channel over training windows, after their baseline is subtracted.
+    """Return the inter-quartile range of each channel over training windows, after subtracting their baseline.
 
     Parameters
     ----------
@@ -157,7 +158,7 @@ def _interpolate(recording: Recording, raw: mne.io.BaseRaw) -> None:
     bads = raw.info["bads"]
     if not bads:
         return
-    located = all(np.isfinite(c["loc"][:3]).all() and np.any(c["loc"][:3]) for c in raw.info["chs"])
+    located = all(map(has_position, raw.info["chs"]))
     if not located or len(bads) == len(raw.ch_names):
         raise DataError(
             f"Bad channels of {recording.source} cannot be interpolated",
@@ -169,7 +170,7 @@ def _interpolate(recording: Recording, raw: mne.io.BaseRaw) -> None:
 
 
 def _filter(recording: Recording, raw: mne.io.BaseRaw, settings: DataConfig) -> None:
-    """Zero-phase second-order Butterworth; it does not ring as long as a linear-phase filter of that edge."""
+    """Filter by a zero-phase second-order Butterworth, which rings shorter than a linear-phase filter of that edge."""
     edges = [e for e in (settings.highpass_hz, settings.lowpass_hz) if e is not None]
     if not edges:
         return

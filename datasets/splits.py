@@ -1,4 +1,4 @@
-"""Splits by stimulus time, the same for all listeners, with the proof that no audio is shared."""
+"""Splits stimulus time into train, valid and test, and proves that they share no audio."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class SplitPlan:
         return hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).hexdigest()
 
     def proven(self, eeg_gap_s: float | None) -> Split:
-        """Return the split with the smallest time between EEG samples of different parts, for whom keeps no zones."""
+        """Return the split without its zones, with the smallest time between EEG samples of different parts."""
         return Split(
             kind=self.kind,
             fractions=list(self.fractions),

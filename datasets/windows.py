@@ -1,4 +1,4 @@
-"""Tables of zones, stimulus windows and segments, and the proof that no EEG sample serves two splits."""
+"""Makes the tables of zones, windows and segments, and proves that no EEG sample serves two splits."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from eeg2speech_bench.core.errors import DataError, LeakageError
 from eeg2speech_bench.core.presets.config import DataConfig
 from eeg2speech_bench.core.segments.recordings import Recording, Stimulus
 from eeg2speech_bench.core.segments.segment_store import SPLITS
+from eeg2speech_bench.core.segments.transcripts import words_in_windows
 from eeg2speech_bench.datasets.splits import TOLERANCE_S, SplitPlan
 
 
@@ -34,7 +35,7 @@ class SoundTrack:
     starts: np.ndarray
 
     def row(self, stimulus: np.ndarray, time_s: np.ndarray, room: int = 0) -> np.ndarray:
-        """Row at a time of a stimulus, moved so that ``room`` rows of the stimulus follow it."""
+        """Return the row at a time of a stimulus, moved so that ``room`` rows of the stimulus follow it."""
         rows = self.starts[stimulus] + np.round(time_s * self.rate_hz).astype(np.int64)
         return np.minimum(rows, self.starts[stimulus + 1] - room)
 
@@ -82,14 +83,12 @@ def word_table(zones: pd.DataFrame, stimuli: list[Stimulus]) -> pd.DataFrame:
 
 
 def _texts(windows: pd.DataFrame, stimuli: list[Stimulus], window_s: float) -> list[str]:
-    """Words whose middle lies in the window, so that a word cut by a border counts on one side only."""
     texts: list[str] = []
     for stimulus in windows["stimulus"].unique().tolist():
-        starts = windows.loc[windows["stimulus"] == stimulus, "start_s"].to_numpy()
-        words = sorted(stimuli[stimulus].words, key=lambda w: w.start_s + w.stop_s)
-        middles = np.array([(w.start_s + w.stop_s) / 2 for w in words])
-        spans = np.searchsorted(middles, [starts, starts + window_s])
-        texts += [" ".join(w.text for w in words[first:last]) for first, last in spans.T]
+        starts_s = windows.loc[windows["stimulus"] == stimulus, "start_s"].to_numpy()
+        words = stimuli[stimulus].words
+        middles_s = np.array([(w.start_s + w.stop_s) / 2 for w in words])
+        texts += words_in_windows([w.text for w in words], middles_s, starts_s, window_s)
     return texts
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from eeg2speech_bench.core.errors import BenchError, StorageError, UsageError
-from eeg2speech_bench.core.records.record import Record, read_record
+from eeg2speech_bench.core.errors import BenchError, UsageError
+from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.leaderboard.comparison import configure_compare, run_compare
@@ -91,7 +91,7 @@ def _show(arguments: argparse.Namespace) -> int:
         show(arguments.format, map(controls, others))
     if drawn and others:
         typed = f"eeg2speech-bench leaderboard show --results {arguments.results} --pictures"
-        table.notes.append(f"Pictures of another cell: '{typed} --cell {others[0].cell['id']}'.")
+        table.notes.append(f"Pictures of another cell: '{typed} --cell {others[0].cell.id}'.")
     show(arguments.format, [table])
     for error in unreadable:
         print(f"left out: {error}", file=sys.stderr)
@@ -122,7 +122,7 @@ def _show_pictures(records: list[Record], results: Path) -> None:
 def _wanted(record: Record, arguments: argparse.Namespace) -> bool:
     from eeg2speech_bench.leaderboard.tables.table import budget_text
 
-    own = record.cell["dataset"], record.cell["preset"], budget_text(record)
+    own = record.cell.dataset, record.cell.preset, budget_text(record)
     chosen = arguments.dataset, arguments.preset, arguments.budget
     return all(not names or value in names for value, names in zip(own, chosen, strict=True))
 
@@ -137,34 +137,10 @@ def _read(results: Path, cells: list[str]) -> tuple[list[tuple[Path, Record]], l
     unreadable: list[BenchError] = []
     for path in paths:
         try:
-            found.append((path, _shown(path)))
+            found.append((path, Record.read(path)))
         except BenchError as error:
             unreadable.append(error)
     return found, unreadable
-
-
-def _shown(path: Path) -> Record:
-    """Return a record that can be shown.
-
-    Raises
-    ------
-    StorageError
-        If it cannot be read, or lacks what the tables show: it would cost all others theirs.
-    """
-    from eeg2speech_bench.leaderboard.standings.identity import identify
-    from eeg2speech_bench.leaderboard.standings.standings import entrant
-    from eeg2speech_bench.leaderboard.tables.table import board, controls
-
-    record = read_record(path)
-    try:
-        entrant(path, record, identify(record))
-        for table in (board([record], {}), *([controls(record)] if record.status == "done" else [])):
-            if not all(isinstance(cell, str) for row in table.rows for cell in row):
-                raise TypeError("a name is no text")
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        got = f"{type(error).__name__}: {error!s:.200}"
-        raise StorageError(f"Record {path} lacks what a record holds", got=got, then="Run that cell again.") from error
-    return record
 
 
 def _configure_build(parser: argparse.ArgumentParser) -> None:

@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from eeg2speech_bench.core.errors import BenchError, DataError, StorageError, UnknownNameError, UsageError
-from eeg2speech_bench.core.records.record import read_record
-from eeg2speech_bench.core.records.schema import check_record
+from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.stages.stage_store import explained
 from eeg2speech_bench.core.statistics.min_f import MIN_UNITS
-from eeg2speech_bench.leaderboard.labels import BOARD_METRICS, label, signed
+from eeg2speech_bench.leaderboard.labels import BOARD_METRICS, signed
 from eeg2speech_bench.leaderboard.results.validation import read_results
 from eeg2speech_bench.leaderboard.standings.differences import Difference, Located, compare, tested_on
-from eeg2speech_bench.leaderboard.standings.identity import identify, without_parts
+from eeg2speech_bench.leaderboard.standings.identity import dataset_titles, identify, without_parts
 from eeg2speech_bench.leaderboard.tables.pooled import pooled_tables
 from eeg2speech_bench.leaderboard.tables.table import FORMATS, Table, budget_text
 
@@ -38,7 +37,7 @@ def choose(results: Path, names: Sequence[str]) -> list[list[list[Located]]]:
     Returns
     -------
     list of list of list of Located
-        For every data set, preset and split that all names share: the seeds of each name.
+        For every revision of a data set, preset and split that all names share: the seeds of each name.
 
     Raises
     ------
@@ -55,16 +54,14 @@ def choose(results: Path, names: Sequence[str]) -> list[list[list[Located]]]:
     shared = sorted(set.intersection(*({cell.tested_on for cell in cells} for cells in found)))
     if not shared:
         raise DataError(
-            "The two encoders were never tested on the same windows (data set, preset and split)",
+            "The two encoders were never tested on the same windows (data set, revision, preset and split)",
             got="; ".join(f"'{name}': {tested_on(cells)}" for name, cells in zip(names, found, strict=True)),
-            then="Run both with the same --dataset and --preset.",
+            then="Run both with the same --dataset, on the same data, and the same --preset.",
         )
     chosen = [[[cell for cell in cells if cell.tested_on == key] for cells in found] for key in shared]
     for cells, name in ((cells, name) for group in chosen for cells, name in zip(group, names, strict=True)):
         _refuse_mixture(name, cells)
-    _, refusals = read_results(
-        results, [cell.record.cell["id"] for group in chosen for cells in group for cell in cells]
-    )
+    _, refusals = read_results(results, [cell.record.cell.id for group in chosen for cells in group for cell in cells])
     if refusals:
         then = "Run those cells again, or compare others by their ids."
         raise StorageError("Cells cannot be compared: " + "; ".join(map(str, refusals)), then=then)
@@ -75,15 +72,13 @@ def _readable(results: Path) -> Iterator[Located]:
     """Yield what can be read; a record that is broken cannot be named, and `leaderboard validate` says why."""
     for path in sorted((results / "records").glob("[!.]*.json")):
         try:
-            record = read_record(path)
-            check_record(record, str(path))
+            yield Located(path, Record.read(path))
         except BenchError:
             continue
-        yield Located(path, record)
 
 
 def _named(results: Path, name: str, records: list[Located]) -> list[Located]:
-    own = [c for c in records if c.record.cell["id"] == name] or [c for c in records if c.label == name]
+    own = [c for c in records if c.record.cell.id == name] or [c for c in records if c.label == name]
     if not own:
         then = f"'leaderboard --results {results}' shows them, 'leaderboard validate {results}' those that are broken."
         raise UnknownNameError("encoder or cell", name, {cell.label for cell in records}, then=then)
@@ -96,21 +91,25 @@ def _named(results: Path, name: str, records: list[Located]) -> list[Located]:
 def _refuse_mixture(name: str, cells: list[Located]) -> None:
     """Seeds of one configuration have a mean; two configurations of an encoder do not."""
     if len({identify(cell.record).run for cell in cells}) > 1:
-        ids = ", ".join(cell.record.cell["id"] for cell in cells)
+        ids = ", ".join(cell.record.cell.id for cell in cells)
         raise UsageError(f"'{name}' names runs that differ in more than the seed", got=ids, then="Type one of the ids.")
 
 
-def differences_table(names: Sequence[str], cells: Sequence[Sequence[Located]], found: list[Difference]) -> Table:
-    """Return one row per metric: both means, their difference with its interval, and the test."""
-    first = cells[0][0].record.cell
+def differences_table(
+    names: Sequence[str], cells: Sequence[Sequence[Located]], found: list[Difference], dataset: str
+) -> Table:
+    """Return one row per metric: both means, their difference with its interval, and the test.
+
+    ``dataset`` is what the title calls the data.
+    """
     a, b = names
     table = Table(
-        f"{a} against {b} on {first['dataset']}, preset {first['preset']}",
+        f"{a} against {b} on {dataset}, preset {cells[0][0].tested_on.preset}",
         ["metric", a, b, "A - B [95 %]", "p", "p (Holm)", "dz", "A better for", "segments"],
     )
     for d in found:
         effect = signed(d.effect, d.low, d.high)
-        row = [label(d.metric), f"{d.mean_a:.3f}", f"{d.mean_b:.3f}", effect, _p_text(d.p)]
+        row = [d.label, f"{d.mean_a:.3f}", f"{d.mean_b:.3f}", effect, _p_text(d.p)]
         better = f"{d.n_better} of {len(d.per_listener)}"
         table.rows.append([*row, _p_text(d.p_holm), "-" if d.dz is None else f"{d.dz:.2f}", better, str(d.n_segments)])
     table.notes = _notes(names, cells, found)
@@ -145,13 +144,13 @@ def _fewer_seeds(names: Sequence[str], cells: Sequence[Sequence[Located]], found
         for d in found:
             n = sum(cell.record.metric(d.metric) is not None for cell in own)
             if n < len(own):
-                counts.setdefault((name, n), []).append(label(d.metric))
+                counts.setdefault((name, n), []).append(d.label)
     return [f"{name}: {n} seed(s) of {', '.join(metrics)}." for (name, n), metrics in counts.items()]
 
 
 def listeners_table(found: list[Difference]) -> Table:
     """Return one row per listener with the difference in every metric."""
-    table = Table("A - B by listener", ["listener", *(label(d.metric) for d in found)])
+    table = Table("A - B by listener", ["listener", *(d.label for d in found)])
     for listener in sorted({listener for d in found for listener in d.per_listener}):
         deltas = [d.per_listener.get(listener) for d in found]
         table.rows.append([listener, *("-" if delta is None else f"{delta:+.3f}" for delta in deltas)])
@@ -228,14 +227,16 @@ def run_compare(arguments: argparse.Namespace) -> int:
     metrics = tuple(dict.fromkeys(arguments.metric or BOARD_METRICS))
     drawn: dict[str, Difference] = {}
     groups = []
-    for cells in choose(arguments.results, arguments.encoders):
+    chosen = choose(arguments.results, arguments.encoders)
+    titles = dataset_titles((t.dataset, t.revision) for t in (cells[0][0].tested_on for cells in chosen))
+    for cells in chosen:
+        tested = cells[0][0].tested_on
         found = compare(cells[0], cells[1], metrics)
-        table = differences_table(arguments.encoders, cells, found)
+        table = differences_table(arguments.encoders, cells, found, titles[tested.dataset, tested.revision])
         show(arguments.format, [table, listeners_table(found)])
         groups.append((cells[0][0], found))
         # two splits of one data set and preset would otherwise share a title
-        split = cells[0][0].tested_on[2][:8]
-        drawn |= {f"{label(d.metric)}: {table.title}, split {split}": d for d in found}
+        drawn |= {f"{d.label}: {table.title}, split {tested.split[:8]}": d for d in found}
     show(arguments.format, pooled_tables(arguments.encoders, groups))
     if arguments.picture:
         with explained(arguments.picture.parent):

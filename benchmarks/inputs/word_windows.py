@@ -12,6 +12,7 @@ import pandas as pd
 from eeg2speech_bench.benchmarks.inputs.target_frames import FrameStore
 from eeg2speech_bench.benchmarks.metrics.word_retrieval import identity
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
+from eeg2speech_bench.core.segments.transcripts import words_in_windows
 
 #: seconds of a window before its word (Defossez et al. 2023)
 LEAD_S = 0.5
@@ -64,14 +65,13 @@ class OnsetStore(SegmentStore):
         return candidates.loc[kept].reset_index(drop=True), found.assign(split=SPLIT)
 
     def _texts(self) -> np.ndarray:
-        """Words whose middle lies in each window, as of any other window."""
+        """Return the words in each window, as of any other window."""
         texts = np.full(len(self.onsets), "", dtype=object)
         for stimulus, rows in self.onsets.groupby("stimulus", sort=False).indices.items():
-            words = self.words[self.words["stimulus"] == stimulus].sort_values("start_s")
-            middles = (words["start_s"] + words["stop_s"]).to_numpy() / 2
-            starts = self.onsets["start_s"].to_numpy()[rows]
-            spans = np.searchsorted(middles, [starts, starts + self.window_s]).T
-            texts[rows] = [" ".join(words["text"].iloc[first:stop]) for first, stop in spans]
+            words = self.words[self.words["stimulus"] == stimulus]
+            middles_s = (words["start_s"] + words["stop_s"]).to_numpy() / 2
+            starts_s = self.onsets["start_s"].to_numpy()[rows]
+            texts[rows] = words_in_windows(words["text"].tolist(), middles_s, starts_s, self.window_s)
         return texts
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from eeg2speech_bench.benchmarks.report.drawing import CHANCE, COLOURS, new_figure
 from eeg2speech_bench.core.records.record import Record
+from eeg2speech_bench.core.records.training import Training
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,30 +23,29 @@ TIMES = ("step", "epoch")
 def draw_learning(record: Record) -> Figure | None:
     """Draw one panel per quantity that a stage noted while it learnt; None if none did (closed form)."""
     curves = [
-        (stage, facts, quantity)
-        for stage, facts in record.training.items()
-        for quantity in (facts.get("history") or [{}])[0]
+        (stage, trained, quantity)
+        for stage, trained in record.training.items()
+        for quantity in (trained.history or [{}])[0]
         if quantity not in TIMES
     ]
     if not curves:
         return None
     figure = new_figure(record, "Learning curves", (max(3.1 * len(curves), 5), 3.1))
     row = figure.subplots(1, len(curves), squeeze=False)[0]
-    for axes, (stage, facts, quantity) in zip(row, curves, strict=True):
-        _draw_curve(axes, facts, quantity)
+    for axes, (stage, trained, quantity) in zip(row, curves, strict=True):
+        _draw_curve(axes, trained, quantity)
         axes.set_title(STAGES.get(stage, stage))
         axes.set_ylabel(QUANTITIES.get(quantity, quantity))
         axes.set_xlabel("optimiser step")
     return figure
 
 
-def _draw_curve(axes: Axes, facts: dict[str, Any], quantity: str) -> None:
-    history = facts["history"]
+def _draw_curve(axes: Axes, trained: Training, quantity: str) -> None:
+    history, chosen = trained.history, trained.chosen
     steps = [entry["step"] for entry in history]
     dots = "o" if len(steps) <= 30 else ""
     axes.plot(steps, [entry[quantity] for entry in history], color=COLOURS["eeg"], marker=dots, markersize=4)
-    chosen = facts.get("chosen")
-    if chosen is None:
+    if not chosen:
         return
     kept = next(entry["step"] for entry in history if entry["epoch"] == chosen["epoch"])
     axes.axvline(kept, color=COLOURS["shift"], linestyle=":", label=f"kept (epoch {chosen['epoch'] + 1})")

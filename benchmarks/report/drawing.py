@@ -66,7 +66,7 @@ def new_figure(record: Record, what: str, size: tuple[float, float]) -> Figure:
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
     cell = record.cell
-    origin = f"{cell['label']} on {cell['dataset']}, preset {cell['preset']}, seed {cell['seed']}"
+    origin = f"{cell.title} on {cell.dataset}, preset {cell.preset}, seed {cell.seed}"
     lines = [part for text in (what, origin) for part in textwrap.wrap(text, round(LETTERS_PER_INCH * size[0]))]
     figure.suptitle("\n".join(lines), x=0.01, ha="left")
     return figure
@@ -84,4 +84,4 @@ def save(figure: Figure, path: Path) -> None:
 
 def label(record: Record, condition: str) -> str:
     """Return what a condition is called."""
-    return condition_label(condition, record.encoder["modality"])
+    return condition_label(condition, record.encoder.modality)

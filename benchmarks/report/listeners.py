@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from eeg2speech_bench.benchmarks.report.drawing import BAND, CHANCE, COLOURS, MARKERS, label, new_figure
 from eeg2speech_bench.core.conditions import CONTROLS
+from eeg2speech_bench.core.records.metrics import Metric
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.statistics.proportions import guessing_band
 
@@ -31,7 +32,7 @@ def draw_listeners(record: Record, values: pd.DataFrame) -> Figure:
     values : DataFrame
         The cell's ``segments.parquet``.
     """
-    width = float(np.clip(4.2 + 0.42 * int(record.dataset["n_subjects"]), 7, 16))
+    width = float(np.clip(4.2 + 0.42 * (record.dataset.n_subjects or 1), 7, 16))
     figure = new_figure(record, "Scores of every listener", (width, 1.2 + 2.6 * len(record.verdict)))
     ratios = {"width_ratios": [width - 3, 1.9]}
     grid = figure.subplots(len(record.verdict), 2, sharex="col", sharey="row", squeeze=False, gridspec_kw=ratios)
@@ -45,41 +46,41 @@ def draw_listeners(record: Record, values: pd.DataFrame) -> Figure:
         left.set_ylabel(TITLES.get(name, name))
         left.set_title(_ceiling(record, name), loc="left", fontsize=8)
         left.use_sticky_edges = right.use_sticky_edges = False  # a marker at 0 is seen whole
-    grid[0, 1].set_title(f"all, {shown[0]['confidence']:.0%} interval", fontsize=8)
+    grid[0, 1].set_title(f"all, {shown[0].confidence:.0%} interval", fontsize=8)
     grid[-1, 0].set_xlabel("listener")
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower left", ncols=3)
     return figure
 
 
-def _draw_chance(left: Axes, right: Axes, entry: dict[str, Any], own: pd.DataFrame) -> None:
+def _draw_chance(left: Axes, right: Axes, entry: Metric, own: pd.DataFrame) -> None:
     """Draw chance, and where a hit among the pool is what is counted, the band of as many guesses as a listener has."""
-    chance = entry["chance"]
+    chance = entry.chance
     if chance is None:
         return
     for axes in (left, right):
         axes.axhline(chance, color=CHANCE, linestyle="--", linewidth=1, label="chance")
-    if entry.get("chance_band"):
-        right.axhspan(*entry["chance_band"], color=BAND, zorder=0)
-    if not np.isclose(chance * entry["n_pool"], 1):
+    if entry.chance_band:
+        right.axhspan(*entry.chance_band, color=BAND, zorder=0)
+    if not np.isclose(chance * entry.n_pool, 1):
         return
     # two presentations of one window to a listener are no two guesses of an encoder that ignores the EEG
     n_windows = own.drop_duplicates(["subject", "stimulus", "start_s"]).groupby("subject").size()
-    bands = [guessing_band(int(n_windows[listener]), chance, CONFIDENCE) for listener in entry["per_subject"]]
+    bands = [guessing_band(int(n_windows[listener]), chance, CONFIDENCE) for listener in entry.per_subject]
     low, high = np.array(bands).T
     said = f"{CONFIDENCE:.0%} band of guessing"
     left.bar(range(len(low)), high - low, bottom=low, width=0.9, color=BAND, zorder=0, label=said)
 
 
-def _draw_listeners(axes: Axes, record: Record, entries: list[dict[str, Any]]) -> None:
-    listeners = list(entries[0]["per_subject"])
+def _draw_listeners(axes: Axes, record: Record, entries: list[Metric]) -> None:
+    listeners = list(entries[0].per_subject)
     places = np.arange(len(listeners))
     shifts = np.linspace(-SPREAD / 2, SPREAD / 2, max(len(entries) - 1, 1))
     for entry, shift in zip(entries, [0.0, *shifts], strict=False):
-        condition = entry["condition"]
+        condition = entry.condition
         size = 42 if condition == "eeg" else 18
         axes.scatter(
             places + shift,
-            [entry["per_subject"][listener] for listener in listeners],
+            [entry.per_subject[listener] for listener in listeners],
             s=size,
             marker=MARKERS[condition],
             color=COLOURS[condition],
@@ -93,10 +94,10 @@ def _draw_listeners(axes: Axes, record: Record, entries: list[dict[str, Any]]) -
     axes.set_xlim(-0.6, len(listeners) - 0.4)
 
 
-def _draw_means(axes: Axes, entries: list[dict[str, Any]]) -> None:
+def _draw_means(axes: Axes, entries: list[Metric]) -> None:
     for place, entry in enumerate(entries):
-        condition, value = entry["condition"], entry["value"]
-        reach = [[max(value - entry["low"], 0)], [max(entry["high"] - value, 0)]]
+        condition, value = entry.condition, entry.value
+        reach = [[max(value - entry.low, 0)], [max(entry.high - value, 0)]]
         axes.errorbar(
             place,
             value,
@@ -113,4 +114,4 @@ def _draw_means(axes: Axes, entries: list[dict[str, Any]]) -> None:
 
 def _ceiling(record: Record, metric: str) -> str:
     entry = record.metric(metric, "audio")
-    return f"ceiling, true audio embedding: {entry['value']:.2f}" if entry else ""
+    return f"ceiling, true audio embedding: {entry.value:.2f}" if entry else ""

@@ -29,7 +29,7 @@ def draw_matrix(record: Record, embedded: Path) -> Figure:
     embedded : Path
         Folder of a finished ``embed`` stage.
     """
-    hardest = record.verdict.get("top1", {}).get("hardest_control", "shift")
+    hardest = record.verdict["top1"].hardest_control if "top1" in record.verdict else "shift"
     conditions = {"eeg": "", hardest: "hardest control: ", "audio": ""}
     true = pd.read_parquet(embedded / "segments.parquet")["true"].to_numpy()
     figure = new_figure(record, "Retrieval of the true window among all test windows", (9.2, 3.7))

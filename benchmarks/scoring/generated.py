@@ -13,7 +13,7 @@ import torch
 from eeg2speech_bench.benchmarks.inputs.audio_files import load_clips
 from eeg2speech_bench.benchmarks.metrics import retrieval
 from eeg2speech_bench.benchmarks.metrics.identification import count_candidates
-from eeg2speech_bench.benchmarks.scoring.values import Levels, Values
+from eeg2speech_bench.benchmarks.scoring.values import Levels, SetValue, Values
 from eeg2speech_bench.core.generator.mel import MelSpectrogram, normalise_waveform
 from eeg2speech_bench.core.registry.specs import MetricSpec, Spec
 from eeg2speech_bench.core.segments.clips import Clips
@@ -84,19 +84,19 @@ def training_speech(store: SegmentStore, n: int) -> Clips | None:
 
 def measure_clips(
     heard: Heard, metrics: list[MetricSpec], progress: Progress, *, confidence: float, seed: int
-) -> tuple[list[Values], list[dict[str, Any]]]:
+) -> tuple[list[Values], list[SetValue]]:
     """Measure metrics of clips and of sets under every condition and ceiling.
 
     Returns
     -------
     measured : list of Values
         Of metrics of clips.
-    sets : list of dict
-        One entry of the record per metric of sets and condition; ``value`` is NaN where it is not defined.
+    sets : list of SetValue
+        Of metrics of sets.
     """
     of_clips, of_sets = ([m for m in metrics if m.needs == needs] for needs in ("clips", "set"))
     levels = {m.name: heard.levels(m, confidence, derive_seed(seed, "chance", m.name)) for m in of_clips}
-    floors = {m.name: None if heard.other is None else float(heard.judge(m, heard.other)) for m in of_sets}
+    floors = {m.name: _floor(heard, m) for m in of_sets}
     measured: list[Values] = []
     sets = []
     for i, (condition, folder) in enumerate(heard.folders.items()):
@@ -104,18 +104,10 @@ def measure_clips(
         # condition by condition: metrics that share a network remember what it said of the last two sets of clips
         made = load_clips(folder, condition)
         measured += [Values(m, condition, heard.judge(m, made), heard.table, levels[m.name]) for m in of_clips]
-        sets += [_set_entry(m, condition, heard.judge(m, made), len(made), floors[m.name]) for m in of_sets]
+        sets += [SetValue(m, condition, float(heard.judge(m, made)), len(made), floors[m.name]) for m in of_sets]
     return measured, sets
 
 
-def _set_entry(metric: MetricSpec, condition: str, value: float, n: int, floor: float | None) -> dict[str, Any]:
-    return {
-        "name": metric.name,
-        "version": metric.version,
-        "condition": condition,
-        "value": float(value),
-        "n": n,
-        "unit": metric.unit,
-        "higher_is_better": metric.higher_is_better,
-        "floor": floor if floor is not None and np.isfinite(floor) else None,
-    }
+def _floor(heard: Heard, metric: MetricSpec) -> float | None:
+    floor = float(heard.judge(metric, heard.other)) if heard.other is not None else np.nan
+    return floor if np.isfinite(floor) else None

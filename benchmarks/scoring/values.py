@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -57,6 +56,26 @@ class Values:
     levels: Levels
 
 
+@dataclass(frozen=True)
+class SetValue:
+    """The value of one metric of all clips of a condition together.
+
+    Attributes
+    ----------
+    value : float
+        NaN where the metric is not defined.
+    n_clips : int
+    floor : float, optional
+        What real speech reaches against other real speech.
+    """
+
+    metric: MetricSpec
+    condition: str
+    value: float
+    n_clips: int
+    floor: float | None
+
+
 def number_blocks(table: pd.DataFrame, block_s: float) -> np.ndarray:
     """Number stretches of ``block_s`` seconds of stimulus; neighbours share audio context and slow drift."""
     stimulus = table["stimulus"].astype("category").cat.codes.to_numpy(dtype=np.int64)
@@ -94,14 +113,18 @@ def _too_few(measured: Values, defined: np.ndarray) -> str:
     return ""
 
 
-def keep_defined_sets(sets: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, str]]:
+def keep_defined_sets(sets: list[SetValue]) -> tuple[list[SetValue], dict[str, str]]:
     """Leave out metrics of sets that have no value under some condition: the references or their number decide that.
 
-    Parameters, values
-        Entries of the record whose ``value`` may be NaN; those that are kept, and why the others are not.
+    Returns
+    -------
+    kept : list of SetValue
+    skipped : dict of str to str
+        The metrics that were left out, with the reason.
     """
-    skipped = {s["name"]: f"it is not defined for these {s['n']} clips" for s in sets if not np.isfinite(s["value"])}
-    return [s for s in sets if s["name"] not in skipped], skipped
+    undefined = [s for s in sets if not np.isfinite(s.value)]
+    skipped = {s.metric.name: f"it is not defined for these {s.n_clips} clips" for s in undefined}
+    return [s for s in sets if s.metric.name not in skipped], skipped
 
 
 def segment_rows(measured: list[Values], store: SegmentStore) -> pd.DataFrame:

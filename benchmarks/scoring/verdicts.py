@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from eeg2speech_bench.benchmarks.scoring.values import Values
+from eeg2speech_bench.benchmarks.scoring.values import SetValue, Values
 from eeg2speech_bench.core.conditions import CONTROLS
 from eeg2speech_bench.core.presets.config import ScoresConfig
+from eeg2speech_bench.core.records.metrics import ControlTest, Metric, SetScore, Verdict
 from eeg2speech_bench.core.registry.specs import MetricSpec
 from eeg2speech_bench.core.statistics import resampling as statistics
 from eeg2speech_bench.core.statistics.proportions import proportion_interval
@@ -28,7 +29,7 @@ def exchangeable_units(table: pd.DataFrame, modality: str) -> np.ndarray:
     return (table["recording"].astype(str) + ":" + table["block"].astype(str)).to_numpy()
 
 
-def summarise(measured: Values, config: ScoresConfig, seed: int, subjects: list[str]) -> dict[str, Any]:
+def summarise(measured: Values, config: ScoresConfig, seed: int, subjects: list[str]) -> Metric:
     """Return the record's entry of one metric under one condition: value, interval, levels, listeners."""
     metric, values, table, levels = measured.metric, measured.values, measured.table, measured.levels
     subject = table["subject"].to_numpy()
@@ -45,31 +46,45 @@ def summarise(measured: Values, config: ScoresConfig, seed: int, subjects: list[
         exact = proportion_interval(int(values.sum()), len(values), config.confidence)
         interval = statistics.Interval(min(interval.low, exact.low), max(interval.high, exact.high))
     aggregate = np.median if metric.aggregate == "median" else np.mean
+    return Metric(
+        **about(metric),
+        condition=measured.condition,
+        value=statistics.estimate(values, subject, metric.aggregate),
+        low=interval.low,
+        high=interval.high,
+        confidence=config.confidence,
+        n=len(values),
+        pool=metric.pool,
+        n_pool=levels.n_pool,
+        chance=levels.chance,
+        chance_band=levels.band,
+        chance_uniform=levels.chance_uniform,
+        baseline=levels.baseline,
+        aggregate=metric.aggregate,
+        per_subject={subjects[s]: float(aggregate(values[subject == s])) for s in np.unique(subject)},
+    )
+
+
+def summarise_set(made: SetValue) -> SetScore:
+    """Return the record's entry of one metric of all clips under one condition."""
+    return SetScore(**about(made.metric), condition=made.condition, value=made.value, n=made.n_clips, floor=made.floor)
+
+
+def about(metric: MetricSpec) -> dict[str, Any]:
+    """Return what every entry of a metric says of it, so that a record is read without the metric's plugin."""
     return {
         "name": metric.name,
         "version": metric.version,
-        "condition": measured.condition,
-        "value": statistics.estimate(values, subject, metric.aggregate),
-        "low": interval.low,
-        "high": interval.high,
-        "confidence": config.confidence,
-        "n": len(values),
-        "pool": metric.pool,
-        "n_pool": levels.n_pool,
-        "chance": levels.chance,
-        "chance_band": levels.band,
-        "chance_uniform": levels.chance_uniform,
-        "baseline": levels.baseline,
+        "label": metric.label,
+        "note": metric.note,
         "unit": metric.unit,
-        "aggregate": metric.aggregate,
+        "lowest": metric.low,
+        "highest": metric.high,
         "higher_is_better": metric.higher_is_better,
-        "per_subject": {subjects[s]: float(aggregate(values[subject == s])) for s in np.unique(subject)},
     }
 
 
-def compare_with_controls(
-    measured: list[Values], config: ScoresConfig, seed: int, modality: str
-) -> list[dict[str, Any]]:
+def compare_with_controls(measured: list[Values], config: ScoresConfig, seed: int, modality: str) -> list[ControlTest]:
     """Test the EEG, or what is read instead, against every no-signal control, segment by segment, on every metric."""
     by_key = {(v.metric.name, v.condition): v for v in measured}
     tests = []
@@ -87,20 +102,20 @@ def compare_with_controls(
                 seed=derive_seed(seed, "permutation", name, control),
             )
             tests.append(
-                {
-                    "metric": name,
-                    "control": control,
-                    "p": test.p,
-                    "effect": sign * test.effect,
-                    "dz": test.dz,
-                    "n_units": test.n_units,
-                    "exact": test.exact,
-                }
+                ControlTest(
+                    metric=name,
+                    control=control,
+                    p=test.p,
+                    effect=sign * test.effect,
+                    dz=test.dz,
+                    n_units=test.n_units,
+                    exact=test.exact,
+                )
             )
     return tests
 
 
-def decide(tests: list[dict[str, Any]], headline: list[MetricSpec], alpha: float) -> dict[str, Any]:
+def decide(tests: list[ControlTest], headline: list[MetricSpec], alpha: float) -> dict[str, Verdict]:
     """Say for each headline metric whether the EEG beats *every* no-signal control.
 
     All have to be beaten, so the largest p decides and needs no further correction (intersection-union test,
@@ -109,14 +124,11 @@ def decide(tests: list[dict[str, Any]], headline: list[MetricSpec], alpha: float
     """
     verdict = {}
     for metric in headline:
-        own = [test for test in tests if test["metric"] == metric.name]
+        own = [test for test in tests if test.metric == metric.name]
         if own:
             sign = 1 if metric.higher_is_better else -1
-            worst = max(own, key=lambda test: (test["p"], -sign * test["effect"]))
-            verdict[metric.name] = {
-                "distinguishable": worst["p"] < alpha,
-                "p": worst["p"],
-                "hardest_control": worst["control"],
-                "alpha": alpha,
-            }
+            worst = max(own, key=lambda test: (test.p, -sign * test.effect))
+            verdict[metric.name] = Verdict(
+                distinguishable=worst.p < alpha, p=worst.p, hardest_control=worst.control, alpha=alpha
+            )
     return verdict

@@ -22,27 +22,25 @@ from typing import Any, NamedTuple
 import numpy as np
 import psutil
 
+from eeg2speech_bench.benchmarks.metrics.catalogue import all_metrics
+from eeg2speech_bench.benchmarks.scoring.verdicts import about
 from eeg2speech_bench.core.conditions import CONTROLS, EMBEDDED, SCORED
 from eeg2speech_bench.core.presets.config import load_config
-from eeg2speech_bench.core.records.record import Record, read_record
+from eeg2speech_bench.core.records.cell_id import CellId, DatasetOrigin, EncoderOrigin, TargetOrigin
+from eeg2speech_bench.core.records.metrics import ControlTest, Metric, SetScore, Verdict
+from eeg2speech_bench.core.records.provenance import ErrorReport, Provenance, StageCost
+from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
-from eeg2speech_bench.core.records.schema import check_record
+from eeg2speech_bench.core.records.training import Training
+from eeg2speech_bench.core.registry.specs import MetricSpec
+from eeg2speech_bench.core.segments.split import Split
 
 CHROMIUM = "/usr/bin/chromium"
-#: name and pool of what preset quick measures of retrieval, and names of what it measures of generated speech
-RETRIEVED = {
-    "top1": "", "top5": "", "top10": "", "mrr": "", "median_rank": "", "top1_of_50": "fixed-50",
-    "top10_of_50": "fixed-50", "top1_same_recording": "same-recording", "top1_same_sentence": "same-sentence",
-    "top1_other_sentences": "other-sentences", "top1_matched": "matched", "match_mismatch": "same-recording",
-    "match_mismatch_matched": "matched",
-}  # fmt: skip
-HEARD = (
-    "mel_correlation", "mel_correlation_over_bands", "mel_correlation_flattened", "estoi", "lsd", "mcd",
-    "identification", "identification_rank", "two_way",
-)  # fmt: skip
-SETS = ("frechet_cepstral", "variance_ratio", "pairwise_similarity")
-LOWER_IS_BETTER = ("median_rank", "lsd", "mcd", "identification_rank")
-HEADLINES = ("top1", "identification")
+#: what preset quick measures
+MEASURED = [spec for spec in all_metrics() if not spec.extended]
+RETRIEVED = [spec for spec in MEASURED if spec.needs == "scores"]
+HEARD = [spec for spec in MEASURED if spec.needs == "clips"]
+SETS = [spec for spec in MEASURED if spec.needs == "set"]
 N_LISTENERS, N_WINDOWS, N_CLIPS = 8, 78, 10
 STAGES = ("prepare", "features", "align", "embed", "score")
 SPEECH_STAGES = ("autoencoder", "ceilings", "diffuse", "generate")
@@ -57,59 +55,93 @@ def invented_record(encoder: int, dataset: int, seed: int, config: dict[str, Any
     """Return a record of the size of a real one, ``whole`` or of retrieval alone; one cell in fifty failed."""
     rng = np.random.default_rng([encoder, dataset, seed])
     skill = 0.6 * (encoder % 17) / 17
-    named = {"encoder": f"encoder_{encoder:02d}", "dataset": f"dataset_{dataset:02d}", "preset": "quick"}
-    cell = {
-        "id": identifier(encoder, dataset, seed),
-        **named,
-        "dataset_argument": named["dataset"],
-        "preset_version": 1,
-        "seed": seed,
+    named: dict[str, Any] = {
+        "encoder": f"encoder_{encoder:02d}",
+        "dataset": f"dataset_{dataset:02d}",
+        "preset": "quick",
     }
-    record = Record(cell, "done", config, {"name": named["encoder"], "source_hash": "0" * 16, "baseline": encoder < 5})
-    record.encoder |= {"distribution": f"plugin-{encoder}", "version": "1.0", "licence": "Apache-2.0"}
-    record.target = {"name": "deep_mel", "options": {"n_bands": 40, "token_rate_hz": 30.0, "hidden": 64, "dim": 40}}
-    record.split = {"kind": "stimulus-time", "hash": f"{dataset:064d}", "evidence": {"shared_s": {"train-test": 0.0}}}
-    record.dataset = {"name": named["dataset"], "revision": "1", "n_subjects": N_LISTENERS, "n_stimuli": 18}
-    record.dataset |= {"n_segments": {"train": 9000, "valid": 300, "test": N_LISTENERS * N_WINDOWS}}
-    stages = [
-        {"name": n, "key": "0" * 20, "seconds": 60.0 * (1 + encoder), "reused": False}
-        for n in (*STAGES, *(SPEECH_STAGES if whole else ()))
-    ]
-    stages = [stage | {"peak_memory_mb": 1500.0} for stage in stages]
-    record.provenance = {"stages": stages, "command": "run", "packages": {f"package-{i}": "1.0" for i in range(14)}}
+    cell = CellId(id=identifier(encoder, dataset, seed), dataset_argument=named["dataset"], seed=seed, **named)
+    stages = (*STAGES, *(SPEECH_STAGES if whole else ()))
+    costs: dict[str, Any] = {
+        "key": "0" * 20,
+        "seconds": 60.0 * (1 + encoder),
+        "peak_memory_mb": 1500.0,
+        "reused": False,
+    }
+    record = Record(
+        cell=cell,
+        status="done",
+        config=config,
+        encoder=EncoderOrigin(
+            name=cell.encoder,
+            distribution=f"plugin-{encoder}",
+            version="1.0",
+            source_hash="0" * 16,
+            licence="Apache-2.0",
+            baseline=encoder < 5,
+        ),
+        target=TargetOrigin(name="deep_mel", options={"n_bands": 40, "token_rate_hz": 30.0, "hidden": 64, "dim": 40}),
+        split=Split(kind="stimulus-time", hash=f"{dataset:064d}"),
+        dataset=DatasetOrigin(
+            name=cell.dataset,
+            revision="1",
+            n_subjects=N_LISTENERS,
+            n_stimuli=18,
+            n_segments={"train": 9000, "valid": 300, "test": N_LISTENERS * N_WINDOWS},
+        ),
+        provenance=Provenance(
+            stages=[StageCost(name=name, **costs) for name in stages],
+            command="run",
+            packages={f"package-{i}": "1.0" for i in range(14)},
+        ),
+    )
     if rng.random() < 0.02:
-        record.status, record.error = "failed", {"phase": "align", "type": "RuntimeError", "message": "diverged"}
+        record.status, record.error = "failed", ErrorReport(phase="align", type="RuntimeError", message="diverged")
         return record
-    metrics = (*RETRIEVED, *(HEARD if whole else ()))
+    metrics = [*RETRIEVED, *(HEARD if whole else ())]
     record.metrics = [entry(m, c, skill, rng) for m in metrics for c in (SCORED if m in HEARD else EMBEDDED)]
-    record.sets = [of_all_clips(name, condition, rng) for name in SETS for condition in SCORED] if whole else []
-    test = {"p": 0.001 if skill > 0.1 else 0.4, "effect": 0.1, "dz": 1.5, "n_units": 128, "exact": False}
-    record.tests = [{"metric": m, "control": c, **test} for m in metrics for c in CONTROLS]
-    verdict = {"distinguishable": skill > 0.1, "p": test["p"], "hardest_control": "shift", "alpha": 0.05}
-    record.verdict = {name: verdict for name in HEADLINES if name in metrics}
+    record.sets = [of_all_clips(m, condition, rng) for m in SETS for condition in SCORED] if whole else []
+    test: dict[str, Any] = {
+        "p": 0.001 if skill > 0.1 else 0.4,
+        "effect": 0.1,
+        "dz": 1.5,
+        "n_units": 128,
+        "exact": False,
+    }
+    record.tests = [ControlTest(metric=m.name, control=c, **test) for m in metrics for c in CONTROLS]
+    verdict = Verdict(distinguishable=skill > 0.1, p=test["p"], hardest_control="shift", alpha=0.05)
+    record.verdict = {m.name: verdict for m in metrics if m.headline}
     history = [{"step": 80 * i, "train_loss": 4.0 / i, "valid_mrr": 0.1 * i} for i in range(1, 10)]
-    record.training = {"align": {"history": history, "n_parameters": {"encoder": 1000 * (1 + encoder)}}}
-    record.files = {"segments": f"cells/{cell['id']}/segments.parquet"}
+    record.training = {"align": Training(history=history, n_parameters={"encoder": 1000 * (1 + encoder)})}
+    record.files = {"segments": f"cells/{cell.id}/segments.parquet"}
     return record
 
 
-def entry(metric: str, condition: str, skill: float, rng: np.random.Generator) -> dict[str, Any]:
+def entry(spec: MetricSpec, condition: str, skill: float, rng: np.random.Generator) -> Metric:
     """Return one metric's entry with the values of eight listeners."""
     level = {"eeg": 0.01 + skill, "audio": 0.95, "autoencoder": 0.97, "vocoder": 0.99}.get(condition, 0.01)
     values = np.clip(level + 0.02 * rng.standard_normal(N_LISTENERS), 0, 1)
-    value, n_each = float(np.mean(values)), N_CLIPS if metric in HEARD else N_WINDOWS
-    made = {"name": metric, "version": 1, "condition": condition, "value": value, "low": max(value - 0.05, 0.0)}
-    made |= {"high": min(value + 0.05, 1.0), "confidence": 0.95, "n": N_LISTENERS * n_each, "n_pool": N_WINDOWS}
-    made |= {"pool": RETRIEVED.get(metric, ""), "chance": 1 / N_WINDOWS, "chance_band": [0.0, 3 / N_WINDOWS]}
-    made |= {"chance_uniform": None, "baseline": None, "unit": "", "aggregate": "mean"}
-    made |= {"higher_is_better": metric not in LOWER_IS_BETTER}
-    return made | {"per_subject": {f"{i:02d}": float(v) for i, v in enumerate(values, 1)}}
+    value, n_each = float(np.mean(values)), N_CLIPS if spec in HEARD else N_WINDOWS
+    return Metric(
+        **about(spec),
+        condition=condition,
+        value=value,
+        low=max(value - 0.05, 0.0),
+        high=min(value + 0.05, 1.0),
+        confidence=0.95,
+        n=N_LISTENERS * n_each,
+        pool=spec.pool,
+        n_pool=N_WINDOWS,
+        chance=1 / N_WINDOWS,
+        chance_band=[0.0, 3 / N_WINDOWS],
+        aggregate="mean",
+        per_subject={f"{i:02d}": float(v) for i, v in enumerate(values, 1)},
+    )
 
 
-def of_all_clips(name: str, condition: str, rng: np.random.Generator) -> dict[str, Any]:
+def of_all_clips(spec: MetricSpec, condition: str, rng: np.random.Generator) -> SetScore:
     """Return one entry of a metric of all clips together."""
-    made = {"name": name, "version": 1, "condition": condition, "value": float(rng.random()), "n": N_CLIPS}
-    return made | {"unit": "", "higher_is_better": False, "floor": 0.03}
+    return SetScore(**about(spec), condition=condition, value=float(rng.random()), n=N_CLIPS, floor=0.03)
 
 
 def write_segments(path: Path, record: Record) -> None:
@@ -118,18 +150,18 @@ def write_segments(path: Path, record: Record) -> None:
 
     parts = []
     for made in record.metrics:
-        n_each = made["n"] // N_LISTENERS
+        n_each = made.n // N_LISTENERS
         start_s = 2.88 * np.tile(np.arange(n_each), N_LISTENERS)
         swing = np.tile(0.1 * (-1.0) ** np.arange(n_each), N_LISTENERS)
         columns: dict[str, Any] = {
-            "metric": made["name"],
-            "condition": made["condition"],
+            "metric": made.name,
+            "condition": made.condition,
             "recording": 0,
             "stimulus": 14,
         }
-        columns |= {"subject": np.repeat(list(made["per_subject"]), n_each), "start_s": start_s}
+        columns |= {"subject": np.repeat(list(made.per_subject), n_each), "start_s": start_s}
         columns |= {"block": (start_s // 15).astype(int)}
-        parts.append(pd.DataFrame(columns | {"value": np.repeat(list(made["per_subject"].values()), n_each) + swing}))
+        parts.append(pd.DataFrame(columns | {"value": np.repeat(list(made.per_subject.values()), n_each) + swing}))
     path.parent.mkdir(parents=True, exist_ok=True)
     pd.concat(parts, ignore_index=True).to_parquet(path)
 
@@ -142,11 +174,10 @@ def write_records(results: Path, encoders: int, datasets: int, seeds: int, whole
     for encoder, dataset, seed in itertools.product(range(encoders), range(datasets), range(seeds)):
         path = store.path(identifier(encoder, dataset, seed))
         if not path.exists():
-            record = invented_record(encoder, dataset, seed, trees[seed < whole], whole=seed < whole)
-            check_record(record, path.stem)
-            store.write(record)
+            store.write(invented_record(encoder, dataset, seed, trees[seed < whole], whole=seed < whole))
+            Record.read(path)
         place = store.cell_folder(path.stem) / "segments.parquet"
-        if segments and not place.exists() and (record := read_record(path)).status == "done":
+        if segments and not place.exists() and (record := Record.read(path)).status == "done":
             write_segments(place, record)
 
 

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from eeg2speech_bench.benchmarks.scoring.retrieval import Scored, describe_windows, measure_scores
+from eeg2speech_bench.benchmarks.scoring.scores import Scores
 from eeg2speech_bench.benchmarks.scoring.values import (
+    SetValue,
     Values,
     keep_defined,
     keep_defined_sets,
     number_blocks,
     segment_rows,
 )
-from eeg2speech_bench.benchmarks.scoring.verdicts import compare_with_controls, decide, summarise
+from eeg2speech_bench.benchmarks.scoring.verdicts import compare_with_controls, decide, summarise, summarise_set
 from eeg2speech_bench.benchmarks.stage_inputs import ScoreInputs
 from eeg2speech_bench.core.presets.config import ScoresConfig
 from eeg2speech_bench.core.registry.specs import MetricSpec
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
-from eeg2speech_bench.core.stages.json_files import write_json
 from eeg2speech_bench.core.terminal.progress import Progress
 
 #: the pool whose segments start at words, and are scored by a stage of their own
@@ -34,7 +34,7 @@ def run(inputs: ScoreInputs, out: Path, progress: Progress) -> None:
     metrics, skipped = _choose(inputs.metrics, config, with_clips=inputs.generated is not None)
     table = _located(pd.read_parquet(inputs.embedded / "segments.parquet"), store, config.block_s)
     measured, without_pool = _retrieval(inputs, table, metrics, store)
-    sets: list[dict[str, Any]] = []
+    sets: list[SetValue] = []
     if inputs.generated is not None and inputs.ceilings is not None:
         of_clips, sets = _generation(inputs, table[table["clip"] >= 0].sort_values("clip"), metrics, store, progress)
         measured += of_clips
@@ -43,14 +43,13 @@ def run(inputs: ScoreInputs, out: Path, progress: Progress) -> None:
     tests = compare_with_controls(measured, config, seed, inputs.modality)
     segment_rows(measured, store).to_parquet(out / "segments.parquet")
     subjects = store.meta.subjects
-    scores = {
-        "metrics": [summarise(v, config, seed, subjects) for v in measured],
-        "sets": sets,
-        "tests": tests,
-        "verdict": decide(tests, [m for m in metrics if m.headline], config.alpha),
-        "skipped": skipped | without_pool | undefined | undefined_sets,
-    }
-    write_json(out / "scores.json", scores)
+    Scores(
+        metrics=[summarise(v, config, seed, subjects) for v in measured],
+        sets=[summarise_set(made) for made in sets],
+        tests=tests,
+        verdict=decide(tests, [m for m in metrics if m.headline], config.alpha),
+        skipped=skipped | without_pool | undefined | undefined_sets,
+    ).write(out)
 
 
 def _choose(
@@ -93,7 +92,7 @@ def _retrieval(
 
 def _generation(
     inputs: ScoreInputs, clips: pd.DataFrame, metrics: list[MetricSpec], store: SegmentStore, progress: Progress
-) -> tuple[list[Values], list[dict[str, Any]]]:
+) -> tuple[list[Values], list[SetValue]]:
     """Measure metrics of clips and of sets; imported here, because retrieval alone needs no torch."""
     from eeg2speech_bench.benchmarks.inputs.audio_files import load_clips
     from eeg2speech_bench.benchmarks.scoring.generated import Heard, measure_clips, training_speech

@@ -111,11 +111,11 @@ def verdicts(
     for number in range(n):
         measured = cell(rng, kind, mean, own_eeg, own_control)
         tests = compare_with_controls(measured, config, number, "eeg")
-        n_first += tests[0]["p"] < config.alpha
+        n_first += tests[0].p < config.alpha
         verdict = decide(tests, [kind.metric], config.alpha)
-        n_signal += verdict[kind.metric.name]["distinguishable"]
+        n_signal += verdict[kind.metric.name].distinguishable
         interval = summarise(measured[0], config, number, [f"{i:02d}" for i in range(N_LISTENERS)])
-        n_covered += interval["low"] <= mean <= interval["high"]
+        n_covered += interval.low <= mean <= interval.high
     return n_signal, n_covered, n_first
 
 
@@ -130,7 +130,7 @@ def references(kind: Kind, config: ScoresConfig, n: int, seed: int) -> tuple[int
         alike = [replace(one, values=np.tile(one.values[:N_WINDOWS], N_LISTENERS)) for one in drawn]
         for place, modality in enumerate(("text", "eeg")):
             verdict = decide(compare_with_controls(alike, config, number, modality), [kind.metric], config.alpha)
-            n_signal[place] += verdict[kind.metric.name]["distinguishable"]
+            n_signal[place] += verdict[kind.metric.name].distinguishable
     return n_signal[0], n_signal[1]
 
 
@@ -141,9 +141,9 @@ def of_clips(kind: Kind, mean: float, own: Spread, config: ScoresConfig, n: int,
     for number in range(n):
         drawn = [replace(one, values=one.values[CLIPS], table=table) for one in cell(rng, kind, mean, own, Spread())]
         verdict = decide(compare_with_controls(drawn, config, number, "eeg"), [kind.metric], config.alpha)
-        n_signal += verdict[kind.metric.name]["distinguishable"]
+        n_signal += verdict[kind.metric.name].distinguishable
         interval = summarise(drawn[0], config, number, [f"{i:02d}" for i in range(N_LISTENERS)])
-        n_covered += interval["low"] <= mean <= interval["high"]
+        n_covered += interval.low <= mean <= interval.high
         a, b = encoders(rng, kind, (mean, mean))[CLIPS].T
         n_told += crossed_p(a - b, LISTENER[CLIPS], BLOCK[CLIPS]) < config.alpha
     return n_signal, n_covered, n_told

@@ -2,131 +2,196 @@
 
 from __future__ import annotations
 
-import json
-import math
-from dataclasses import asdict, dataclass, field
+import marshal
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from eeg2speech_bench.core.errors import StorageError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from eeg2speech_bench.core.errors import BenchError, StorageError
+from eeg2speech_bench.core.presets.config import RunConfig, config_from_tree
+from eeg2speech_bench.core.records.cell_id import CellId, DatasetOrigin, EncoderOrigin, TargetOrigin
+from eeg2speech_bench.core.records.consistency import contradictions
+from eeg2speech_bench.core.records.metrics import ControlTest, Metric, SetScore, Verdict
+from eeg2speech_bench.core.records.provenance import ErrorReport, Provenance, StageCost
+from eeg2speech_bench.core.records.record_json import may_lose, strict_json, unprintable
+from eeg2speech_bench.core.records.training import UNTRAINED, Training
+from eeg2speech_bench.core.segments.split import Split
 
 #: version of the record's layout; a reader refuses what it does not know
 SCHEMA = 1
 #: a larger file is refused unread; records of a hundred listeners stay below half of it
 MAX_RECORD_BYTES = 5_000_000
+#: kinds of problems that say all without the value
+UNQUOTED = ("value_error", "missing", "extra_forbidden")
+_AGAIN = "Run that cell again."
+_UPDATE = "Update eeg2speech-bench, or run that cell again."
 
 Status = Literal["done", "failed", "interrupted"]
 
 
-@dataclass
-class Record:
+class Record(BaseModel):
     """Everything worth keeping of one cell.
 
     Attributes
     ----------
-    cell : dict
-        encoder, dataset, preset, seed and ``id``: what makes this cell this one.
+    cell : CellId
     status : str
         ``done``, ``failed`` or ``interrupted``.
     config : dict
-        The effective configuration, as `core.presets.config.config_from_tree` reads it.
-    encoder, dataset, split, target : dict
-        Distribution, version, licence and source hash; revision; split hash and proof; embedding space.
-    metrics : list of dict
-        One per metric and condition: name, condition, value, low, high, n, chance, per_subject, unit; where they make
-        sense also pool, chance_band, chance_uniform and baseline.
-    sets : list of dict
-        One per metric of all clips together and condition: name, condition, value, n, unit, floor.
-    tests : list of dict
-        One per metric and control: effect, p, number of units.
-    verdict : dict
-        Per headline metric: whether it is distinguishable from no signal, and by which p.
+        The effective configuration; ``settings`` is the same, read by `core.presets.config.config_from_tree`.
+    encoder, dataset, target : EncoderOrigin, DatasetOrigin, TargetOrigin
+    split : Split
+    training : dict of str to Training
+        By stage.
+    metrics : list of Metric
+        One per metric and condition.
+    sets : list of SetScore
+        One per metric of all clips together and condition.
+    tests : list of ControlTest
+        One per metric and control.
+    verdict : dict of str to Verdict
+        By headline metric.
     skipped : dict
         Stages that did not run, and metrics that were not measured ("metric NAME"), with the reason.
-    error : dict, optional
-        phase, type, message and the end of the traceback of a failed cell.
-    provenance : dict
-        What may differ between two equal runs: times, memory, attempts, versions, hardware, command line.
+    files : dict of str to str
+        ``segments``, ``audio`` and ``report``, relative to the results folder.
+    error : ErrorReport, optional
+        Of a cell that is not done.
+    provenance : Provenance
+        What may differ between two equal runs.
     """
 
-    cell: dict[str, Any]
+    model_config = ConfigDict(
+        strict=True, extra="forbid", allow_inf_nan=False, populate_by_name=True, ser_json_inf_nan="constants"
+    )
+
+    cell: CellId
     status: Status
     config: dict[str, Any]
-    encoder: dict[str, Any] = field(default_factory=dict)
-    dataset: dict[str, Any] = field(default_factory=dict)
-    split: dict[str, Any] = field(default_factory=dict)
-    target: dict[str, Any] = field(default_factory=dict)
-    training: dict[str, Any] = field(default_factory=dict)
-    metrics: list[dict[str, Any]] = field(default_factory=list)
-    sets: list[dict[str, Any]] = field(default_factory=list)
-    tests: list[dict[str, Any]] = field(default_factory=list)
-    verdict: dict[str, Any] = field(default_factory=dict)
-    skipped: dict[str, str] = field(default_factory=dict)
-    files: dict[str, str] = field(default_factory=dict)
-    error: dict[str, Any] | None = None
-    provenance: dict[str, Any] = field(default_factory=dict)
-    schema: int = SCHEMA
+    encoder: EncoderOrigin
+    dataset: DatasetOrigin
+    split: Split = Split()
+    target: TargetOrigin
+    training: dict[str, Training] = {}
+    metrics: list[Metric] = []
+    sets: list[SetScore] = []
+    tests: list[ControlTest] = []
+    verdict: dict[str, Verdict] = {}
+    skipped: dict[str, str] = {}
+    files: dict[str, str] = {}
+    error: ErrorReport | None = None
+    provenance: Provenance = Provenance()
+    layout: Annotated[int, Field(alias="schema", ge=SCHEMA, le=SCHEMA)] = SCHEMA
 
-    def metric(self, name: str, condition: str = "eeg") -> dict[str, Any] | None:
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read one record, and check all of it.
+
+        Raises
+        ------
+        StorageError
+            If the file is too large, is not JSON (which has no NaN and no infinity), names a key twice, is of another
+            schema, or holds anything that no run writes: a wrong type, a number out of its range, text that cannot be
+            shown, parts that contradict each other.
+        """
+        return cls.from_json(record_bytes(path), str(path))
+
+    @classmethod
+    def from_json(cls, content: bytes, source: str) -> Self:
+        """Return the record that some JSON is; see `read`. ``source`` is what messages call it."""
+        try:
+            record = cls.model_validate_json(content)
+        except ValidationError as error:
+            raise _refusal(content, source, error) from None
+        if may_lose(content, record.model_dump_json(by_alias=True, exclude_unset=True).encode()):
+            _strict_tree(content, source)
+        if said := unprintable(content):
+            raise StorageError(f"Record {source} has unprintable text", got=said)
+        for said in contradictions(record):
+            raise StorageError(f"Record {source} is not valid", got=said)
+        try:
+            record.settings  # noqa: B018  a configuration of another version is refused here
+        except BenchError as error:
+            said = f"Record {source} has a configuration of another version"
+            raise StorageError(said, got=str(error), then=_UPDATE) from None
+        return record
+
+    @property
+    def settings(self) -> RunConfig:
+        """The effective configuration."""
+        return _settings(marshal.dumps(self.config, 2))
+
+    @property
+    def alignment(self) -> Training:
+        """How the encoder was trained."""
+        return self.training.get("align", UNTRAINED)
+
+    @property
+    def stages(self) -> list[StageCost]:
+        """What the stages cost."""
+        return self.provenance.stages
+
+    def metric(self, name: str, condition: str = "eeg") -> Metric | None:
         """Return one metric's entry, None if it was not measured."""
-        found = (m for m in self.metrics if m["name"] == name and m["condition"] == condition)
-        return next(found, None)
+        return next((m for m in self.metrics if m.name == name and m.condition == condition), None)
+
+    def tree(self) -> dict[str, Any]:
+        """Return the record as it is written."""
+        return self.model_dump(mode="json", by_alias=True)
 
     def semantic(self) -> dict[str, Any]:
         """Return all that must be equal between two equal runs: everything but the provenance and the pictures."""
-        tree = {key: value for key, value in asdict(self).items() if key != "provenance"}
+        tree = {key: value for key, value in self.tree().items() if key != "provenance"}
         return tree | {key: {k: v for k, v in tree[key].items() if k != "report"} for key in ("files", "skipped")}
 
 
-def read_record(path: Path) -> Record:
-    """Read one record; its top level is checked here, every field of it by `core.records.schema.check_record`.
+def record_bytes(path: Path) -> bytes:
+    """Return the content of a record's file.
 
     Raises
     ------
     StorageError
-        If the file is too large, is not JSON (which has no NaN and no infinity), names a key twice, or is not a
-        record of this schema.
+        If it is not there, is no file, or is too large.
     """
-    tree = _read_tree(Path(path))
-    if not isinstance(tree, dict) or tree.get("schema") != SCHEMA:
-        found = tree.get("schema") if isinstance(tree, dict) else type(tree).__name__
-        then = "Update eeg2speech-bench, or run that cell again."
-        raise StorageError(f"Record {path} has an unknown schema", got=f"{found!s:.80}", expected=SCHEMA, then=then)
-    try:
-        return Record(**tree)
-    except TypeError as error:
-        said = f"{error!s:.200}"
-        raise StorageError(f"Record {path} has unexpected fields", got=said, then="Run it again.") from error
-
-
-def _read_tree(path: Path) -> Any:
+    path = Path(path)
     try:
         size = path.stat().st_size if path.is_file() else 0  # a pipe or a device would be read for ever
         if size > MAX_RECORD_BYTES:
             raise StorageError(f"Record {path} is too large", got=f"{size} bytes", expected=f"<= {MAX_RECORD_BYTES}")
         if not path.is_file() and path.exists():
             raise StorageError(f"Record {path} is not a file", then="Remove it.")
-        text = path.read_text(encoding="utf8")
-        return json.loads(text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_without_repeats)
-    except (OSError, ValueError, RecursionError) as error:
-        raise StorageError(
-            f"Record {path} cannot be read", got=f"{type(error).__name__}: {error!s:.200}", then="Run that cell again."
-        ) from error
+        return path.read_bytes()
+    except OSError as error:
+        got = f"{type(error).__name__}: {error!s:.200}"
+        raise StorageError(f"Record {path} cannot be read", got=got, then=_AGAIN) from error
 
 
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is not a number of JSON")
+@lru_cache(maxsize=256)
+def _settings(config: bytes) -> RunConfig:
+    return config_from_tree(marshal.loads(config))
 
 
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):  # JSON has no name for infinity, but 1e999 reads as one
-        raise ValueError(f"{text[:40]} is not finite")
-    return value
+def _strict_tree(content: bytes, source: str) -> Any:
+    try:
+        return strict_json(content)
+    except (ValueError, RecursionError) as error:
+        got = f"{type(error).__name__}: {error!s:.200}"
+        raise StorageError(f"Record {source} cannot be read", got=got, then=_AGAIN) from error
 
 
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    tree = dict(pairs)
-    if len(tree) < len(pairs):  # readers disagree on which one counts
-        raise ValueError("a key is there twice")
-    return tree
+def _refusal(content: bytes, source: str, error: ValidationError) -> StorageError:
+    """Return why some content is no record: what is wrong with it as JSON, its schema, or its first wrong field."""
+    tree = _strict_tree(content, source)
+    schema = tree.get("schema") if isinstance(tree, dict) else type(tree).__name__
+    if schema != SCHEMA:
+        said = f"Record {source} has an unknown schema"
+        return StorageError(said, got=f"{schema!s:.80}", expected=SCHEMA, then=_UPDATE)
+    if said := unprintable(content):  # halves of surrogate pairs, which not every parser takes
+        return StorageError(f"Record {source} has unprintable text", got=said)
+    first = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    shown = "" if first["type"] in UNQUOTED else f" and not {first['input']!r:.80}"
+    said = first["msg"].removeprefix("Value error, ") + shown
+    return StorageError(f"Record {source} is not valid", got=f"{place}: {said}" if place else said)

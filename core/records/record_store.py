@@ -7,15 +7,14 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
 from eeg2speech_bench.core.errors import StorageError
-from eeg2speech_bench.core.records.record import Record, read_record
-from eeg2speech_bench.core.records.schema import MAX_ID_BYTES, is_safe_name
+from eeg2speech_bench.core.records.cell_id import MAX_ID_BYTES, is_safe_name
+from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.stages.json_files import write_atomically
 from eeg2speech_bench.core.stages.stage_store import explained
 
@@ -47,7 +46,7 @@ class RecordStore:
 
     def write(self, record: Record) -> Path:
         """Write a record atomically and return its path; what did not finish takes no finished record's place."""
-        cell = record.cell["id"]
+        cell = record.cell.id
         path = self.path(cell)
         if record.status != "done" and self._is_worth_keeping(path):
             path = self.attempt_path(cell)
@@ -55,7 +54,7 @@ class RecordStore:
             self.attempt_path(cell).unlink(missing_ok=True)
         with explained(self.results):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, _text(asdict(record)).encode())
+            write_atomically(path, _text(record.tree()).encode())
         return path
 
     def publish(self, record: Record, files: Path) -> None:
@@ -67,11 +66,11 @@ class RecordStore:
         files : Path
             What `draft` gave, filled.
         """
-        cell = record.cell["id"]
+        cell = record.cell.id
         path, folder, replaced = self.path(cell), self.cell_folder(cell), self._beside(cell, "replaced")
         with explained(self.results):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(files / WAITING, _text(asdict(record)).encode())
+            write_atomically(files / WAITING, _text(record.tree()).encode())
             try:
                 if folder.exists():
                     folder.rename(replaced)
@@ -132,13 +131,13 @@ class RecordStore:
 
     def read_all(self) -> list[Record]:
         """Read every record in the folder, in the order of file names."""
-        return [read_record(path) for path in sorted((self.results / "records").glob("*.json"))]
+        return [Record.read(path) for path in sorted((self.results / "records").glob("*.json"))]
 
     def _is_worth_keeping(self, path: Path) -> bool:
         if not path.exists():
             return False
         try:
-            return read_record(path).status == "done"
+            return Record.read(path).status == "done"
         except StorageError:  # another version may have finished it
             return True
 

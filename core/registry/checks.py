@@ -13,13 +13,15 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from eeg2speech_bench.core.registry import hookspecs
 from eeg2speech_bench.core.registry.failures import plain
-from eeg2speech_bench.core.registry.specs import CommandSpec, Spec
+from eeg2speech_bench.core.registry.specs import CommandSpec, MetricSpec, Spec
 
 #: names are typed in shells, written into TOML and made into file names
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 #: groups of encoders that ``run --encoder`` takes
 RESERVED = {"all", "baselines"}
+#: characters of a label, a note or a unit
+MAX_WORDS = 300
 
 
 @cache
@@ -38,7 +40,7 @@ def flaw_of(spec: object, wanted: type[Spec]) -> str:
         return f"{called} has an impossible name, expected up to 64 letters, digits and . _ + -"
     if spec.name in RESERVED and wanted.kind == "encoder":
         return f"{called} has a name that stands for a group of encoders"
-    flaw = _wrong_field(spec, wanted) or _wrong_target(spec)
+    flaw = _wrong_field(spec, wanted) or _wrong_target(spec) or _wrong_words(spec)
     return f"{called}: {flaw}" if flaw else ""
 
 
@@ -74,6 +76,19 @@ def _wrong_target(spec: Spec) -> str:
         module = target.partition(":")[0]
         if not _can_be_found(module):
             return f"{field} names module '{module}', which is not installed"
+    return ""
+
+
+def _wrong_words(spec: Spec) -> str:
+    """Say what about a metric's words and range would make a record that nobody can read."""
+    if not isinstance(spec, MetricSpec):
+        return ""
+    for field in ("label", "note", "unit"):
+        text = getattr(spec, field)
+        if len(text) > MAX_WORDS or not text.isprintable():
+            return f"{field} is {plain(repr(text))}, expected at most {MAX_WORDS} printable characters"
+    if spec.low is not None and spec.high is not None and not spec.low < spec.high:
+        return f"low is {spec.low} and high is {spec.high}, expected low < high"
     return ""
 
 

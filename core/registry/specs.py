@@ -149,6 +149,10 @@ class MetricSpec(Spec):
     pool : str
         Candidates of a metric of scores (``docs/metrics.md`` lists the pools); empty: all test windows, no two of
         which overlap. ``"word-onset"`` scores windows that start at words instead of the test windows.
+    label, note : str
+        What tables call it (short, with its unit; empty: its name), and one line on it.
+    low, high : float, optional
+        Values that it cannot leave; records with others are refused.
     aggregate : str
         How a cell's value is made of the segments' values.
     chance : float, optional
@@ -177,7 +181,11 @@ class MetricSpec(Spec):
 
     needs: Literal["scores", "clips", "set"] = "scores"
     pool: str = ""
+    label: str = ""
+    note: str = ""
     unit: str = ""
+    low: float | None = None
+    high: float | None = None
     higher_is_better: bool = True
     version: int = 1
     aggregate: Literal["mean", "median"] = "mean"

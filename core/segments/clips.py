@@ -1,4 +1,4 @@
-"""Clips: speech side by side as waveform and log-mel, the form in which metrics compare it."""
+"""Holds clips of speech as metrics compare them: waveform and log-mel."""
 
 from __future__ import annotations
 

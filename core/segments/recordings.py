@@ -1,4 +1,4 @@
-"""What a data set yields: recordings, stimuli, and the presentations that join them."""
+"""Defines what a data set gives: recordings, stimuli, and the presentations that join them."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Recording:
 
 
 class SpeechDataset(Protocol):
-    """What the datasets room asks of a data set; everything after this is shared by all of them.
+    """Defines what every data set must give; all that follows is the same for all of them.
 
     Attributes
     ----------

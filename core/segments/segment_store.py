@@ -1,7 +1,8 @@
-"""Segments: fixed-length windows of EEG with the audio of the same moment, and the store they are gathered from."""
+"""Holds segments: windows of EEG with the audio of the same moment, and the store that gathers them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -20,9 +21,15 @@ if TYPE_CHECKING:
 SPLITS = ("train", "valid", "test")
 
 
+def has_position(channel: Mapping[str, Any]) -> bool:
+    """Whether an MNE channel dictionary holds the place of its electrode: a finite one that is not the origin."""
+    place = channel["loc"][:3]
+    return bool(np.isfinite(place).all() and np.any(place))
+
+
 @dataclass(frozen=True)
 class SignalInfo:
-    """What an encoder needs to know of the EEG, in MNE's and braindecode's words.
+    """Describes the EEG to an encoder, in MNE's and braindecode's words.
 
     Attributes
     ----------
@@ -48,7 +55,7 @@ class SignalInfo:
     @property
     def has_positions(self) -> bool:
         """Whether every channel has a finite, non-zero electrode position."""
-        return all(np.isfinite(c["loc"][:3]).all() and np.any(c["loc"][:3]) for c in self.chs_info)
+        return all(map(has_position, self.chs_info))
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,7 @@ class TargetInfo:
 
 @dataclass
 class Batch:
-    """Segments side by side; what an encoder's ``forward`` receives.
+    """Holds the segments that an encoder's ``forward`` receives.
 
     Attributes
     ----------
@@ -97,7 +104,7 @@ class Batch:
 
 
 class SegmentStore:
-    """Read-only view of a prepared data set on disk; batches are gathered whole, never item by item.
+    """Reads a prepared data set from disk, a whole batch at a time.
 
     Folder layout (written by the datasets room)::
 
@@ -194,7 +201,7 @@ class SegmentStore:
         )
 
     def indices(self, split: str) -> np.ndarray:
-        """Row numbers of ``segments`` that belong to ``split`` ('train', 'valid' or 'test')."""
+        """Return the row numbers of ``segments`` that belong to ``split`` ('train', 'valid' or 'test')."""
         return np.flatnonzero((self.segments["split"] == split).to_numpy())
 
     @cached_property

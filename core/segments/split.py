@@ -25,7 +25,9 @@ class Evidence(BaseModel):
         Smallest time between EEG samples of different parts.
     """
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="allow", allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="allow", allow_inf_nan=False, ser_json_inf_nan="constants"
+    )
 
     seconds: dict[str, float] = {}
     n_stimuli: dict[str, int] = {}
@@ -51,7 +53,9 @@ class Split(BaseModel):
         SHA-256 of the zones: equal for equal splits of equal audio; None in the record of a cell that was not split.
     """
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="allow", allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="allow", allow_inf_nan=False, ser_json_inf_nan="constants"
+    )
 
     kind: str = ""
     fractions: list[float] = []

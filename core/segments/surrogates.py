@@ -1,4 +1,4 @@
-"""Surrogate EEG: the same spectra and the same covariance between channels, and no knowledge of the sound."""
+"""Makes surrogate EEG: the same spectra and covariance between channels, without knowledge of the sound."""
 
 from __future__ import annotations
 

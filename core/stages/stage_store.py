@@ -158,7 +158,7 @@ class StageStore:
             progress.console.print(
                 f"Cached stage {path} is damaged: {wrong}. It is removed and run again.", markup=False
             )
-            _remove(path)
+            remove_stage(path)
         return not wrong
 
     def _run(self, stage: Stage, progress: StageProgress) -> None:
@@ -222,11 +222,11 @@ def _put(partial: Path, path: Path) -> None:
             raise
         if not damage(path):
             return
-        _remove(path)
+        remove_stage(path)
         partial.rename(path)
 
 
-def _remove(path: Path) -> None:
+def remove_stage(path: Path) -> None:
     """Take a folder away at once, so that no other run finds half of it, then delete its files."""
     away = path.with_name(f"{PARTIAL}removed-{platform.node()}-{os.getpid()}-{secrets.token_hex(4)}")
     try:

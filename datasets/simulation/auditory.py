@@ -1,4 +1,4 @@
-"""Auditory cortex that follows speech: spectral bands, their kernels in time and their dipoles on both sides."""
+"""Simulates an auditory cortex that follows speech: spectral bands, their kernels in time, and dipoles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the EEG holds beside the response: 1/f sources, alpha bursts, blinks, drift, mains hum and sensor noise."""
+"""Simulates the rest of the EEG: 1/f sources, alpha bursts, blinks, drift, mains hum and sensor noise."""
 
 from __future__ import annotations
 

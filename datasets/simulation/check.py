@@ -1,4 +1,4 @@
-"""How well a ridge backward model follows speech in a BIDS data set of whole stories.
+"""Measures how well a ridge backward model follows speech in a BIDS data set of whole stories.
 
 Run ``python -m eeg2speech_bench.datasets.simulation.check ROOT``; 2 to 4 s per listener and quarter of an hour of EEG.
 """

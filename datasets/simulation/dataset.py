@@ -1,4 +1,4 @@
-"""The data set ``simulated``: listeners who hear the suite's own speech, written as BIDS like any user's recordings.
+"""Writes the data set ``simulated`` as BIDS: listeners who hear the suite's own speech.
 
 The default is calibrated like a good real listener (real ones: r = 0.07 to 0.29, mean 0.16, in the single-talker EEG of
 Fuglsang et al. 2017). A ridge backward model (lags 0 to 250 ms, 0.5 to 8 Hz, held-out stories) reaches r = 0.287 on

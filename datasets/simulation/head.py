@@ -1,4 +1,4 @@
-"""Spherical head: EEG that current dipoles cause at the electrodes of a BioSemi cap."""
+"""Computes the EEG that current dipoles in a spherical head cause at the electrodes of a BioSemi cap."""
 
 from __future__ import annotations
 

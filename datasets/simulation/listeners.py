@@ -1,4 +1,4 @@
-"""Simulated listeners: a head, an auditory cortex that hears the stories, and everything else an EEG holds."""
+"""Simulates listeners: a head, an auditory cortex that hears the stories, and the rest of the EEG."""
 
 from __future__ import annotations
 

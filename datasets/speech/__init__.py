@@ -1,4 +1,4 @@
-"""Eighteen short stories read by three synthetic voices, with word times: the sound of the simulated data set."""
+"""Ships eighteen short stories, read by three synthetic voices, with the times of their words."""
 
 from __future__ import annotations
 

@@ -29,6 +29,7 @@ from eeg2speech_bench.leaderboard.page.rows import Row, headline_names, metric_n
 from eeg2speech_bench.leaderboard.page.sources import find_sources, from_results
 from eeg2speech_bench.leaderboard.page.table_data import table_columns, table_rows
 from eeg2speech_bench.leaderboard.results.validation import Refusal
+from eeg2speech_bench.leaderboard.standings.identity import dataset_titles
 from eeg2speech_bench.leaderboard.standings.standings import stand
 from eeg2speech_bench.leaderboard.tables.coverage import Tried, cover
 
@@ -160,18 +161,18 @@ def _collecting_rarely() -> Iterator[None]:
 
 def _write_board(out: Path, rows: list[Row], refused: list[Refusal]) -> None:
     cells = [cell for row in rows for cell in row.cells]
-    datasets = list(dict.fromkeys(row.first.dataset for row in rows))
+    datasets = dataset_titles(row.data for row in rows)
     metrics, headlines = metric_names(rows), headline_names(rows)
     standings = stand(cell.entrant for cell in cells if cell.entrant is not None)
     write_standings(out, rows, headlines, standings)
     summaries = []
-    for number, name in enumerate(datasets):
-        own = [row for row in rows if row.first.dataset == name]
+    for number, (data, name) in enumerate(datasets.items()):
+        own = [row for row in rows if row.data == data]
         listen = _write_listening(out, name, f"{number + 1}", own)
         summaries.append(summarise_dataset(name, f"data-{number + 1}", own, headlines, listen, standings))
     columns = table_columns(metrics, headlines, rows)
-    data = table_rows(rows, datasets, metrics, headlines, standings)
-    table = script_json({"datasets": datasets, "columns": columns, "rows": data})
+    data_rows = table_rows(rows, list(datasets), metrics, headlines, standings)
+    table = script_json({"datasets": list(datasets.values()), "columns": columns, "rows": data_rows})
     built = datetime.now(UTC).isoformat(timespec="seconds")
     _write_index(out, rows, summaries, over_datasets(rows, headlines), columns, table, refused, built)
     beside = {
@@ -208,10 +209,15 @@ def _write_index(
     built: str,
 ) -> None:
     cells = [cell for row in rows for cell in row.cells]
+    titles = dataset_titles(row.data for row in rows)
     page = render(
         "index.html", summaries=summaries, pooled=pooled, table=table, columns=columns, refused=refused,
         n_cells=len(cells), n_rows=len(rows), built=built, condition_label=condition_label, p_text=p_text,
-        coverage=cover(Tried(c.method, c.dataset, c.seed, c.status == "done", c.generated) for c in cells),
+        coverage=cover(
+            Tried(c.method, titles[row.data], c.seed, c.status == "done", c.generated)
+            for row in rows
+            for c in row.cells
+        ),
         methods={row.first.method: row for row in rows},
     )  # fmt: skip
     (out / "index.html").write_text(page, encoding="utf8")

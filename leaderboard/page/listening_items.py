@@ -6,15 +6,20 @@ import hashlib
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from eeg2speech_bench.core.conditions import CONDITIONS
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.stages.json_files import write_atomically
-from eeg2speech_bench.leaderboard.labels import LABELS
+from eeg2speech_bench.leaderboard.labels import metric_titles
 from eeg2speech_bench.leaderboard.results.aggregates import MAX_SEGMENTS_BYTES
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: where a clip is from
+ORIGIN = ("subject", "stimulus", "start_s")
 #: items per data set; the first and the last clip are always among them
 N_ITEMS = 8
 #: scores shown beside a clip
@@ -35,16 +40,19 @@ class Item:
         Listener, stimulus and start in seconds.
     scores : dict of str to dict of str to float
         Metric, then condition.
+    titles : dict of str to str
+        What tables call the metrics.
     """
 
     number: int
     origin: tuple[str, str, float] | None
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
+    titles: dict[str, str] = field(default_factory=dict)
 
     def shown(self, condition: str) -> list[tuple[str, str]]:
         """Return label and text of the scores that stand beside the clip."""
         found = [(name, self.scores.get(name, {}).get(condition)) for name in SHOWN_SCORES]
-        return [(LABELS[name], _score_text(name, value)) for name, value in found if value is not None]
+        return [(self.titles.get(name, name), _score_text(name, value)) for name, value in found if value is not None]
 
 
 @dataclass(frozen=True)
@@ -109,7 +117,7 @@ def collect_clips(record: Record, results: Path, out: Path) -> CellClips | None:
     DataError
         If a path of the record leads out of the results folder or a clip is not audio.
     """
-    paths = {name: inside(results, str(value)) for name, value in record.files.items()}
+    paths = {name: inside(results, value) for name, value in record.files.items()}
     audio = paths.get("audio")
     if audio is None or not (audio / "reference").is_dir():
         return None
@@ -126,7 +134,7 @@ def collect_clips(record: Record, results: Path, out: Path) -> CellClips | None:
             seconds = max(seconds, length_s)
         if any(names):
             files[condition] = names
-    items = read_items(paths.get("segments"), numbers, n_clips)
+    items = read_items(paths.get("segments"), numbers, n_clips, metric_titles([record]))
     return CellClips(tuple(items), n_clips, files, seconds)
 
 
@@ -139,7 +147,7 @@ def segment_content(record: Record, results: Path) -> bytes | None:
         If its path leads out of the results folder.
     """
     named = record.files.get("segments")
-    path = None if named is None else inside(results, str(named))
+    path = None if named is None else inside(results, named)
     if path is None or path.suffix != ".parquet" or not path.is_file() or path.stat().st_size > MAX_SEGMENTS_BYTES:
         return None
     return path.read_bytes()
@@ -158,7 +166,7 @@ def clip_content(source: Path) -> bytes:
     return source.read_bytes()
 
 
-def read_items(segments: Path | None, numbers: list[int], n_clips: int) -> list[Item]:
+def read_items(segments: Path | None, numbers: list[int], n_clips: int, called: dict[str, str]) -> list[Item]:
     """Join clips with their scores.
 
     Parameters
@@ -166,25 +174,30 @@ def read_items(segments: Path | None, numbers: list[int], n_clips: int) -> list[
     segments : Path, optional
         The cell's ``segments.parquet``; without it, or if it is of other clips, items have neither origin nor scores.
     numbers : list of int
-        Of the clips, in the order of the per-segment table.
+        Of the clips.
     n_clips : int
         All that the cell generated.
+    called : dict of str to str
+        What tables call the metrics.
+
+    Raises
+    ------
+    DataError
+        If the file is no table of segments.
     """
     if segments is None or not segments.is_file():
         return [Item(number, None) for number in numbers]
-    table = _clip_scores(segments)
-    complete = [rows for (_, condition), rows in table.items() if condition == "eeg" and len(rows) == n_clips]
-    if not complete:
-        return [Item(number, None) for number in numbers]
-    origins = list(complete[0])
-    items = []
-    for number in numbers:
-        scores: dict[str, dict[str, float]] = {}
-        for (metric, condition), rows in table.items():
-            if origins[number] in rows:
-                scores.setdefault(metric, {})[condition] = rows[origins[number]]
-        items.append(Item(number, origins[number], scores))
-    return items
+    table = _read_clips(segments, n_clips)
+    of_clip = ((number, table[table["clip"] == number]) for number in numbers)
+    return [_item(number, rows, called) if len(rows) else Item(number, None) for number, rows in of_clip]
+
+
+def _item(number: int, rows: pd.DataFrame, called: dict[str, str]) -> Item:
+    subject, stimulus, start_s = rows.iloc[0][list(ORIGIN)]
+    scores: dict[str, dict[str, float]] = {}
+    for metric, condition, value in zip(rows["metric"], rows["condition"], rows["value"], strict=True):
+        scores.setdefault(metric, {})[condition] = float(value)
+    return Item(number, (str(subject), str(stimulus), float(start_s)), scores, called)
 
 
 def _score_text(name: str, value: float) -> str:
@@ -207,17 +220,28 @@ def _copy_clip(source: Path, out: Path) -> tuple[str, float]:
     return name, len(samples) / rate_hz
 
 
-def _clip_scores(segments: Path) -> dict[tuple[str, str], dict[tuple[str, str, float], float]]:
-    """Return metric and condition, then origin, then value, of the metrics of generated speech."""
+def _read_clips(segments: Path, n_clips: int) -> pd.DataFrame:
+    """Return the values of all segments with the number of their clip, -1 where there is none."""
     import pandas as pd
+    import pyarrow
 
-    table: Any = pd.read_parquet(segments)
+    try:
+        table = pd.read_parquet(segments)
+        table = table.astype({"subject": str, "start_s": float, "value": float})
+        return table if "clip" in table else _numbered(table, n_clips)
+    except (pyarrow.ArrowException, OSError, ValueError, TypeError, LookupError) as error:
+        got = f"{type(error).__name__}: {error!s:.200}"
+        raise DataError(f"{segments.name} is no table of segments", got=got, then="Run that cell again.") from error
+
+
+def _numbered(table: pd.DataFrame, n_clips: int) -> pd.DataFrame:
+    """Number clips by the order of rows, for files of before their number was kept."""
     # only metrics of generated speech are also computed for the true audio through the vocoder
-    heard = table.loc[table["condition"] == "vocoder", "metric"].unique()
-    table = table[table["metric"].isin(heard)]
-    found: dict[tuple[str, str], dict[tuple[str, str, float], float]] = {}
-    for key, rows in table.groupby(["metric", "condition"], sort=False):
-        origins = zip(rows["subject"].astype(str), rows["stimulus"].astype(str), rows["start_s"], strict=True)
-        values = rows["value"].tolist()
-        found[key] = {(s, t, float(at)): v for (s, t, at), v in zip(origins, values, strict=True)}
-    return found
+    table = table[table["metric"].isin(table.loc[table["condition"] == "vocoder", "metric"])]
+    by_metric = table[table["condition"] == "eeg"].groupby("metric", sort=False)
+    complete = [rows for _, rows in by_metric if len(rows) == n_clips]
+    if not complete:
+        return table.assign(clip=-1)
+    numbers = complete[0][list(ORIGIN)].assign(clip=range(n_clips))
+    joined = table.merge(numbers, on=list(ORIGIN), how="left")
+    return joined.assign(clip=joined["clip"].fillna(-1).astype(int))

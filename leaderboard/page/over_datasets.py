@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eeg2speech_bench.core.statistics.random_effects import PooledEffect
-from eeg2speech_bench.leaderboard.labels import label
-from eeg2speech_bench.leaderboard.page.rows import Row
+from eeg2speech_bench.leaderboard.page.rows import Row, describe
 from eeg2speech_bench.leaderboard.standings.identity import EEG_KINDS
 from eeg2speech_bench.leaderboard.tables.pooled import Effect, pool
 
@@ -66,7 +65,7 @@ def _table(methods: list[list[Row]], headline: str) -> PooledTable:
     pooled = [found for own in methods if (found := _pooled(own, metric)) is not None]
     pooled.sort(key=lambda p: (p.found is None, -p.found.mean if p.found else 0.0, p.row.first.encoder))
     sizes = {mean.first.n_pool for row in rows if (mean := row.mean(metric)) is not None}
-    return PooledTable(label(metric), pooled, sorted(sizes))
+    return PooledTable(describe(rows, metric).title if rows else metric, pooled, sorted(sizes))
 
 
 def _pooled(rows: list[Row], metric: str) -> PooledRow | None:

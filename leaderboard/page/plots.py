@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from markupsafe import Markup, escape
 
 from eeg2speech_bench.core.conditions import CEILINGS, SCORED, condition_label
+from eeg2speech_bench.core.records.metrics import Metric
 from eeg2speech_bench.core.statistics.proportions import guessing_band
 
 WIDTH = 560
@@ -62,13 +62,13 @@ def svg(width: float, height: float, label: str, body: str, *, role: str = "img"
     return Markup(f'<svg class="plot" {size} role="{role}" aria-label="{escape(label)}">{body}</svg>')
 
 
-def control_bars(entries: dict[str, dict[str, Any]], label: str, modality: str) -> Markup:
+def control_bars(entries: dict[str, Metric], label: str, modality: str) -> Markup:
     """Draw one bar per condition with its interval, chance as a dashed line in its band, and the level of a baseline.
 
     Parameters
     ----------
-    entries : dict
-        Condition, then the record's metric entry.
+    entries : dict of str to Metric
+        By condition.
     label : str
         What the values are.
     modality : str
@@ -76,23 +76,22 @@ def control_bars(entries: dict[str, dict[str, Any]], label: str, modality: str) 
     """
     signal = condition_label("eeg", modality)
     shown = [c for c in SCORED if c in entries]
-    chance, baseline = entries["eeg"].get("chance"), entries["eeg"].get("baseline")
-    values = [e[k] for e in entries.values() for k in ("value", "low", "high")]
-    band = tuple(entries["eeg"].get("chance_band") or ())
+    chance, baseline, band = entries["eeg"].chance, entries["eeg"].baseline, tuple(entries["eeg"].chance_band or ())
+    values = [level for entry in entries.values() for level in (entry.value, entry.low, entry.high)]
     values += [0.0, chance or 0.0, baseline or 0.0, *band]
     x, height = Scale(values, (202, WIDTH - 50)), ROW * len(shown) + 26
     parts = [axis(x, height - 20, 4)]
     parts.append(_band(band, "guesses at every test window once", lambda lo, hi: (x(lo), 2, x(hi), height - 20)))
     for number, condition in enumerate(shown):
         y, entry = 4 + ROW * number, entries[condition]
-        left, right = sorted((x(0), x(entry["value"])))
+        left, right = sorted((x(0), x(entry.value)))
         kind = "eeg" if condition == "eeg" else "ceil" if condition in CEILINGS else "ctl"
-        whisker = f"M{x(entry['low'])} {y + 10}H{x(entry['high'])}"
+        whisker = f"M{x(entry.low)} {y + 10}H{x(entry.high)}"
         parts.append(
             f'<text class="{kind}" x="194" y="{y + 14}" text-anchor="end">{condition_label(condition, modality)}</text>'
             f'<rect class="{kind}" x="{left}" y="{y + 4}" width="{max(right - left, 1):g}" height="12" rx="2"/>'
             f'<path class="whisker" d="{whisker}"/>'
-            f'<text x="{WIDTH - 4}" y="{y + 14}" text-anchor="end">{entry["value"]:.3f}</text>'
+            f'<text x="{WIDTH - 4}" y="{y + 14}" text-anchor="end">{entry.value:.3f}</text>'
         )
     if baseline is not None:
         title = f"mean spectrogram {baseline:.4f}"
@@ -103,9 +102,9 @@ def control_bars(entries: dict[str, dict[str, Any]], label: str, modality: str) 
 
 
 def subject_dots(
-    eeg: dict[str, Any],
+    eeg: Metric,
     seeds: Sequence[dict[str, float]],
-    control: dict[str, Any] | None,
+    control: Metric | None,
     label: str,
     *,
     proportion: bool,
@@ -114,8 +113,8 @@ def subject_dots(
 
     Parameters
     ----------
-    eeg, control : dict
-        Entries with ``per_subject``, means over seeds.
+    eeg, control : Metric
+        Means over seeds, of listeners too.
     seeds : sequence of dict
         Each seed's own values by listener, drawn small behind the mean; empty for one seed.
     label : str
@@ -124,10 +123,10 @@ def subject_dots(
         Values are shares of hits, so guessing is binomial with about ``n / listeners`` segments each: a listener may
         have heard a few of the windows only, and the record's band is of guesses at all of them.
     """
-    subjects = sorted(eeg["per_subject"].items(), key=lambda pair: -pair[1])
-    controls = (control or {}).get("per_subject") or {}
-    chance, n_each = eeg.get("chance"), round(eeg["n"] / max(len(subjects), 1))
-    band = guessing_band(n_each, chance) if proportion and chance and chance < 1 and n_each else ()
+    subjects = sorted(eeg.per_subject.items(), key=lambda pair: -pair[1])
+    controls = control.per_subject if control is not None else {}
+    chance, n_each = eeg.chance, round(eeg.n / len(subjects))
+    band = guessing_band(n_each, chance) if proportion and chance is not None and 0 < chance < 1 and n_each else ()
     values = [v for _, v in subjects] + list(controls.values()) + [0.0, chance or 0.0, *band]
     values += [v for seed in seeds for v in seed.values()]
     step = min(40.0, max(6.0, 480 / len(subjects)))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from eeg2speech_bench.core.conditions import condition_label
-from eeg2speech_bench.leaderboard.labels import label
+from eeg2speech_bench.core.records.metrics import Metric
 from eeg2speech_bench.leaderboard.page.means import Entries
 
 
@@ -17,7 +16,7 @@ class PoolRow:
 
     Attributes
     ----------
-    eeg : dict
+    eeg : Metric
         The entry of the EEG, a mean over seeds.
     control : str
         The hardest control, by the largest p; empty if the EEG was not tested against any.
@@ -26,9 +25,7 @@ class PoolRow:
         Of the EEG against it, the largest of all seeds.
     """
 
-    label: str
-    pool: str
-    eeg: dict[str, Any]
+    eeg: Metric
     control: str
     control_value: float | None
     p: float | None
@@ -48,16 +45,13 @@ def pool_rows(entries: Entries, tested: Mapping[tuple[str, str], float], modalit
     """
     made = []
     for name, found in entries.items():
-        if "eeg" not in found or not found["eeg"].get("pool"):
+        if (eeg := found.get("eeg")) is None or not eeg.pool:
             continue
         p_values = {control: p for (metric, control), p in tested.items() if metric == name and control in found}
-        sign = 1 if found["eeg"].get("higher_is_better", True) else -1
         # of controls with one p the one that comes closest
-        closeness = {control: (p, sign * found[control]["value"]) for control, p in p_values.items()}
+        closeness = {control: (p, eeg.sign * found[control].value) for control, p in p_values.items()}
         hardest = max(closeness, key=lambda control: closeness[control], default="")
-        value = found[hardest]["value"] if hardest in found else None
+        value = found[hardest].value if hardest in found else None
         control = condition_label(hardest, modality)
-        made.append(
-            PoolRow(label(name), str(found["eeg"]["pool"]), found["eeg"], control, value, p_values.get(hardest))
-        )
+        made.append(PoolRow(eeg, control, value, p_values.get(hardest)))
     return made

@@ -13,15 +13,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from jinja2 import UndefinedError
-
 from eeg2speech_bench.core.errors import BenchError
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.leaderboard.page.cell_summary import Cell, Score, summarise
 from eeg2speech_bench.leaderboard.page.listening_items import collect_clips, segment_content
 from eeg2speech_bench.leaderboard.page.row_page import render_row
 from eeg2speech_bench.leaderboard.page.rows import Row, group, in_order, make_row
-from eeg2speech_bench.leaderboard.page.sources import Source, digest, read_source, reason
+from eeg2speech_bench.leaderboard.page.sources import Source, digest, read_source
 from eeg2speech_bench.leaderboard.results.validation import Refusal
 
 #: from this many records on, they are shared out over processes
@@ -32,10 +30,6 @@ MAX_PROCESSES = 4
 PORTION = 10
 #: thresholds of the garbage collector: records are trees without cycles, and it would walk them in vain
 COLLECT_RARELY = (100_000, 20, 100)
-#: what records of foreign make can raise while their page is made; anything else is our own fault
-UNUSABLE = (
-    BenchError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, UndefinedError
-)  # fmt: skip
 
 
 @dataclass
@@ -93,8 +87,8 @@ def make_portion(sources: Iterable[Source], out: Path) -> Made:
             cell, scores = summarise(record, str(source.path), digest(content))
             cell.clips = collect_clips(record, source.results, out / "audio")
             segments = segment_content(record, source.results)
-        except UNUSABLE as error:
-            made.refused.append(Refusal(source.path, reason(error)))
+        except BenchError as error:
+            made.refused.append(Refusal(source.path, str(error)))
             continue
         put(out / "records" / f"{cell.name}.json", content)
         if segments is not None:
@@ -102,33 +96,14 @@ def make_portion(sources: Iterable[Source], out: Path) -> Made:
             put(out / "segments" / f"{cell.name}.parquet", segments)
         parts[cell.id] = Part(cell, record, scores)
     for cells in group(part.cell for part in parts.values()):
-        row, bad = _write_row([parts[cell.id] for cell in cells], out)
-        made.refused += [Refusal(Path(cell.source), why) for cell, why in bad]
-        made.rows += [row] if row is not None else []
+        made.rows.append(_write_row([parts[cell.id] for cell in cells], out))
     return made
 
 
-def _write_row(parts: list[Part], out: Path) -> tuple[Row | None, list[tuple[Cell, str]]]:
-    """Write the page of a row; cells that cannot be drawn are returned with the reason, and are not in it."""
-    try:
-        row, page = _drawn(parts)
-    except UNUSABLE as error:
-        why = {part.cell.id: reason(error) for part in parts}
-        why = {part.cell.id: said for part in parts if (said := _undrawable(part))} or why
-        bad = [(part.cell, why[part.cell.id]) for part in parts if part.cell.id in why]
-        for cell, _ in bad:
-            (out / "records" / f"{cell.name}.json").unlink()
-            (out / "segments" / f"{cell.name}.parquet").unlink(missing_ok=True)
-        good = [part for part in parts if part.cell.id not in why]
-        kept, more = _write_row(good, out) if good else (None, [])
-        return kept, bad + more
-    put(out / "rows" / f"{row.name}.html", page.encode())
-    return row, []
-
-
-def _drawn(parts: list[Part]) -> tuple[Row, str]:
+def _write_row(parts: list[Part], out: Path) -> Row:
     row = make_row([part.cell for part in parts], {part.cell.id: part.scores for part in parts})
-    return row, render_row(row, [part.record for part in parts])
+    put(out / "rows" / f"{row.name}.html", render_row(row, [part.record for part in parts]).encode())
+    return row
 
 
 def put(path: Path, content: bytes) -> None:
@@ -143,14 +118,6 @@ def put(path: Path, content: bytes) -> None:
     except FileNotFoundError:
         pass
     path.write_bytes(content)
-
-
-def _undrawable(part: Part) -> str:
-    try:
-        _drawn([part])
-    except UNUSABLE as error:
-        return reason(error)
-    return ""
 
 
 def _each_portion(sources: Sequence[Source], out: Path) -> Iterator[Made]:

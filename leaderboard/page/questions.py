@@ -7,9 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from markupsafe import Markup
 
-from eeg2speech_bench.leaderboard.labels import label
 from eeg2speech_bench.leaderboard.page.pareto import Point, cost_quality
-from eeg2speech_bench.leaderboard.page.rows import Mean, Row
+from eeg2speech_bench.leaderboard.page.rows import Mean, Row, describe
 from eeg2speech_bench.leaderboard.standings.identity import EEG_KINDS
 from eeg2speech_bench.leaderboard.standings.standings import Standing, Standings
 
@@ -43,7 +42,7 @@ class Leader:
     @property
     def label(self) -> str:
         """The metric's name in tables."""
-        return label(self.metric)
+        return self.mean.first.title
 
     @property
     def minutes(self) -> float | None:
@@ -134,8 +133,8 @@ def _plots(rows: Sequence[Row], headlines: Sequence[str]) -> list[Markup]:
         ):
             points, left_out = _points(rows, metric, cost, unit)
             if len(points) > 1:
-                chance = next((m.first.chance for row in rows if (m := row.mean(metric))), None)
-                made.append(cost_quality(points, axis, label(metric), chance, left_out=left_out))
+                described = describe(rows, metric)
+                made.append(cost_quality(points, axis, described.title, described.chance, left_out=left_out))
     return made
 
 

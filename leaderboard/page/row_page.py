@@ -8,10 +8,12 @@ from functools import partial
 from typing import Any
 
 from markupsafe import Markup, escape
+from pydantic import BaseModel
 
 from eeg2speech_bench.core.conditions import BY_NAME, CEILINGS, SCORED, condition_label
+from eeg2speech_bench.core.records.metrics import Metric
 from eeg2speech_bench.core.records.record import Record
-from eeg2speech_bench.leaderboard.labels import NOTES, label, p_text
+from eeg2speech_bench.leaderboard.labels import metric_titles, p_text
 from eeg2speech_bench.leaderboard.page import plots
 from eeg2speech_bench.leaderboard.page.boards import standing_mark
 from eeg2speech_bench.leaderboard.page.markup import render
@@ -41,17 +43,17 @@ def render_row(row: Row, records: Sequence[Record]) -> str:
     done = [record for cell, record in zip(row.cells, records, strict=True) if cell in row.done]
     found, tested, modality = by_condition(done), largest_p(done), row.first.modality
     every = mean_entries(found)
-    entries = {name: found for name, found in every.items() if not next(iter(found.values())).get("pool")}
+    entries = {name: found for name, found in every.items() if not next(iter(found.values())).pool}
     return render(
         "row.html",
         row=row,
         records=dict(zip((cell.name for cell in row.cells), records, strict=True)),
         record=records[row.cells.index(row.first)],
         skipped={what: why for what, why in records[0].skipped.items() if all(what in r.skipped for r in records)},
-        label=label,
+        titles=metric_titles(done),
         condition_label=partial(condition_label, modality=modality),
         headlines=[name for name in entries if row.state(name) and row.mean(name)],
-        heads=[(label(name), next(iter(found.values()))) for name, found in entries.items()],
+        heads=[next(iter(found.values())) for found in entries.values()],
         table=_table(entries, tested, modality),
         pools=pool_rows(every, tested, modality),
         sets=set_table(done),
@@ -81,8 +83,8 @@ def flat(tree: dict[str, Any], prefix: str = "") -> Iterator[str]:
 
 def _notes(entries: Entries, records: Sequence[Record]) -> dict[str, str]:
     """Return what the heads of the tables mean, by head."""
-    names = dict.fromkeys((*entries, *(str(entry["name"]) for record in records for entry in record.sets)))
-    return {label(name): NOTES[name] for name in names if name in NOTES}
+    measured = [next(iter(found.values())) for found in entries.values()]
+    return {entry.title: entry.note for entry in (*measured, *(s for r in records for s in r.sets)) if entry.note}
 
 
 def _commands(row: Row) -> dict[str, str]:
@@ -97,7 +99,7 @@ def _commands(row: Row) -> dict[str, str]:
 def _facts(row: Row, records: Sequence[Record]) -> dict[str, str]:
     """Return what was run as text; what seeds share is said once, what differs with the seed before it."""
     first = records[row.cells.index(row.first)]
-    environments = [list(flat({k: v for k, v in r.provenance.items() if k != "stages"})) for r in records]
+    environments = [list(flat(_as_read(r.provenance, "stages"))) for r in records]
     shared = [line for line in environments[0] if all(line in lines for lines in environments[1:])]
     known = set(shared)
     own = [
@@ -106,7 +108,7 @@ def _facts(row: Row, records: Sequence[Record]) -> dict[str, str]:
         for line in lines
         if line not in known
     ]
-    training = [line for line in flat(first.training) if ".history = " not in line]
+    training = list(flat({stage: _as_read(trained, "history") for stage, trained in first.training.items()}))
     return {
         "Configuration": "\n".join(flat(first.config)),
         "Encoder, target, data and split": "\n".join(_origin(first)),
@@ -117,7 +119,12 @@ def _facts(row: Row, records: Sequence[Record]) -> dict[str, str]:
 
 def _origin(record: Record) -> Iterator[str]:
     for name in ("cell", "encoder", "target", "dataset", "split"):
-        yield from flat(getattr(record, name), f"{name}.")
+        yield from flat(_as_read(getattr(record, name)), f"{name}.")
+
+
+def _as_read(part: BaseModel, *without: str) -> dict[str, Any]:
+    """Return a part of a record as its file has it."""
+    return part.model_dump(exclude_unset=True, exclude=set(without))
 
 
 def _table(entries: Entries, tested: dict[tuple[str, str], float], modality: str) -> Markup:
@@ -137,34 +144,33 @@ def _table(entries: Entries, tested: dict[tuple[str, str], float], modality: str
     return Markup("".join(rows))
 
 
-def _table_cell(entry: dict[str, Any] | None, p: float | None) -> str:
+def _table_cell(entry: Metric | None, p: float | None) -> str:
     if entry is None:
         return "<td>–</td>"
     tested = "" if p is None else f"<small>{escape(p_text(p))}</small>"
-    return f"<td>{entry['value']:.3f}<small>{entry['low']:.3f} to {entry['high']:.3f}</small>{tested}</td>"
+    return f"<td>{entry.value:.3f}<small>{entry.low:.3f} to {entry.high:.3f}</small>{tested}</td>"
 
 
-def _pictures(entries: Entries, found: Found, modality: str) -> Iterator[tuple[str, Markup, Markup | None]]:
+def _pictures(entries: Entries, found: Found, modality: str) -> Iterator[tuple[str, Markup, Markup]]:
     for name in PICTURED:
         own = entries.get(name, {})
         if "eeg" not in own:
             continue
-        title, dots = label(name), None
-        eeg, control = (_with_listeners(entry, found[name]) for entry in (own["eeg"], _hardest(own)))
-        if eeg["per_subject"]:
-            seeds = [entry["per_subject"] for entry in found[name]["eeg"]]
-            dots = plots.subject_dots(eeg, seeds[1:] and seeds, control, title, proportion=name in PROPORTIONS)
+        title, hardest = own["eeg"].title, _hardest(own)
+        eeg = _with_listeners(own["eeg"], found[name])
+        control = None if hardest is None else _with_listeners(hardest, found[name])
+        seeds = [entry.per_subject for entry in found[name]["eeg"]]
+        dots = plots.subject_dots(eeg, seeds[1:] and seeds, control, title, proportion=name in PROPORTIONS)
         yield title, plots.control_bars(own, title, modality), dots
 
 
-def _with_listeners(entry: dict[str, Any] | None, found: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    return entry | {"per_subject": listener_means(found[str(entry["condition"])])} if entry else {}
+def _with_listeners(entry: Metric, found: dict[str, list[Metric]]) -> Metric:
+    return entry.model_copy(update={"per_subject": listener_means(found[entry.condition])})
 
 
-def _hardest(found: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
+def _hardest(found: dict[str, Metric]) -> Metric | None:
     controls = [found[c] for c in SCORED if c in found and c != "eeg" and c not in CEILINGS]
-    best = max if found["eeg"].get("higher_is_better", True) else min
-    return best(controls, key=lambda entry: entry["value"], default=None)
+    return max(controls, key=lambda entry: entry.sign * entry.value, default=None)
 
 
 def _curves(records: Sequence[Record], seeds: Sequence[int]) -> Iterator[tuple[str, Markup]]:
@@ -181,10 +187,11 @@ def _stages(records: Sequence[Record]) -> dict[str, Any]:
     """Return the cost of every stage as text, the mean over cells of whatever numbers the records have on it."""
     found: dict[str, dict[str, list[float]]] = {}
     for record in records:
-        for stage in record.provenance.get("stages", []):
-            costs = found.setdefault(str(stage.get("name", "")), {})
-            for name in (k for k, value in stage.items() if is_number(value)):
-                costs.setdefault(name, []).append(stage[name])
+        for stage in record.stages:
+            costs = found.setdefault(stage.name, {})
+            for name, value in stage:
+                if is_number(value):
+                    costs.setdefault(name, []).append(value)
     names = list(dict.fromkeys(name for costs in found.values() for name in costs))
     rows = [(stage, [_cost_text(costs.get(name)) for name in names]) for stage, costs in found.items()]
     return {"heads": [COSTS.get(name, name.replace("_", " ")) for name in names], "rows": rows}

@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import Any, Literal
 
 from eeg2speech_bench.core.conditions import CONTROLS
-from eeg2speech_bench.leaderboard.labels import CONTROL_METRICS, p_text
+from eeg2speech_bench.core.records.metrics import Metric
+from eeg2speech_bench.leaderboard.labels import BOARD_METRICS, CONTROL_METRICS, p_text
 from eeg2speech_bench.leaderboard.page.cell_summary import Cell, Score, plain_name
-from eeg2speech_bench.leaderboard.standings.differences import CONFIDENCE
 from eeg2speech_bench.leaderboard.standings.identity import Kind
 from eeg2speech_bench.leaderboard.standings.standings import Standing, Standings
 from eeg2speech_bench.leaderboard.tables.pooled import standard_error
@@ -20,8 +20,6 @@ from eeg2speech_bench.leaderboard.tables.table import NO_SIGNAL, NOT_TESTABLE, t
 #: seeds that differ by a smaller share are the same: a fit in closed form has the last digits of its arithmetic only
 SAME = 1e-9
 State = Literal["signal", "mixed", "none", "failed", ""]
-#: metrics shown at first; the others are one click away
-FIRST_METRICS = ("top1", "top10", "identification", "mel_correlation", "estoi")
 
 
 @dataclass(frozen=True)
@@ -95,6 +93,11 @@ class Row:
         return f"{readable}-{self.first.key}{split[:8]}"
 
     @property
+    def data(self) -> tuple[str, str]:
+        """Name and revision of the data set: rows that do not share both are never compared."""
+        return self.first.dataset, self.first.revision
+
+    @property
     def kind(self) -> Kind:
         """What the encoder is there for."""
         return self.first.kind
@@ -132,7 +135,7 @@ class Row:
         """Return what the row says of a headline metric, in one word."""
         if not self.done:
             return "failed"
-        told = [cell.verdicts[metric]["distinguishable"] for cell in self.done if metric in cell.verdicts]
+        told = [cell.verdicts[metric].distinguishable for cell in self.done if metric in cell.verdicts]
         if not told:
             return ""
         return "signal" if all(told) else "mixed" if any(told) else "none"
@@ -146,9 +149,9 @@ class Row:
         if state == "signal":
             n = len(verdicts)
             seeds = "" if n == len(self.done) else f" ({n} seed{'s' if n > 1 else ''})"
-            return f"signal, {p_text(max(v['p'] for v in verdicts))}{seeds}"
+            return f"signal, {p_text(max(v.p for v in verdicts))}{seeds}"
         if state == "mixed":
-            n = sum(v["distinguishable"] for v in verdicts)
+            n = sum(v.distinguishable for v in verdicts)
             return f"signal in {n} of {len(verdicts)} seeds, in the others {NO_SIGNAL}"
         return self._none_text(metric) if state == "none" else "not run"
 
@@ -158,8 +161,8 @@ class Row:
             return ended_text(cell), "failed"
         if (verdict := cell.verdicts.get(metric)) is None:
             return "not run", ""
-        if verdict["distinguishable"]:
-            return f"signal, {p_text(verdict['p'])}", "signal"
+        if verdict.distinguishable:
+            return f"signal, {p_text(verdict.p)}", "signal"
         return self._none_text(metric), "none"
 
     def _none_text(self, metric: str) -> str:
@@ -205,7 +208,7 @@ def _mean(scores: list[Score]) -> Mean:
     first, value = scores[0], _average(s.value for s in scores)
     spread = math.sqrt(math.fsum((s.value - value) ** 2 for s in scores) / max(len(scores) - 1, 1))
     of_each = {c: [s.controls[c] for s in scores if c in s.controls] for c in CONTROLS}
-    controls = {c: _average(entry["value"] for entry in own) for c, own in of_each.items() if own}
+    controls = {c: _average(entry.value for entry in own) for c, own in of_each.items() if own}
     best = (max if first.higher_is_better else min)(controls, key=lambda c: controls[c], default="")
     by_listener: dict[str, list[float]] = {}
     for score in scores:
@@ -228,9 +231,9 @@ def _mean(scores: list[Score]) -> Mean:
     )
 
 
-def _gain_error(eeg: Score, control: dict[str, Any]) -> float:
-    low, high, confidence = control["low"], control["high"], control.get("confidence", CONFIDENCE)
-    return math.hypot(standard_error(*eeg[1:4]), standard_error(low, high, confidence))
+def _gain_error(eeg: Score, control: Metric) -> float:
+    own = standard_error(eeg.low, eeg.high, eeg.confidence)
+    return math.hypot(own, standard_error(control.low, control.high, control.confidence))
 
 
 def _average(values: Iterable[float]) -> float:
@@ -240,9 +243,15 @@ def _average(values: Iterable[float]) -> float:
 
 def metric_names(rows: Iterable[Row]) -> list[str]:
     """Return the metrics that the records hold, the suite's own first in its order."""
-    found = {name for row in rows for name in row.means}
-    known = [name for name in (*FIRST_METRICS, *CONTROL_METRICS) if name in found]
-    return [*dict.fromkeys(known), *sorted(found.difference(known))]
+    found = dict.fromkeys(name for row in rows for name in row.means)
+    known = dict.fromkeys(name for name in (*BOARD_METRICS, *CONTROL_METRICS) if name in found)
+    return list(known | found)
+
+
+def describe(rows: Iterable[Row], metric: str) -> Score:
+    """Return what one of the rows says of a metric that some of them have, if possible one with a label."""
+    scores = [mean.first for row in rows if (mean := row.mean(metric)) is not None]
+    return next((score for score in scores if score.label), scores[0])
 
 
 def headline_names(rows: Sequence[Row]) -> list[str]:
@@ -256,7 +265,7 @@ def variants(rows: Sequence[Row]) -> dict[int, str]:
     seen: dict[tuple[str, ...], list[int]] = {}
     for number, row in enumerate(rows):
         c = row.first
-        seen.setdefault((c.encoder, c.dataset, c.preset, c.target), []).append(number)
+        seen.setdefault((c.encoder, *row.data, c.preset, c.target), []).append(number)
     alike = [number for numbers in seen.values() if len(numbers) > 1 for number in numbers]
     return {number: rows[number].first.key[:4] for number in alike}
 
@@ -268,4 +277,4 @@ def _mean_of_known(values: Iterable[float | None]) -> float | None:
 
 def _order(row: Row) -> tuple[Any, ...]:
     mean = row.mean("top1")
-    return (row.first.dataset, -(mean.value if mean else -math.inf), row.first.encoder, row.first.preset, row.first.id)
+    return (*row.data, -(mean.value if mean else -math.inf), row.first.encoder, row.first.preset, row.first.id)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from eeg2speech_bench.core.conditions import SCORED, condition_label
+from eeg2speech_bench.core.records.metrics import SetScore
 from eeg2speech_bench.core.records.record import Record
-from eeg2speech_bench.leaderboard.labels import label
-from eeg2speech_bench.leaderboard.tables.table import modality_of
 
 
 @dataclass(frozen=True)
@@ -35,28 +33,27 @@ class SetTable:
 def set_table(records: Sequence[Record]) -> SetTable | None:
     """Return the set metrics of a row's cells; None if they have none."""
     values: dict[str, dict[str, list[float]]] = {}
-    first: dict[str, dict[str, Any]] = {}
+    first: dict[str, SetScore] = {}
     floors: dict[str, list[float]] = {}
     for entry in (entry for record in records for entry in record.sets):
-        name = str(entry["name"])
-        first.setdefault(name, entry)
-        values.setdefault(str(entry["condition"]), {}).setdefault(name, []).append(entry["value"])
-        if entry["floor"] is not None:
-            floors.setdefault(name, []).append(entry["floor"])
+        first.setdefault(entry.name, entry)
+        values.setdefault(entry.condition, {}).setdefault(entry.name, []).append(entry.value)
+        if entry.floor is not None:
+            floors.setdefault(entry.name, []).append(entry.floor)
     if not first:
         return None
     conditions = [name for name in SCORED if name in values]
     conditions += sorted(values.keys() - set(SCORED))
-    modality = modality_of(records[0])
+    modality = records[0].encoder.modality
     return SetTable(
-        heads=[(label(name), _unit(entry), bool(entry["higher_is_better"])) for name, entry in first.items()],
+        heads=[(entry.title, _unit(entry), entry.higher_is_better) for entry in first.values()],
         rows=[(c, condition_label(c, modality), [_mean(values[c].get(name)) for name in first]) for c in conditions],
         floors=[_mean(floors.get(name)) for name in first],
     )
 
 
-def _unit(entry: dict[str, Any]) -> str:
-    return ", ".join(part for part in (str(entry["unit"]), f"{entry['n']} clips") if part)
+def _unit(entry: SetScore) -> str:
+    return ", ".join(part for part in (entry.unit, f"{entry.n} clips") if part)
 
 
 def _mean(numbers: list[float] | None) -> float | None:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from eeg2speech_bench.core.conditions import condition_label
-from eeg2speech_bench.leaderboard.labels import NOTES, label
+from eeg2speech_bench.leaderboard.labels import BOARD_METRICS
 from eeg2speech_bench.leaderboard.page.cell_summary import Cell
-from eeg2speech_bench.leaderboard.page.rows import FIRST_METRICS, Mean, Row, ended_text, variants
+from eeg2speech_bench.leaderboard.page.rows import Mean, Row, describe, ended_text, variants
 from eeg2speech_bench.leaderboard.standings.standings import Standings
 from eeg2speech_bench.leaderboard.tables.table import RANK_NOTE
 
@@ -30,17 +30,17 @@ def table_columns(metrics: Sequence[str], headlines: Sequence[str], rows: Sequen
         _column("p", "preset", "text", "the configuration; four letters tell variants of one preset apart"),
     ]
     for number, name in enumerate(metrics):
-        first = next(mean.first for row in rows if (mean := row.mean(name)))
-        note = f"{NOTES.get(name, first.unit)} {'Higher' if first.higher_is_better else 'Lower'} is better.".strip()
+        first = describe(rows, name)
+        note = f"{first.note or first.unit} {'Higher' if first.higher_is_better else 'Lower'} is better.".strip()
         if name in headlines:
-            columns.append(_column(f"r{number}", f"rank, {label(name)}", "rank", RANK_NOTE))
-        column = _column(f"m{number}", label(name), "score", note, shown=name in FIRST_METRICS)
+            columns.append(_column(f"r{number}", f"rank, {first.title}", "rank", RANK_NOTE))
+        column = _column(f"m{number}", first.title, "score", note, shown=name in BOARD_METRICS)
         columns.append(column | {"higher": first.higher_is_better})
         if name in headlines:
-            title = VERDICT_LABELS.get(name, f"{label(name)}: verdict")
-            note = f"{label(name)} against the controls that carry no signal"
+            title = VERDICT_LABELS.get(name, f"{first.title}: verdict")
+            note = f"{first.title} against the controls that carry no signal"
             columns.append(_column(f"v{number}", title, "verdict", note))
-            columns.append(_column(f"b{number}", f"{label(name)} above best baseline", "margin", MARGIN_NOTE))
+            columns.append(_column(f"b{number}", f"{first.title} above best baseline", "margin", MARGIN_NOTE))
     energy = [_column("wh", "energy, Wh", "number", "all stages; mean over seeds", shown=False)]
     return [
         *columns,
@@ -58,7 +58,7 @@ def table_columns(metrics: Sequence[str], headlines: Sequence[str], rows: Sequen
 
 def table_rows(
     rows: Sequence[Row],
-    datasets: Sequence[str],
+    datasets: Sequence[tuple[str, str]],
     metrics: Sequence[str],
     headlines: Sequence[str],
     standings: Standings,
@@ -68,7 +68,7 @@ def table_rows(
     ranks = [_ranks(rows, name, metrics.index(name), standings) for name in headlines]
     made = []
     for number, row in enumerate(rows):
-        one = _row(row, metrics, headlines) | {"i": number, "d": datasets.index(row.first.dataset)}
+        one = _row(row, metrics, headlines) | {"i": number, "d": datasets.index(row.data)}
         for of_metric in ranks:
             one |= of_metric[number]
         one["p"] = row.first.preset + (f" ·{variant[number]}" if number in variant else "")

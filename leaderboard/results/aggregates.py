@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eeg2speech_bench.core.errors import StorageError
+from eeg2speech_bench.core.records.metrics import Metric
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.statistics import resampling as statistics
 
@@ -32,14 +33,13 @@ def check_segments(path: Path, record: Record) -> None:
     path : Path
         Columns metric, condition, subject (text) and value (float), one row per segment, metric and condition.
     record : Record
-        Checked by `core.records.schema.check_record`.
 
     Raises
     ------
     StorageError
         If the file is not such a table, or an aggregate, a listener's value or a count differs.
     """
-    entries = {(entry["name"], entry["condition"]): entry for entry in record.metrics}
+    entries = {(entry.name, entry.condition): entry for entry in record.metrics}
     found = set()
     for key, subjects, values in _groups(path):
         if key not in entries:
@@ -50,22 +50,22 @@ def check_segments(path: Path, record: Record) -> None:
         raise StorageError(f"{path.name} has no values of {_shown(key)}, which the record has")
 
 
-def _check_entry(entry: dict[str, Any], subjects: np.ndarray, values: np.ndarray) -> None:
-    name = _shown((entry["name"], entry["condition"]))
-    if len(values) != entry["n"]:
-        raise StorageError(f"{name} does not agree with its segments", got=f"n = {entry['n']}", expected=len(values))
+def _check_entry(entry: Metric, subjects: np.ndarray, values: np.ndarray) -> None:
+    name = _shown((entry.name, entry.condition))
+    if len(values) != entry.n:
+        raise StorageError(f"{name} does not agree with its segments", got=f"n = {entry.n}", expected=len(values))
     listeners = np.unique(subjects).tolist()
-    if set(listeners) != set(entry["per_subject"]):
+    if set(listeners) != entry.per_subject.keys():
         raise StorageError(f"{name} names other listeners than its segments", expected=", ".join(listeners)[:200])
-    # the entry does not say how it was aggregated, so it has to agree in full with one of the two ways
-    recorded = [entry["value"], *(entry["per_subject"][listener] for listener in listeners)]
+    # older entries do not say how they were aggregated, so they have to agree in full with one of the two ways
+    recorded = [entry.value, *(entry.per_subject[listener] for listener in listeners)]
     of_listener = [values[subjects == listener] for listener in listeners]
     means = [statistics.estimate(values, subjects, "mean"), *(float(np.mean(own)) for own in of_listener)]
     medians = [statistics.estimate(values, subjects, "median"), *(float(np.median(own)) for own in of_listener)]
     if any(np.allclose(recorded, computed, rtol=RELATIVE, atol=ABSOLUTE) for computed in (means, medians)):
         return
     expected = f"a mean of {means[0]:.6g} or a median of {medians[0]:.6g}, and its listeners' values"
-    raise StorageError(f"{name} does not agree with its segments", got=f"{entry['value']:.6g}", expected=expected)
+    raise StorageError(f"{name} does not agree with its segments", got=f"{entry.value:.6g}", expected=expected)
 
 
 def _groups(path: Path) -> Iterator[tuple[tuple[str, str], np.ndarray, np.ndarray]]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from eeg2speech_bench.core.records.part import LARGEST
+from eeg2speech_bench.core.records.training import Training
+
 
 class Series(NamedTuple):
     """One line of a learning curve; ``points`` are (place on the axis, value), and ``axis`` says what it counts."""
@@ -20,11 +23,10 @@ class Series(NamedTuple):
         return f"{self.stage}: {self.name.replace('_', ' ')}"
 
 
-def learning_series(training: dict[str, Any]) -> Iterator[Series]:
+def learning_series(training: dict[str, Training]) -> Iterator[Series]:
     """Yield every series of two numbers or more in the histories of a record's stages."""
     for stage, trained in training.items():
-        history = trained.get("history") if isinstance(trained, dict) else None
-        yield from _series(str(stage), history or [])
+        yield from _series(stage, trained.history)
 
 
 def _series(stage: str, history: Sequence[dict[str, Any]]) -> Iterator[Series]:
@@ -32,11 +34,11 @@ def _series(stage: str, history: Sequence[dict[str, Any]]) -> Iterator[Series]:
     if axis is None:
         return
     for name in history[0]:
-        points = [(entry[axis], entry[name]) for entry in history if is_number(entry.get(name))]
+        points = [(e[axis], e[name]) for e in history if is_number(e.get(axis)) and is_number(e.get(name))]
         if name not in ("step", "epoch") and len(points) > 1:
             yield Series(stage, name, axis, points)
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value of JSON is a number."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Whether a value of JSON is a number that can be drawn."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST

@@ -64,7 +64,7 @@ def plan_merge(records: Iterable[tuple[Path, Record]], results: Path) -> Merge:
     store = RecordStore(results)
     there: dict[str, tuple[Path, Record]] = {}
     for path, record in records:
-        cell = record.cell["id"]
+        cell = record.cell.id
         if cell not in there and store.path(cell).exists():
             there[cell] = store.path(cell), _own(store.path(cell))
         other = there.get(cell)
@@ -91,13 +91,16 @@ def _own(path: Path) -> Record:
 def _refuse_other_splits(merge: Merge, results: Path) -> None:
     own, _ = read_results(results)
     store = RecordStore(results)
-    trusted = {store.path(record.cell["id"]): record for record in own}
+    trusted = {store.path(record.cell.id): record for record in own}
     for refusal in disagreeing_splits(merge.new, trusted):
         del merge.new[refusal.path]
         merge.collisions.append(refusal)
 
 
 def _difference(record: Record, other: Record) -> str:
+    revisions = record.dataset.revision, other.dataset.revision
+    if revisions[0] != revisions[1]:
+        return "it is of other data: revision {}, and {} there".format(*revisions)
     one, two = record.semantic(), other.semantic()
     return "they differ in " + ", ".join(sorted(key for key in one if one[key] != two[key]))
 
@@ -120,7 +123,7 @@ def copy_cell(path: Path, record: Record, results: Path) -> None:
     """
     source = path.parent.parent
     store = RecordStore(results)
-    place = store.cell_folder(record.cell["id"])
+    place = store.cell_folder(record.cell.id)
     with explained(results):
         place.parent.mkdir(parents=True, exist_ok=True)
         # the lock that a run holds while it writes the files of this cell
@@ -161,7 +164,7 @@ def run_merge(arguments: argparse.Namespace) -> int:
         if not (folder / "records").is_dir():
             raise UsageError(f"Folder {folder} has no records", expected="a folder with records/<cell>.json in it")
         records, refused = read_results(folder)
-        found += [(RecordStore(folder).path(record.cell["id"]), record) for record in records]
+        found += [(RecordStore(folder).path(record.cell.id), record) for record in records]
         refusals += refused
     merge = plan_merge(found, arguments.results)
     if merge.collisions:
@@ -179,5 +182,5 @@ def take_in(merge: Merge, results: Path, *, dry_run: bool = False) -> None:
     for path, record in merge.new.items():
         if not dry_run:
             copy_cell(path, record, results)
-        print(f"{'would add' if dry_run else 'added'}: {record.cell['id']} ({record.status})")
+        print(f"{'would add' if dry_run else 'added'}: {record.cell.id} ({record.status})")
     print(f"{len(merge.new)} new, {len(merge.same)} there already. Results: {printable(str(results))}")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from eeg2speech_bench.core.errors import BenchError, StorageError, UsageError
-from eeg2speech_bench.core.records.record import MAX_RECORD_BYTES, Record, read_record
+from eeg2speech_bench.core.records.record import MAX_RECORD_BYTES, Record
 from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.stages.stage_store import explained
 from eeg2speech_bench.leaderboard.results.aggregates import MAX_SEGMENTS_BYTES
@@ -65,9 +65,9 @@ def push(remote: Remote, results: Path, *, dry_run: bool = False) -> list[Refusa
     store = RecordStore(results)
     files: dict[str, Path] = {}
     for record in new:
-        paths = [*files_of(results, record), store.path(record.cell["id"])]
+        paths = [*files_of(results, record), store.path(record.cell.id)]
         files |= {path.relative_to(results).as_posix(): path for path in paths}
-        print(f"{'would send' if dry_run else 'sending'}: {record.cell['id']} ({record.status}, {len(paths)} files)")
+        print(f"{'would send' if dry_run else 'sending'}: {record.cell.id} ({record.status}, {len(paths)} files)")
     if files and not dry_run:
         seen_at = remote.send(files, f"Add {len(new)} record(s) of eeg2speech-bench")
         print(f"Sent {len(new)} record(s), {_megabytes(files)}: {printable(seen_at)}")
@@ -80,7 +80,7 @@ def _megabytes(files: Mapping[str, Path]) -> str:
 
 
 def _not_there_yet(remote: Remote, results: Path, records: list[Record]) -> list[Record]:
-    own = {f"records/{record.cell['id']}.json": record for record in records}
+    own = {f"records/{record.cell.id}.json": record for record in records}
     common = [name for name, size in remote.sizes().items() if name in own and size <= MAX_RECORD_BYTES]
     same, collisions = set(), []
     with _quarantine(results) as folder:
@@ -100,7 +100,7 @@ def _not_there_yet(remote: Remote, results: Path, records: list[Record]) -> list
 def _contradiction(record: Record, path: Path) -> str | None:
     """Say why a record cannot stand for the one at ``path``; empty if they are the same, None if it replaces it."""
     try:
-        other = read_record(path)
+        other = Record.read(path)
     except BenchError:
         return "is not a valid record there"
     if other.status != "done" and record.status == "done":
@@ -154,7 +154,7 @@ def pull(remote: Remote, results: Path, *, dry_run: bool = False) -> list[Refusa
         print(f"{len(names)} record(s), {there} here already; {len(beside)} file(s), {size_mb:.1f} MB, to fetch")
         _fetch(remote, beside, folder)
         records, refused = read_results(folder, sorted(cell for cell in cells if cell))
-        merge = plan_merge([(RecordStore(folder).path(r.cell["id"]), r) for r in records], results)
+        merge = plan_merge([(RecordStore(folder).path(r.cell.id), r) for r in records], results)
         merge.same += [folder / name for name in names if name not in fresh]
         take_in(merge, results, dry_run=dry_run)
         found = [*refused, *merge.collisions]
@@ -164,7 +164,7 @@ def pull(remote: Remote, results: Path, *, dry_run: bool = False) -> list[Refusa
 
 def _is_there(path: Path, results: Path) -> bool:
     try:
-        return read_record(path).semantic() == read_record(RecordStore(results).path(path.stem)).semantic()
+        return Record.read(path).semantic() == Record.read(RecordStore(results).path(path.stem)).semantic()
     except BenchError:
         return False  # what is wrong with it is said when it is checked
 

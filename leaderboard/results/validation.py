@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eeg2speech_bench.core.errors import BenchError, StorageError, UsageError
-from eeg2speech_bench.core.presets.config import config_from_tree
-from eeg2speech_bench.core.records.record import Record, read_record
+from eeg2speech_bench.core.records.cell_id import is_safe_name
+from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
-from eeg2speech_bench.core.records.schema import check_record, is_safe_name
 
 #: limits on a cell's audio; the suite's own clips take 0.1 MB
 MAX_CLIPS = 10_000
@@ -83,7 +82,7 @@ def files_of(results: Path, record: Record) -> list[Path]:
     files: list[Path] = []
     for kind, name in record.files.items():
         expected = {"segments": "segments.parquet", "audio": "audio", "report": "report"}.get(kind)
-        own = f"cells/{record.cell['id']}"
+        own = f"cells/{record.cell.id}"
         if expected is None or name != f"{own}/{expected}":
             raise StorageError(f"files.{kind} is not the record's own", got=f"{name!a:.120}", expected=f"{own}/...")
         if kind != "report":  # pictures are drawn from the rest, for who ran the cell, and do not travel
@@ -142,10 +141,9 @@ def validate_record(path: Path) -> Record:
     path = Path(path)
     if path.is_symlink():
         raise StorageError("The record is a link", then="Copy the file instead.")
-    record = read_record(path)
-    check_record(record, str(path))
-    if path.name != f"{record.cell['id']}.json":
-        raise StorageError("The record is not that of its file name", got=record.cell["id"], expected=path.stem)
+    record = Record.read(path)
+    if path.name != f"{record.cell.id}.json":
+        raise StorageError("The record is not that of its file name", got=record.cell.id, expected=path.stem)
     results = path.parent.parent
     files_of(results, record)
     if record.status == "done":
@@ -188,8 +186,8 @@ def read_results(results: Path, cells: Iterable[str] | None = None) -> tuple[lis
 def disagreeing_splits(records: Mapping[Path, Record], trusted: Mapping[Path, Record] | None = None) -> list[Refusal]:
     """Refuse cells that were tested on other windows than the cells they would stand beside.
 
-    Cells of one data set, preset and data configuration must have one split hash; where they do not, the ones that
-    differ from ``trusted`` are refused, else those that differ from the most common hash, else all of them.
+    Cells of one revision of a data set, preset and data configuration must have one split hash; where they do not, the
+    ones that differ from ``trusted`` are refused, else those that differ from the most common hash, else all of them.
 
     Parameters
     ----------
@@ -216,10 +214,10 @@ def disagreeing_splits(records: Mapping[Path, Record], trusted: Mapping[Path, Re
 def _splits(records: Mapping[Path, Record]) -> Iterator[tuple[str, Path, str]]:
     """Yield what has to have one split, the record and its split hash."""
     for path, record in records.items():
-        if record.split.get("hash"):
-            data = config_from_tree(record.config).data.model_dump(mode="json")
-            key = json.dumps([record.cell["dataset"], record.cell["preset"], data], sort_keys=True)
-            yield key, path, record.split["hash"]
+        if record.split.hash is not None:
+            data = record.settings.data.model_dump(mode="json")
+            tested = [record.cell.dataset, record.dataset.revision, record.cell.preset]
+            yield json.dumps([*tested, data], sort_keys=True), path, record.split.hash
 
 
 def _most_common(members: list[tuple[Path, str]]) -> tuple[Path, str] | None:

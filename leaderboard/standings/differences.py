@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from eeg2speech_bench.core.errors import DataError, StorageError
+from eeg2speech_bench.core.records.metrics import Metric
 from eeg2speech_bench.core.records.record import Record
-from eeg2speech_bench.core.records.schema import is_safe_name
 from eeg2speech_bench.core.statistics import resampling as statistics
 from eeg2speech_bench.core.statistics.min_f import crossed_p
 from eeg2speech_bench.core.training.seeding import derive_seed
@@ -34,6 +34,17 @@ class SegmentFile(NamedTuple):
     path: Path | None
 
 
+class TestedOn(NamedTuple):
+    """Data set, preset, split hash and revision of the data: cells that share them have the same segments."""
+
+    __test__ = False  # no class of tests, whatever its name
+
+    dataset: str
+    preset: str
+    split: str
+    revision: str
+
+
 class Located(NamedTuple):
     """A record and where it lies, ``<results>/records/<cell id>.json``."""
 
@@ -43,20 +54,20 @@ class Located(NamedTuple):
     @property
     def label(self) -> str:
         """What the board calls the encoder."""
-        return str(self.record.cell.get("label", self.record.cell["encoder"]))
+        return self.record.cell.title
 
     @property
-    def tested_on(self) -> tuple[str, str, str]:
-        """Data set, preset and split hash: cells that share them have the same segments."""
-        cell = self.record.cell
-        return cell["dataset"], cell["preset"], self.record.split.get("hash", "")
+    def tested_on(self) -> TestedOn:
+        """What cells must share to have the same segments."""
+        cell, split = self.record.cell, self.record.split.hash or ""
+        return TestedOn(cell.dataset, cell.preset, split, self.record.dataset.revision)
 
     @property
     def segments(self) -> SegmentFile:
         """Its per-segment values, at the one place where a record's own lie."""
-        cell = str(self.record.cell["id"])
+        cell = self.record.cell.id
         own = f"cells/{cell}/segments.parquet"
-        named = self.record.files.get("segments") == own and is_safe_name(cell)
+        named = self.record.files.get("segments") == own
         return SegmentFile(cell, self.path.parent.parent / own if named else None)
 
 
@@ -66,6 +77,8 @@ class Difference:
 
     Attributes
     ----------
+    metric, label : str
+        Its name, and what tables call it.
     mean_a, mean_b, effect, low, high : float
         Means over listeners of the listeners' means, A - B, and its 95 % interval; in the metric's unit.
     p, p_holm : float
@@ -79,6 +92,7 @@ class Difference:
     """
 
     metric: str
+    label: str
     mean_a: float
     mean_b: float
     effect: float
@@ -210,7 +224,7 @@ def compare(a: Sequence[Located], b: Sequence[Located], metrics: Sequence[str] =
     Parameters
     ----------
     a, b : sequence of Located
-        Seeds of one encoder and of the other, all of one data set, preset and split.
+        Seeds of one encoder and of the other, all of one revision of a data set, one preset and one split.
     metrics : sequence of str
         The family that Holm's correction is over.
 
@@ -223,31 +237,30 @@ def compare(a: Sequence[Located], b: Sequence[Located], metrics: Sequence[str] =
         If a file of segments is missing.
     """
     if len({cell.tested_on for cell in (*a, *b)}) > 1:
-        raise DataError("Cells of different data sets, presets or splits cannot be paired", got=tested_on([*a, *b]))
+        raise DataError("Cells of different data, presets or splits cannot be paired", got=tested_on([*a, *b]))
     joined = pair(*(segment_values([cell.segments for cell in cells]) for cells in (a, b)))
     shown = [name for name in metrics if (joined["metric"] == name).any()]
     if not shown:
         known = ", ".join(sorted(joined["metric"].unique()))
         raise DataError("No metric to compare", got=", ".join(metrics), expected=f"some of: {known}")
-    _refuse_unlike([*a, *b], shown)
+    entries = [_measured_alike([*a, *b], name) for name in shown]
     samples = [joined[joined["metric"] == name] for name in shown]
     p = [_p_of(sample) for sample in samples]
-    entries = [a[0].record.metric(name) or {} for name in shown]
+    corrected = statistics.holm(np.array(p))
     return [
-        _difference(name, sample, p_raw, float(p_holm), 1 if entry.get("higher_is_better", True) else -1)
-        for name, sample, p_raw, p_holm, entry in zip(
-            shown, samples, p, statistics.holm(np.array(p)), entries, strict=True
-        )
+        _difference(entry, sample, p_raw, float(p_holm))
+        for entry, sample, p_raw, p_holm in zip(entries, samples, p, corrected, strict=True)
     ]
 
 
-def _refuse_unlike(cells: Sequence[Located], metrics: Sequence[str]) -> None:
-    for name in metrics:
-        entries = [entry for cell in cells if (entry := cell.record.metric(name))]
-        ways = {f"version {entry['version']} in a pool of {entry['n_pool']}" for entry in entries}
-        if len(ways) > 1:
-            then = "Run the older one again, or name other metrics with --metric."
-            raise DataError(f"'{name}' was not measured alike", got=", ".join(sorted(ways)), then=then)
+def _measured_alike(cells: Sequence[Located], metric: str) -> Metric:
+    """Return an entry of a metric that all cells measured in one way, one with a label if there is any."""
+    entries = [entry for cell in cells if (entry := cell.record.metric(metric)) is not None]
+    ways = {f"version {entry.version} in a pool of {entry.n_pool}" for entry in entries}
+    if len(ways) > 1:
+        then = "Run the older one again, or name other metrics with --metric."
+        raise DataError(f"'{metric}' was not measured alike", got=", ".join(sorted(ways)), then=then)
+    return next((entry for entry in entries if entry.label), entries[0])
 
 
 def _p_of(sample: pd.DataFrame) -> float:
@@ -255,7 +268,7 @@ def _p_of(sample: pd.DataFrame) -> float:
     return crossed_p(difference, sample["subject"].to_numpy(), sample["block"].to_numpy())
 
 
-def _difference(name: str, sample: pd.DataFrame, p: float, p_holm: float, direction: int) -> Difference:
+def _difference(entry: Metric, sample: pd.DataFrame, p: float, p_holm: float) -> Difference:
     subject, block = sample["subject"].to_numpy(), sample["block"].to_numpy()
     a, b = sample["value_a"].to_numpy(), sample["value_b"].to_numpy()
     interval = statistics.hierarchical_bootstrap(
@@ -264,13 +277,14 @@ def _difference(name: str, sample: pd.DataFrame, p: float, p_holm: float, direct
         block,
         n_resamples=N_RESAMPLES,
         confidence=CONFIDENCE,
-        seed=derive_seed(0, "bootstrap", name),
+        seed=derive_seed(0, "bootstrap", entry.name),
     )
     listeners = np.unique(subject)
     deltas = {str(s): float((a - b)[subject == s].mean()) for s in listeners}
     flips = statistics.paired_sign_flip(a - b, subject, n_permutations=1, seed=0)  # for its dz alone
     return Difference(
-        metric=name,
+        metric=entry.name,
+        label=entry.title,
         mean_a=statistics.estimate(a, subject),
         mean_b=statistics.estimate(b, subject),
         effect=flips.effect,
@@ -280,11 +294,12 @@ def _difference(name: str, sample: pd.DataFrame, p: float, p_holm: float, direct
         p_holm=p_holm,
         dz=flips.dz,
         n_segments=len(sample),
-        n_better=sum(direction * delta > 1e-12 for delta in deltas.values()),
+        n_better=sum(entry.sign * delta > 1e-12 for delta in deltas.values()),
         per_listener=deltas,
     )
 
 
 def tested_on(cells: Sequence[Located]) -> str:
-    """Name the data sets, presets and splits of cells, for messages."""
-    return ", ".join(f"{d} {p} {split[:12]}" for d, p, split in sorted({cell.tested_on for cell in cells}))
+    """Name the data sets, presets, splits and revisions of cells, for messages."""
+    found = sorted({cell.tested_on for cell in cells})
+    return ", ".join(f"{t.dataset} {t.preset} {t.split[:12]} of revision {t.revision}" for t in found)

@@ -1,11 +1,11 @@
-"""What a cell is: a seed of which run, a run of which method, and a competitor on which terms."""
+"""Identifies a cell: its run, its method, and the terms under which methods may be compared."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import marshal
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -34,11 +34,11 @@ def kind_of(record: Record) -> Kind:
     A reference is told what was said or heard instead of the EEG; a ceiling is a reference that hears the audio.
     """
     encoder = record.encoder
-    if encoder.get("ceiling"):
+    if encoder.ceiling:
         return "ceiling"
-    if encoder.get("modality", "eeg") != "eeg":
+    if encoder.modality != "eeg":
         return "reference"
-    return "baseline" if encoder.get("baseline") else "encoder"
+    return "baseline" if encoder.baseline else "encoder"
 
 
 class Competition(NamedTuple):
@@ -52,6 +52,8 @@ class Competition(NamedTuple):
         Training that an encoder may have at most, as text.
     terms : str
         Hash of the target's options, the generator, the data settings and the budget.
+    revision : str
+        Of the data set's content: other data under the same name are another competition.
     """
 
     dataset: str
@@ -60,11 +62,12 @@ class Competition(NamedTuple):
     target: str
     budget: str
     terms: str
+    revision: str
 
     @property
-    def windows(self) -> tuple[str, str, str]:
-        """Equal where the same windows are tested under one preset, whatever target and training."""
-        return self.dataset, self.preset, self.split
+    def windows(self) -> tuple[str, str, str, str]:
+        """Equal where the same windows of the same data are tested under one preset, whatever target and training."""
+        return self.dataset, self.preset, self.split, self.revision
 
     @property
     def text(self) -> str:
@@ -97,10 +100,9 @@ def identify(record: Record) -> Identity:
     """Return what a cell is."""
     scores = {name: value for name, value in record.config.get("scores", {}).items() if name not in _MEASURED}
     cell, encoder, config = record.cell, record.encoder, digest({**record.config, "scores": scores})
-    named = [str(cell[name]) for name in ("encoder", "preset")]
-    source = [str(encoder.get(name)) for name in ("distribution", "version", "source_hash")]
-    method = digest([*named, str(record.target.get("name")), config, *source])
-    run = digest([method, str(cell["dataset"]), str(record.dataset.get("revision"))])
+    source = [encoder.distribution, encoder.version, encoder.source_hash]
+    method = digest([cell.encoder, cell.preset, record.target.name, config, *source])
+    run = digest([method, cell.dataset, record.dataset.revision])
     return Identity(config, method, run, _competition(record))
 
 
@@ -109,24 +111,49 @@ def without_parts(found: Iterable[tuple[Path, Record]]) -> list[tuple[Path, Reco
     found = sorted(found, key=lambda pair: -len(pair[1].metrics))
     kept: dict[tuple[str, ...], tuple[Path, Record]] = {}
     for path, record in found:
-        split = str(record.split.get("hash") or "")
-        alone = "" if record.status == "done" else str(record.cell["id"])  # a failure is no part of anything
-        kept.setdefault((identify(record).run, str(record.cell["seed"]), split, alone), (path, record))
+        alone = "" if record.status == "done" else record.cell.id  # a failure is no part of anything
+        key = identify(record).run, str(record.cell.seed), record.split.hash or "", alone
+        kept.setdefault(key, (path, record))
     return sorted(kept.values(), key=lambda pair: pair[0])
 
 
 def _competition(record: Record) -> Competition:
     alignment = record.config.get("alignment", {})
     budget = {name: alignment[name] for name in _BUDGET if name in alignment}
-    terms = [record.target.get("options"), {name: record.config.get(name) for name in _TERMS}, budget]
+    terms = [record.target.options, {name: record.config.get(name) for name in _TERMS}, budget]
     return Competition(
-        dataset=str(record.cell["dataset"]),
-        preset=str(record.cell["preset"]),
-        split=str(record.split.get("hash") or ""),
-        target=str(record.target.get("name", "")),
+        dataset=record.cell.dataset,
+        preset=record.cell.preset,
+        split=record.split.hash or "",
+        target=record.target.name,
         budget=_budget_text(budget),
         terms=digest(terms),
+        revision=record.dataset.revision,
     )
+
+
+def dataset_titles(found: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Return what to call each data set: its name, with its revision where several revisions bear the name.
+
+    Parameters
+    ----------
+    found : iterable of (str, str)
+        Name and revision.
+    """
+    revisions: dict[str, set[str]] = {}
+    for name, revision in found:
+        revisions.setdefault(name, set()).add(revision)
+    return {
+        (name, revision): f"{name} ({mark})" if len(own) > 1 else name
+        for name, own in revisions.items()
+        for revision, mark in _short(sorted(own)).items()
+    }
+
+
+def _short(revisions: Collection[str]) -> dict[str, str]:
+    """Return the ends of long revisions, where a hash stands; the whole of each where the ends do not differ."""
+    ends = {revision: revision if len(revision) <= 12 else revision[-8:] for revision in revisions}
+    return ends if len(set(ends.values())) == len(revisions) else {revision: revision for revision in revisions}
 
 
 def digest(value: Any) -> str:

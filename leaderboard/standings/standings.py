@@ -108,11 +108,10 @@ def entrant(path: Path, record: Record, identity: Identity) -> Entrant | None:
     ways = {}
     for name in record.verdict:
         if (entry := record.metric(name)) is not None:
-            pool, higher = str(entry.get("pool", "")), bool(entry.get("higher_is_better", True))
-            ways[str(name)] = Way(int(entry.get("version", 1)), pool, int(entry.get("n_pool", 0)), higher)
+            ways[name] = Way(entry.version, entry.pool, entry.n_pool, entry.higher_is_better)
     cell, terms = Located(path, record), identity.competition
-    run, seed = f"{identity.run}-{terms.split}", int(record.cell["seed"])
-    return Entrant(run, seed, cell.label, kind == "baseline", terms, cell.segments, ways)
+    run = f"{identity.run}-{terms.split}"
+    return Entrant(run, record.cell.seed, cell.label, kind == "baseline", terms, cell.segments, ways)
 
 
 def stand(entrants: Iterable[Entrant]) -> Standings:

@@ -11,7 +11,7 @@ import numpy as np
 
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.statistics.random_effects import PooledEffect, random_effects
-from eeg2speech_bench.leaderboard.labels import label, signed
+from eeg2speech_bench.leaderboard.labels import signed
 from eeg2speech_bench.leaderboard.standings.differences import CONFIDENCE, Difference, Located
 from eeg2speech_bench.leaderboard.tables.table import Table
 
@@ -85,7 +85,7 @@ def pooled_tables(names: Sequence[str], groups: Sequence[tuple[Located, list[Dif
     """
     presets: dict[str, list[tuple[Located, list[Difference]]]] = {}
     for cell, found in groups:
-        if cell.record.dataset.get("is_null"):  # no sample of the data sets that anybody asks about
+        if cell.record.dataset.is_null:  # no sample of the data sets that anybody asks about
             continue
         presets.setdefault(cell.tested_on[1], []).append((cell, found))
     return [
@@ -101,17 +101,18 @@ def _pooled_table(title: str, groups: list[tuple[Located, list[Difference]]]) ->
     table = Table(title, head, notes=[NOTE])
     for metric in dict.fromkeys(d.metric for _, found in groups for d in found):
         own = [(cell, d) for cell, found in groups for d in found if d.metric == metric]
+        title = own[0][1].label
         effects = [Effect(cell.tested_on[0], d.effect, standard_error(d.low, d.high)) for cell, d in own]
         pooled = pool(effects)
         if isinstance(pooled, str):
-            table.notes.append(f"{label(metric)} is not pooled: {pooled}.")
+            table.notes.append(f"{title} is not pooled: {pooled}.")
             continue
         shown = {cell.tested_on[0]: signed(d.effect, d.low, d.high) for cell, d in own}
-        table.rows.append([label(metric), *(shown.get(name, "-") for name in datasets), *_texts(pooled)])
-        sizes = {(cell.record.metric(metric) or {}).get("n_pool") for cell, _ in own}
+        table.rows.append([title, *(shown.get(name, "-") for name in datasets), *_texts(pooled)])
+        sizes = {entry.n_pool for cell, _ in own if (entry := cell.record.metric(metric)) is not None}
         if len(sizes) > 1:
-            counts = ", ".join(str(size) for size in sorted(sizes, key=str))
-            table.notes.append(f"{label(metric)}: the data sets have pools of {counts} candidates.")
+            counts = ", ".join(map(str, sorted(sizes)))
+            table.notes.append(f"{title}: the data sets have pools of {counts} candidates.")
     return table
 
 

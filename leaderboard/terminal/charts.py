@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.cells import cell_len, set_cell_size
@@ -14,16 +13,16 @@ from rich.text import Text
 
 from eeg2speech_bench.core.conditions import CONTROLS, condition_label
 from eeg2speech_bench.core.errors import BenchError, DataError
+from eeg2speech_bench.core.records.metrics import Metric
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.spacing import evenly_spaced
 from eeg2speech_bench.core.statistics.proportions import guessing_band
-from eeg2speech_bench.leaderboard.labels import label
+from eeg2speech_bench.leaderboard.labels import metric_titles
 from eeg2speech_bench.leaderboard.page.listening_items import Item, chosen, clip_content, inside, read_items
 from eeg2speech_bench.leaderboard.page.plots import short
 from eeg2speech_bench.leaderboard.page.spectrogram import TOP_HZ, log_mel_db, palette, read_clip
 from eeg2speech_bench.leaderboard.results.history import learning_series
 from eeg2speech_bench.leaderboard.tables.export import printable
-from eeg2speech_bench.leaderboard.tables.table import modality_of
 from eeg2speech_bench.leaderboard.terminal.glyphs import PER_LINE, Marks, Scale, mosaic, shrink, sparkline, strip
 
 #: listeners that get a line each
@@ -36,8 +35,6 @@ _STRIP_REST, _SPARK_REST = 10, 46
 MEL_HEIGHT, MEL_RANGE_DB = 8, 50.0
 #: a clip whose loudest place is softer than this is drawn as what it is, silence
 _SILENCE_DB = -30.0
-#: what a damaged cell raises when it is drawn
-_UNDRAWABLE = (BenchError, OSError, LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
 
 
 def draw(record: Record, results: Path, console: Console) -> None:
@@ -52,15 +49,15 @@ def draw(record: Record, results: Path, console: Console) -> None:
     console : Console
         Its encoding, width and colours decide what pictures are made of.
     """
-    parts = {f"listeners' {label(name)}": listeners(record, name, console) for name in record.verdict}
+    called = metric_titles([record])
+    parts = {f"listeners' {called.get(name, name)}": listeners(record, name, console) for name in record.verdict}
     parts |= {"learning curves": learning(record, console), "spectrograms": mels(record, results, console)}
     console.print()
     for name, part in parts.items():
         try:
             lines = list(part)
-        except _UNDRAWABLE as error:
-            reason = error if isinstance(error, BenchError) else f"{type(error).__name__}: {error!s:.200}"
-            lines = [Text(printable(f"No {name} drawn: {reason}", console))]
+        except BenchError as error:
+            lines = [Text(printable(f"No {name} drawn: {error}", console))]
         for line in [*lines, Text()] if lines else []:
             console.print(line)
 
@@ -73,7 +70,7 @@ def listeners(record: Record, metric: str, console: Console) -> Iterator[Text]:
     entry = record.metric(metric)
     if entry is None:
         return
-    scores, marks = entry["per_subject"], Marks.of(console)
+    scores, marks = entry.per_subject, Marks.of(console)
     best = _best_controls(record, entry)
     shown = _thinned(scores)
     chance, said = _chance(entry)
@@ -84,12 +81,12 @@ def listeners(record: Record, metric: str, console: Console) -> Iterator[Text]:
     scale = Scale(min(values), max(values), width)
     who = f"{len(shown)} of {len(scores)} listeners, sorted and thinned"
     who = "every listener" if len(shown) == len(scores) else who
-    title = f"{label(metric)} of {who}; strips go from {scale.low:.3g} to {scale.high:.3f}"
+    title = f"{entry.title} of {who}; strips go from {scale.low:.3g} to {scale.high:.3f}"
     yield Text(printable(title, console))
     for name in shown:
         line = strip(scores[name], best.get(name), chance, scale, marks)
         yield Text(f"{set_cell_size(names[name], name_width)} {marks.edge}{line}{marks.edge} {scores[name]:6.3f}")
-    key = f"{marks.signal} {condition_label('eeg', modality_of(record))}"
+    key = f"{marks.signal} {condition_label('eeg', record.encoder.modality)}"
     key += f"  {marks.control} best no-signal control  {marks.both} both" if best else ""
     yield Text(key + (f"  {marks.chance} {said}" if said else ""))
 
@@ -130,9 +127,10 @@ def mels(record: Record, results: Path, console: Console) -> Iterator[Text]:
     item = _first_item(record, results)
     marks = Marks.of(console)
     colours = palette() if console.color_system in ("256", "truecolor") and not console.no_color else None
-    hardest = record.verdict.get("identification", {}).get("hardest_control", "")
-    said = {c: condition_label(c, modality_of(record)) for c in ("reference", "eeg", hardest, "audio")}
-    said[hardest] = f"hardest control: {said[hardest]}"
+    verdict = record.verdict.get("identification")
+    hardest = [] if verdict is None else [verdict.hardest_control]
+    said = {c: condition_label(c, record.encoder.modality) for c in ("reference", "eeg", *hardest, "audio")}
+    said |= {c: f"hardest control: {said[c]}" for c in hardest}
     for condition, title in said.items():
         if (heard := _level_db(record, results, condition, item.number)) is None:
             continue
@@ -146,13 +144,13 @@ def mels(record: Record, results: Path, console: Console) -> Iterator[Text]:
         yield from mosaic(np.clip(share, 0, 1), marks, colours)
 
 
-def _best_controls(record: Record, entry: dict[str, Any]) -> dict[str, float]:
+def _best_controls(record: Record, entry: Metric) -> dict[str, float]:
     """Return the best score that each listener reaches without signal."""
-    best = max if entry.get("higher_is_better", True) else min
-    controls = [record.metric(entry["name"], condition) for condition in CONTROLS]
+    best = max if entry.higher_is_better else min
+    controls = [record.metric(entry.name, condition) for condition in CONTROLS]
     found: dict[str, float] = {}
     for control in filter(None, controls):
-        for name, score in control["per_subject"].items():
+        for name, score in control.per_subject.items():
             found[name] = best(found.get(name, score), score)
     return found
 
@@ -164,18 +162,18 @@ def _thinned(scores: dict[str, float]) -> list[str]:
     return [names[i] for i in evenly_spaced(len(names), MAX_LISTENERS)]
 
 
-def _chance(entry: dict[str, Any]) -> tuple[tuple[float, float] | None, str]:
+def _chance(entry: Metric) -> tuple[tuple[float, float] | None, str]:
     """Return where guesses of one listener fall, and what that is called.
 
     The record's own band is of guesses at all test windows, and too narrow for a listener who heard some of them. Two
     presentations of a window are no two guesses, so a listener has at most as many as the pool has windows.
     """
-    chance, n_pool = entry.get("chance"), entry["n_pool"]
+    chance, n_pool = entry.chance, entry.n_pool
     if chance is None:
         return None, ""
     if n_pool < 2 or not math.isclose(chance * n_pool, 1):
         return (chance, chance), f"chance {chance:.3f}"
-    n_each = max(min(round(entry["n"] / len(entry["per_subject"])), n_pool), 1)
+    n_each = max(min(round(entry.n / len(entry.per_subject)), n_pool), 1)
     return guessing_band(n_each, chance), f"95 % of guessers, {n_each} segments each"
 
 
@@ -187,7 +185,7 @@ def _first_item(record: Record, results: Path) -> Item:
         then = "Copy the audio beside the record, or run that cell again."
         raise DataError(f"No true speech in {audio}", then=then)
     segments = record.files.get("segments")
-    return read_items(inside(results, segments) if segments else None, chosen(n_clips)[:1], n_clips)[0]
+    return read_items(inside(results, segments) if segments else None, chosen(n_clips)[:1], n_clips, {})[0]
 
 
 def _level_db(record: Record, results: Path, condition: str, number: int) -> tuple[np.ndarray, float, float] | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,6 +24,7 @@ from eeg2speech_bench.core.conditions import EMBEDDED
 from eeg2speech_bench.core.presets.config import load_config
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
+from eeg2speech_bench.core.records.training import Training
 from eeg2speech_bench.core.registry.registry import load_registry
 from eeg2speech_bench.core.segments.prepared import Prepared
 from eeg2speech_bench.core.stages.stage_store import StageStore
@@ -37,6 +37,9 @@ def entries(name: str, n_pool: int, n: int) -> list[dict]:
     return [
         {
             "name": name,
+            "version": 1,
+            "unit": "",
+            "higher_is_better": True,
             "condition": condition,
             "value": 0.5,
             "low": 0.4,
@@ -54,17 +57,23 @@ def entries(name: str, n_pool: int, n: int) -> list[dict]:
 @pytest.fixture
 def record() -> Record:
     """A finished cell of three listeners, whose name is what mathematical text would stumble over."""
-    cell = {"id": "net", "encoder": "net", "label": "$net_{", "dataset": "d", "preset": "quick", "seed": 0}
-    record = Record(cell, "done", {}, encoder={"modality": "eeg"}, dataset={"n_subjects": 3})
-    record.metrics = [*entries("top1", 4, 12), *entries("identification", 4, 4)]
+    cell = {"id": "net", "encoder": "net", "label": "$net_{", "dataset": "d", "dataset_argument": "d", "seed": 0}
     verdict = {"distinguishable": True, "p": 0.01, "hardest_control": "phase", "alpha": 0.05}
-    record.verdict = {"top1": verdict, "identification": verdict}
-    record.training = {
-        "align": {"history": HISTORY, "chosen": {"epoch": 1, "valid_mrr": 0.3, "n_valid_windows": 40}},
-        "autoencoder": {"n_parameters": 3},
-        "diffuse": {"history": [{"step": 50, "train_loss": 0.7}, {"step": 100, "train_loss": 0.5}]},
-    }
-    return record
+    return Record(
+        cell=cell | {"preset": "quick"},
+        status="done",
+        config={},
+        encoder={"name": "net", "distribution": "dist", "version": "1", "source_hash": "a"},
+        dataset={"name": "d", "revision": "1", "n_subjects": 3},
+        target={"name": "mel"},
+        metrics=[*entries("top1", 4, 12), *entries("identification", 4, 4)],
+        verdict={"top1": verdict, "identification": verdict},
+        training={
+            "align": {"history": HISTORY, "chosen": {"epoch": 1, "valid_mrr": 0.3, "n_valid_windows": 40}},
+            "autoencoder": {"n_parameters": 3},
+            "diffuse": {"history": [{"step": 50, "train_loss": 0.7}, {"step": 100, "train_loss": 0.5}]},
+        },
+    )
 
 
 @pytest.fixture
@@ -100,7 +109,7 @@ def sources(tmp_path, store, monkeypatch) -> Sources:
 def run_without_embeddings(folder: Path, prepared: Prepared) -> Record:
     """Run a cell whose stages are all there, but for what ``embed`` would have left."""
     registry = load_registry()
-    cell = Cell("ridge", "simulated", "simulated", 0, load_config("quick"))
+    cell = Cell("ridge", "simulated", "simulated", "r", 0, load_config("quick"))
     contents = {
         "prepare/meta.json": prepared.model_dump(),
         "align/training.json": {},
@@ -150,7 +159,7 @@ def test_every_picture_is_drawn_and_is_the_same_under_another_users_settings(tmp
 
 
 def test_without_speech_and_without_steps_there_are_two(tmp_path, record, sources):
-    record.training = {"align": {"method": "closed form"}}
+    record.training = {"align": Training(method="closed form")}
     without = Sources(sources.prepared, sources.embedded, sources.scored)
     draw_report(tmp_path / "report", record, without)
     assert sorted(digests(tmp_path / "report")) == ["retrieval.png", "subjects.png"]
@@ -173,10 +182,10 @@ def test_pictures_that_fail_cost_nothing_but_themselves(tmp_path, store):
 
 
 def test_two_equal_runs_are_equal_whether_or_not_their_pictures_were_drawn(record):
-    drawn = replace(record, files={"segments": "s", "report": "r"})
-    failed = replace(record, files={"segments": "s"}, skipped={"report": "ImportError: no matplotlib"})
+    drawn = record.model_copy(update={"files": {"segments": "s", "report": "r"}})
+    failed = record.model_copy(update={"files": {"segments": "s"}, "skipped": {"report": "ImportError: no matplotlib"}})
     assert drawn.semantic() == failed.semantic()
-    assert drawn.semantic() != replace(drawn, files={}).semantic()
+    assert drawn.semantic() != drawn.model_copy(update={"files": {}}).semantic()
 
 
 def test_items_are_spread_evenly_and_say_where_they_are_from(store, sources):

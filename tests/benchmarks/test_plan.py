@@ -45,7 +45,9 @@ def test_a_data_set_is_a_name_a_name_with_argument_or_a_folder(tmp_path):
 
 def test_cells_are_encoders_by_seeds_with_names_of_their_own():
     config = load_config("quick")
-    cells = make_cells(["ridge", "brainmagick"], "simulated", "simulated", [0, 1], config, load_registry())
+    cells = make_cells(
+        ["ridge", "brainmagick"], "simulated", "simulated", [0, 1], config, load_registry(), revision="r"
+    )
     assert [(cell.encoder, cell.seed) for cell in cells] == [
         ("ridge", 0),
         ("ridge", 1),
@@ -54,12 +56,15 @@ def test_cells_are_encoders_by_seeds_with_names_of_their_own():
     ]
     assert len({cell.id for cell in cells}) == 4
     changed = load_config("quick", overrides=["data.stride_s=0.7"])
-    assert make_cells(["ridge"], "simulated", "simulated", [0], changed, load_registry())[0].id != cells[0].id
+    (other,) = make_cells(["ridge"], "simulated", "simulated", [0], changed, load_registry(), revision="r")
+    assert other.id != cells[0].id
 
 
 def test_with_twins_every_trained_encoder_of_eeg_has_one():
     config, registry = load_config("quick"), load_registry()
-    cells = make_cells(["ridge", "brainmagick", "clap-audio"], "s", "s", [0], config, registry, with_twins=True)
+    cells = make_cells(
+        ["ridge", "brainmagick", "clap-audio"], "s", "s", [0], config, registry, revision="r", with_twins=True
+    )
     assert [cell.label for cell in cells] == [
         "ridge",
         "brainmagick",

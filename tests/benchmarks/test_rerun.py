@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +15,6 @@ from eeg2speech_bench.core.errors import BenchError, StorageError, UsageError
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.segments.prepared import Prepared
-from eeg2speech_bench.core.segments.split import Split
 
 
 def entry(name: str, value: float) -> dict:
@@ -39,12 +37,19 @@ def entry(name: str, value: float) -> dict:
 
 def record(top1: float = 0.5, **changes) -> Record:
     cell = {"id": "net__d", "encoder": "net", "dataset": "d", "dataset_argument": "d", "preset": "quick", "seed": 0}
-    encoder = {"name": "net", "distribution": "x", "version": "1", "source_hash": "aa"}
-    made = Record(cell, "done", {}, encoder=encoder, metrics=[entry("top1", top1), entry("mrr", 0.25)])
-    made.dataset = {"name": "d", "revision": "r", "n_subjects": 1}
-    made.target, made.split, made.files = {"name": "mel"}, {"hash": "5c" * 32}, {"segments": "s"}
-    made.provenance = {"packages": {"torch": "2.11.0"}}
-    return replace(made, **changes)
+    tree = {
+        "cell": cell,
+        "status": "done",
+        "config": {"preset": "quick"},
+        "encoder": {"name": "net", "distribution": "x", "version": "1", "source_hash": "aa"},
+        "metrics": [entry("top1", top1), entry("mrr", 0.25)],
+        "dataset": {"name": "d", "revision": "r", "n_subjects": 1},
+        "target": {"name": "mel"},
+        "split": {"hash": "5c" * 32},
+        "files": {"segments": "s"},
+        "provenance": {"packages": {"torch": "2.11.0"}},
+    }
+    return Record(**tree | changes)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +73,8 @@ def test_what_is_the_same_has_no_differences():
 
 
 def test_every_difference_is_said_with_both_sides():
-    now = record(encoder={**record().encoder, "version": "2", "source_hash": "bb"}, dataset={"revision": "s"})
+    encoder = record().encoder.model_copy(update={"version": "2", "source_hash": "bb"})
+    now = record(encoder=encoder, dataset={"name": "d", "revision": "s"})
     assert differences(record(), now, {"top1": 2, "mrr": 1}) == [
         "encoder version: 1 in the record, 2 here",
         "encoder source_hash: aa in the record, bb here",
@@ -86,7 +92,7 @@ class Machine:
         self.metrics = [SimpleNamespace(name=name, version=1) for name in ("top1", "mrr")]
         self.prepare = "prepare"
         self.stages.root.mkdir(exist_ok=True)
-        prepared.model_copy(update={"split": Split(**here.split)}).write(folder)
+        prepared.model_copy(update={"split": here.split}).write(folder)
         self._folder = folder
 
     def place(self, stage: str) -> Path:
@@ -146,7 +152,10 @@ def test_a_cell_that_fails_this_time_fails_and_keeps_its_stages(repeat):
 @pytest.mark.parametrize(
     ("here", "said"),
     [
-        ({"encoder": {**record().encoder, "source_hash": "bb"}}, "encoder source_hash: aa in the record, bb here"),
+        (
+            {"encoder": record().encoder.model_copy(update={"source_hash": "bb"})},
+            "encoder source_hash: aa in the record, bb here",
+        ),
         ({"split": {"hash": "ee" * 32}}, "split hash: 5c5c5c5c5c5c5c5c in the record, eeeeeeeeeeeeeeee here"),
     ],
 )
@@ -178,7 +187,7 @@ def test_the_record_itself_is_not_overwritten(tmp_path):
 
 
 def test_a_record_that_breaks_the_schema_is_not_run(tmp_path):
-    tree = asdict(record())
+    tree = record().tree()
     tree["cell"]["seed"] = "0; rm"
     (tmp_path / "r.json").write_text(json.dumps(tree))
     with pytest.raises(StorageError, match=r"is not valid: got cell\.seed"):

@@ -16,6 +16,7 @@ from eeg2speech_bench.benchmarks.scoring.verdicts import decide, summarise
 from eeg2speech_bench.benchmarks.stages import score
 from eeg2speech_bench.core.conditions import EMBEDDED
 from eeg2speech_bench.core.presets.config import ScoresConfig
+from eeg2speech_bench.core.records.metrics import ControlTest
 from eeg2speech_bench.core.registry.registry import load_registry
 from eeg2speech_bench.core.registry.specs import MetricSpec
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
@@ -263,11 +264,11 @@ def test_there_is_no_floor_where_there_is_less_other_speech_than_clips(tmp_path,
 
 def test_of_controls_with_one_p_the_hardest_is_the_one_that_comes_closest():
     (top1,) = (m for m in load_registry().all("metric") if m.name == "top1")
-    tests = [{"metric": "top1", "control": c, "p": p, "effect": e} for c, p, e in (
+    tests = [ControlTest(metric="top1", control=c, p=p, effect=e, dz=None, n_units=9, exact=False) for c, p, e in (
         ("shift", 1e-4, 0.6), ("phase", 1e-4, 0.5), ("mean", 1e-5, 0.1))]  # fmt: skip
-    assert decide(tests, [top1], 0.05)["top1"]["hardest_control"] == "phase"
-    lower = [test | {"effect": -test["effect"]} for test in tests]
-    assert decide(lower, [replace(top1, higher_is_better=False)], 0.05)["top1"]["hardest_control"] == "phase"
+    assert decide(tests, [top1], 0.05)["top1"].hardest_control == "phase"
+    lower = [test.model_copy(update={"effect": -test.effect}) for test in tests]
+    assert decide(lower, [replace(top1, higher_is_better=False)], 0.05)["top1"].hardest_control == "phase"
 
 
 @pytest.mark.parametrize(("value", "low", "high"), [(0.0, 0.0, 1 - 0.025**0.05), (1.0, 0.025**0.05, 1.0)])
@@ -275,4 +276,4 @@ def test_hits_of_all_or_none_do_not_claim_to_be_certain(value, low, high):
     table = pd.DataFrame({"subject": np.repeat([0, 1], 10), "block": np.tile(np.arange(10), 2)})
     metric = MetricSpec("hits", "simulated:none", "hit or miss")
     entry = summarise(Values(metric, "eeg", np.full(20, value), table, Levels(10, 0.1)), CONFIG, 0, ["01", "02"])
-    assert (entry["low"], entry["high"]) == pytest.approx((low, high))
+    assert (entry.low, entry.high) == pytest.approx((low, high))

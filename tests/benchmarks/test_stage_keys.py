@@ -53,7 +53,7 @@ def pipeline(tmp_path):
 
     def make(*overrides: str, encoder: str = "brainmagick", seed: int = 0, revision: str = "1"):
         config = load_config("quick", overrides=["scores.extended=true", *overrides])
-        (cell,) = make_cells([encoder], "made-up", "made-up", [seed], config, REGISTRY)
+        (cell,) = make_cells([encoder], "made-up", "made-up", [seed], config, REGISTRY, revision=revision)
         dataset = Dataset()
         dataset.revision = revision
         made = Pipeline(cell, dataset, REGISTRY, StageStore(tmp_path / "stages"), "cpu", "float32")

@@ -18,7 +18,7 @@ def records(bench, results: str) -> list[Record]:
 def baselines(bench) -> dict[str, Record]:
     done = bench.run("--encoder", "baselines", "--scores", "retrieval", "--results", "of_baselines")
     assert done.returncode == 0, done.stdout + done.stderr
-    return {record.cell["encoder"]: record for record in records(bench, "of_baselines")}
+    return {record.cell.encoder: record for record in records(bench, "of_baselines")}
 
 
 def test_the_group_of_baselines_runs_them_all(baselines):
@@ -60,7 +60,7 @@ def test_twins_are_trained_on_surrogates_and_stand_beside_as_baselines(bench):
     arguments = ("--encoder", "brainmagick", "--encoder", "mean", "--controls", "full", "--scores", "retrieval")
     done = bench.run(*arguments, "--results", "twins")
     assert done.returncode == 0, done.stdout + done.stderr
-    labels = {record.cell["label"]: record.encoder["baseline"] for record in records(bench, "twins")}
+    labels = {record.cell.label: record.encoder["baseline"] for record in records(bench, "twins")}
     assert labels == {"brainmagick": False, "brainmagick, trained on surrogate EEG": True, "mean": True}
 
 

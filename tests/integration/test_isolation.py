@@ -257,7 +257,7 @@ def trained(bench, installed):
         patch.setenv("PYTHONPATH", str(installed))
         patch.setenv("EEG2SPEECH_BENCH_DISABLE", "slow-import")
         done = bench.run(*typed, "--plugin", "mine.py", "--scores", "retrieval")
-    records = {record.cell["encoder"]: record for record in RecordStore(bench.folder / "results").read_all()}
+    records = {record.cell.encoder: record for record in RecordStore(bench.folder / "results").read_all()}
     return done, records
 
 

@@ -14,7 +14,7 @@ def path(bench):
     done = bench.run("--encoder", "ridge", "--scores", "retrieval")
     assert done.returncode == 0, done.stderr + done.stdout
     store = RecordStore(bench.folder / "results")
-    return store.path(store.read_all()[0].cell["id"])
+    return store.path(store.read_all()[0].cell.id)
 
 
 def rerun(bench, *arguments: str) -> tuple[int, str]:

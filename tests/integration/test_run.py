@@ -13,7 +13,7 @@ import soundfile
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
 
-STAGES = ["prepare", "features", "autoencoder", "ceilings", "align", "embed", "diffuse", "generate", "score"]
+STAGES = ["prepare", "features", "clips", "autoencoder", "ceilings", "align", "embed", "diffuse", "generate", "score"]
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def finished(bench):
 
 @pytest.fixture(scope="module")
 def record(bench, finished) -> Record:
-    (only,) = [r for r in RecordStore(bench.folder / "results").read_all() if r.cell["encoder"] == "brainmagick"]
+    (only,) = [r for r in RecordStore(bench.folder / "results").read_all() if r.cell.encoder == "brainmagick"]
     return only
 
 
@@ -101,7 +101,7 @@ def test_a_second_encoder_reuses_what_belongs_to_the_data_set(bench, finished):
 def test_the_same_command_again_runs_no_stage_and_changes_no_number(bench, finished, record):
     done = bench.run("--encoder", "brainmagick")
     assert done.stdout.count(" reused    (took") == len(STAGES)
-    again = json.loads(RecordStore(bench.folder / "results").path(record.cell["id"]).read_text())
+    again = json.loads(RecordStore(bench.folder / "results").path(record.cell.id).read_text())
     assert Record(**again).semantic() == record.semantic()
     assert again["provenance"]["attempts"] == record.provenance["attempts"] + 1
 

@@ -21,6 +21,7 @@ SUBJECTS = ["01", "01", "02", "02", "02"]
 TOP1 = [1.0, 0.0, 1.0, 1.0, 0.0]
 RANK = [0.1, 0.3, 0.2, 0.4, 0.6]
 SPLIT = "5c" * 32
+LABELS = {"top1": "top-1", "median_rank": "median rank"}
 
 
 def _entry(name: str, condition: str, value: float, per_subject: dict[str, float]) -> dict[str, Any]:
@@ -36,6 +37,10 @@ def _entry(name: str, condition: str, value: float, per_subject: dict[str, float
         "n_pool": 10,
         "chance": 0.1,
         "unit": "",
+        "label": LABELS[name],
+        "note": f"What {LABELS[name]} is.",
+        "lowest": 0.0,
+        "highest": 1.0,
         "higher_is_better": name != "median_rank",
         "per_subject": per_subject,
     }
@@ -54,31 +59,36 @@ def write_cell(
     """Write one valid cell and return the path of its record; ``shift`` changes its numbers."""
     cell = {"encoder": encoder, "dataset": "simulated", "dataset_argument": "simulated", "preset": "quick"}
     cell |= {"id": f"{encoder}__simulated__quick__seed{seed}__0", "preset_version": 1, "seed": seed}
-    record = Record(cell, status, {"preset": "quick"}, target={"name": "mel", "options": {}})
-    record.encoder = {"name": encoder, "distribution": "dist", "version": "1", "source_hash": "a1", "baseline": False}
-    record.dataset = {"name": "simulated", "revision": "r1", "n_subjects": 2}
-    record.provenance = {"attempts": 1, "command": "eeg2speech-bench run", "stages": []}
+    tree = {
+        "cell": cell,
+        "status": status,
+        "config": {"preset": "quick"},
+        "target": {"name": "mel", "options": {}},
+        "encoder": {"name": encoder, "distribution": "dist", "version": "1", "source_hash": "a1", "baseline": False},
+        "dataset": {"name": "simulated", "revision": "r1", "n_subjects": 2},
+        "provenance": {"attempts": 1, "command": "eeg2speech-bench run", "stages": []},
+    }
+    store = RecordStore(results)
     if status != "done":
-        record.error = {"phase": "align", "type": "RuntimeError", "message": "\x1b[31mno\x1b[0m", "traceback": ["a"]}
-        return RecordStore(results).write(record)
-    record.split = {"hash": split, "evidence": {"shared_s": {"train-test": 0.0}}}
+        error = {"phase": "align", "type": "RuntimeError", "message": "\x1b[31mno\x1b[0m", "traceback": ["a"]}
+        return store.write(Record(**tree, error=error))
+    tree["split"] = {"hash": split, "evidence": {"shared_s": {"train-test": 0.0}}}
     # listeners: means 1/2 and 2/3; median 0.2 and 0.4, and 0.3 where each listener has half of the weight
-    record.metrics = [
+    tree["metrics"] = [
         _entry("top1", "eeg", 7 / 12, {"01": 0.5, "02": 2 / 3}),
-        _entry("top1", "shuffle", 0.0, {"01": 0.0, "02": 0.0}),
+        _entry("top1", "shuffle", 0.0, {"01": 0.0, "02": 0.0}) | {"low": 0.0, "high": 0.0},
         _entry("median_rank", "eeg", 0.3 + shift, {"01": 0.2 + shift, "02": 0.4 + shift}),
     ]
-    record.metrics[1] |= {"low": 0.0, "high": 0.0}
-    record.tests = [
+    tree["tests"] = [
         {"metric": "top1", "control": "shuffle", "p": 0.01, "effect": 0.5, "dz": None, "n_units": 4, "exact": True}
     ]
-    record.verdict = {"top1": {"distinguishable": True, "p": 0.01, "hardest_control": "shuffle", "alpha": 0.05}}
-    folder = RecordStore(results).cell_folder(cell["id"])
+    tree["verdict"] = {"top1": {"distinguishable": True, "p": 0.01, "hardest_control": "shuffle", "alpha": 0.05}}
+    folder = store.cell_folder(cell["id"])
     _write_segments(folder / "segments.parquet", shift)
     (folder / "audio" / "eeg").mkdir(parents=True)
     soundfile.write(folder / "audio" / "eeg" / "clip_000.flac", np.zeros(160), 16_000)
-    record.files = {"segments": f"cells/{cell['id']}/segments.parquet", "audio": f"cells/{cell['id']}/audio"}
-    return RecordStore(results).write(record)
+    files = {"segments": f"cells/{cell['id']}/segments.parquet", "audio": f"cells/{cell['id']}/audio"}
+    return store.write(Record(**tree, files=files))
 
 
 def change(path: Path, place: str, value: Any) -> None:

@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 from eeg2speech_bench.core.errors import DataError, StorageError, UnknownNameError, UsageError
-from eeg2speech_bench.core.records.record import read_record
+from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.leaderboard.comparison import choose, configure_compare, picture, run_compare
 from eeg2speech_bench.leaderboard.standings.differences import Difference, compare
@@ -21,6 +21,7 @@ from eeg2speech_bench.leaderboard.tables.pooled import Effect, pool, standard_er
 N_LISTENERS, N_WINDOWS = 8, 20
 LISTENER, WINDOW = (a.ravel() for a in np.indices((N_LISTENERS, N_WINDOWS)))
 NAMES = np.array([f"{i:02d}" for i in range(N_LISTENERS)])
+LABELS = {"top1": "top-1", "top10": "top-10", "mrr": "MRR", "median_rank": "median rank"}
 BASE = np.random.default_rng(0).integers(0, 2, len(LISTENER)).astype(float)
 
 
@@ -30,7 +31,7 @@ def write(tmp_path, cell):
 
     def write(encoder: str, values: np.ndarray, *, metrics=("top1",), start_s: float = 0.0, **options) -> Path:
         path = cell(tmp_path, encoder, **options)
-        record = read_record(path)
+        record = Record.read(path)
         columns = {"condition": "eeg", "subject": NAMES[LISTENER], "recording": LISTENER, "stimulus": 3}
         columns |= {"start_s": start_s + WINDOW * 3.0, "block": WINDOW // 5, "value": values}
         table = pd.concat([pd.DataFrame({"metric": name, **columns}) for name in metrics])
@@ -40,8 +41,12 @@ def write(tmp_path, cell):
         numbers = {"value": mean, "low": mean, "high": mean, "n": len(values), "per_subject": means}
         direction = {name: name != "median_rank" for name in metrics}
         first = record.metrics[0]
-        record.metrics = [first | numbers | {"name": n, "higher_is_better": up} for n, up in direction.items()]
-        record.tests, record.verdict, record.dataset = [], {}, record.dataset | {"n_subjects": N_LISTENERS}
+        numbers |= {"lowest": None, "highest": None}
+        record.metrics = [
+            first.model_copy(update=numbers | {"name": n, "label": LABELS[n], "higher_is_better": up})
+            for n, up in direction.items()
+        ]
+        record.tests, record.verdict, record.dataset.n_subjects = [], {}, N_LISTENERS
         return RecordStore(tmp_path).write(record)
 
     return write
@@ -124,7 +129,7 @@ def test_a_cell_is_named_by_its_id_where_only_that_seed_is_meant(write, tmp_path
     one = write("a", 1 - BASE, seed=1).stem
     write("b", BASE)
     (group,) = choose(tmp_path, [one, "b"])
-    assert [[cell.record.cell["seed"] for cell in cells] for cells in group] == [[1], [0]]
+    assert [[cell.record.cell.seed for cell in cells] for cells in group] == [[1], [0]]
 
 
 def test_the_verb_prints_both_tables_and_draws_a_dot_per_listener(write, verb_compare, tmp_path, capsys) -> None:
@@ -141,7 +146,7 @@ def test_the_verb_prints_both_tables_and_draws_a_dot_per_listener(write, verb_co
 
 
 def test_a_name_cannot_put_markup_into_the_picture() -> None:
-    difference = Difference("m", 1.0, 0.0, 1.0, 0.5, 1.5, 0.1, 0.1, None, 2, 2, {"<script>": 1.0, '"&': 1.0})
+    difference = Difference("m", "m", 1.0, 0.0, 1.0, 0.5, 1.5, 0.1, 0.1, None, 2, 2, {"<script>": 1.0, '"&': 1.0})
     drawn = picture(["<b>a</b>"], [difference])
     assert {element.tag.partition("}")[2] for element in ET.fromstring(drawn).iter()} <= {
         "svg", "style", "g", "text", "path", "circle", "title"
@@ -161,6 +166,23 @@ def test_other_splits_cannot_be_paired(write, verb_compare) -> None:
     write("b", BASE, split="0" * 64)
     with pytest.raises(DataError, match=r"same windows.*'a': simulated quick 5c5c.*'b': .*000000.*Run both with"):
         verb_compare("a", "b")
+
+
+def test_other_data_of_one_name_cannot_be_paired(write, spoil, verb_compare) -> None:
+    write("a", BASE)
+    spoil(write("b", BASE), "dataset.revision", "corrected")
+    with pytest.raises(DataError, match=r"same windows.*of revision r1; 'b': .*of revision corrected\. Run both with"):
+        verb_compare("a", "b")
+
+
+def test_two_revisions_of_the_data_are_two_comparisons(write, spoil, verb_compare, capsys) -> None:
+    for seed, revision in enumerate(("r1", "corrected")):
+        for name, values in (("a", 0.5 * BASE + 0.3), ("b", 0.5 * BASE)):
+            spoil(write(name, values, seed=seed), "dataset.revision", revision)
+    verb_compare("a", "b", "--format", "markdown")
+    out = capsys.readouterr().out
+    assert "a against b on simulated (r1), preset quick" in out
+    assert "a against b on simulated (corrected), preset quick" in out
 
 
 def test_a_missing_file_of_segments_is_named(write, verb_compare, tmp_path) -> None:

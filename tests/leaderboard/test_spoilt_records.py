@@ -48,7 +48,7 @@ def test_a_number_that_is_infinite_to_python_is_refused(tmp_path, two, spoil, pl
     spoil(two, place, 12345678987654321)
     two.write_text(two.read_text().replace("12345678987654321", "1e999"))
     assert main(["leaderboard", "build", "--results", str(tmp_path), "--out", str(tmp_path / "board")]) == 1
-    assert re.search("not( a)? finite|verdict on 'top1' is none", capsys.readouterr().err)
+    assert re.search("1e999 is not finite", capsys.readouterr().err)
     assert json.loads((tmp_path / "board" / "board.json").read_text())["rows"][0]["e"] == "good"
 
 

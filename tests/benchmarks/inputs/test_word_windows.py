@@ -13,6 +13,7 @@ from eeg2speech_bench.benchmarks.inputs.target_frames import FrameStore, write_f
 from eeg2speech_bench.benchmarks.inputs.word_windows import SPLIT, OnsetFrames, OnsetStore
 from eeg2speech_bench.benchmarks.metrics.retrieval import top_1
 from eeg2speech_bench.benchmarks.models.pair import Aligned
+from eeg2speech_bench.benchmarks.stage_inputs import WordsInputs
 from eeg2speech_bench.benchmarks.stages import words
 from eeg2speech_bench.core.conditioning import Conditioning, Encoder, Target
 from eeg2speech_bench.core.registry.specs import EncoderSpec
@@ -130,7 +131,7 @@ def run(store: SegmentStore, tmp_path):
     frames_of_first_listener(store, tmp_path / "features")
     (tmp_path / "out").mkdir()
     places = {"prepared": store.path, "features": tmp_path / "features", "aligned": tmp_path}
-    words.run(tmp_path / "out", lambda note, share: None, **places, pair=PAIR, seed=0, device="cpu")
+    words.run(WordsInputs(**places, pair=PAIR, seed=0, device="cpu"), tmp_path / "out", lambda note, share: None)
     return tmp_path / "out"
 
 

@@ -22,10 +22,22 @@ def record(value: float | None = None) -> Record:
     """Return a finished record with one number, or one that was interrupted."""
     cell = {"id": CELL, "encoder": "net", "dataset": "simulated", "dataset_argument": "simulated", "preset": "quick"}
     cell |= {"preset_version": 1, "seed": 0}
+    tree = {
+        "cell": cell,
+        "config": {"preset": "quick"},
+        "encoder": {"name": "net", "distribution": "dist", "version": "1", "source_hash": "a"},
+        "dataset": {"name": "simulated", "revision": "r", "n_subjects": 1},
+        "target": {"name": "mel"},
+    }
     if value is None:
-        return Record(cell=cell, status="interrupted", config={"preset": "quick"}, error=ERROR)
-    entry = {"name": "top1", "version": 1, "condition": "eeg", "value": value, "n": 1}
-    return Record(cell=cell, status="done", config={"preset": "quick"}, metrics=[entry])
+        return Record(**tree, status="interrupted", error=ERROR)
+    entry = {"name": "top1", "version": 1, "condition": "eeg", "value": 0.5, "low": 0.0, "high": 1.0, "n": 1}
+    entry |= {"confidence": 0.95, "n_pool": 10, "chance": 0.1, "unit": "", "higher_is_better": True}
+    entry |= {"per_subject": {"01": 0.5}}
+    files = {"segments": f"cells/{CELL}/segments.parquet"}
+    made = Record(**tree, status="done", metrics=[entry], split={"hash": "5c" * 32}, files=files)
+    made.metrics[0].value = value
+    return made
 
 
 def publish(store: RecordStore, value: float) -> None:
@@ -209,7 +221,7 @@ def test_the_longest_name_that_records_take_can_be_written(tmp_path):
     store, cell = RecordStore(tmp_path), "a" * 200
     store.require_writable([cell])
     long = record(0.5)
-    long.cell["id"] = cell
+    long.cell.id = cell
     with store.draft(cell) as files:
         store.publish(long, files)
     assert store.path(cell).is_file()

@@ -62,11 +62,11 @@ def add_segments(folder: Path, mean: float) -> None:
 
 def add_audio(results: Path, record: Record) -> None:
     for condition in ("reference", "eeg", "shuffle"):
-        folder = RecordStore(results).cell_folder(record.cell["id"]) / "audio" / condition
+        folder = RecordStore(results).cell_folder(record.cell.id) / "audio" / condition
         folder.mkdir(parents=True)
         for number in range(2):
             soundfile.write(folder / f"clip_{number:03d}.flac", 0.1 * np.sin(np.arange(16_000) * 0.1), 16_000)
-    record.files |= {"audio": f"cells/{record.cell['id']}/audio"}
+    record.files |= {"audio": f"cells/{record.cell.id}/audio"}
     RecordStore(results).write(record)
 
 

@@ -19,7 +19,7 @@ def test_every_record_on_the_board_is_copied_byte_by_byte_and_listed_with_its_ha
     record = write(tmp_path)
     out = build([tmp_path], tmp_path / "out").index.parent
     (listed,) = board(out)["records"]
-    source = RecordStore(tmp_path).path(record.cell["id"]).read_bytes()
+    source = RecordStore(tmp_path).path(record.cell.id).read_bytes()
     assert (out / listed["file"]).read_bytes() == source
     assert listed["sha256"] == hashlib.sha256(source).hexdigest()
 
@@ -31,7 +31,7 @@ def test_a_row_whose_cells_were_read_by_different_processes_is_still_one_page(tm
     )
     out = build([tmp_path], tmp_path / "out").index.parent
     (page,) = (out / "rows").glob("*.html")
-    assert all(f'id="{r.cell["id"]}"' in page.read_text() for r in records)
+    assert all(f'id="{r.cell.id}"' in page.read_text() for r in records)
 
 
 def test_many_records_are_shared_out_over_processes_and_come_out_the_same(tmp_path, write, board, monkeypatch):
@@ -60,7 +60,7 @@ def test_a_board_is_replaced_and_anything_else_is_left_alone(tmp_path, write):
 
 
 def test_files_that_say_the_same_are_kept_others_are_new_files_and_those_of_gone_records_leave(tmp_path, write):
-    kept, changed, gone = (write(tmp_path, name).cell["id"] for name in ("kept", "changed", "gone"))
+    kept, changed, gone = (write(tmp_path, name).cell.id for name in ("kept", "changed", "gone"))
     records = build([tmp_path], tmp_path / "out").index.parent / "records"
     inode = (records / f"{kept}.json").stat().st_ino
     with (records / f"{changed}.json").open() as last:

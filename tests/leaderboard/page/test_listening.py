@@ -13,9 +13,13 @@ from eeg2speech_bench.leaderboard.page.listening_items import chosen
 from eeg2speech_bench.leaderboard.page.spectrogram import N_BANDS, draw_mel
 
 
-def test_all_encoders_are_heard_on_the_same_evenly_spaced_clips_with_their_own_scores(tmp_path, write, write_audio):
+def test_all_encoders_are_heard_on_the_same_evenly_spaced_clips_with_their_own_scores(
+    tmp_path, write, write_audio, metric
+):
     for name in ("one", "two"):
-        write_audio(tmp_path, write(tmp_path, name))
+        record = write(tmp_path, name)
+        record.metrics.append(metric("mel_correlation", "eeg", 0.1))
+        write_audio(tmp_path, record)
     out = build([tmp_path], tmp_path / "out").index.parent
     text = (out / "listen" / "1.html").read_text()
     assert [int(n) - 1 for n in re.findall(r"<small>\s*clip (\d+) of 20", text)] == chosen(20)

@@ -16,17 +16,15 @@ def pages(out: Path) -> str:
     return "".join(path.read_text() for path in sorted(out.rglob("*.html")))
 
 
-def test_text_of_a_plugin_is_escaped_on_every_page(tmp_path, write, write_audio, metric):
+def test_text_of_a_plugin_is_escaped_on_every_page(tmp_path, write, write_audio, metric, set_score):
     record = write(tmp_path, HOSTILE)
-    record.cell["dataset"] = record.cell["preset"] = HOSTILE
-    record.target["name"] = record.metrics[0]["name"] = HOSTILE
-    record.encoder |= {"licence": HOSTILE, "citation": HOSTILE}
-    record.provenance["command"] = HOSTILE
-    record.metrics.append(metric(HOSTILE, HOSTILE, 0.3))
-    record.metrics[0]["per_subject"] = {HOSTILE: 0.5}
-    record.metrics.append(metric("pooled", "eeg", 0.3) | {"pool": HOSTILE})
-    record.sets = [{"name": HOSTILE, "condition": HOSTILE, "value": 1.0, "n": 1, "unit": HOSTILE, "floor": None}]
-    record.sets[0]["higher_is_better"] = True
+    record.cell.dataset = record.cell.preset = HOSTILE
+    record.target.name = record.encoder.licence = record.encoder.citation = record.provenance.command = HOSTILE
+    words = {"label": HOSTILE, "note": HOSTILE, "unit": HOSTILE}
+    record.metrics.append(metric(HOSTILE, "eeg", 0.3, per_subject={HOSTILE: 0.5}, **words))
+    record.metrics.append(metric(HOSTILE, HOSTILE, 0.3, per_subject={HOSTILE: 0.5}, **words))
+    record.metrics.append(metric("pooled", "eeg", 0.3, pool=HOSTILE, **words))
+    record.sets = [set_score("of_sets", HOSTILE, 1.0, **words)]
     record.skipped = {HOSTILE: HOSTILE}
     write_audio(tmp_path, record)
     report = build([tmp_path], tmp_path / "out")

@@ -75,7 +75,8 @@ def test_seeds_that_differ_in_their_last_digits_alone_have_no_spread(tmp_path, w
 def test_retrieval_costs_what_its_stages_took(tmp_path, write, board):
     made = write(tmp_path)
     seconds = {"prepare": 30.0, "align": 60.0, "embed": 30.0, "diffuse": 120.0, "generate": 60.0}
-    made.provenance["stages"] = [{"name": n, "seconds": s, "peak_memory_mb": 1.0} for n, s in seconds.items()]
+    (stage,) = made.provenance.stages
+    made.provenance.stages = [stage.model_copy(update={"name": n, "seconds": s}) for n, s in seconds.items()]
     RecordStore(tmp_path).write(made)
     assert "2.0 minutes (what retrieval needs)" in answers(tmp_path)
     row = board(tmp_path / "out")["rows"][0]
@@ -88,10 +89,20 @@ def test_what_a_data_set_says_of_itself_stands_above_its_scores(tmp_path, write)
     assert "Simulated &lt;b&gt;listeners&lt;/b&gt;." in (tmp_path / "out" / "index.html").read_text()
 
 
+def test_revisions_of_the_data_of_one_name_are_two_data_sets(tmp_path, write, board):
+    write(tmp_path, "net", 0.5, dataset={"revision": "1f3a5c7e", "n_subjects": 2})
+    write(tmp_path, "other", 0.6, dataset={"revision": "corrected", "n_subjects": 2})
+    page = build([tmp_path], tmp_path / "out").index.read_text()
+    made = board(tmp_path / "out")
+    assert made["datasets"] == ["data (1f3a5c7e)", "data (corrected)"]
+    assert [(row["e"], row["d"]) for row in made["rows"]] == [("net", 0), ("other", 1)]
+    assert page.count("Encoders on different revisions are never compared.") == 2
+
+
 def test_data_sets_without_signal_are_left_out_of_what_is_pooled(tmp_path, write):
     for number, dataset in enumerate(("a", "b", "c", "null")):
         made = write(tmp_path, "net", 0.1 if dataset == "null" else 0.5, seed=number)
-        made.cell["dataset"], made.dataset["is_null"] = dataset, dataset == "null"
+        made.cell.dataset, made.dataset.is_null = dataset, dataset == "null"
         RecordStore(tmp_path).write(made)
     page = build([tmp_path], tmp_path / "out").index.read_text()
     assert "+0.480<small>" in page.split("Over data sets", 1)[1]

@@ -17,12 +17,12 @@ from eeg2speech_bench.leaderboard.page.folder import build
 
 def spoil(results: Path, record: Record, kind: str) -> None:
     """Make a record a bad one."""
-    path = RecordStore(results).path(record.cell["id"])
+    path = RecordStore(results).path(record.cell.id)
     tree = json.loads(path.read_text())
     changes: dict[str, Any] = {
         "future": {"schema": 99},
         "renamed": {"cell": tree["cell"] | {"id": "other"}},
-        "above": {"files": {"audio": "../../secret"}},
+        "above": {"files": tree["files"] | {"audio": "../../secret"}},
         "absolute": {"files": {"segments": "/etc/passwd"}},
         "range": {"metrics": [tree["metrics"][0] | {"value": 7.0, "high": 8.0}]},
         "nan": {"metrics": [tree["metrics"][0] | {"value": float("nan")}]},
@@ -37,18 +37,18 @@ def spoil(results: Path, record: Record, kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
-        ("truncated", "is damaged"),
-        ("foreign", "unknown schema: got None"),
+        ("truncated", "cannot be read"),
+        ("foreign", "unknown schema: got list"),
         ("future", "unknown schema: got 99"),
-        ("nan", "NaN and infinity are no numbers"),
+        ("nan", "NaN is not a number of JSON"),
         ("renamed", "is of another cell: got 'other'"),
         ("above", "outside its results folder"),
         ("absolute", "outside its results folder"),
-        ("range", "out of its range"),
-        ("types", "lacks what a record holds"),
-        ("extra", "unexpected fields"),
+        ("range", "is no value of top1, which goes from 0 to 1"),
+        ("types", "per_subject: Input should be"),
+        ("extra", "surprise: Extra inputs are not permitted"),
         ("name", "unprintable"),
-        ("keyless", "lacks what a record holds"),
+        ("keyless", "cell.encoder: Field required"),
     ],
 )
 def test_a_bad_record_is_refused_with_the_reason_and_the_rest_is_built(tmp_path, write, board, capsys, kind, reason):
@@ -78,7 +78,7 @@ def test_the_board_does_not_say_where_on_the_builders_machine_the_records_were(
     left_out = {one["file"]: one["reason"] for one in board(tmp_path / "out")["left_out"]}
     assert left_out["records/good__data__quick__seed0.json"] == "A later record of this cell is in folder 'other'."
     assert left_out["records/bad__data__quick__seed0.json"].startswith(
-        "Record records/bad__data__quick__seed0.json is damaged"
+        "Record records/bad__data__quick__seed0.json cannot be read"
     )
     assert str(tmp_path) not in report.index.read_text() + json.dumps(left_out)
 

@@ -9,8 +9,7 @@ import shlex
 from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.leaderboard.page.folder import build
 
-STAGE = {"seconds": 60.0, "peak_memory_mb": 1.0}
-WHOLE = {"stages": [STAGE | {"name": "align"}, STAGE | {"name": "generate"}]}
+WHOLE = {"stages": [{"name": "align"}, {"name": "generate"}]}
 FAILED = {
     "status": "failed", "metrics": [], "tests": [], "verdict": {}, "split": {},
     "error": {"phase": "align", "type": "E", "message": "no"},
@@ -29,10 +28,12 @@ def cells_table(page: str) -> list[list[str]]:
 def test_a_cell_of_retrieval_alone_says_so_and_the_whole_one_does_not(tmp_path, write, only_page):
     whole = write(tmp_path, provenance=WHOLE)
     write(
-        tmp_path, cell={**whole.cell, "id": "net__alone"}, config={"preset": "quick", "scores": {"which": "retrieval"}}
+        tmp_path,
+        cell=whole.cell.model_copy(update={"id": "net__alone"}),
+        config={"preset": "quick", "scores": {"which": "retrieval"}},
     )
     table = cells_table(only_page(build([tmp_path], tmp_path / "out").index.parent))
-    assert [row[0] for row in table[1:]] == ["seed 0, retrieval only net__alone", f"seed 0 {whole.cell['id']}"]
+    assert [row[0] for row in table[1:]] == ["seed 0, retrieval only net__alone", f"seed 0 {whole.cell.id}"]
 
 
 def test_a_row_without_scores_has_a_head_for_how_its_cells_ended(tmp_path, write, only_page):
@@ -47,11 +48,11 @@ def test_a_row_says_how_to_check_repeat_and_compare_it(tmp_path, write, only_pag
     hostile = "net; rm -rf $HOME"
     record = write(tmp_path, hostile)
     page = only_page(build([tmp_path], tmp_path / "out").index.parent).replace("&#39;", "'")
-    digest = hashlib.sha256(RecordStore(tmp_path).path(record.cell["id"]).read_bytes()).hexdigest()
+    digest = hashlib.sha256(RecordStore(tmp_path).path(record.cell.id).read_bytes()).hexdigest()
     typed = re.findall(r'<pre class="copy[^>]*>(.*?)\s*</pre>', page)
-    assert typed[0] == f"eeg2speech-bench rerun records/{record.cell['id']}.json"
+    assert typed[0] == f"eeg2speech-bench rerun records/{record.cell.id}.json"
     assert shlex.split(typed[1])[:4] == ["eeg2speech-bench", "leaderboard", "compare", hostile]
-    assert typed[2] == f"{digest}  records/{record.cell['id']}.json"
+    assert typed[2] == f"{digest}  records/{record.cell.id}.json"
 
 
 def test_a_row_without_scores_is_repeated_and_not_compared(tmp_path, write, only_page):
@@ -62,7 +63,7 @@ def test_a_row_without_scores_is_repeated_and_not_compared(tmp_path, write, only
 
 
 def test_what_reads_the_transcript_is_not_said_to_read_the_eeg(tmp_path, write, write_audio, only_page):
-    record = write(tmp_path, encoder={"name": "reader", "source_hash": "a", "modality": "text"})
+    record = write(tmp_path, encoder={"name": "reader", "modality": "text"})
     write_audio(tmp_path, record)
     out = build([tmp_path], tmp_path / "out").index.parent
     page = only_page(out)
@@ -73,15 +74,14 @@ def test_what_reads_the_transcript_is_not_said_to_read_the_eeg(tmp_path, write, 
     assert not re.findall(r"\bEEG\b", re.sub(r"<(script|head)>.*?</\1>", "", facts, flags=re.DOTALL))
 
 
-def test_heads_of_scores_are_explained_where_keys_and_fingers_reach_it(tmp_path, write, metric, only_page):
+def test_heads_of_scores_are_explained_where_keys_and_fingers_reach_it(tmp_path, write, metric, set_score, only_page):
     made = write(tmp_path)
     made.metrics.append(metric("mrr", "eeg", 0.6))
-    made.sets = [{"name": "variance_ratio", "condition": "eeg", "value": 0.5, "n": 78, "unit": "", "floor": None}]
-    made.sets[0]["higher_is_better"] = True
+    made.sets = [set_score("variance_ratio", "eeg", 0.5, label="variance ratio", note="Aims at <1>.")]
     RecordStore(tmp_path).write(made)
     out = build([tmp_path], tmp_path / "out").index.parent
     page = only_page(out)
-    assert "<dt>MRR</dt><dd>Mean reciprocal rank" in page
-    assert "<dt>variance ratio</dt><dd>Variance over clips as a share of true speech&#39;s: aims at 1" in page
+    assert "<dt>MRR</dt><dd>Mean reciprocal rank.</dd>" in page
+    assert "<dt>variance ratio</dt><dd>Aims at &lt;1&gt;.</dd>" in page
     index = (out / "index.html").read_text()
     assert re.search(r"<dt>MRR</dt><dd>Mean reciprocal rank.*Higher is better\.</dd>", index)

@@ -38,15 +38,16 @@ def test_cells_of_unlike_configuration_or_split_never_share_a_mean(tmp_path, wri
 
 
 def test_a_run_of_retrieval_alone_is_one_more_seed_of_the_whole_run_and_counts_once(
-    tmp_path, write, metric, board, capsys
+    tmp_path, write, metric, test_of, board, capsys
 ):
     whole = write(tmp_path, top1=0.4, seed=0)
     whole.metrics += [metric("identification", c, v) for c, v in (("eeg", 0.3), ("shuffle", 0.02), ("audio", 1.0))]
     whole.verdict["identification"] = whole.verdict["top1"]
-    whole.provenance["stages"][0]["seconds"] = 300.0
+    whole.tests.append(test_of("identification", "shuffle", whole.verdict["top1"].p))
+    whole.provenance.stages[0].seconds = 300.0
     RecordStore(tmp_path).write(whole)
     for seed in (0, 1):
-        cell = {**whole.cell, "id": f"net__retrieval__seed{seed}", "seed": seed}
+        cell = whole.cell.model_copy(update={"id": f"net__retrieval__seed{seed}", "seed": seed})
         alone = {"preset": "quick", "scores": {"which": "retrieval"}}
         write(tmp_path, top1=0.4 + 0.2 * seed, seed=seed, cell=cell, config=alone)
     build([tmp_path], tmp_path / "out")
@@ -96,7 +97,7 @@ def test_an_encoder_that_reads_the_transcript_is_a_reference_and_neither_leads_n
     tmp_path, write, write_segments, board, capsys
 ):
     write_segments(tmp_path, write(tmp_path, "net", 0.3), around(0.3))
-    reader = {"name": "reader", "source_hash": "a", "modality": "text"}
+    reader = {"name": "reader", "modality": "text"}
     write_segments(tmp_path, write(tmp_path, "reader", 0.9, encoder=reader), around(0.9))
     build([tmp_path], tmp_path / "out")
     found = {row["e"]: row for row in board(tmp_path / "out")["rows"]}

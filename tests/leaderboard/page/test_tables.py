@@ -19,7 +19,7 @@ def table_after(page: str, heading: str) -> list[list[str]]:
 def test_methods_on_several_data_sets_have_a_pooled_effect_with_its_heterogeneity(tmp_path, write):
     for number, (dataset, top1) in enumerate((("a", 0.5), ("b", 0.3), ("c", 0.1))):
         made = write(tmp_path, "net", top1, seed=number)
-        made.cell["dataset"] = dataset
+        made.cell.dataset = dataset
         RecordStore(tmp_path).write(made)
     out = build([tmp_path], tmp_path / "out").index.parent
     table = table_after((out / "index.html").read_text(), "top-1: EEG above its best control")
@@ -38,18 +38,18 @@ def test_one_data_set_has_no_section_over_data_sets(tmp_path, write):
 def test_over_data_sets_retrieval_is_compared_in_pools_of_one_size(tmp_path, write, metric):
     for number, dataset in enumerate(("a", "b", "c")):
         made = write(tmp_path, "net", seed=number)
-        made.cell["dataset"] = dataset
+        made.cell.dataset = dataset
         made.metrics += [metric("top1_of_50", c, v) for c, v in (("eeg", 0.7), ("shuffle", 0.02))]
         RecordStore(tmp_path).write(made)
     index = build([tmp_path], tmp_path / "out").index.read_text()
     assert table_after(index, "top-1 of 50: EEG above its best control")[1][1].startswith("+0.680")
 
 
-def test_other_pools_are_a_table_with_chance_and_hardest_control(tmp_path, write, metric, only_page):
+def test_other_pools_are_a_table_with_chance_and_hardest_control(tmp_path, write, metric, test_of, only_page):
     made = write(tmp_path)
     of_50 = {"pool": "fifty", "n_pool": 50, "chance_band": [0.0, 0.06], "chance_uniform": 0.01}
-    made.metrics += [metric("top1_of_50", c, v) | of_50 for c, v in (("eeg", 0.7), ("shift", 0.1), ("shuffle", 0.05))]
-    made.tests += [{"metric": "top1_of_50", "control": c, "p": p} for c, p in (("shift", 0.002), ("shuffle", 0.03))]
+    made.metrics += [metric("top1_of_50", c, v, **of_50) for c, v in (("eeg", 0.7), ("shift", 0.1), ("shuffle", 0.05))]
+    made.tests += [test_of("top1_of_50", c, p) for c, p in (("shift", 0.002), ("shuffle", 0.03))]
     RecordStore(tmp_path).write(made)
     page = only_page(build([tmp_path], tmp_path / "out").index.parent)
     assert table_after(page, "Other pools of candidates")[1] == [
@@ -59,15 +59,14 @@ def test_other_pools_are_a_table_with_chance_and_hardest_control(tmp_path, write
     assert not any("top1_of_50" in head for head in table_after(page, "All scores")[0])
 
 
-def test_metrics_of_sets_are_a_table_of_conditions_with_the_floor(tmp_path, write, only_page):
+def test_metrics_of_sets_are_a_table_of_conditions_with_the_floor(tmp_path, write, set_score, only_page):
     for seed, shift in enumerate((0.0, 2.0)):
         made = write(tmp_path, seed=seed)
-        common = {"version": 1, "n": 78, "unit": "", "higher_is_better": False}
         made.sets = [
-            common | {"name": "frechet", "condition": c, "value": v + shift, "floor": 1.5}
+            set_score("frechet", c, v + shift, floor=1.5, higher_is_better=False)
             for c, v in (("eeg", 9.0), ("vocoder", 3.0))
         ]
-        made.sets.append(common | {"name": "ratio", "condition": "eeg", "value": 0.5, "floor": None})
+        made.sets.append(set_score("ratio", "eeg", 0.5, higher_is_better=False))
         RecordStore(tmp_path).write(made)
     page = only_page(build([tmp_path], tmp_path / "out").index.parent)
     assert table_after(page, "All clips at once") == [
@@ -81,7 +80,7 @@ def test_metrics_of_sets_are_a_table_of_conditions_with_the_floor(tmp_path, writ
 def test_chance_has_its_band_and_the_mean_spectrogram_its_line_in_both_pictures(tmp_path, write, only_page):
     made = write(tmp_path)
     for entry in made.metrics:
-        entry |= {"chance_band": [0.0, 0.04], "baseline": 0.25}
+        entry.chance_band, entry.baseline = [0.0, 0.04], 0.25
     RecordStore(tmp_path).write(made)
     page = only_page(build([tmp_path], tmp_path / "out").index.parent)
     assert page.count("<title>95 % of guesses at every test window once: 0.000 to 0.040</title>") == 1
@@ -115,7 +114,7 @@ def test_energy_is_a_column_where_every_stage_says_it(tmp_path, write, board, on
 def test_what_was_run_on_what_is_a_table_where_there_are_several_data_sets(tmp_path, write):
     for name, dataset, status in (("net", "a", "done"), ("net", "b", "failed"), ("other", "a", "done")):
         made = write(tmp_path, name, seed=ord(dataset), status=status)
-        made.cell["dataset"] = dataset
+        made.cell.dataset = dataset
         RecordStore(tmp_path).write(made)
     page = build([tmp_path], tmp_path / "out").index.read_text()
     assert table_after(page, "What was run on what") == [

@@ -22,7 +22,7 @@ def merge(verb, tmp_path):
 def encoders(results):
     records, refusals = read_results(results)
     assert not refusals
-    return [(record.cell["encoder"], record.status) for record in records]
+    return [(record.cell.encoder, record.status) for record in records]
 
 
 def test_cells_of_all_folders_come_together_with_their_files(tmp_path, cell, merge):
@@ -73,6 +73,20 @@ def test_a_cell_of_another_split_collides_with_what_is_there(tmp_path, cell, mer
     for name in ("b", "c"):
         cell(tmp_path / "two", name, split="ee" * 32)
     with pytest.raises(StorageError, match=r"2 cells collide: .*split eeeeeeeeeeee is not the 5c5c5c5c5c5c of .*all"):
+        merge(tmp_path / "two")
+
+
+def test_cells_of_another_revision_of_the_data_may_have_another_split(tmp_path, cell, spoil, merge):
+    cell(tmp_path / "all", "a")
+    spoil(cell(tmp_path / "two", "b", split="ee" * 32), "dataset.revision", "corrected")
+    assert merge(tmp_path / "two") == 0
+    assert encoders(tmp_path / "all") == [("a", "done"), ("b", "done")]
+
+
+def test_one_cell_of_two_revisions_of_the_data_collides_and_says_so(tmp_path, cell, spoil, merge):
+    cell(tmp_path / "all", "a")
+    spoil(cell(tmp_path / "two", "a"), "dataset.revision", "corrected")
+    with pytest.raises(StorageError, match=r"it is of other data: revision corrected, and r1 there"):
         merge(tmp_path / "two")
 
 

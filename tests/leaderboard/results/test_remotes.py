@@ -27,7 +27,7 @@ def pull(verb, tmp_path):
 def encoders(results):
     records, refusals = read_results(results)
     assert not refusals
-    return [record.cell["encoder"] for record in records]
+    return [record.cell.encoder for record in records]
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from eeg2speech_bench.core.records.record import Record, read_record
-from eeg2speech_bench.leaderboard.standings.identity import Competition, identify
+from eeg2speech_bench.core.records.record import Record
+from eeg2speech_bench.core.segments.split import Split
+from eeg2speech_bench.leaderboard.standings.identity import Competition, dataset_titles, identify
 from eeg2speech_bench.leaderboard.standings.margins import Margin
 from eeg2speech_bench.leaderboard.standings.ranks import Rank, rank_intervals, tie_groups
 from eeg2speech_bench.leaderboard.standings.standings import Standing, entrant, stand
 
-COMPETITION = Competition("data", "quick", "5c", "mel", "", "")
+COMPETITION = Competition("data", "quick", "5c", "mel", "", "", "r")
 
 LISTENER, WINDOW = (a.ravel() for a in np.indices((8, 40)))
 BLOCK = WINDOW // 5
@@ -92,8 +93,8 @@ def board(tmp_path, cell):
             path = cell(tmp_path, name, seed=seed)
             values = noise(i + 10 * seed, 1)[:, 0] * 0.1 + mean
             segments(tmp_path / "cells" / path.stem / "segments.parquet", **{metric: values})
-            found[path] = read_record(path)
-            found[path].verdict = {metric: {}}
+            found[path] = Record.read(path)
+            found[path].verdict = {metric: found[path].verdict["top1"]}
         return found
 
     return write
@@ -105,9 +106,9 @@ def stood(records: dict[Path, Record], metric: str = "top1") -> dict[str, Standi
     found = stand(cell for cell in entrants if cell is not None)
     by_name: dict[str, Standing] = {}
     for record in records.values():
-        standing = found.get((record.cell["id"], metric))
+        standing = found.get((record.cell.id, metric))
         if standing is not None:
-            assert by_name.setdefault(record.cell["encoder"], standing) == standing
+            assert by_name.setdefault(record.cell.encoder, standing) == standing
     return by_name
 
 
@@ -136,8 +137,8 @@ def test_a_seed_that_was_run_twice_counts_once_by_the_cell_with_more_metrics(boa
     records = board(a=0.5, b=0.4) | board(seed=1, a=0.1, b=0.4)
     (path, record), *_ = records.items()
     again = path.with_name("again.json")
-    part = read_record(path)
-    part.cell["id"], part.files["segments"], part.verdict = "again", "cells/again/segments.parquet", {}
+    part = Record.read(path)
+    part.cell.id, part.files["segments"], part.verdict = "again", "cells/again/segments.parquet", {}
     assert record.verdict
     assert stood(records | {again: part}) == stood(records)
 
@@ -145,17 +146,17 @@ def test_a_seed_that_was_run_twice_counts_once_by_the_cell_with_more_metrics(boa
 def test_baselines_and_ceilings_do_not_compete(board) -> None:
     records = board(net=0.5, floor=0.0, top=1.0)
     _, floor, top = records.values()
-    floor.encoder["baseline"] = top.encoder["ceiling"] = True
+    floor.encoder.baseline = top.encoder.ceiling = True
     assert {name: standing.text for name, standing in stood(records).items()} == {"net": "alone"}
 
 
 def test_every_encoder_is_held_against_the_best_baseline_of_the_same_windows(board) -> None:
-    records = board(net=1.3, weak=0.31, floor=0.0, ridge=0.3, elsewhere=0.9)
-    *_, floor, ridge, elsewhere = records.values()
-    for record in (floor, ridge, elsewhere):
-        record.encoder["baseline"] = True
-        record.target["name"] = "of its own"  # another target is no other question
-    elsewhere.split["hash"] = "0" * 64
+    records = board(net=1.3, weak=0.31, floor=0.0, ridge=0.3, elsewhere=0.9, corrected=0.9)
+    *_, floor, ridge, elsewhere, corrected = records.values()
+    for record in (floor, ridge, elsewhere, corrected):
+        record.encoder.baseline = True
+        record.target.name = "of its own"  # another target is no other question
+    elsewhere.split, corrected.dataset.revision = Split(hash="0" * 64), "corrected"
     found = stood(records)
     assert found["net"].margin.baseline == found["weak"].margin.baseline == "ridge"
     assert found["net"].margin.difference == pytest.approx(1.0, abs=0.15) and found["net"].margin.told
@@ -165,8 +166,8 @@ def test_every_encoder_is_held_against_the_best_baseline_of_the_same_windows(boa
 def test_the_best_of_two_baselines_of_one_name_is_the_one(board) -> None:
     records = board(net=1.3, ridge=0.3, other=0.9)
     _, ridge, other = records.values()
-    ridge.encoder["baseline"] = other.encoder["baseline"] = True
-    other.cell["label"] = "ridge"  # with other options
+    ridge.encoder.baseline = other.encoder.baseline = True
+    other.cell.label = "ridge"  # with other options
     assert stood(records)["net"].margin.difference == pytest.approx(0.4, abs=0.15)
 
 
@@ -177,20 +178,21 @@ def test_a_margin_says_on_which_side_of_the_baseline_and_whether_they_are_told_a
 
 def test_margins_are_turned_where_small_is_good(board) -> None:
     records = board("median_rank", net=0.1, floor=0.4)
-    list(records.values())[1].encoder["baseline"] = True
+    list(records.values())[1].encoder.baseline = True
     assert stood(records, "median_rank")["net"].margin.difference == pytest.approx(0.3, abs=0.15)
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda record: record.split.update(hash="0" * 64),
-        lambda record: record.cell.update(dataset="other"),
-        lambda record: record.target.update(name="mel2"),
+        lambda record: setattr(record, "split", Split(hash="0" * 64)),
+        lambda record: setattr(record.cell, "dataset", "other"),
+        lambda record: setattr(record.dataset, "revision", "corrected"),
+        lambda record: setattr(record.target, "name", "mel2"),
         lambda record: record.config.update(alignment={"batch_size": 9}),
         lambda record: record.config.update(sampling={"n_steps": 9}),
-        lambda record: record.metric("top1").update(n_pool=50),
-        lambda record: record.metric("top1").update(version=2),
+        lambda record: setattr(record.metric("top1"), "n_pool", 50),
+        lambda record: setattr(record.metric("top1"), "version", 2),
     ],
 )
 def test_encoders_on_unequal_terms_have_no_common_rank(board, change) -> None:
@@ -207,7 +209,7 @@ def test_optimisers_of_their_own_are_equal_terms(board) -> None:
 
 def test_an_encoder_without_segments_is_left_out_with_the_reason(board, tmp_path) -> None:
     records = board(a=0.5, b=0.0, c=1.0)
-    missing = next(path for path, record in records.items() if record.cell["encoder"] == "c")
+    missing = next(path for path, record in records.items() if record.cell.encoder == "c")
     (tmp_path / "cells" / missing.stem / "segments.parquet").unlink()
     found = stood(records)
     assert found["a"].text == "1-1 of 2, A"
@@ -231,7 +233,7 @@ def write_text(table: pd.DataFrame, place: Path) -> None:
 )
 def test_segments_that_cannot_be_used_cost_their_own_encoder_alone(board, tmp_path, spoil, reason) -> None:
     records = board(a=0.5, b=0.0, c=1.0)
-    bad = next(path for path, record in records.items() if record.cell["encoder"] == "c")
+    bad = next(path for path, record in records.items() if record.cell.encoder == "c")
     place = tmp_path / "cells" / bad.stem / "segments.parquet"
     spoil(pd.read_parquet(place), place)
     found = stood(records)
@@ -253,7 +255,7 @@ def test_encoders_without_a_common_segment_have_no_rank(board, tmp_path) -> None
 
 def test_a_seed_that_was_scored_otherwise_costs_the_rank(board) -> None:
     records = board(a=0.5, b=0.0) | board(seed=1, a=0.5)
-    list(records.values())[2].metric("top1")["version"] = 2
+    list(records.values())[2].metric("top1").version = 2
     found = stood(records)
     assert found["a"].reason == "Its seeds were not measured alike in 'top1'"
     assert found["b"].text == "alone"
@@ -274,3 +276,13 @@ def test_those_that_share_a_letter_of_one_competition_tie() -> None:
     a, b, c = (Standing(COMPETITION, Rank(1, 1, groups, 3, 8)) for groups in ((1,), (1, 2), (2,)))
     assert a.ties(b) and b.ties(c) and not a.ties(c)
     assert not a.ties(Standing(COMPETITION._replace(target="clap"), a.rank)) and not a.ties(None)
+
+
+def test_a_data_set_is_called_by_its_name_and_its_revisions_are_told_apart() -> None:
+    found = [("bids", "1f3a5c7e9b2d4f60"), ("bids", "1f3a5c7ed41cb002"), ("dtu", "v1")]
+    assert list(dataset_titles(found).values()) == ["bids (9b2d4f60)", "bids (d41cb002)", "dtu"]
+
+
+def test_revisions_that_end_alike_are_written_in_full() -> None:
+    found = [("bids", "2025-release"), ("bids", "2026-release")]
+    assert list(dataset_titles(found).values()) == ["bids (2025-release)", "bids (2026-release)"]

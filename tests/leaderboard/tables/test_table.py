@@ -11,6 +11,7 @@ from rich.console import Console
 
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
+from eeg2speech_bench.core.records.training import Training
 from eeg2speech_bench.core.terminal.cli import main
 from eeg2speech_bench.leaderboard.commands import configure
 from eeg2speech_bench.leaderboard.standings.identity import Competition
@@ -24,25 +25,44 @@ def record(encoder: str = "net", top1: float = 0.5, *, real: bool = True, status
     def entry(condition: str, value: float) -> dict:
         return {
             "name": "top1",
+            "label": "top-1",
+            "version": 1,
             "condition": condition,
             "value": value,
             "low": value - 0.1,
             "high": value + 0.1,
+            "confidence": 0.95,
+            "n": 40,
             "unit": "",
+            "higher_is_better": True,
             "chance": 0.02,
             "n_pool": 50,
+            "per_subject": {"01": value},
         }
 
     verdict = {"distinguishable": real, "p": 0.0005 if real else 0.4, "hardest_control": "shuffle", "alpha": 0.05}
-    cell = {"id": f"{encoder}__0", "encoder": encoder, "dataset": "simulated", "preset": "quick", "seed": 0}
-    made = Record(cell, status, {}, encoder={"baseline": encoder == "ridge"}, target={"name": "mel"})
-    if status == "done":
-        made.metrics = [entry("eeg", top1), entry("shuffle", 0.02), entry("audio", 1.0)]
-        made.tests = [{"metric": "top1", "control": "shuffle", "p": verdict["p"]}]
-        made.verdict = {"top1": verdict}
-    else:
-        made.error = {"phase": "align", "type": "RuntimeError", "message": "no"}
-    return made
+    name = "".join(c for c in encoder if c.isalnum())
+    cell = {"id": f"{name}__0", "encoder": encoder, "dataset": "simulated", "dataset_argument": "simulated"}
+    tree = {
+        "cell": cell | {"preset": "quick", "seed": 0},
+        "status": status,
+        "config": {},
+        "encoder": {"name": encoder, "distribution": "dist", "version": "1", "source_hash": "a"},
+        "dataset": {"name": "simulated", "revision": "1", "n_subjects": 1},
+        "split": {"hash": "5c" * 32},
+        "target": {"name": "mel"},
+    }
+    tree["encoder"]["baseline"] = encoder == "ridge"
+    if status != "done":
+        return Record(**tree, error={"phase": "align", "type": "RuntimeError", "message": "no"})
+    test = {"metric": "top1", "control": "shuffle", "p": verdict["p"], "effect": 0.5, "dz": None, "n_units": 4}
+    return Record(
+        **tree,
+        metrics=[entry("eeg", top1), entry("shuffle", 0.02), entry("audio", 1.0)],
+        tests=[test | {"exact": True}],
+        verdict={"top1": verdict},
+        files={"segments": f"cells/{name}__0/segments.parquet"},
+    )
 
 
 def column(table, name):
@@ -94,7 +114,7 @@ def test_csv_has_a_header_and_a_row_per_cell():
 
 def standings(**ranks: Rank | str) -> dict[tuple[str, str], Standing]:
     """Return where encoders stand in top-1: a rank, or why there is none."""
-    terms = Competition("simulated", "quick", "5c", "mel", "", "")
+    terms = Competition("simulated", "quick", "5c", "mel", "", "", "r")
     return {
         (f"{name}__0", "top1"): Standing(terms, None, found) if isinstance(found, str) else Standing(terms, found)
         for name, found in ranks.items()
@@ -103,7 +123,7 @@ def standings(**ranks: Rank | str) -> dict[tuple[str, str], Standing]:
 
 def test_a_rank_is_an_interval_with_its_ties_and_who_does_not_compete_is_named():
     top = record("oracle", 0.9)
-    top.encoder["ceiling"] = True
+    top.encoder.ceiling = True
     cells = [record("a", 0.5), record("b", 0.3), record("ridge", 0.4), top, record("c", status="failed")]
     table = board(cells, standings(a=Rank(1, 2, (1,), 3, 8), b="Cell 'b' has no segments here"))
     assert dict(zip(column(table, "encoder"), column(table, "rank, top-1"), strict=True)) == {
@@ -181,9 +201,9 @@ def shown(capsys, *arguments: str) -> list[str]:
 def test_the_table_is_filtered_by_data_set_preset_and_budget(tmp_path, capsys):
     for name, changes in {"a": {}, "b": {"dataset": "dtu"}, "c": {"preset": "full"}, "d": {}}.items():
         made = record(name)
-        made.cell |= changes
+        made.cell = made.cell.model_copy(update=changes)
         made.config = {"alignment": {"batch_size": 64}}
-        made.training = {"align": {"n_steps": 640 if name == "d" else 320}}
+        made.training = {"align": Training(n_steps=640 if name == "d" else 320)}
         RecordStore(tmp_path).write(made)
     where = ["--results", str(tmp_path)]
     assert shown(capsys, *where, "--dataset", "dtu") == ["b"]
@@ -218,10 +238,20 @@ def test_merge_takes_into_the_folder_named_before_it(tmp_path, cell, capsys):
 
 def test_pairs_of_encoder_and_data_set_without_scores_are_named():
     cells = [record("a"), record("b")]
-    cells[1].cell["dataset"] = "other"
+    cells[1].cell.dataset = "other"
     said = "Coverage: 2 of 4 pairs of encoder and data set have scores; not b on simulated, a on other."
     assert said in board(cells, {}).notes
     assert not any("Coverage" in note for note in board(cells[:1], {}).notes)
+
+
+def test_revisions_of_the_data_of_one_name_are_told_apart():
+    cells = [record("a", 0.5), record("a", 0.4)]
+    for made, revision in zip(cells, ("1f3a5c7e", "corrected"), strict=True):
+        made.dataset.revision = revision
+    table = board(cells, {})
+    assert column(table, "data set") == ["simulated (1f3a5c7e)", "simulated (corrected)"]
+    assert "simulated: 2 revisions of the data; only encoders on one revision are compared." in table.notes
+    assert not any("revision" in note for note in board(cells[:1], {}).notes)
 
 
 def printed(table: Table, width: int) -> str:

@@ -14,7 +14,8 @@ import pytest
 import soundfile
 from rich.console import Console
 
-from eeg2speech_bench.core.records.record import Record, read_record
+from eeg2speech_bench.core.records.metrics import Verdict
+from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.terminal.cli import main
 from eeg2speech_bench.leaderboard.terminal.charts import draw
 from eeg2speech_bench.leaderboard.terminal.glyphs import ASCII, BLOCKS, Scale, mosaic, shrink, sparkline, strip
@@ -41,21 +42,39 @@ def drawn(record: Record, results: Path = Path("nowhere"), console: Console | No
 def scored(eeg: dict[str, float], **changes: Any) -> Record:
     """Return a record of one headline metric; ``shift`` and others in ``changes`` are scores of listeners."""
     controls = {name: changes.pop(name) for name in ("shift", "mean") if name in changes}
-    common = {"name": "top1", "n": 20 * len(eeg), "n_pool": 20, "chance": 0.05, "higher_is_better": True, **changes}
-    made = Record({"id": "net__0"}, "done", {}, verdict={"top1": {}})
-    made.metrics = [common | {"condition": name, "per_subject": own} for name, own in {"eeg": eeg, **controls}.items()]
-    return made
+    common = {"name": "top1", "label": "top-1", "version": 1, "value": 0.5, "low": 0.0, "high": 1.0, "unit": ""}
+    common |= {
+        "confidence": 0.95,
+        "n": 20 * len(eeg),
+        "n_pool": 20,
+        "chance": 0.05,
+        "higher_is_better": True,
+        **changes,
+    }
+    entries = [common | {"condition": name, "per_subject": own} for name, own in {"eeg": eeg, **controls}.items()]
+    return made(metrics=entries, verdict={"top1": VERDICT})
 
 
 def trained(**histories: list[dict[str, Any]]) -> Record:
-    return Record({}, "done", {}, training={stage: {"history": history} for stage, history in histories.items()})
+    return made(training={stage: {"history": history} for stage, history in histories.items()})
+
+
+VERDICT = {"distinguishable": True, "p": 0.01, "hardest_control": "shuffle", "alpha": 0.05}
+
+
+def made(**sections: Any) -> Record:
+    """Return a record with these sections."""
+    cell = {"id": "net__0", "encoder": "net", "dataset": "d", "dataset_argument": "d", "preset": "quick", "seed": 0}
+    encoder = {"name": "net", "distribution": "dist", "version": "1", "source_hash": "a"}
+    origins = {"encoder": encoder, "dataset": {"name": "d", "revision": "1"}, "target": {"name": "mel"}}
+    return Record(cell=cell, status="done", config={}, **origins, **sections)
 
 
 @pytest.fixture
 def heard(tmp_path: Path, cell: Callable[..., Path]) -> Record:
     """Return the record of a cell in ``tmp_path`` with two clips of tones under four conditions, and their scores."""
-    record = read_record(cell(tmp_path))
-    record.verdict["identification"] = {"hardest_control": "shuffle"}
+    record = Record.read(cell(tmp_path))
+    record.verdict["identification"] = Verdict(**VERDICT)
     folder = tmp_path / record.files["audio"]
     rows = []
     for condition in CONDITIONS:
@@ -202,7 +221,7 @@ def test_colours_are_used_only_where_the_terminal_has_them(heard, tmp_path):
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437"])
 def test_a_terminal_without_the_marks_gets_plain_ones(heard, tmp_path, encoding):
-    heard.metrics[0]["per_subject"] = {"Zoë ☃": 0.5, "02": 0.6}
+    heard.metrics[0].per_subject = {"Zoë ☃": 0.5, "02": 0.6}
     console = terminal(encoding, force_terminal=True, color_system="truecolor")
     text = "\n".join(drawn(heard, tmp_path, console))
     assert "o EEG  x best no-signal control  * both  : 95 % of guessers" in text
@@ -212,7 +231,7 @@ def test_a_terminal_without_the_marks_gets_plain_ones(heard, tmp_path, encoding)
 
 
 def test_a_cell_that_only_retrieved_has_no_spectrograms(tmp_path, cell):
-    record = read_record(cell(tmp_path))
+    record = Record.read(cell(tmp_path))
     del record.files["audio"]
     text = "\n".join(drawn(record, tmp_path))
     assert "top-1 of every listener" in text
@@ -220,11 +239,11 @@ def test_a_cell_that_only_retrieved_has_no_spectrograms(tmp_path, cell):
 
 
 def test_a_cell_without_verdict_and_history_draws_nothing():
-    assert drawn(Record({}, "done", {}, training={"align": {"method": "closed form"}})) == [""]
+    assert drawn(made(training={"align": {"method": "closed form"}})) == [""]
 
 
 def test_audio_that_is_not_there_is_said_and_the_rest_is_drawn(tmp_path, cell):
-    record = read_record(cell(tmp_path))
+    record = Record.read(cell(tmp_path))
     text = " ".join(drawn(record, tmp_path))
     assert "No spectrograms drawn: No true speech in" in text
     assert "top-1 of every listener" in text
@@ -236,13 +255,11 @@ def test_a_record_cannot_have_files_drawn_from_elsewhere(heard, tmp_path):
     assert said in " ".join(drawn(heard, tmp_path))
 
 
-def test_a_damaged_entry_is_said_and_the_rest_is_drawn():
-    record = scored({"01": 0.5})
-    del record.metrics[0]["n_pool"]
-    record.training = {"align": {"history": [{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.0}]}}
-    lines = drawn(record)
-    assert lines[1] == "No listeners' top-1 drawn: KeyError: 'n_pool'"
-    assert "align: loss  █▁  first 2, last 1, lowest 1" in lines
+def test_segments_that_are_no_table_are_said_and_the_rest_is_drawn(heard, tmp_path):
+    (tmp_path / heard.files["segments"]).write_text("no parquet")
+    text = " ".join(drawn(heard, tmp_path))
+    assert "No spectrograms drawn: segments.parquet is no table of segments" in text
+    assert "top-1 of every listener" in text
 
 
 def test_nothing_is_divided_by_a_range_of_zero(heard, tmp_path):
@@ -250,7 +267,7 @@ def test_nothing_is_divided_by_a_range_of_zero(heard, tmp_path):
         folder = tmp_path / heard.files["audio"] / condition
         soundfile.write(folder / "clip_000.flac", np.zeros(160), 16_000)
     heard.metrics = scored({"01": 0.0, "02": 0.0}, shift={"01": 0.0, "02": 0.0}, chance=None).metrics
-    heard.training = {"align": {"history": [{"step": i, "loss": 0.0} for i in range(3)]}}
+    heard.training = trained(align=[{"step": i, "loss": 0.0} for i in range(3)]).training
     lines = drawn(heard, tmp_path)
     assert "nan" not in "\n".join(lines)
     assert "01 │⊗" + " " * 49 + "│  0.000" in lines
@@ -259,9 +276,9 @@ def test_nothing_is_divided_by_a_range_of_zero(heard, tmp_path):
 
 
 def test_names_cannot_steer_the_terminal(heard, tmp_path):
-    heard.metrics[0]["per_subject"] = {HOSTILE: 0.5, "02": 0.6}
-    heard.training = {HOSTILE: {"history": [{"step": i, HOSTILE: i} for i in range(3)]}}
-    heard.verdict["identification"]["hardest_control"] = HOSTILE
+    heard.metrics[0].per_subject = {HOSTILE: 0.5, "02": 0.6}
+    heard.training = trained(**{HOSTILE: [{"step": i, HOSTILE: i} for i in range(3)]}).training
+    heard.verdict["identification"].hardest_control = HOSTILE
     frame = pd.read_parquet(tmp_path / heard.files["segments"])
     frame.assign(subject=HOSTILE).to_parquet(tmp_path / heard.files["segments"])
     text = "\n".join(drawn(heard, tmp_path, terminal(force_terminal=True, color_system="standard")))

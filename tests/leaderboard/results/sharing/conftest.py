@@ -170,7 +170,7 @@ def list_encoders(results: Path) -> list[str]:
     """Return the encoders of the records in a folder, none of which may be refused."""
     records, refusals = read_results(results)
     assert not refusals
-    return [record.cell["encoder"] for record in records]
+    return [record.cell.encoder for record in records]
 
 
 @pytest.fixture

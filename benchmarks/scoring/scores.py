@@ -1,0 +1,37 @@
+"""What stage ``score`` leaves for the record: one file of metrics, tests and verdicts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from eeg2speech_bench.core.records.metrics import ControlTest, Metric, SetScore, Verdict
+from eeg2speech_bench.core.stages.json_files import write_json
+
+FILE = "scores.json"
+
+
+class Scores(BaseModel):
+    """Everything that a cell scored; see `core.records.record.Record`, which takes it over.
+
+    Attributes
+    ----------
+    skipped : dict of str to str
+        Metrics that were not measured, with the reason.
+    """
+
+    metrics: list[Metric]
+    sets: list[SetScore]
+    tests: list[ControlTest]
+    verdict: dict[str, Verdict]
+    skipped: dict[str, str]
+
+    @classmethod
+    def read(cls, folder: Path) -> Scores:
+        """Read what `write` wrote."""
+        return cls.model_validate_json((folder / FILE).read_bytes())
+
+    def write(self, folder: Path) -> None:
+        """Write it into the folder of the stage."""
+        write_json(folder / FILE, self.model_dump(mode="json"))
