@@ -1,4 +1,4 @@
-"""Entry of ``python -m eeg2speech_bench.core``."""
+"""Runs the command line as ``python -m eeg2speech_bench.core``."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What the plugins room registers: encoders, audio targets, and the verbs that are about plugins."""
+"""Registers the encoders, the audio targets, and the verbs that are about plugins."""
 
 from __future__ import annotations
 

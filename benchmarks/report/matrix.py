@@ -1,4 +1,4 @@
-"""The retrieval matrix: how every candidate was ranked for every test window, averaged over listeners."""
+"""Draws how every candidate was ranked for every test window, averaged over listeners."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_WINDOWS = 200
 
 
 def draw_matrix(record: Record, embedded: Path) -> Figure:
-    """Draw the signal's matrix, that of its hardest control, and that of the true audio.
+    """Draw the matrices of the signal, of its hardest control, and of the true audio.
 
     Parameters
     ----------

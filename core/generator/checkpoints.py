@@ -1,4 +1,4 @@
-"""Weights in the original layout of AudioLDM, brought into the modules of diffusers and transformers."""
+"""Brings weights in AudioLDM's original layout into the modules of diffusers and transformers."""
 
 from __future__ import annotations
 

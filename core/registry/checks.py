@@ -1,4 +1,4 @@
-"""What is wrong with a declaration: plugins hand over any object, and listings and stages rely on its fields."""
+"""Checks a plugin's declaration before anything uses its fields."""
 
 from __future__ import annotations
 

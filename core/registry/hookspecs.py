@@ -1,4 +1,4 @@
-"""The doors of the suite: one pluggy hook per kind of thing that a plugin can bring."""
+"""Defines one pluggy hook for each kind of thing that a plugin can bring."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The registry: what plugins declared, where each declaration comes from, and what became of the other plugins.
+"""Collects what plugins declare, by kind and name, and what became of plugins that failed.
 
 Plugins are loaded one by one, so that none can take another, or the command, down.
 """
@@ -48,7 +48,7 @@ _FAILED = object()
 
 @dataclass
 class Registry:
-    """Declarations by kind and name.
+    """Holds all declarations by kind and name.
 
     Attributes
     ----------
@@ -263,7 +263,10 @@ def _attempt(registry: Registry, origin: Provenance, step: str, action: Callable
 
 @contextlib.contextmanager
 def stdout_as_stderr() -> Iterator[None]:
-    """Send what is printed meanwhile, by Python or a program it starts, to standard error; ours is read by programs."""
+    """Send what is printed meanwhile to standard error, by Python or by a program that it starts.
+
+    Programs read our own standard output.
+    """
     with contextlib.ExitStack() as undo:
         if sys.stdout is not None and sys.stderr is not None:  # None where a service was started with them closed
             sys.stdout.flush()

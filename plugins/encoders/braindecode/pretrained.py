@@ -17,7 +17,7 @@ HEAD = "final_layer"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights with braindecode's configuration of their network, empty where there is none.
+    """Holds weights with braindecode's configuration of their network, empty where there is none.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ def open_checkpoint(source: str) -> Checkpoint:
 def load_backbone(
     network: nn.Module, checkpoint: Checkpoint, *, new: Sequence[str] = (), first_rows: Sequence[str] = ()
 ) -> str:
-    """Load all of a checkpoint but its head into ``network`` and say what was loaded.
+    """Load all of a checkpoint but its head, and say what was loaded.
 
     Parameters
     ----------
@@ -73,10 +73,10 @@ def load_backbone(
     try:
         result = network.load_state_dict(backbone, strict=False)
     except RuntimeError as error:
-        raise _unfit(checkpoint, "; ".join(line.strip() for line in str(error).splitlines()[1:4])) from error
+        raise _misfit_error(checkpoint, "; ".join(line.strip() for line in str(error).splitlines()[1:4])) from error
     missing = [key for key in result.missing_keys if not key.startswith(tuple(anew))]
     if missing or result.unexpected_keys or not backbone:
-        raise _unfit(checkpoint, f"missing {missing[:3]}, unknown {result.unexpected_keys[:3]}")
+        raise _misfit_error(checkpoint, f"missing {missing[:3]}, unknown {result.unexpected_keys[:3]}")
     said = f"{len(backbone)} tensors of {checkpoint.source}; new: {', '.join(anew)}"
     return "; ".join([said, *filter(None, notes)])
 
@@ -101,7 +101,7 @@ def _differs(state: Mapping[str, Tensor], own: Mapping[str, Tensor], prefix: str
     return any(key not in state or state[key].shape != own[key].shape for key in keys)
 
 
-def _unfit(checkpoint: Checkpoint, got: str) -> DataError:
+def _misfit_error(checkpoint: Checkpoint, got: str) -> DataError:
     return DataError(
         f"Weights {checkpoint.source} do not fit this network",
         got=got,
