@@ -1,6 +1,36 @@
 """
 Read a board
 ============
+
+A results folder is all that is needed: no torch, no EEG. This one is what the other examples left in ``results``; after
+``eeg2speech-bench leaderboard pull OWNER/NAME`` it holds what others shared, too.
 """
 
-print(1)
+import matplotlib.pyplot as plt
+
+from eeg2speech_bench import leaderboard
+
+results = leaderboard.read_results("results")
+
+# %%
+# Ranks are intervals, and encoders that share a letter cannot be told apart.
+
+results.ranks("top1")
+
+# %%
+# What it cost, stage by stage:
+
+results.stages
+
+# %%
+# Each encoder under its EEG and under its best control:
+
+top1 = results.scores.query("metric == 'top1'")
+signal = top1.query("condition == 'eeg'").groupby("encoder")[["value", "low", "high"]].mean().sort_values("value")
+control = top1.query("condition in ('shift', 'phase', 'shuffle', 'mean', 'none')").groupby("encoder")["value"].max()
+bars = [signal["value"] - signal["low"], signal["high"] - signal["value"]]
+plt.errorbar(signal["value"], signal.index, xerr=bars, fmt="o", label="EEG")
+plt.plot(control.reindex(signal.index), signal.index, "kx", label="best control")
+plt.xlabel("top-1")
+plt.legend()
+plt.show()

@@ -26,16 +26,13 @@ ALL = bounds(PYPROJECT["project"]["dependencies"])
 BOARD = bounds(PYPROJECT["dependency-groups"]["board"])
 ABSENT = sorted(MODULES.get(name, name) for name in ALL.keys() - BOARD.keys())
 
-
-#: makes imports fail as they do where a package is not installed: scipy looks whether torch is in sys.modules
-BLOCK = f"""
+#: code after which these cannot be imported; scipy asks `sys.modules` for torch, so they must not be there as None
+NOT_FOUND = f"""
 import sys
-
 class Absent:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in {ABSENT!r}:
-            raise ModuleNotFoundError(f"No module named '{{name}}'", name=name)
-
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 sys.meta_path.insert(0, Absent())
 """
 
@@ -45,7 +42,7 @@ def alone(tmp_path):
     """Run a command in a folder and process of its own, in which packages beyond the group ``board`` are not found."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        script = f"{BLOCK}\nfrom eeg2speech_bench.core.terminal.cli import main; sys.exit(main({list(arguments)!r}))"
+        script = f"{NOT_FOUND}\nfrom eeg2speech_bench.core.cli import main; sys.exit(main({list(arguments)!r}))"
         return subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
 
     return run
