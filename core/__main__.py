@@ -2,7 +2,7 @@
 
 import sys
 
-from eeg2speech_bench.core.terminal.cli import main
+from eeg2speech_bench.core.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from eeg2speech_bench.core.conformance import CheckResult
-    from eeg2speech_bench.core.registry.specs import EncoderSpec
+    from eeg2speech_bench.core.specs import EncoderSpec
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

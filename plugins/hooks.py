@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from eeg2speech_bench.core.registry.hookspecs import hookimpl
-from eeg2speech_bench.core.registry.specs import CommandSpec, EncoderSpec, TargetSpec
+from eeg2speech_bench.core.hookspecs import hookimpl
+from eeg2speech_bench.core.specs import CommandSpec, EncoderSpec, TargetSpec
 from eeg2speech_bench.plugins.encoders.braindecode import cards as braindecode
 
 _ENCODERS = "eeg2speech_bench.plugins.encoders"

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from eeg2speech_bench.core.registry.failures import plain
 from eeg2speech_bench.core.registry.registry import Registry
-from eeg2speech_bench.core.registry.specs import EncoderSpec
+from eeg2speech_bench.core.specs import EncoderSpec
 from eeg2speech_bench.core.terminal.progress import make_console, say
 
 COLUMNS = ("encoder", "what it is", "needs", "pretrained", "licence", "from")

@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 
 from eeg2speech_bench.benchmarks.report.drawing import INK, label, new_figure
 from eeg2speech_bench.core.records.record import Record
-from eeg2speech_bench.core.spacing import evenly_spaced
+from eeg2speech_bench.core.statistics.spacing import evenly_spaced
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -17,7 +17,7 @@ from eeg2speech_bench.benchmarks.stages.ceilings import CEILINGS
 from eeg2speech_bench.core.generator.mel import N_FFT, SAMPLE_RATE_HZ, MelSpectrogram
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
-from eeg2speech_bench.core.spacing import evenly_spaced
+from eeg2speech_bench.core.statistics.spacing import evenly_spaced
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

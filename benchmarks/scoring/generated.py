@@ -15,10 +15,10 @@ from eeg2speech_bench.benchmarks.metrics import retrieval
 from eeg2speech_bench.benchmarks.metrics.identification import count_candidates
 from eeg2speech_bench.benchmarks.scoring.values import MetricValues, ReferenceLevels, SetValue
 from eeg2speech_bench.core.generator.mel import MelSpectrogram, normalise_waveform
-from eeg2speech_bench.core.registry.specs import MetricSpec, Spec
 from eeg2speech_bench.core.segments.clips import Clips
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
-from eeg2speech_bench.core.spacing import evenly_spaced
+from eeg2speech_bench.core.specs import MetricSpec, Spec
+from eeg2speech_bench.core.statistics.spacing import evenly_spaced
 from eeg2speech_bench.core.terminal.progress import Progress
 from eeg2speech_bench.core.training.seeding import derive_seed
 

@@ -14,8 +14,8 @@ from eeg2speech_bench.benchmarks.inputs.controls import conditions_in
 from eeg2speech_bench.benchmarks.metrics import pools, retrieval
 from eeg2speech_bench.benchmarks.metrics import word_retrieval as words
 from eeg2speech_bench.benchmarks.scoring.values import MetricValues, ReferenceLevels
-from eeg2speech_bench.core.registry.specs import MetricSpec
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
+from eeg2speech_bench.core.specs import MetricSpec
 from eeg2speech_bench.core.statistics import resampling as statistics
 from eeg2speech_bench.core.training.seeding import derive_seed
 

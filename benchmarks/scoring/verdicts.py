@@ -11,7 +11,7 @@ from eeg2speech_bench.benchmarks.scoring.values import MetricValues, SetValue
 from eeg2speech_bench.core.conditions import CONTROLS
 from eeg2speech_bench.core.presets.config import ScoresConfig
 from eeg2speech_bench.core.records.metrics import ControlTest, Metric, SetScore, Verdict
-from eeg2speech_bench.core.registry.specs import MetricSpec
+from eeg2speech_bench.core.specs import MetricSpec
 from eeg2speech_bench.core.statistics import resampling as statistics
 from eeg2speech_bench.core.statistics.proportions import proportion_interval
 from eeg2speech_bench.core.training.seeding import derive_seed

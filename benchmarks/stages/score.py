@@ -20,8 +20,8 @@ from eeg2speech_bench.benchmarks.scoring.values import (
 from eeg2speech_bench.benchmarks.scoring.verdicts import compare_with_controls, decide, summarise, summarise_set
 from eeg2speech_bench.benchmarks.stage_inputs import ScoreInputs
 from eeg2speech_bench.core.presets.config import ScoresConfig
-from eeg2speech_bench.core.registry.specs import MetricSpec
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
+from eeg2speech_bench.core.specs import MetricSpec
 from eeg2speech_bench.core.terminal.progress import Progress
 
 #: the pool whose segments start at words, and are scored by a stage of their own

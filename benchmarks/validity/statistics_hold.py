@@ -20,7 +20,7 @@ from eeg2speech_bench.benchmarks.scoring.values import MetricValues, ReferenceLe
 from eeg2speech_bench.benchmarks.scoring.verdicts import compare_with_controls, decide, exchangeable_units, summarise
 from eeg2speech_bench.core.conditions import CONTROLS
 from eeg2speech_bench.core.presets.config import ScoresConfig
-from eeg2speech_bench.core.registry.specs import MetricSpec
+from eeg2speech_bench.core.specs import MetricSpec
 from eeg2speech_bench.core.statistics.min_f import crossed_p, pairwise_p
 from eeg2speech_bench.core.statistics.resampling import hierarchical_bootstrap, holm, paired_sign_flip
 

@@ -15,8 +15,8 @@ from eeg2speech_bench.core.conditioning import Conditioning, Encoder, check_cond
 from eeg2speech_bench.core.conformance.fixtures import N_CHANS, TINY_TARGET, tiny_batch, tiny_embeddings, tiny_signal
 from eeg2speech_bench.core.contrastive.loss import ClipLoss
 from eeg2speech_bench.core.errors import ContractError
-from eeg2speech_bench.core.registry.specs import EncoderSpec
 from eeg2speech_bench.core.segments.segment_store import Batch, SignalInfo, TargetInfo
+from eeg2speech_bench.core.specs import EncoderSpec
 from eeg2speech_bench.core.training.seeding import seed_everything
 
 Outcome = Literal["pass", "fail", "skip"]

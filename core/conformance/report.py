@@ -21,8 +21,8 @@ from eeg2speech_bench.core.errors import UnknownNameError, UsageError
 from eeg2speech_bench.core.presets.config import load_config
 from eeg2speech_bench.core.registry.failures import place_of, reason_of
 from eeg2speech_bench.core.registry.registry import load_registry
-from eeg2speech_bench.core.registry.specs import EncoderSpec
 from eeg2speech_bench.core.segments.segment_store import TargetInfo
+from eeg2speech_bench.core.specs import EncoderSpec
 
 #: the four checks that the others build on; where one of them fails, what follows would fail for the same reason
 GATES = ("builds", "output_contract", "dtype_and_finite", "deterministic_in_eval")

@@ -15,7 +15,7 @@ from eeg2speech_bench.core.errors import BenchError, UsageError
 from eeg2speech_bench.core.generator.checkpoints import load_original_vocoder
 from eeg2speech_bench.core.generator.mel import HOP, N_FFT, N_MELS, SAMPLE_RATE_HZ, MelSpectrogram
 from eeg2speech_bench.core.presets.config import VocoderConfig
-from eeg2speech_bench.core.weights import load_pretrained, read_checkpoint
+from eeg2speech_bench.core.training.weights import load_pretrained, read_checkpoint
 
 #: multiplicative updates that invert the mel filters; on speech 24 leave 2 % of the mel spectrogram unexplained and
 #: 50 leave 1 %, below what phase reconstruction adds

@@ -17,8 +17,8 @@ from pathlib import Path
 from types import ModuleType
 
 from eeg2speech_bench.core.errors import UsageError
+from eeg2speech_bench.core.hookspecs import PROJECT
 from eeg2speech_bench.core.registry.failures import plain
-from eeg2speech_bench.core.registry.hookspecs import PROJECT
 
 #: the distribution of the suite itself; it is always loaded, and first, so that who reuses a name is the one refused
 OURS = "eeg2speech-bench"

@@ -17,8 +17,8 @@ from typing import Any
 
 import pluggy
 
+from eeg2speech_bench.core import hookspecs
 from eeg2speech_bench.core.errors import InterruptedRun, UnknownNameError
-from eeg2speech_bench.core.registry import hookspecs
 from eeg2speech_bench.core.registry.checks import declared_by, flaw_of
 from eeg2speech_bench.core.registry.discovery import (
     PluginChoice,
@@ -38,7 +38,7 @@ from eeg2speech_bench.core.registry.failures import (
     plain,
     reason_of,
 )
-from eeg2speech_bench.core.registry.specs import Spec
+from eeg2speech_bench.core.specs import Spec
 
 #: an import or a hook that takes longer is reported as slow
 SLOW_S = 1.0
@@ -206,7 +206,7 @@ def register_module(registry: Registry, module: object, provenance: Provenance) 
     if _attempt(registry, provenance, "register", lambda: plugins.register(module), name) is _FAILED:
         return
     if not plugins.get_hookcallers(module):
-        then = "Mark its functions with @hookimpl of eeg2speech_bench.core.registry.hookspecs."
+        then = "Mark its functions with @hookimpl of eeg2speech_bench.core.hookspecs."
         registry.refuse(provenance, "register", "it has no hook", str(getattr(module, "__file__", None) or ""), then)
     _attempt(registry, provenance, "register", plugins.check_pending, name)  # hooks that do not exist
     for hook in _hooks(plugins):

@@ -12,7 +12,7 @@ import torch
 from transformers import ClapConfig, ClapModel
 
 from eeg2speech_bench.core.errors import BenchError
-from eeg2speech_bench.core.weights import State, load_pretrained, read_checkpoint
+from eeg2speech_bench.core.training.weights import State, load_pretrained, read_checkpoint
 from eeg2speech_bench.plugins.clap.front_end import front_end
 
 #: where checkpoints keep CLAP: LAION's own trainer, AudioLDM's and its training code

@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 
 from eeg2speech_bench.core.conditioning import SoundInfo
 from eeg2speech_bench.core.errors import DataError, UsageError
-from eeg2speech_bench.core.weights import load_pretrained
+from eeg2speech_bench.core.training.weights import load_pretrained
 from eeg2speech_bench.plugins.targets.frames import FrameTarget
 
 RATE_HZ = 16_000

@@ -18,8 +18,8 @@ from eeg2speech_bench.core.conditions import EMBEDDED
 from eeg2speech_bench.core.presets.config import ScoresConfig
 from eeg2speech_bench.core.records.metrics import ControlTest
 from eeg2speech_bench.core.registry.registry import load_registry
-from eeg2speech_bench.core.registry.specs import MetricSpec
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
+from eeg2speech_bench.core.specs import MetricSpec
 
 CONFIG = ScoresConfig(n_bootstrap=200, n_permutations=2000, block_s=4.0)
 

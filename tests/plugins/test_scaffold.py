@@ -16,8 +16,8 @@ import torch
 from eeg2speech_bench.core.conditioning import check_conditioning
 from eeg2speech_bench.core.errors import StorageError, UsageError
 from eeg2speech_bench.core.registry.registry import load_registry
-from eeg2speech_bench.core.registry.specs import EncoderSpec
 from eeg2speech_bench.core.segments.segment_store import Batch, SignalInfo, TargetInfo
+from eeg2speech_bench.core.specs import EncoderSpec
 from eeg2speech_bench.plugins import scaffold
 from eeg2speech_bench.plugins.scaffold import EncoderNames, check_name, write_package
 

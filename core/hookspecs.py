@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pluggy
 
-from eeg2speech_bench.core.registry.specs import (
+from eeg2speech_bench.core.specs import (
     CommandSpec,
     DatasetSpec,
     EncoderSpec,
