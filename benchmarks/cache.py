@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from eeg2speech_bench.core.cli import default_cache
 from eeg2speech_bench.core.errors import UsageError
 from eeg2speech_bench.core.registry.registry import Registry
-from eeg2speech_bench.core.terminal.cli import default_cache
 from eeg2speech_bench.core.terminal.progress import make_console, say
 
 if TYPE_CHECKING:

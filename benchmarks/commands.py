@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eeg2speech_bench.core.cli import default_cache, run_verb
 from eeg2speech_bench.core.presets.config import load_config, preset_names
 from eeg2speech_bench.core.registry.registry import Registry
-from eeg2speech_bench.core.terminal.cli import default_cache, run_verb
 from eeg2speech_bench.core.terminal.progress import make_console
 
 if TYPE_CHECKING:

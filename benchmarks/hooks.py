@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from eeg2speech_bench.benchmarks.metrics.catalogue import all_metrics
-from eeg2speech_bench.core.registry.hookspecs import hookimpl
-from eeg2speech_bench.core.registry.specs import CommandSpec, MetricSpec
+from eeg2speech_bench.core.hookspecs import hookimpl
+from eeg2speech_bench.core.specs import CommandSpec, MetricSpec
 
 _COMMANDS = "eeg2speech_bench.benchmarks.commands"
 

@@ -29,8 +29,8 @@ from eeg2speech_bench.core.conditions import embedded_conditions
 from eeg2speech_bench.core.errors import ContractError
 from eeg2speech_bench.core.presets.config import AlignmentConfig
 from eeg2speech_bench.core.registry.registry import Registry
-from eeg2speech_bench.core.registry.specs import Spec
 from eeg2speech_bench.core.segments.recordings import SpeechDataset
+from eeg2speech_bench.core.specs import Spec
 from eeg2speech_bench.core.stages.import_closure import code_behind
 from eeg2speech_bench.core.stages.keys import KeyParts
 from eeg2speech_bench.core.stages.stage_store import Stage, StageStore

@@ -16,8 +16,8 @@ from eeg2speech_bench.benchmarks.pipeline import Pipeline
 from eeg2speech_bench.core.errors import UsageError
 from eeg2speech_bench.core.presets.config import RunConfig
 from eeg2speech_bench.core.registry.registry import Registry
-from eeg2speech_bench.core.registry.specs import DatasetSpec, EncoderSpec
 from eeg2speech_bench.core.segments.recordings import SpeechDataset
+from eeg2speech_bench.core.specs import DatasetSpec, EncoderSpec
 from eeg2speech_bench.core.terminal.progress import say
 
 #: changes that a plan names of one stage

@@ -15,11 +15,11 @@ from rich.table import Table
 from rich.text import Text
 
 from eeg2speech_bench.benchmarks.commands import absolute
+from eeg2speech_bench.core.cli import default_cache
 from eeg2speech_bench.core.errors import BenchError, UsageError
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.segments.prepared import Prepared
-from eeg2speech_bench.core.terminal.cli import default_cache
 from eeg2speech_bench.core.terminal.progress import make_console
 
 if TYPE_CHECKING:

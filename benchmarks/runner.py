@@ -24,8 +24,8 @@ from eeg2speech_bench.core.records.record import Record, Status
 from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.records.training import Training
 from eeg2speech_bench.core.registry.registry import Registry
-from eeg2speech_bench.core.registry.specs import Spec
 from eeg2speech_bench.core.segments.prepared import Prepared
+from eeg2speech_bench.core.specs import Spec
 from eeg2speech_bench.core.stages.import_closure import code_behind
 from eeg2speech_bench.core.stages.source_code import source_hash
 from eeg2speech_bench.core.stages.stage_store import Stage, StageResult, StageStore

@@ -17,8 +17,8 @@ from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.registry.failures import reason_of
 from eeg2speech_bench.core.registry.registry import Registry
-from eeg2speech_bench.core.registry.specs import DatasetSpec
 from eeg2speech_bench.core.segments.recordings import SpeechDataset
+from eeg2speech_bench.core.specs import DatasetSpec
 from eeg2speech_bench.core.stages.import_closure import forget_sources
 from eeg2speech_bench.core.stages.stage_store import Stage, StageStore, explained
 from eeg2speech_bench.core.stages.usage import marked_in_use

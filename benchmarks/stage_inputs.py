@@ -22,8 +22,8 @@ from eeg2speech_bench.core.presets.config import (
     ScoresConfig,
     VocoderConfig,
 )
-from eeg2speech_bench.core.registry.specs import MetricSpec, PreparationSpec, TargetSpec
 from eeg2speech_bench.core.segments.recordings import SpeechDataset
+from eeg2speech_bench.core.specs import MetricSpec, PreparationSpec, TargetSpec
 from eeg2speech_bench.core.terminal.progress import Progress
 
 #: settings that name weights: those of options of plugins too, whatever they call them

@@ -1,1 +1,4 @@
-"""The generator, the contracts, and what every room shares. Importing this package loads nothing heavy."""
+"""Holds the generator, the contracts, and what every room shares.
+
+Importing this package loads nothing heavy.
+"""

@@ -1,4 +1,4 @@
-"""The encoder contract: a batch of segments goes in, a `Conditioning` comes out."""
+"""Defines the contract of an encoder: a batch of segments goes in, a `Conditioning` comes out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The errors that users meet: each says what is wrong, what was got, what was expected and what to type next."""
+"""Defines the errors that users meet: what is wrong, what was got, what was expected, what to type next."""
 
 from __future__ import annotations
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from eeg2speech_bench.core.cli import default_cache
 from eeg2speech_bench.core.registry.registry import Registry
-from eeg2speech_bench.core.terminal.cli import default_cache
 from eeg2speech_bench.core.terminal.progress import make_console
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from eeg2speech_bench.core.registry.hookspecs import hookimpl
-from eeg2speech_bench.core.registry.specs import CommandSpec, DatasetSpec, PreparationSpec
+from eeg2speech_bench.core.hookspecs import hookimpl
+from eeg2speech_bench.core.specs import CommandSpec, DatasetSpec, PreparationSpec
 
 _ROOM = "eeg2speech_bench.datasets"
 

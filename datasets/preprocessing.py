@@ -10,7 +10,7 @@ from eeg2speech_bench.core.errors import BenchError, DataError
 from eeg2speech_bench.core.presets.config import DataConfig
 from eeg2speech_bench.core.segments.recordings import Recording
 from eeg2speech_bench.core.segments.segment_store import has_position
-from eeg2speech_bench.core.spacing import evenly_spaced
+from eeg2speech_bench.core.statistics.spacing import evenly_spaced
 
 if TYPE_CHECKING:
     import mne

@@ -1,1 +1,1 @@
-"""Encoders and audio targets that ship with the suite."""
+"""Brings the encoders and audio targets that ship with the suite."""

@@ -1,4 +1,7 @@
-"""The verb ``check``. torch is imported when a check runs."""
+"""Runs the verb ``check``.
+
+torch is imported when a check runs.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from eeg2speech_bench.core.conformance import CheckResult
-    from eeg2speech_bench.core.registry.specs import EncoderSpec
+    from eeg2speech_bench.core.specs import EncoderSpec
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +43,7 @@ def check(arguments: argparse.Namespace, registry: Registry) -> int:
     from eeg2speech_bench.core.conformance import run_checks
     from eeg2speech_bench.core.machine.environment import choose_device
 
-    specs = _chosen(arguments.name, registry)
+    specs = _requested_encoders(arguments.name, registry)
     options = {spec.name: _options(spec, arguments.set) for spec in specs}
     device = choose_device(arguments.device)
     console = make_console()
@@ -48,16 +51,16 @@ def check(arguments: argparse.Namespace, registry: Registry) -> int:
     with contextlib.redirect_stdout(sys.stderr):  # what an encoder prints must not end up in the JSON
         for spec in specs:
             results = run_checks(spec, options=options[spec.name], device=device)
-            found[spec.name] = list(results) if arguments.json else _shown(spec, results, console)
+            found[spec.name] = list(results) if arguments.json else _print_results(spec, results, console)
     failing = [name for name, results in found.items() if any(r.outcome == "fail" for r in results)]
     if arguments.json:
         print(json.dumps([_as_json(name, results) for name, results in found.items()], indent=2))
     else:
-        say(console, _next(list(found), failing))
+        say(console, _next_step(list(found), failing))
     return 1 if failing else 0
 
 
-def _chosen(names: list[str], registry: Registry) -> list[EncoderSpec]:
+def _requested_encoders(names: list[str], registry: Registry) -> list[EncoderSpec]:
     """Return the encoders of these names, each once; ``all`` stands for those that need not be asked for."""
     every = [spec.name for spec in registry.all("encoder") if not spec.on_request]
     wanted = [each for name in names for each in (every if name == "all" else [name])]
@@ -72,7 +75,7 @@ def _options(spec: EncoderSpec, assignments: list[str]) -> dict[str, Any]:
     return options
 
 
-def _shown(spec: EncoderSpec, results: Iterator[CheckResult], console: Console) -> list[CheckResult]:
+def _print_results(spec: EncoderSpec, results: Iterator[CheckResult], console: Console) -> list[CheckResult]:
     """Print every result as soon as it is there, then the count."""
     from eeg2speech_bench.core.conformance import check_names, summary
 
@@ -91,7 +94,7 @@ def _as_json(name: str, results: list[CheckResult]) -> dict[str, Any]:
     return {"encoder": name, "summary": summary(results), "checks": [asdict(result) for result in results]}
 
 
-def _next(names: list[str], failing: list[str]) -> str:
+def _next_step(names: list[str], failing: list[str]) -> str:
     if failing:
         return f"Next: change what failed, then 'eeg2speech-bench check {' '.join(failing)}'."
     named, them = " ".join(f"--encoder {name}" for name in names), "it" if len(names) == 1 else "them"

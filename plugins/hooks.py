@@ -1,11 +1,11 @@
-"""What the plugins room registers: encoders, audio targets, and the verbs that are about plugins."""
+"""Registers the encoders, the audio targets, and the verbs that are about plugins."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from eeg2speech_bench.core.registry.hookspecs import hookimpl
-from eeg2speech_bench.core.registry.specs import CommandSpec, EncoderSpec, TargetSpec
+from eeg2speech_bench.core.hookspecs import hookimpl
+from eeg2speech_bench.core.specs import CommandSpec, EncoderSpec, TargetSpec
 from eeg2speech_bench.plugins.encoders.braindecode import cards as braindecode
 
 _ENCODERS = "eeg2speech_bench.plugins.encoders"

@@ -1,4 +1,4 @@
-"""The verb ``encoders``: what there is, where it comes from, and what became of plugins that do not work."""
+"""Runs the verb ``encoders``: lists encoders, their origin, and plugins that do not work."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.text import Text
 
 from eeg2speech_bench.core.registry.failures import plain
 from eeg2speech_bench.core.registry.registry import Registry
-from eeg2speech_bench.core.registry.specs import EncoderSpec
+from eeg2speech_bench.core.specs import EncoderSpec
 from eeg2speech_bench.core.terminal.progress import make_console, say
 
 COLUMNS = ("encoder", "what it is", "needs", "pretrained", "licence", "from")
@@ -28,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def encoders(arguments: argparse.Namespace, registry: Registry) -> int:
-    """List encoders, what they need, where they come from; then what is broken, slow or left out, and why."""
+    """List encoders with their needs and origin, then plugins that are broken, slow or left out."""
     if arguments.json:
         sys.stdout.write(json.dumps(describe(registry), indent=2) + "\n")
         return 0
@@ -63,7 +63,7 @@ def notes(registry: Registry) -> Iterator[str]:
     for broken in registry.broken:
         yield f"broken: {broken.entry_point} ({broken.distribution}) in {broken.step}: {broken.reason}"
     for slow in registry.slow:
-        yield f"slow: {slow.seconds:.1f} s to {_doing(slow.step)}: {slow.entry_point} ({slow.distribution})"
+        yield f"slow: {slow.seconds:.1f} s to {_step_in_words(slow.step)}: {slow.entry_point} ({slow.distribution})"
     if registry.broken or registry.slow:
         yield "Where, and what to type: eeg2speech-bench encoders --broken"
     for skipped in registry.skipped:
@@ -75,7 +75,7 @@ def notes(registry: Registry) -> Iterator[str]:
 
 
 def describe(registry: Registry) -> dict[str, Any]:
-    """Return encoders and what is broken, slow or left out as JSON values."""
+    """Return encoders, and plugins that do not work, as JSON values."""
     encoders = []
     for spec in registry.all("encoder"):
         declared = {field.name: getattr(spec, field.name) for field in fields(EncoderSpec)}
@@ -88,18 +88,19 @@ def describe(registry: Registry) -> dict[str, Any]:
 def _print_troubles(registry: Registry, console: Console) -> None:
     for broken in registry.broken:
         say(console, f"broken: {broken.entry_point} ({broken.distribution}), in {broken.step}")
-        _say_each(console, reason=broken.reason, file=broken.file or "not known", type=broken.then)
+        _say_fields(console, reason=broken.reason, file=broken.file or "not known", type=broken.then)
     for slow in registry.slow:
-        say(console, f"slow: {slow.entry_point} ({slow.distribution}), {slow.seconds:.1f} s to {_doing(slow.step)}")
-        _say_each(console, type=slow.then)
+        step = _step_in_words(slow.step)
+        say(console, f"slow: {slow.entry_point} ({slow.distribution}), {slow.seconds:.1f} s to {step}")
+        _say_fields(console, type=slow.then)
     if not registry.broken and not registry.slow:
         say(console, "No plugin is broken, none is slow.")
 
 
-def _doing(step: str) -> str:
+def _step_in_words(step: str) -> str:
     return "import" if step == "import" else f"run {step}"
 
 
-def _say_each(console: Console, **named: str) -> None:
+def _say_fields(console: Console, **named: str) -> None:
     for name, text in named.items():
         say(console, f"  {name}: {text}")

@@ -1,4 +1,4 @@
-"""The verb ``new``: writes a package with an encoder, its registration and its test, ready to install."""
+"""Runs the verb ``new``: writes a package with an encoder, its registration and its test."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ IMPORTED = {"Batch", "Conditioning", "Encoder", "SignalInfo", "TargetInfo"}
 
 
 @dataclass(frozen=True)
-class Names:
-    """The spellings of an encoder's name.
+class EncoderNames:
+    """Spells an encoder's name in every form that its package needs.
 
     Attributes
     ----------
@@ -48,12 +48,12 @@ class Names:
 
     @property
     def module(self) -> str:
-        """The import package: ``my_net``."""
+        """Return the name of the import package: ``my_net``."""
         return self.name.replace("-", "_")
 
     @property
     def class_name(self) -> str:
-        """The class: ``MyNet``."""
+        """Return the name of the class: ``MyNet``."""
         return "".join(part.capitalize() for part in self.name.split("-"))
 
     def render(self, template: str) -> str:
@@ -94,7 +94,7 @@ def new(arguments: argparse.Namespace, registry: Registry) -> int:
     return 0
 
 
-def check_name(name: str, registered: set[str]) -> Names:
+def check_name(name: str, registered: set[str]) -> EncoderNames:
     """Return the spellings of a name that nothing else has.
 
     Parameters
@@ -116,7 +116,7 @@ def check_name(name: str, registered: set[str]) -> Names:
             expected="up to 64 lower-case letters, digits and single hyphens, a letter first",
             then=f"Try '{_similar(name)}'.",
         )
-    names = Names(name)
+    names = EncoderNames(name)
     owner = _owner(names, registered)
     if owner:
         raise UsageError(f"The name '{name}' is taken by {owner}", then=f"Try '{name}-net'.")
@@ -130,7 +130,7 @@ def _similar(name: str) -> str:
     return re.sub(r"^(?=[0-9])", "net-", "-".join(parts))[:64].rstrip("-") or "my-encoder"
 
 
-def _owner(names: Names, registered: set[str]) -> str | None:
+def _owner(names: EncoderNames, registered: set[str]) -> str | None:
     """Say what has a name already; None if it is free."""
     if names.name in map(canonical, registered):
         return "a registered encoder"
@@ -153,7 +153,7 @@ def _is_distribution(name: str) -> bool:
     return True
 
 
-def write_package(names: Names, directory: Path) -> Path:
+def write_package(names: EncoderNames, directory: Path) -> Path:
     """Write the package of an encoder as ``directory / names.name``, whole or not at all.
 
     Returns
@@ -185,7 +185,7 @@ def write_package(names: Names, directory: Path) -> Path:
     return package
 
 
-def _write_files(names: Names, package: Path) -> None:
+def _write_files(names: EncoderNames, package: Path) -> None:
     templates = resources.files("eeg2speech_bench.plugins") / "templates"
     for template, file in FILES.items():
         path = package / names.render(file)

@@ -59,7 +59,7 @@ HEAVY = ("torch", "lightning", "mne", "diffusers", "transformers", "braindecode"
 @pytest.mark.parametrize("arguments", ["--help", "encoders", "datasets", "leaderboard --help", "run --help", "env"])
 def test_light_commands_load_no_heavy_library(arguments):
     script = (
-        "import sys; from eeg2speech_bench.core.terminal.cli import main\n"
+        "import sys; from eeg2speech_bench.core.cli import main\n"
         f"try: main({arguments.split()!r})\n"
         "except SystemExit: pass\n"
         f"print('LOADED', [m for m in {HEAVY!r} if m in sys.modules])"
@@ -70,7 +70,7 @@ def test_light_commands_load_no_heavy_library(arguments):
 
 def test_leaderboard_of_records_loads_no_torch(tmp_path):
     script = (
-        "import sys; from eeg2speech_bench.core.terminal.cli import main\n"
+        "import sys; from eeg2speech_bench.core.cli import main\n"
         f"main(['leaderboard', '--results', {str(tmp_path)!r}])\n"
         "print('LOADED', [m for m in ('torch', 'mne', 'lightning') if m in sys.modules])"
     )

@@ -1,1 +1,1 @@
-"""Metrics: per-segment values first, aggregates second."""
+"""Measures retrieval and generated speech: one value per segment, or one per set of clips."""

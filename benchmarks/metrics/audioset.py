@@ -1,4 +1,4 @@
-"""Scores of AudioLDM's own evaluation that need a tagger of sounds: Kullback-Leibler divergence, inception score."""
+"""Measures what a tagger of sounds hears, as AudioLDM's evaluation does: divergence and inception score."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from eeg2speech_bench.benchmarks.metrics.availability import missing
+from eeg2speech_bench.benchmarks.metrics.availability import why_unavailable
 from eeg2speech_bench.core.segments.clips import CLIP_RATE_HZ, Clips
 
 #: parts of the clips whose scores are averaged, as in audioldm_eval
@@ -19,7 +19,7 @@ _BATCH_SIZE = 8
 
 
 def divergence(generated: Clips, reference: Clips, model: str) -> np.ndarray:
-    """Divergence of the tags of each generated clip from those of its reference, in nats.
+    """Return the divergence of each generated clip's tags from its reference's, in nats.
 
     ``sum of p_reference * log(p_reference / (p_generated + 1e-6))`` over softmax probabilities. Nearly all speech
     gets the same tag, so this tells speech from noise and little more.
@@ -49,12 +49,17 @@ def divergence(generated: Clips, reference: Clips, model: str) -> np.ndarray:
 
 
 def mean_divergence(generated: Clips, reference: Clips, model: str) -> float:
-    """Mean `divergence` of all clips, as AudioLDM reports it; parameters and errors as there."""
+    """Return the mean `divergence` of all clips, as AudioLDM reports it.
+
+    Parameters and errors as there.
+    """
     return float(divergence(generated, reference, model).mean())
 
 
 def inception_score(generated: Clips, reference: Clips, model: str) -> float:
-    """Inception score of the generated clips' tags; high for clips that are clearly tagged, and not all alike.
+    """Return the inception score of the generated clips' tags.
+
+    It is high for clips that are clearly tagged, and not all alike.
 
     Parameters, source as `divergence`; ``reference`` is not read. See `inception_score_of`.
     """
@@ -62,7 +67,7 @@ def inception_score(generated: Clips, reference: Clips, model: str) -> float:
 
 
 def inception_score_of(probabilities: np.ndarray, n_splits: int = N_SPLITS) -> float:
-    """Mean over parts of ``exp(mean over clips of KL(p(tag | clip) || p(tag)))``.
+    """Return the mean over parts of ``exp(mean over clips of KL(p(tag | clip) || p(tag)))``.
 
     Parameters
     ----------
@@ -88,7 +93,7 @@ def inception_score_of(probabilities: np.ndarray, n_splits: int = N_SPLITS) -> f
 
 
 def available(model: str | None = None) -> str | None:
-    """None if the metrics of this module can run, else why they cannot and what to type.
+    """Say why the metrics of this module cannot run, and what to type; None if they can.
 
     Parameters
     ----------
@@ -97,7 +102,7 @@ def available(model: str | None = None) -> str | None:
     """
     if model is None:
         return "no tagger is named; type: --set scores.models.tagger=MIT/ast-finetuned-audioset-10-10-0.4593"
-    reason = missing(("transformers",), "pip install transformers")
+    reason = why_unavailable(("transformers",), "pip install transformers")
     if reason:
         return reason
     path = Path(model).expanduser()
@@ -112,7 +117,7 @@ def available(model: str | None = None) -> str | None:
 
 @lru_cache(maxsize=2)
 def tags(clips: Clips, model: str) -> np.ndarray:
-    """Probabilities of a tagger's classes, (n, n_classes)."""
+    """Return the probabilities of a tagger's classes, (n, n_classes)."""
     import torch
 
     extractor, network = _tagger(model)

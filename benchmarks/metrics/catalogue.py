@@ -5,7 +5,7 @@ from __future__ import annotations
 from eeg2speech_bench.benchmarks.metrics.catalogue_retrieval import metrics_of_retrieval
 from eeg2speech_bench.benchmarks.metrics.catalogue_sets import metrics_of_sets
 from eeg2speech_bench.benchmarks.metrics.catalogue_speech import metrics_of_speech
-from eeg2speech_bench.core.registry.specs import MetricSpec
+from eeg2speech_bench.core.specs import MetricSpec
 
 
 def all_metrics() -> list[MetricSpec]:

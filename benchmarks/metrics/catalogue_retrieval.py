@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from eeg2speech_bench.core.registry.specs import MetricSpec
+from eeg2speech_bench.core.specs import MetricSpec
 
 _METRICS = "eeg2speech_bench.benchmarks.metrics"
 

@@ -1,4 +1,4 @@
-"""Mel-cepstral distortion: how far the envelopes of two clips are apart, frame by frame or after warping of time."""
+"""Measures mel-cepstral distortion between two clips, frame by frame or after warping of time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SCALE = 10 / np.log(10) * np.sqrt(2)
 
 
 def mel_cepstral_distortion(generated: Clips, reference: Clips) -> np.ndarray:
-    """Mel-cepstral distortion of frames at the same time, in decibels.
+    """Return the mel-cepstral distortion of frames at the same time, in decibels.
 
     ``10 / ln(10) * sqrt(2 * sum over d = 1..13 of (c_d - c'_d)**2)``, averaged over the frames in which the reference
     is active; `cepstra` says what c is. It is the root mean square over bands of the difference of the smoothed
@@ -54,7 +54,7 @@ def mel_cepstral_distortion(generated: Clips, reference: Clips) -> np.ndarray:
 
 
 def warped_cepstral_distortion(generated: Clips, reference: Clips) -> np.ndarray:
-    """Mel-cepstral distortion along the best monotonic alignment (dynamic time warping), in decibels.
+    """Return the mel-cepstral distortion along the best alignment in time (dynamic time warping), in decibels.
 
     The frames in which the reference is active are taken from both clips and aligned; the mean runs over the steps
     of the path. It forgives shifts and other tempi, and also finds something alike in unrelated speech: read it
@@ -67,12 +67,12 @@ def warped_cepstral_distortion(generated: Clips, reference: Clips) -> np.ndarray
     ours, theirs = (np.take_along_axis(cepstra(clips.mel), order, axis=1) for clips in (generated, reference))
     values = np.full(len(ours), np.nan)
     for rows in np.split(np.flatnonzero(sounding), range(_N_TOGETHER, sounding.sum(), _N_TOGETHER)):
-        values[rows] = _warped(_distances(theirs[rows], ours[rows]), lengths[rows])
+        values[rows] = _warped_distance(_distances(theirs[rows], ours[rows]), lengths[rows])
     return values
 
 
 def cepstra(mel: np.ndarray) -> np.ndarray:
-    """Cepstral coefficients 1 to 13 of log-mel above its floor.
+    """Return cepstral coefficients 1 to 13 of log-mel above its floor.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def _distances(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return _SCALE * np.sqrt(np.maximum(squares - 2 * left @ right.transpose(0, 2, 1), 0.0))
 
 
-def _warped(distance: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+def _warped_distance(distance: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """Mean distance on the cheapest path from the first to the last frames of each pair, shape (n,).
 
     The table is filled along its anti-diagonals, all pairs at once. Beside the cost it carries the number of steps,

@@ -1,4 +1,4 @@
-"""Collapse: does the generator say different things to different EEG, or the same to all?"""
+"""Measures whether the generator says different things to different EEG, or the same to all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from eeg2speech_bench.core.segments.clips import Clips
 
 
 def variance_ratio(generated: Clips, reference: Clips) -> float:
-    """Variance of the log-mel from clip to clip, as a share of the references' own.
+    """Return the variance of the log-mel from clip to clip, as a share of the references' own.
 
     The variance over clips is taken in every cell of frame and band, and averaged over cells on either side before
     the division. Level is part of it.
@@ -31,7 +31,7 @@ def variance_ratio(generated: Clips, reference: Clips) -> float:
 
 
 def pairwise_similarity(generated: Clips, reference: Clips) -> float:
-    """Mean correlation of the log-mels of two different generated clips, minus that of two different references.
+    """Return how much more alike two generated clips are than two references: mean correlation of log-mels.
 
     Correlation as in `quality.mel_correlation`: over time, per band, averaged over bands.
 

@@ -1,4 +1,4 @@
-"""Distances between all generated and all reference clips as two clouds of vectors: one number per condition."""
+"""Measures the distance between all generated and all reference clips: one number per condition."""
 
 from __future__ import annotations
 
@@ -17,17 +17,23 @@ MIN_CLIPS = 16
 
 
 def frechet_cepstral(generated: Clips, reference: Clips) -> float:
-    """Frechet distance at infinite n between `embeddings.cepstral` of all clips, see `frechet_at_infinity`."""
+    """Return the Frechet distance at infinite n between `embeddings.cepstral` of all clips.
+
+    See `frechet_at_infinity`.
+    """
     return frechet_at_infinity(embeddings.cepstral(generated), embeddings.cepstral(reference))
 
 
 def frechet_wakeword(generated: Clips, reference: Clips) -> float:
-    """Frechet distance at infinite n between `embeddings.wakeword` of all clips, see `frechet_at_infinity`."""
+    """Return the Frechet distance at infinite n between `embeddings.wakeword` of all clips.
+
+    See `frechet_at_infinity`.
+    """
     return frechet_at_infinity(embeddings.wakeword(generated), embeddings.wakeword(reference))
 
 
 def frechet_at_infinity(generated: np.ndarray, reference: np.ndarray) -> float:
-    """Frechet distance, relative to the variance of the reference, extrapolated to infinitely many clips.
+    """Extrapolate the Frechet distance, relative to the reference's variance, to infinitely many clips.
 
     The distance of finite sets is too large by an amount that falls as 1 / n. Here n clips are drawn from one side
     and n clips of *other* segments from the other, n from a fifth to half of the clips, and the intercept of a line
@@ -73,7 +79,7 @@ def frechet_at_infinity(generated: np.ndarray, reference: np.ndarray) -> float:
 
 
 def frechet_distance(left: np.ndarray, right: np.ndarray) -> float:
-    """Squared Frechet (Wasserstein-2) distance of the Gaussians that fit two sets of vectors, in double precision.
+    """Return the squared Frechet (Wasserstein-2) distance of the Gaussians that fit two sets of vectors.
 
     ``|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2))``; the trace of the root is the sum of the roots of the eigenvalues
     of the symmetric ``C1^(1/2) C2 C1^(1/2)``, which never turn complex.

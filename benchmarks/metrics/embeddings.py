@@ -1,4 +1,4 @@
-"""Sequences of vectors that stand for speech and that no stage of the suite was trained on or trains.
+"""Turns speech into sequences of vectors that no stage of the suite was trained on.
 
 Every function takes `Clips` and returns (n, n_vectors, dim); those that run a network remember the last two sets,
 which are the references and the clips under one condition.
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from eeg2speech_bench.benchmarks.metrics.availability import missing
+from eeg2speech_bench.benchmarks.metrics.availability import why_unavailable
 from eeg2speech_bench.benchmarks.metrics.cepstral import cepstra
 from eeg2speech_bench.core.segments.clips import Clips
 
@@ -20,13 +20,13 @@ _CHUNK = 1280
 
 
 def cepstral(clips: Clips) -> np.ndarray:
-    """Cepstral coefficients 1 to 13 at 100 Hz: no network, no level, the coarse spectrum."""
+    """Return cepstral coefficients 1 to 13 at 100 Hz: no network, no level, the coarse spectrum."""
     return cepstra(clips.mel)
 
 
 @lru_cache(maxsize=2)
 def wakeword(clips: Clips) -> np.ndarray:
-    """Embeddings of openWakeWord: 96 numbers per 775 ms of sound below 3.8 kHz, every 80 ms.
+    """Return embeddings of openWakeWord: 96 numbers per 775 ms of sound below 3.8 kHz, every 80 ms.
 
     Google's speech embedding network (Lin et al. 2020, arXiv 2002.01322), trained on spoken keywords of many
     speakers; Apache-2.0, the weights are part of the package ``pyopen-wakeword``. Clips are brought to one peak first.
@@ -36,8 +36,8 @@ def wakeword(clips: Clips) -> np.ndarray:
 
 
 def wakeword_available(model: str | None = None) -> str | None:
-    """None if `wakeword` can run, else why it cannot and what to type."""
-    return missing(("pyopen_wakeword",), "pip install pyopen-wakeword")
+    """Say why `wakeword` cannot run, and what to type; None if it can."""
+    return why_unavailable(("pyopen_wakeword",), "pip install pyopen-wakeword")
 
 
 @lru_cache(maxsize=1)

@@ -1,4 +1,4 @@
-"""Identification: which of the reference clips is each generated clip most like?"""
+"""Identifies the reference clip that each generated clip is most like."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from eeg2speech_bench.core.segments.clips import Clips
 
 
 def identification(generated: Clips, reference: Clips) -> np.ndarray:
-    """Credit for picking the true clip first among all reference clips.
+    """Return the credit for picking the true clip first among all reference clips.
 
     Likeness is `quality.mel_correlation`, which knows time and no mean spectrum. References that are equal (two
     listeners who heard the same audio) are one candidate.
@@ -36,7 +36,7 @@ def identification(generated: Clips, reference: Clips) -> np.ndarray:
 
 
 def identification_rank(generated: Clips, reference: Clips) -> np.ndarray:
-    """Rank of the true clip among all reference clips as a share: 0 is best, 0.5 chance, 1 worst.
+    """Return the rank of the true clip among all reference clips as a share: 0 best, 0.5 chance, 1 worst.
 
     Parameters, errors and NaN as `identification`; ties count half.
     """
@@ -45,7 +45,9 @@ def identification_rank(generated: Clips, reference: Clips) -> np.ndarray:
 
 
 def two_way_identification(generated: Clips, reference: Clips) -> np.ndarray:
-    """Share of the other reference clips that are less like the generated clip than the true one is; chance 0.5.
+    """Return the share of other reference clips that are less like the generated clip than the true one.
+
+    Chance is 0.5.
 
     Parameters, errors and NaN as `identification`; ties count half.
     """
@@ -54,7 +56,9 @@ def two_way_identification(generated: Clips, reference: Clips) -> np.ndarray:
 
 
 def wakeword_identification(generated: Clips, reference: Clips) -> np.ndarray:
-    """`identification` by the correlation over time of `embeddings.wakeword`, a network that no stage ever saw.
+    """Identify clips by `embeddings.wakeword`, a network that no stage ever saw.
+
+    Vectors are compared by their correlation over time; see `identification`.
 
     A generator may learn to paint mels that correlate; this judge listens with other ears.
     """
@@ -64,14 +68,14 @@ def wakeword_identification(generated: Clips, reference: Clips) -> np.ndarray:
 
 
 def wakeword_two_way(generated: Clips, reference: Clips) -> np.ndarray:
-    """`two_way_identification` by `embeddings.wakeword`."""
+    """Return `two_way_identification` by `embeddings.wakeword`."""
     generated.check_matches(reference)
     ours, theirs = embeddings.wakeword(generated), embeddings.wakeword(reference)
     return identify(retrieval.match_mismatch, ours, theirs, reference)
 
 
 def count_candidates(reference: Clips) -> int:
-    """Number of references that are told from each other: equal ones count once, silent ones not at all."""
+    """Count references that are told from each other: equal ones once, silent ones not at all."""
     sounding = standardise_bands(reference.mel)[1].any(axis=1)
     return len(_distinct(reference.mel[sounding])[0]) if sounding.any() else 0
 
@@ -104,7 +108,7 @@ def identify(
 
 
 def similarity_matrix(generated: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-    """Mean over bands of the correlation over time of every generated sequence with every candidate.
+    """Return the mean correlation over time of every generated sequence with every candidate.
 
     Parameters
     ----------

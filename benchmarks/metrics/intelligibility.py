@@ -1,4 +1,4 @@
-"""Intelligibility without a recogniser: short-time objective intelligibility, extended (ESTOI) and original (STOI)."""
+"""Measures short-time objective intelligibility, extended (ESTOI) and original (STOI)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TINY = 1e-13
 
 
 def estoi(generated: Clips, reference: Clips) -> np.ndarray:
-    """ESTOI of each generated clip against its reference.
+    """Return the ESTOI of each generated clip against its reference.
 
     The reference decides which frames hold speech (40 dB below its loudest and they do not) and whether the clip
     is scored at all: a reference that is silent or has under 30 active frames (0.39 s of speech) gives NaN
@@ -52,11 +52,11 @@ def estoi(generated: Clips, reference: Clips) -> np.ndarray:
     values are pystoi's, at a quarter of its time: what depends on the reference alone is computed once for all
     conditions, and digital silence counts zero instead of being dithered.
     """
-    return _scored(generated, reference, _extended_similarity)
+    return _similarities(generated, reference, _extended_similarity)
 
 
 def stoi(generated: Clips, reference: Clips) -> np.ndarray:
-    """STOI of each generated clip against its reference; for comparison with work that reports it.
+    """Return the STOI of each generated clip against its reference, to compare with work that reports it.
 
     Unrelated speech gets about 0.2 and white noise 0.4: it has no chance level of its own, so read `estoi` instead.
 
@@ -66,10 +66,10 @@ def stoi(generated: Clips, reference: Clips) -> np.ndarray:
     -----
     Source: Taal et al. (2011), *IEEE Transactions on Audio, Speech, and Language Processing* 19:2125.
     """
-    return _scored(generated, reference, _similarity)
+    return _similarities(generated, reference, _similarity)
 
 
-class _Speech:
+class _ReferenceSpeech:
     """Third-octave envelopes of a reference where it holds speech, and what finds the same frames elsewhere."""
 
     def __init__(self, waveform: np.ndarray) -> None:
@@ -85,12 +85,14 @@ class _Speech:
 
 
 @lru_cache(maxsize=1)
-def _speech(reference: Clips) -> list[_Speech]:
+def _speech(reference: Clips) -> list[_ReferenceSpeech]:
     # One set of references is scored against many conditions.
-    return [_Speech(waveform) for waveform in reference.waveform]
+    return [_ReferenceSpeech(waveform) for waveform in reference.waveform]
 
 
-def _scored(generated: Clips, reference: Clips, similarity: Callable[[np.ndarray, np.ndarray], float]) -> np.ndarray:
+def _similarities(
+    generated: Clips, reference: Clips, similarity: Callable[[np.ndarray, np.ndarray], float]
+) -> np.ndarray:
     generated.check_matches(reference)
     values = np.full(len(reference), np.nan)
     for i, (waveform, speech) in enumerate(zip(generated.waveform, _speech(reference), strict=True)):

@@ -1,4 +1,4 @@
-"""Perceived quality: PESQ against the reference, and opinions that networks give without one (DNSMOS, DistillMOS)."""
+"""Measures perceived quality: PESQ against the reference, DNSMOS and DistillMOS without one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from eeg2speech_bench.benchmarks.metrics.availability import missing
+from eeg2speech_bench.benchmarks.metrics.availability import why_unavailable
 from eeg2speech_bench.benchmarks.metrics.loudness import is_silent, rms
 from eeg2speech_bench.core.segments.clips import CLIP_RATE_HZ, Clips
 
@@ -22,7 +22,7 @@ _DNSMOS_SAMPLES, _DISTILLMOS_SAMPLES = round(9.01 * CLIP_RATE_HZ), 122_880
 
 
 def pesq(generated: Clips, reference: Clips) -> np.ndarray:
-    """Wide-band PESQ of each generated clip against its reference.
+    """Return the wide-band PESQ of each generated clip against its reference.
 
     Saturates near 1 already at 10 dB of noise, and says nothing of what is spoken instead. It aligns time and
     level itself.
@@ -53,12 +53,12 @@ def pesq(generated: Clips, reference: Clips) -> np.ndarray:
 
 
 def pesq_available(model: str | None = None) -> str | None:
-    """None if `pesq` can run, else why it cannot and what to type."""
-    return missing(("pesq",), "pip install pesq (compiles: needs a C compiler and Python's headers)")
+    """Say why `pesq` cannot run, and what to type; None if it can."""
+    return why_unavailable(("pesq",), "pip install pesq (compiles: needs a C compiler and Python's headers)")
 
 
 def dnsmos_overall(generated: Clips, reference: Clips) -> np.ndarray:
-    """Overall quality that DNSMOS P.835 expects listeners to give.
+    """Return the overall quality that DNSMOS P.835 expects listeners to give.
 
     Hears the generated clip alone: a good voice that says something else scores well. Clips are brought to one level
     and repeated to 9.01 s, one window of the network.
@@ -81,28 +81,39 @@ def dnsmos_overall(generated: Clips, reference: Clips) -> np.ndarray:
 
 
 def dnsmos_signal(generated: Clips, reference: Clips) -> np.ndarray:
-    """Quality of the speech itself by DNSMOS P.835, see `dnsmos_overall`."""
+    """Return the quality of the speech itself by DNSMOS P.835.
+
+    See `dnsmos_overall`.
+    """
     return _dnsmos(generated)["sig_mos"]
 
 
 def dnsmos_background(generated: Clips, reference: Clips) -> np.ndarray:
-    """Quality of the background by DNSMOS P.835, see `dnsmos_overall`."""
+    """Return the quality of the background by DNSMOS P.835.
+
+    See `dnsmos_overall`.
+    """
     return _dnsmos(generated)["bak_mos"]
 
 
 def dnsmos_p808(generated: Clips, reference: Clips) -> np.ndarray:
-    """Overall quality by DNSMOS P.808 (Reddy et al. 2021), see `dnsmos_overall`; white noise gets about 2.1."""
+    """Return the overall quality by DNSMOS P.808 (Reddy et al. 2021).
+
+    White noise gets about 2.1. See `dnsmos_overall`.
+    """
     return _dnsmos(generated)["p808_mos"]
 
 
 def dnsmos_available(model: str | None = None) -> str | None:
-    """None if the DNSMOS metrics can run, else why they cannot and what to type."""
+    """Say why the DNSMOS metrics cannot run, and what to type; None if they can."""
     packages = ("speechmos", "onnxruntime", "librosa", "requests")  # speechmos does not declare the others
-    return missing(packages, "pip install speechmos onnxruntime librosa requests")
+    return why_unavailable(packages, "pip install speechmos onnxruntime librosa requests")
 
 
 def distillmos(generated: Clips, reference: Clips) -> np.ndarray:
-    """Quality that DistillMOS expects listeners to give; the widest range of its kind, and blind to level.
+    """Return the quality that DistillMOS expects listeners to give.
+
+    It has the widest range of its kind, and level does not change it.
 
     Hears the generated clip alone, see `dnsmos_overall`. Clips are repeated to 7.68 s: with the silence that
     the package would append, 2.88 s of clean speech get 3.2 instead of 4.3 and white noise 2.0 instead of 1.2.
@@ -132,8 +143,8 @@ def distillmos(generated: Clips, reference: Clips) -> np.ndarray:
 
 
 def distillmos_available(model: str | None = None) -> str | None:
-    """None if `distillmos` can run, else why it cannot and what to type."""
-    return missing(("distillmos", "xls_r_sqa"), "pip install distillmos")
+    """Say why `distillmos` cannot run, and what to type; None if it can."""
+    return why_unavailable(("distillmos", "xls_r_sqa"), "pip install distillmos")
 
 
 def _pesq_of_clip(generated: np.ndarray, reference: np.ndarray) -> float:

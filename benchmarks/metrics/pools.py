@@ -1,4 +1,4 @@
-"""Declared candidate pools of retrieval: which windows the true one has to be told from."""
+"""Makes candidate pools of retrieval: the windows that the true one has to be told from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ N_MATCHED = 8
 
 
 def candidates(name: str, windows: pd.DataFrame, true: np.ndarray, recording: np.ndarray) -> np.ndarray:
-    """Candidates of every segment in a declared pool.
+    """Return the candidates of every segment in a declared pool.
 
     Parameters
     ----------
@@ -43,13 +43,13 @@ def candidates(name: str, windows: pd.DataFrame, true: np.ndarray, recording: np
     """
     if name not in POOLS:
         raise UnknownNameError("candidate pool", name, POOLS)
-    reason = missing(name, windows)
+    reason = why_impossible(name, windows)
     if reason:
         raise DataError(reason)
     return POOLS[name](windows, true, recording)
 
 
-def missing(name: str, windows: pd.DataFrame) -> str | None:
+def why_impossible(name: str, windows: pd.DataFrame) -> str | None:
     """Say why a pool cannot be made of these windows, or None if it can."""
     if name not in POOLS:
         return f"There is no pool '{name}'; there are {', '.join(POOLS)}"
@@ -87,7 +87,9 @@ def sound_profile(sound: np.ndarray, rate_hz: float) -> pd.DataFrame:
 
 
 def matched_groups(profile: np.ndarray, size: int = N_MATCHED) -> np.ndarray:
-    """Group windows that are alike: halve at the median of the widest-spread measure until groups would be too small.
+    """Group windows that are alike.
+
+    Halves them at the median of the widest-spread measure until groups would be too small.
 
     Being in one group goes both ways, so every window is as often impostor as true.
 
@@ -134,25 +136,25 @@ def _same_recording(windows: pd.DataFrame, true: np.ndarray, recording: np.ndarr
 
 def _same_sentence(windows: pd.DataFrame, true: np.ndarray, recording: np.ndarray) -> np.ndarray:
     """Other windows of the sentence: what is left when the topic and the sentence's loudness tell nothing."""
-    return _within(_labels(windows, ("stimulus", "sentence")), true)
+    return _same_group(_group_numbers(windows, ("stimulus", "sentence")), true)
 
 
 def _other_sentences(windows: pd.DataFrame, true: np.ndarray, recording: np.ndarray) -> np.ndarray:
     """All windows but those that share the true one's sentence."""
-    label = _labels(windows, ("stimulus", "sentence"))
-    return ~_within(label, true) | (np.arange(len(windows)) == true[:, None])
+    label = _group_numbers(windows, ("stimulus", "sentence"))
+    return ~_same_group(label, true) | (np.arange(len(windows)) == true[:, None])
 
 
 def _matched(windows: pd.DataFrame, true: np.ndarray, recording: np.ndarray) -> np.ndarray:
     """Windows with as much speech of the same loudness: what is left when these two tell nothing."""
-    return _within(matched_groups(windows[["level_db", "speech_s"]].to_numpy(dtype=np.float64)), true)
+    return _same_group(matched_groups(windows[["level_db", "speech_s"]].to_numpy(dtype=np.float64)), true)
 
 
-def _labels(windows: pd.DataFrame, columns: tuple[str, ...]) -> np.ndarray:
+def _group_numbers(windows: pd.DataFrame, columns: tuple[str, ...]) -> np.ndarray:
     return windows.groupby(list(columns), sort=False).ngroup().to_numpy()
 
 
-def _within(label: np.ndarray, true: np.ndarray) -> np.ndarray:
+def _same_group(label: np.ndarray, true: np.ndarray) -> np.ndarray:
     """Windows of the true one's label; one without a label (below 0) is alone."""
     own = label[true][:, None]
     return ((label == own) & (own >= 0)) | (np.arange(len(label)) == true[:, None])

@@ -1,4 +1,4 @@
-"""Spectral likeness of generated and reference speech on AudioLDM's log-mel."""
+"""Measures how alike the spectra of generated and reference speech are, on AudioLDM's log-mel."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def standardise_bands(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def mel_correlation(generated: Clips, reference: Clips) -> np.ndarray:
-    """Pearson correlation over time of each log-mel band, averaged over bands.
+    """Return the Pearson correlation over time of each log-mel band, averaged over bands.
 
     The convention to report: time is kept and the mean spectrum is removed, so that speech-coloured noise gets 0. A
     gain does not change the value as long as nothing meets the mel's floor.
@@ -65,7 +65,7 @@ def mel_correlation(generated: Clips, reference: Clips) -> np.ndarray:
 
 
 def mel_correlation_over_bands(generated: Clips, reference: Clips) -> np.ndarray:
-    """Pearson correlation over bands of each log-mel frame, averaged over frames.
+    """Return the Pearson correlation over bands of each log-mel frame, averaged over frames.
 
     For comparison with work that reports it. A spectrum that never changes already scores high: read it beside
     `mean_spectrum_level`.
@@ -77,7 +77,7 @@ def mel_correlation_over_bands(generated: Clips, reference: Clips) -> np.ndarray
 
 
 def mel_correlation_flattened(generated: Clips, reference: Clips) -> np.ndarray:
-    """Pearson correlation of the whole log-mel, all frames and bands as one series.
+    """Return the Pearson correlation of the whole log-mel, all frames and bands as one series.
 
     For comparison with work that reports it. A spectrum that never changes already scores high: read it beside
     `mean_spectrum_level`.
@@ -90,7 +90,7 @@ def mel_correlation_flattened(generated: Clips, reference: Clips) -> np.ndarray:
 
 
 def mean_spectrum(reference: Clips) -> Clips:
-    """Clips that know the mean spectrum of the *other* references and nothing else.
+    """Make clips that know the mean spectrum of the *other* references and nothing else.
 
     Parameters
     ----------
@@ -109,7 +109,10 @@ def mean_spectrum(reference: Clips) -> Clips:
 
 
 def mean_spectrum_level(metric: ClipMetric, reference: Clips) -> float | None:
-    """Value that `mean_spectrum` reaches on a metric of the mel: the level to beat; None for a single clip."""
+    """Return the value that `mean_spectrum` reaches on a metric of the mel; None for a single clip.
+
+    It is the level to beat.
+    """
     if len(reference) < 2:
         return None
     values = metric(mean_spectrum(reference), reference)
@@ -117,7 +120,7 @@ def mean_spectrum_level(metric: ClipMetric, reference: Clips) -> float | None:
 
 
 def log_spectral_distance(generated: Clips, reference: Clips) -> np.ndarray:
-    """Log-spectral distance on the mel bands, in decibels.
+    """Return the log-spectral distance on the mel bands, in decibels.
 
     The mean over frames of the root mean square over bands of 20 / ln(10) * (generated - reference), both natural
     logarithms of mel magnitudes. Sensitive to level: a gain of x dB alone gives x. It favours blurred estimates, so

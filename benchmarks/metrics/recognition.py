@@ -1,4 +1,4 @@
-"""What a speech recogniser (Whisper) makes of generated clips: word and character error rates, and its inner view."""
+"""Measures what a speech recogniser (Whisper) makes of generated clips: errors, and its inner view."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from eeg2speech_bench.benchmarks.metrics import retrieval
-from eeg2speech_bench.benchmarks.metrics.availability import missing
+from eeg2speech_bench.benchmarks.metrics.availability import why_unavailable
 from eeg2speech_bench.benchmarks.metrics.distribution import frechet_at_infinity
 from eeg2speech_bench.benchmarks.metrics.identification import identify
 from eeg2speech_bench.benchmarks.metrics.loudness import is_silent
@@ -27,7 +27,7 @@ _LEVEL = 10 ** (-26 / 20)
 
 
 def word_error_rate(generated: Clips, reference: Clips, texts: tuple[str, ...], model: str) -> np.ndarray:
-    """Word errors per true word of each clip as Whisper hears it, at most 1.
+    """Return the word errors per true word of each clip as Whisper hears it, at most 1.
 
     Substitutions, deletions and insertions, after Whisper's English normaliser; limited to 1 per clip, because
     recognisers invent repetitions on noise. Words cut by the border of a window cost even the true audio some
@@ -65,7 +65,10 @@ def word_error_rate(generated: Clips, reference: Clips, texts: tuple[str, ...], 
 
 
 def character_error_rate(generated: Clips, reference: Clips, texts: tuple[str, ...], model: str) -> np.ndarray:
-    """Character errors per true character, see `word_error_rate`; finer, and kinder to near misses."""
+    """Return the character errors per true character.
+
+    Finer than `word_error_rate`, and kinder to near misses.
+    """
     from jiwer import process_characters
 
     def error(true: str, heard: str) -> float:
@@ -75,7 +78,9 @@ def character_error_rate(generated: Clips, reference: Clips, texts: tuple[str, .
 
 
 def word_hits(generated: Clips, reference: Clips, texts: tuple[str, ...], model: str) -> np.ndarray:
-    """Share of the true words that Whisper hears, in order; chance is that of frequent words, about 0.05.
+    """Return the share of the true words that Whisper hears, in order.
+
+    Chance is that of frequent words, about 0.05.
 
     Parameters, NaN and errors as `word_error_rate`; insertions cost nothing.
     """
@@ -88,7 +93,7 @@ def word_hits(generated: Clips, reference: Clips, texts: tuple[str, ...], model:
 
 
 def content_similarity(generated: Clips, reference: Clips, model: str) -> np.ndarray:
-    """Mean over frames of the cosine of Whisper's encoder frames, each clip's mean frame removed.
+    """Return the mean cosine of Whisper's encoder frames, after each clip's mean frame is removed.
 
     Says whether the same is spoken at the same time without asking for words.
 
@@ -109,7 +114,9 @@ def content_similarity(generated: Clips, reference: Clips, model: str) -> np.nda
 
 
 def whisper_identification(generated: Clips, reference: Clips, model: str) -> np.ndarray:
-    """Credit for picking the true clip first, by the correlation over time of `whisper_frames`; chance 1 / n.
+    """Return the credit for picking the true clip first by `whisper_frames`; chance is 1 / n.
+
+    Frames are compared by their correlation over time.
 
     Values and NaN as `identification.identification`.
     """
@@ -121,19 +128,22 @@ def whisper_identification(generated: Clips, reference: Clips, model: str) -> np
 
 
 def frechet_whisper(generated: Clips, reference: Clips, model: str) -> float:
-    """Frechet distance at infinite n between `whisper_frames` of all clips, see `distribution.frechet_at_infinity`."""
+    """Return the Frechet distance at infinite n between `whisper_frames` of all clips.
+
+    See `distribution.frechet_at_infinity`.
+    """
     return frechet_at_infinity(whisper_frames(generated, model), whisper_frames(reference, model))
 
 
 def available(model: str | None = None) -> str | None:
-    """None if the metrics of this module can run, else why they cannot and what to type.
+    """Say why the metrics of this module cannot run, and what to type; None if they can.
 
     Parameters
     ----------
     model : str, optional
         Folder, or hub id, which is downloaded if it is not in the cache.
     """
-    reason = missing(
+    reason = why_unavailable(
         ("faster_whisper", "jiwer", "whisper_normalizer"), "pip install faster-whisper jiwer whisper-normalizer"
     )
     if reason:
@@ -150,7 +160,9 @@ def available(model: str | None = None) -> str | None:
 
 @lru_cache(maxsize=2)
 def transcripts(clips: Clips, model: str) -> tuple[str, ...]:
-    """Transcribe clips, in Whisper's English normal form; greedy, without context, without repetitions of three words.
+    """Transcribe clips in Whisper's English normal form.
+
+    Greedy, without context, without repetitions of three words.
 
     Silent clips are not shown to the recogniser, which would invent words: their transcript is empty.
     """
@@ -165,7 +177,7 @@ def transcripts(clips: Clips, model: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=2)
 def whisper_frames(clips: Clips, model: str) -> np.ndarray:
-    """Frames of Whisper's encoder at 50 Hz, (n, n_frames, dim), of clips that are not padded to 30 s.
+    """Return frames of Whisper's encoder at 50 Hz, (n, n_frames, dim), of clips that are not padded to 30 s.
 
     The frames carry their position, so only clips of one length can be compared.
     """

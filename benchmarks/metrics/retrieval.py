@@ -1,4 +1,4 @@
-"""Retrieval of a segment's audio among candidates: ranks and top-k credit that are fair to ties.
+"""Measures retrieval of a segment's audio among candidates, by ranks and top-k credit that are fair to ties.
 
 Metrics of this module take ``scores`` (n, m), the column ``true`` (n,) of each row's own candidate and, where not all
 columns are candidates of all rows, ``pool`` (n, m) from `pools.candidates`. They return one value per segment. NaN
@@ -16,14 +16,14 @@ from eeg2speech_bench.core.errors import ContractError
 
 
 class ScoreMetric(Protocol):
-    """What all metrics of this module are: one value per segment from scores, true columns and a pool."""
+    """Returns one value per segment from scores, true columns and a pool: the type of this module's metrics."""
 
     def __call__(self, scores: np.ndarray, true: np.ndarray, pool: np.ndarray | None = None) -> np.ndarray:
         """Return values of shape (n,)."""
 
 
 def ranks(scores: np.ndarray, true: np.ndarray, pool: np.ndarray | None = None) -> np.ndarray:
-    """Zero-based rank of each row's true candidate: candidates that score higher plus half of those that tie.
+    """Return the zero-based rank of each row's true candidate: those that score higher plus half of the ties.
 
     Parameters
     ----------
@@ -44,62 +44,64 @@ def ranks(scores: np.ndarray, true: np.ndarray, pool: np.ndarray | None = None) 
     ContractError
         If a score is not finite, ``true`` does not name a column per row, or ``pool`` leaves a true one out.
     """
-    better, ties, _ = _compared(scores, true, pool)
+    better, ties, _ = _count_candidates(scores, true, pool)
     return better + ties / 2
 
 
 def hits(scores: np.ndarray, true: np.ndarray, k: int, pool: np.ndarray | None = None) -> np.ndarray:
-    """Expected credit for a true candidate among the best ``k`` when ties are broken at random.
+    """Return the expected credit for a true candidate among the best ``k``, with ties broken at random.
 
     Parameters, errors as `ranks`; values from 0 to 1, shape (n,). Equal scores give exactly k / n_candidates.
     """
-    better, ties, _ = _compared(scores, true, pool)
+    better, ties, _ = _count_candidates(scores, true, pool)
     return np.clip((k - better) / (ties + 1), 0.0, 1.0)
 
 
 def top_1(scores: np.ndarray, true: np.ndarray, pool: np.ndarray | None = None) -> np.ndarray:
-    """Top-1 credit per segment, see `hits`; NaN where the pool has one candidate."""
-    return _top(scores, true, 1, pool)
+    """Return the top-1 credit per segment; NaN where the pool has one candidate. See `hits`."""
+    return _top_credit(scores, true, 1, pool)
 
 
 def top_5(scores: np.ndarray, true: np.ndarray, pool: np.ndarray | None = None) -> np.ndarray:
-    """Top-5 credit per segment, see `hits`; NaN where the pool has five candidates or fewer."""
-    return _top(scores, true, 5, pool)
+    """Return the top-5 credit per segment; NaN where the pool has five candidates or fewer. See `hits`."""
+    return _top_credit(scores, true, 5, pool)
 
 
 def top_10(scores: np.ndarray, true: np.ndarray, pool: np.ndarray | None = None) -> np.ndarray:
-    """Top-10 credit per segment, see `hits`; NaN where the pool has ten candidates or fewer."""
-    return _top(scores, true, 10, pool)
+    """Return the top-10 credit per segment; NaN where the pool has ten candidates or fewer. See `hits`."""
+    return _top_credit(scores, true, 10, pool)
 
 
 def top_1_of_50(scores: np.ndarray, true: np.ndarray, pool: np.ndarray | None = None) -> np.ndarray:
-    """Top-1 credit in pools of 50, see `hits_of_random_pool`; chance is 1 / 50 for every data set."""
+    """Return the top-1 credit in pools of 50; chance is 1 / 50 for every data set. See `hits_of_random_pool`."""
     return hits_of_random_pool(scores, true, 1, FIXED_POOL, pool)
 
 
 def top_10_of_50(scores: np.ndarray, true: np.ndarray, pool: np.ndarray | None = None) -> np.ndarray:
-    """Top-10 credit in pools of 50, see `hits_of_random_pool`; chance is 10 / 50 for every data set."""
+    """Return the top-10 credit in pools of 50; chance is 10 / 50 for every data set. See `hits_of_random_pool`."""
     return hits_of_random_pool(scores, true, 10, FIXED_POOL, pool)
 
 
 def reciprocal_rank(scores: np.ndarray, true: np.ndarray, pool: np.ndarray | None = None) -> np.ndarray:
-    """Expected 1 / (rank + 1) per segment when ties are broken at random; guessing gives H(m) / m."""
-    better, ties, _ = _compared(scores, true, pool)
+    """Return the expected 1 / (rank + 1) per segment, with ties broken at random; guessing gives H(m) / m."""
+    better, ties, _ = _count_candidates(scores, true, pool)
     harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, scores.shape[1] + 1))])
     return (harmonic[better + ties + 1] - harmonic[better]) / (ties + 1)
 
 
 def relative_rank(scores: np.ndarray, true: np.ndarray, pool: np.ndarray | None = None) -> np.ndarray:
-    """Rank as a share of the pool, per segment: 0 is best, 1 worst, 0.5 guessing; NaN for a pool of one.
+    """Return the rank as a share of the pool, per segment: 0 best, 0.5 guessing, 1 worst; NaN for a pool of one.
 
     Comparable between pools; its median over segments is the one to report.
     """
-    better, ties, size = _compared(scores, true, pool)
+    better, ties, size = _count_candidates(scores, true, pool)
     return np.where(size > 1, (better + ties / 2) / np.maximum(size - 1, 1), np.nan)
 
 
 def match_mismatch(scores: np.ndarray, true: np.ndarray, pool: np.ndarray | None = None) -> np.ndarray:
-    """Share of the other candidates that the true one beats, ties half: two-way choice against every impostor.
+    """Return the share of other candidates that the true one beats, ties half.
+
+    This is a two-way choice against every impostor.
 
     Guessing gives 0.5, and so does an encoder that prefers some audio whatever the EEG is, provided that the choice
     is balanced: every candidate is as often impostor as it is true. That holds for the pool ``same-recording``, and
@@ -112,7 +114,7 @@ def match_mismatch(scores: np.ndarray, true: np.ndarray, pool: np.ndarray | None
 def hits_of_random_pool(
     scores: np.ndarray, true: np.ndarray, k: int, n_candidates: int, pool: np.ndarray | None = None
 ) -> np.ndarray:
-    """Expected top-k credit among ``n_candidates``: the true one and others drawn at random without replacement.
+    """Return the expected top-k credit in a random pool: the true candidate and others drawn without replacement.
 
     The expectation is exact (hypergeometric), so nothing is drawn. It makes data sets with pools of different sizes
     comparable.
@@ -121,7 +123,7 @@ def hits_of_random_pool(
     """
     from scipy.stats import hypergeom
 
-    better, ties, size = _compared(scores, true, pool)
+    better, ties, size = _count_candidates(scores, true, pool)
     credit = np.full(len(scores), np.nan)
     for m in np.unique(size[size >= n_candidates]):
         rows = size == m
@@ -133,7 +135,7 @@ def hits_of_random_pool(
 
 
 def chance(metric: ScoreMetric, n_candidates: int) -> float:
-    """Value of ``metric`` for guessing: what it gives when all candidates score the same."""
+    """Return the value of ``metric`` for guessing: what it gives when all candidates score the same."""
     return float(metric(np.zeros((1, n_candidates)), np.zeros(1, dtype=np.int64))[0])
 
 
@@ -146,7 +148,7 @@ def chance_band(
     n_draws: int = 2000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Central band of a cell's value when every rank is guessed, for as many segments as were scored.
+    """Return the central band of a cell's value when every rank is guessed, for the segments that were scored.
 
     Parameters
     ----------
@@ -188,13 +190,13 @@ def _values_by_rank(metric: ScoreMetric, size: int) -> np.ndarray:
     return metric(scores.astype(np.float64), np.zeros(size, dtype=np.int64))
 
 
-def _top(scores: np.ndarray, true: np.ndarray, k: int, pool: np.ndarray | None) -> np.ndarray:
+def _top_credit(scores: np.ndarray, true: np.ndarray, k: int, pool: np.ndarray | None) -> np.ndarray:
     """`hits`, or NaN where the k best are the whole pool and every encoder would reach 1."""
-    better, ties, size = _compared(scores, true, pool)
+    better, ties, size = _count_candidates(scores, true, pool)
     return np.where(size > k, np.clip((k - better) / (ties + 1), 0.0, 1.0), np.nan)
 
 
-def _compared(
+def _count_candidates(
     scores: np.ndarray, true: np.ndarray, pool: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Candidates above the true one, others level with it, and all of them; each int (n,)."""

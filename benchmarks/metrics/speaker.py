@@ -1,4 +1,4 @@
-"""Likeness of voices, whatever they say."""
+"""Measures how alike two voices are, whatever they say."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from eeg2speech_bench.benchmarks.metrics.availability import missing
+from eeg2speech_bench.benchmarks.metrics.availability import why_unavailable
 from eeg2speech_bench.benchmarks.metrics.loudness import is_silent, rms
 from eeg2speech_bench.core.segments.clips import Clips
 
@@ -16,7 +16,7 @@ _LEVEL = 10 ** (-30 / 20)
 
 
 def speaker_similarity(generated: Clips, reference: Clips) -> np.ndarray:
-    """Cosine of the voices of generated and reference clip.
+    """Return the cosine of the voices of generated and reference clip.
 
     Says little where one narrator reads everything: every condition learns that voice. Noise gets about 0.5 and
     another speaker 0.54 to 0.64, so read it beside the controls.
@@ -47,10 +47,10 @@ def speaker_similarity(generated: Clips, reference: Clips) -> np.ndarray:
 
 
 def available(model: str | None = None) -> str | None:
-    """None if `speaker_similarity` can run, else why it cannot and what to type."""
+    """Say why `speaker_similarity` cannot run, and what to type; None if it can."""
     # Its own requirements name a package that no longer imports; the wheels do.
     install = "pip install --no-deps resemblyzer && pip install librosa webrtcvad-wheels"
-    return missing(("resemblyzer", "librosa", "webrtcvad"), install)
+    return why_unavailable(("resemblyzer", "librosa", "webrtcvad"), install)
 
 
 @lru_cache(maxsize=2)

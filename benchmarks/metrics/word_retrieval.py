@@ -1,4 +1,4 @@
-"""Retrieval of the word that a window starts with, for windows cut at word onsets."""
+"""Measures retrieval of the word that a window starts with, for windows cut at word onsets."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ WordMetric = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 def identity(word: str) -> str:
-    """Spelling under which words are the same: lower case, without punctuation around it."""
+    """Return the spelling under which words are the same: lower case, without punctuation around it."""
     return re.sub(r"^[\W_]+|[\W_]+$", "", word.lower())
 
 
 def word_top_1(scores: np.ndarray, true: np.ndarray, words: np.ndarray) -> np.ndarray:
-    """Credit for the true word as the most probable one, see `word_hits`."""
+    """Return the credit for the true word as the most probable one. See `word_hits`."""
     return word_hits(scores, true, words, 1)
 
 
 def word_top_10(scores: np.ndarray, true: np.ndarray, words: np.ndarray) -> np.ndarray:
-    """Credit for the true word among the ten most probable ones, see `word_hits`."""
+    """Return the credit for the true word among the ten most probable ones. See `word_hits`."""
     return word_hits(scores, true, words, 10)
 
 
 def word_hits(scores: np.ndarray, true: np.ndarray, words: np.ndarray, k: int) -> np.ndarray:
-    """Expected credit for the true word among the ``k`` most probable ones when ties are broken at random.
+    """Return the expected credit for the true word among the ``k`` most probable ones, with ties broken at random.
 
     The probability of a word is the sum of the softmax over all candidates that start with it (Defossez et al.
     2023). Candidates that score the same therefore give the words their frequency in the pool: that is the chance
@@ -74,14 +74,14 @@ def word_hits(scores: np.ndarray, true: np.ndarray, words: np.ndarray, k: int) -
 
 
 def uniform_chance(metric: WordMetric, true: np.ndarray, words: np.ndarray) -> np.ndarray:
-    """Level per segment (n,) of a guess that knows the vocabulary but not how often its words come: k of all words."""
+    """Return the level per segment (n,) of a guess among all words of the vocabulary, whatever their frequency."""
     _, place, counts = np.unique(words, return_inverse=True, return_counts=True)
     equal = np.tile(-np.log(counts)[place], (len(true), 1))  # the softmax of these sums to the same for every word
     return metric(equal, true, words)
 
 
 def frequency_chance(metric: WordMetric, true: np.ndarray, words: np.ndarray) -> np.ndarray:
-    """Level per segment (n,) of a guess that always names the most frequent words of the pool."""
+    """Return the level per segment (n,) of a guess that always names the most frequent words of the pool."""
     return metric(np.zeros((len(true), len(words))), true, words)
 
 

@@ -17,7 +17,7 @@ from eeg2speech_bench.core.conditions import ENCODED
 from eeg2speech_bench.core.contrastive.loss import clip_scores
 from eeg2speech_bench.core.generator.conditioner import Conditioner
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
-from eeg2speech_bench.core.spacing import evenly_spaced
+from eeg2speech_bench.core.statistics.spacing import evenly_spaced
 
 #: training segments behind the mean condition
 N_MEAN_SEGMENTS = 512

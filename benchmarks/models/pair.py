@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.core.registry.specs import EncoderSpec, TargetSpec
 from eeg2speech_bench.core.segments.segment_store import Batch, SegmentStore
+from eeg2speech_bench.core.specs import EncoderSpec, TargetSpec
 
 if TYPE_CHECKING:
     from torch.nn import Module

@@ -1,1 +1,1 @@
-"""Pictures of a cell: what was generated, what was retrieved, by whom, and how it was learnt."""
+"""Draws pictures of a cell: what was generated and retrieved, by whom, and how it was learnt."""

@@ -1,4 +1,4 @@
-"""Learning curves of whatever was trained by steps."""
+"""Draws the learning curves of all stages that are trained by steps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TIMES = ("step", "epoch")
 
 
 def draw_learning(record: Record) -> Figure | None:
-    """Draw one panel per quantity that a stage noted while it learnt; None if none did (closed form)."""
+    """Draw one panel per quantity that a stage noted while it learnt; None if no stage did."""
     curves = [
         (stage, trained, quantity)
         for stage, trained in record.training.items()

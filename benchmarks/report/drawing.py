@@ -1,4 +1,4 @@
-"""What all pictures of a report share: one style, colours that colour-blind readers tell apart, and words."""
+"""Defines the style, colours and words that all pictures of a report share."""
 
 from __future__ import annotations
 
@@ -48,7 +48,10 @@ _STYLE: dict[Any, Any] = {
 
 @contextmanager
 def one_style() -> Iterator[None]:
-    """Draw in the same style everywhere, whatever matplotlib is set to for the user; it is put back afterwards."""
+    """Draw in the same style everywhere, whatever matplotlib is set to for the user.
+
+    The user's settings are put back afterwards.
+    """
     import matplotlib
 
     with matplotlib.rc_context(), warnings.catch_warnings():
@@ -59,7 +62,10 @@ def one_style() -> Iterator[None]:
 
 
 def new_figure(record: Record, what: str, size: tuple[float, float]) -> Figure:
-    """Return an empty figure with a title, of ``size`` (width, height) in inches; no state of pyplot is touched."""
+    """Return an empty figure with a title, of ``size`` (width, height) in inches.
+
+    No state of pyplot is touched.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -72,13 +78,13 @@ def new_figure(record: Record, what: str, size: tuple[float, float]) -> Figure:
     return figure
 
 
-def number(value: float) -> str:
-    """Return a score with two decimals and a minus sign that is one."""
+def format_score(value: float) -> str:
+    """Return a score with two decimals and a true minus sign."""
     return f"{value:z.2f}".replace("-", "−")
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write a PNG that is the same, byte for byte, whenever it is drawn with the same libraries."""
+def save_picture(figure: Figure, path: Path) -> None:
+    """Write a PNG whose bytes are the same whenever the same libraries draw it."""
     figure.savefig(path, dpi=DOTS_PER_INCH, metadata={"Software": None})
 
 

@@ -1,4 +1,4 @@
-"""Headline scores of every listener beside chance and the controls."""
+"""Draws every listener's headline scores beside chance and the controls."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TITLES = {"top1": "retrieval: true window\nranked first", "identification": "gen
 
 
 def draw_listeners(record: Record, values: pd.DataFrame) -> Figure:
-    """Draw, for each headline metric, every listener's score under the signal and all controls, and their means.
+    """Draw every listener's headline scores, and their means, under the signal and all controls.
 
     Parameters
     ----------

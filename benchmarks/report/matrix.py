@@ -1,4 +1,4 @@
-"""The retrieval matrix: how every candidate was ranked for every test window, averaged over listeners."""
+"""Draws how every candidate was ranked for every test window, averaged over listeners."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 
 from eeg2speech_bench.benchmarks.report.drawing import INK, label, new_figure
 from eeg2speech_bench.core.records.record import Record
-from eeg2speech_bench.core.spacing import evenly_spaced
+from eeg2speech_bench.core.statistics.spacing import evenly_spaced
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,7 +21,7 @@ MAX_WINDOWS = 200
 
 
 def draw_matrix(record: Record, embedded: Path) -> Figure:
-    """Draw the signal's matrix, that of its hardest control, and that of the true audio.
+    """Draw the matrices of the signal, of its hardest control, and of the true audio.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The folder of pictures beside a record."""
+"""Draws the folder of pictures beside a record."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from eeg2speech_bench.benchmarks.report.drawing import one_style, save
+from eeg2speech_bench.benchmarks.report.drawing import one_style, save_picture
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.stages.atomic_folder import atomic_folder
 
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sources:
-    """Folders of the finished stages that pictures are drawn from; None where no speech was generated."""
+    """Names the folders of finished stages that pictures are drawn from.
+
+    The last two are None where no speech was generated.
+    """
 
     prepared: Path
     embedded: Path
@@ -59,7 +62,7 @@ def draw_report(out: Path, record: Record, sources: Sources) -> None:
         for name, draw in drawings.items():
             figure = draw()
             if figure is not None:
-                save(figure, folder / f"{name}.png")
+                save_picture(figure, folder / f"{name}.png")
 
 
 def _mels(record: Record, sources: Sources, values: pd.DataFrame) -> Figure | None:

@@ -1,4 +1,4 @@
-"""Mel spectrograms of the same few test items under every condition."""
+"""Draws mel spectrograms of a few test clips under every condition."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import pandas as pd
 import torch
 
 from eeg2speech_bench.benchmarks.inputs.controls import conditions_in
-from eeg2speech_bench.benchmarks.report.drawing import COLOURS, label, new_figure, number
+from eeg2speech_bench.benchmarks.report.drawing import COLOURS, format_score, label, new_figure
 from eeg2speech_bench.benchmarks.stages.ceilings import CEILINGS
 from eeg2speech_bench.core.generator.mel import N_FFT, SAMPLE_RATE_HZ, MelSpectrogram
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
-from eeg2speech_bench.core.spacing import evenly_spaced
+from eeg2speech_bench.core.statistics.spacing import evenly_spaced
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
-N_ITEMS = 4
+N_CLIPS = 4
 #: decibels between the darkest and the brightest colour
 RANGE_DB = 70.0
 #: a natural logarithm of amplitude in decibels
@@ -40,8 +40,11 @@ STEP = 1.06
 
 
 @dataclass(frozen=True)
-class Item:
-    """A clip of the test set and where it is from; ``stimulus`` is its number, ``name`` what its file is called."""
+class ShownClip:
+    """Names a clip of the test set and where it is from.
+
+    ``stimulus`` is the number of its stimulus, and ``name`` what that file is called.
+    """
 
     number: int
     subject: str
@@ -52,7 +55,7 @@ class Item:
 
     @property
     def title(self) -> str:
-        """Three lines above its column."""
+        """Return the three lines above its column."""
         name = self.name if len(self.name) <= MAX_NAME else f"{self.name[: MAX_NAME - 1]}…"
         place = f"{self.start_s:.1f}–{self.start_s + self.length_s:.1f} s"
         return f"clip {self.number}, listener {self.subject}\n{name}\n{place}"
@@ -61,7 +64,7 @@ class Item:
 def draw_mels(
     record: Record, prepared: Path, embedded: Path, generated: Path, ceilings: Path, values: pd.DataFrame
 ) -> Figure:
-    """Draw one row per condition and one column per item, all in the same colours.
+    """Draw one row per condition and one column per clip, all in the same colours.
 
     Parameters
     ----------
@@ -71,7 +74,7 @@ def draw_mels(
     values : DataFrame
         The cell's ``segments.parquet``.
     """
-    items = choose_items(SegmentStore(prepared), embedded)
+    items = choose_shown_clips(SegmentStore(prepared), embedded)
     sources = {"reference": ceilings, **dict.fromkeys(conditions_in(embedded), generated)}
     sources |= dict.fromkeys(reversed(CEILINGS), ceilings)
     levels = {name: _levels_db(folder / f"{name}.npy", items) for name, folder in sources.items()}
@@ -92,29 +95,29 @@ def draw_mels(
     return figure
 
 
-def choose_items(store: SegmentStore, embedded: Path) -> list[Item]:
-    """Return evenly spaced clips of the test set, first and last among them: the same for every encoder and seed."""
+def choose_shown_clips(store: SegmentStore, embedded: Path) -> list[ShownClip]:
+    """Choose evenly spaced clips of the test set, the same for every encoder and seed."""
     table = pd.read_parquet(embedded / "segments.parquet")
     clips = table[table["clip"] >= 0].sort_values("clip")
-    numbers = evenly_spaced(len(clips), N_ITEMS)
+    numbers = evenly_spaced(len(clips), N_CLIPS)
     windows = store.windows.iloc[clips["window"].to_numpy()[numbers]]
     items = []
     subjects = clips["subject"].to_numpy()[numbers]
     for clip, subject, window in zip(numbers, subjects, windows.to_dict("records"), strict=True):
         stimulus, start_s = int(window["stimulus"]), float(window["start_s"])
         name = Path(store.meta.stimuli[stimulus].name).stem
-        items.append(Item(int(clip), store.meta.subjects[subject], stimulus, name, start_s, store.window_s))
+        items.append(ShownClip(int(clip), store.meta.subjects[subject], stimulus, name, start_s, store.window_s))
     return items
 
 
-def _levels_db(path: Path, items: list[Item]) -> np.ndarray:
+def _levels_db(path: Path, items: list[ShownClip]) -> np.ndarray:
     """Return the log-mel level of what the vocoder made of each item, (n_items, 64, n_frames), low bands first."""
     samples = np.load(path, mmap_mode="r")[[item.number for item in items]].astype(np.float32) / 32767
     mel: np.ndarray = MelSpectrogram()(torch.from_numpy(samples)).numpy()
     return DB_PER_NEPER * mel.transpose(0, 2, 1)
 
 
-def _draw_one(axes: Axes, level_db: np.ndarray, place: int, item: Item) -> AxesImage:
+def _draw_one(axes: Axes, level_db: np.ndarray, place: int, item: ShownClip) -> AxesImage:
     """Draw one item in its place along the row; one pair of axes per item would take four times as long."""
     start = place * STEP * item.length_s
     image = axes.imshow(
@@ -133,7 +136,7 @@ def _draw_one(axes: Axes, level_db: np.ndarray, place: int, item: Item) -> AxesI
     return image
 
 
-def _name_axes(rows: np.ndarray, items: list[Item]) -> None:
+def _name_axes(rows: np.ndarray, items: list[ShownClip]) -> None:
     """Write what each item is above its column, seconds of each clip below, and frequencies beside the first row."""
     length_s = items[0].length_s
     seconds = np.arange(np.floor(length_s) + 1)
@@ -146,7 +149,7 @@ def _name_axes(rows: np.ndarray, items: list[Item]) -> None:
     rows[0].set_yticks(_bands(TICKS_KHZ), [f"{khz:g} kHz" for khz in TICKS_KHZ])
 
 
-def _write_metric(axes: Axes, values: pd.DataFrame, condition: str, place: int, item: Item) -> None:
+def _write_metric(axes: Axes, values: pd.DataFrame, condition: str, place: int, item: ShownClip) -> None:
     from matplotlib.patheffects import withStroke
 
     own = values[
@@ -157,8 +160,9 @@ def _write_metric(axes: Axes, values: pd.DataFrame, condition: str, place: int, 
         & np.isclose(values["start_s"].to_numpy(), item.start_s)
     ]
     end = (place * STEP + 0.985) * item.length_s
+    along_x = axes.get_xaxis_transform()
     for value in own["value"]:
-        text = axes.text(end, 0.93, f"r = {number(value)}", transform=axes.get_xaxis_transform(), ha="right", va="top")
+        text = axes.text(end, 0.93, f"r = {format_score(value)}", transform=along_x, ha="right", va="top")
         text.set(fontsize=7, color="white", path_effects=[withStroke(linewidth=2, foreground="black")])
 
 

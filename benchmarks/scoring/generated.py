@@ -1,4 +1,4 @@
-"""Generated speech: every metric of clips, and of all clips together, under every condition and ceiling."""
+"""Measures generated speech under every condition and ceiling, clip by clip and all clips together."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ import torch
 from eeg2speech_bench.benchmarks.inputs.audio_files import load_clips
 from eeg2speech_bench.benchmarks.metrics import retrieval
 from eeg2speech_bench.benchmarks.metrics.identification import count_candidates
-from eeg2speech_bench.benchmarks.scoring.values import Levels, SetValue, Values
+from eeg2speech_bench.benchmarks.scoring.values import MetricValues, ReferenceLevels, SetValue
 from eeg2speech_bench.core.generator.mel import MelSpectrogram, normalise_waveform
-from eeg2speech_bench.core.registry.specs import MetricSpec, Spec
 from eeg2speech_bench.core.segments.clips import Clips
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
-from eeg2speech_bench.core.spacing import evenly_spaced
+from eeg2speech_bench.core.specs import MetricSpec, Spec
+from eeg2speech_bench.core.statistics.spacing import evenly_spaced
 from eeg2speech_bench.core.terminal.progress import Progress
 from eeg2speech_bench.core.training.seeding import derive_seed
 
 
 @dataclass(frozen=True)
-class Heard:
-    """Clips that are judged, beside what they should be.
+class JudgedClips:
+    """Holds the clips that are judged, and the speech that they should be.
 
     Attributes
     ----------
@@ -51,17 +51,17 @@ class Heard:
     models: dict[str, str]
 
     def judge(self, metric: MetricSpec, made: Clips) -> Any:
-        """Call a metric with what it takes."""
+        """Call a metric with the arguments that it takes."""
         more = {"texts": self.texts, "model": self.models.get(metric.model)}
         return metric.load()(made, self.reference, **{name: more[name] for name in metric.takes})
 
-    def levels(self, metric: MetricSpec, confidence: float, seed: int) -> Levels:
-        """Say what a metric of clips gives without any knowledge of the clip."""
+    def levels(self, metric: MetricSpec, confidence: float, seed: int) -> ReferenceLevels:
+        """Return what a metric of clips gives without any knowledge of the clip."""
         baseline = None
         if metric.baseline:
             baseline = Spec(metric.name, metric.baseline).load()(metric.load(), self.reference)
         if not metric.identifies_by:
-            return Levels(len(self.table), metric.chance, baseline=baseline)
+            return ReferenceLevels(len(self.table), metric.chance, baseline=baseline)
         rank = Spec(metric.name, metric.identifies_by).load()
         n = max(1, count_candidates(self.reference))
         chance = retrieval.chance(rank, n)
@@ -69,7 +69,7 @@ class Heard:
             rank, np.full(len(self.table), n), confidence=confidence, aggregate=metric.aggregate, seed=seed
         )
         known = np.isfinite(chance)
-        return Levels(n, chance if known else None, list(band) if known else None, baseline=baseline)
+        return ReferenceLevels(n, chance if known else None, list(band) if known else None, baseline=baseline)
 
 
 def training_speech(store: SegmentStore, n: int) -> Clips | None:
@@ -83,13 +83,13 @@ def training_speech(store: SegmentStore, n: int) -> Clips | None:
 
 
 def measure_clips(
-    heard: Heard, metrics: list[MetricSpec], progress: Progress, *, confidence: float, seed: int
-) -> tuple[list[Values], list[SetValue]]:
+    heard: JudgedClips, metrics: list[MetricSpec], progress: Progress, *, confidence: float, seed: int
+) -> tuple[list[MetricValues], list[SetValue]]:
     """Measure metrics of clips and of sets under every condition and ceiling.
 
     Returns
     -------
-    measured : list of Values
+    measured : list of MetricValues
         Of metrics of clips.
     sets : list of SetValue
         Of metrics of sets.
@@ -97,17 +97,17 @@ def measure_clips(
     of_clips, of_sets = ([m for m in metrics if m.needs == needs] for needs in ("clips", "set"))
     levels = {m.name: heard.levels(m, confidence, derive_seed(seed, "chance", m.name)) for m in of_clips}
     floors = {m.name: _floor(heard, m) for m in of_sets}
-    measured: list[Values] = []
+    measured: list[MetricValues] = []
     sets = []
     for i, (condition, folder) in enumerate(heard.folders.items()):
         progress(condition, i / len(heard.folders))
         # condition by condition: metrics that share a network remember what it said of the last two sets of clips
         made = load_clips(folder, condition)
-        measured += [Values(m, condition, heard.judge(m, made), heard.table, levels[m.name]) for m in of_clips]
+        measured += [MetricValues(m, condition, heard.judge(m, made), heard.table, levels[m.name]) for m in of_clips]
         sets += [SetValue(m, condition, float(heard.judge(m, made)), len(made), floors[m.name]) for m in of_sets]
     return measured, sets
 
 
-def _floor(heard: Heard, metric: MetricSpec) -> float | None:
+def _floor(heard: JudgedClips, metric: MetricSpec) -> float | None:
     floor = float(heard.judge(metric, heard.other)) if heard.other is not None else np.nan
     return floor if np.isfinite(floor) else None

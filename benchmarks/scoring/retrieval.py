@@ -1,4 +1,4 @@
-"""Retrieval: every metric of scores, in its pool, under every condition."""
+"""Measures retrieval by every metric of scores, in its pool, under every condition."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import pandas as pd
 from eeg2speech_bench.benchmarks.inputs.controls import conditions_in
 from eeg2speech_bench.benchmarks.metrics import pools, retrieval
 from eeg2speech_bench.benchmarks.metrics import word_retrieval as words
-from eeg2speech_bench.benchmarks.scoring.values import Levels, Values
-from eeg2speech_bench.core.registry.specs import MetricSpec
+from eeg2speech_bench.benchmarks.scoring.values import MetricValues, ReferenceLevels
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
+from eeg2speech_bench.core.specs import MetricSpec
 from eeg2speech_bench.core.statistics import resampling as statistics
 from eeg2speech_bench.core.training.seeding import derive_seed
 
 
 @dataclass(frozen=True)
-class Scored:
-    """Segments that were scored against windows.
+class RetrievalScores:
+    """Names the scores of segments against windows, with both tables.
 
     Attributes
     ----------
@@ -65,36 +65,36 @@ def _sentences(table: pd.DataFrame, words: pd.DataFrame) -> np.ndarray:
 
 
 def measure_scores(
-    scored: Scored, metrics: list[MetricSpec], *, confidence: float, seed: int
-) -> tuple[list[Values], dict[str, str]]:
+    scored: RetrievalScores, metrics: list[MetricSpec], *, confidence: float, seed: int
+) -> tuple[list[MetricValues], dict[str, str]]:
     """Measure metrics of scores under every condition of a finished stage.
 
     Returns
     -------
-    measured : list of Values
+    measured : list of MetricValues
     skipped : dict of str to str
         Metrics whose pool cannot be made of these windows, with the reason.
     """
-    skipped = {m.name: reason for m in metrics if m.pool and (reason := pools.missing(m.pool, scored.windows))}
+    skipped = {m.name: reason for m in metrics if m.pool and (reason := pools.why_impossible(m.pool, scored.windows))}
     true = scored.table["true"].to_numpy()
-    measured: list[Values] = []
+    measured: list[MetricValues] = []
     for metric in metrics:
         if metric.name in skipped:
             continue
-        function, levels = _prepare(metric, scored, confidence, derive_seed(seed, "chance", metric.name))
+        function, levels = _bind_metric(metric, scored, confidence, derive_seed(seed, "chance", metric.name))
         for condition in conditions_in(scored.folder):
             values = function(np.load(scored.folder / f"scores_{condition}.npy"), true)
-            measured.append(Values(metric, condition, values, scored.table, levels))
+            measured.append(MetricValues(metric, condition, values, scored.table, levels))
     return measured, skipped
 
 
-def _prepare(
-    metric: MetricSpec, scored: Scored, confidence: float, seed: int
-) -> tuple[Callable[[np.ndarray, np.ndarray], np.ndarray], Levels]:
+def _bind_metric(
+    metric: MetricSpec, scored: RetrievalScores, confidence: float, seed: int
+) -> tuple[Callable[[np.ndarray, np.ndarray], np.ndarray], ReferenceLevels]:
     """Give a metric all but the scores and true columns, and say what guessing reaches."""
     if "words" in metric.takes:
         spelling = scored.windows["word"].to_numpy(dtype=str)
-        return partial(metric.load(), words=spelling), _levels_of_words(metric, scored, spelling)
+        return partial(metric.load(), words=spelling), _word_levels(metric, scored, spelling)
     true, function = scored.table["true"].to_numpy(), metric.load()
     pool = np.ones((len(true), len(scored.windows)), dtype=bool)
     if metric.pool:
@@ -108,21 +108,21 @@ def _prepare(
     band = retrieval.chance_band(
         metric.load(), sizes[first], confidence=confidence, aggregate=metric.aggregate, seed=seed
     )
-    return function, Levels(
-        n_pool, _guess(metric, guessed, scored.table), list(band) if np.isfinite(band).all() else None
+    return function, ReferenceLevels(
+        n_pool, _guessing_level(metric, guessed, scored.table), list(band) if np.isfinite(band).all() else None
     )
 
 
-def _levels_of_words(metric: MetricSpec, scored: Scored, spelling: np.ndarray) -> Levels:
+def _word_levels(metric: MetricSpec, scored: RetrievalScores, spelling: np.ndarray) -> ReferenceLevels:
     """Return both chances of a metric of words; the pool is the vocabulary, and has no band of its own."""
     function, true = metric.load(), scored.table["true"].to_numpy()
-    by_frequency = _guess(metric, words.frequency_chance(function, true, spelling), scored.table)
-    uniform = _guess(metric, words.uniform_chance(function, true, spelling), scored.table)
+    by_frequency = _guessing_level(metric, words.frequency_chance(function, true, spelling), scored.table)
+    uniform = _guessing_level(metric, words.uniform_chance(function, true, spelling), scored.table)
     known = [level for level in (by_frequency, uniform) if level is not None]
-    return Levels(len(set(spelling) - {""}), max(known, default=None), chance_uniform=uniform)
+    return ReferenceLevels(len(set(spelling) - {""}), max(known, default=None), chance_uniform=uniform)
 
 
-def _guess(metric: MetricSpec, guessed: np.ndarray, table: pd.DataFrame) -> float | None:
+def _guessing_level(metric: MetricSpec, guessed: np.ndarray, table: pd.DataFrame) -> float | None:
     """Aggregate what guessing gives as the values themselves are aggregated."""
     defined = np.isfinite(guessed)
     if not defined.any():

@@ -1,4 +1,4 @@
-"""Per-segment values of one metric under one condition, with the levels that they are read against."""
+"""Holds per-segment values of one metric under one condition, with the levels that they are read against."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from eeg2speech_bench.core.registry.specs import MetricSpec
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
+from eeg2speech_bench.core.specs import MetricSpec
 
 
 @dataclass(frozen=True)
-class Levels:
-    """What a metric gives without any knowledge of the segment; None where it is not known or makes no sense.
+class ReferenceLevels:
+    """Holds what a metric gives without any knowledge of the segment.
+
+    A level is None where it is not known or makes no sense.
 
     Attributes
     ----------
@@ -37,8 +39,8 @@ class Levels:
 
 
 @dataclass(frozen=True)
-class Values:
-    """Per-segment values of one metric under one condition.
+class MetricValues:
+    """Holds per-segment values of one metric under one condition.
 
     Attributes
     ----------
@@ -46,14 +48,14 @@ class Values:
         NaN where the metric is not defined on that segment, the same under every condition.
     table : DataFrame
         The segments: subject, recording, stimulus, start_s, block.
-    levels : Levels
+    levels : ReferenceLevels
     """
 
     metric: MetricSpec
     condition: str
     values: np.ndarray
     table: pd.DataFrame
-    levels: Levels
+    levels: ReferenceLevels
 
 
 @dataclass(frozen=True)
@@ -77,17 +79,22 @@ class SetValue:
 
 
 def number_blocks(table: pd.DataFrame, block_s: float) -> np.ndarray:
-    """Number stretches of ``block_s`` seconds of stimulus; neighbours share audio context and slow drift."""
+    """Number stretches of ``block_s`` seconds of stimulus.
+
+    Neighbours share audio context and slow drift.
+    """
     stimulus = table["stimulus"].astype("category").cat.codes.to_numpy(dtype=np.int64)
     return stimulus * 1_000_000 + (table["start_s"].to_numpy() // block_s).astype(np.int64)
 
 
-def keep_defined(measured: list[Values]) -> tuple[list[Values], dict[str, str]]:
-    """Leave out segments on which a metric is not defined under every condition, and metrics that have too few left.
+def keep_defined(measured: list[MetricValues]) -> tuple[list[MetricValues], dict[str, str]]:
+    """Leave out segments on which a metric is not defined under every condition.
+
+    Metrics that have too few segments left go too.
 
     Returns
     -------
-    kept : list of Values
+    kept : list of MetricValues
     skipped : dict of str to str
         The metrics that were left out, with the reason.
     """
@@ -103,7 +110,7 @@ def keep_defined(measured: list[Values]) -> tuple[list[Values], dict[str, str]]:
     return kept, skipped
 
 
-def _too_few(measured: Values, defined: np.ndarray) -> str:
+def _too_few(measured: MetricValues, defined: np.ndarray) -> str:
     """Say why the segments on which a metric is defined are too few; empty if they are enough."""
     if not defined.any():
         among = f" among {measured.levels.n_pool} candidates" if measured.metric.needs == "scores" else ""
@@ -127,7 +134,7 @@ def keep_defined_sets(sets: list[SetValue]) -> tuple[list[SetValue], dict[str, s
     return [s for s in sets if s.metric.name not in skipped], skipped
 
 
-def segment_rows(measured: list[Values], store: SegmentStore) -> pd.DataFrame:
+def segment_rows(measured: list[MetricValues], store: SegmentStore) -> pd.DataFrame:
     """Make the table of all values, one row per segment, metric and condition."""
     subjects = np.asarray(store.meta.subjects)
     parts = [

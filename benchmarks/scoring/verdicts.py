@@ -1,4 +1,4 @@
-"""What values say of a cell: intervals, tests against every control, and whether it carries signal."""
+"""Sums values up: intervals, tests against every control, and whether a cell carries signal."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from eeg2speech_bench.benchmarks.scoring.values import SetValue, Values
+from eeg2speech_bench.benchmarks.scoring.values import MetricValues, SetValue
 from eeg2speech_bench.core.conditions import CONTROLS
 from eeg2speech_bench.core.presets.config import ScoresConfig
 from eeg2speech_bench.core.records.metrics import ControlTest, Metric, SetScore, Verdict
-from eeg2speech_bench.core.registry.specs import MetricSpec
+from eeg2speech_bench.core.specs import MetricSpec
 from eeg2speech_bench.core.statistics import resampling as statistics
 from eeg2speech_bench.core.statistics.proportions import proportion_interval
 from eeg2speech_bench.core.training.seeding import derive_seed
 
 
 def exchangeable_units(table: pd.DataFrame, modality: str) -> np.ndarray:
-    """Label what is exchangeable: a stretch of neighbouring segments within one recording.
+    """Label the units that can be exchanged: stretches of neighbouring segments within one recording.
 
     If the EEG carries nothing, it and its control are exchangeable within every such stretch, whatever listeners and
     audio are like; that is the hypothesis tested here, for these recordings. What is read from the transcript or the
@@ -29,7 +29,7 @@ def exchangeable_units(table: pd.DataFrame, modality: str) -> np.ndarray:
     return (table["recording"].astype(str) + ":" + table["block"].astype(str)).to_numpy()
 
 
-def summarise(measured: Values, config: ScoresConfig, seed: int, subjects: list[str]) -> Metric:
+def summarise(measured: MetricValues, config: ScoresConfig, seed: int, subjects: list[str]) -> Metric:
     """Return the record's entry of one metric under one condition: value, interval, levels, listeners."""
     metric, values, table, levels = measured.metric, measured.values, measured.table, measured.levels
     subject = table["subject"].to_numpy()
@@ -84,8 +84,10 @@ def about(metric: MetricSpec) -> dict[str, Any]:
     }
 
 
-def compare_with_controls(measured: list[Values], config: ScoresConfig, seed: int, modality: str) -> list[ControlTest]:
-    """Test the EEG, or what is read instead, against every no-signal control, segment by segment, on every metric."""
+def compare_with_controls(
+    measured: list[MetricValues], config: ScoresConfig, seed: int, modality: str
+) -> list[ControlTest]:
+    """Test the signal against every no-signal control, segment by segment, on every metric."""
     by_key = {(v.metric.name, v.condition): v for v in measured}
     tests = []
     for (name, condition), eeg in by_key.items():

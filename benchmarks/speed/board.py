@@ -32,8 +32,8 @@ from eeg2speech_bench.core.records.provenance import ErrorReport, Provenance, St
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.records.training import Training
-from eeg2speech_bench.core.registry.specs import MetricSpec
 from eeg2speech_bench.core.segments.split import Split
+from eeg2speech_bench.core.specs import MetricSpec
 
 CHROMIUM = "/usr/bin/chromium"
 #: what preset quick measures

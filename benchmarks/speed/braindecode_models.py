@@ -24,8 +24,8 @@ from eeg2speech_bench.core.contrastive.loss import ClipLoss
 from eeg2speech_bench.core.errors import BenchError
 from eeg2speech_bench.core.presets.config import RunConfig, load_config
 from eeg2speech_bench.core.registry.registry import load_registry
-from eeg2speech_bench.core.registry.specs import EncoderSpec
 from eeg2speech_bench.core.segments.segment_store import Batch, SignalInfo, TargetInfo
+from eeg2speech_bench.core.specs import EncoderSpec
 
 #: what the encoders of braindecode are told by
 MODULE = "eeg2speech_bench.plugins.encoders.braindecode:"

@@ -22,8 +22,8 @@ from eeg2speech_bench.core.contrastive.alignment import Alignment
 from eeg2speech_bench.core.contrastive.bridge import Bridge, fit_bridge
 from eeg2speech_bench.core.presets.config import AlignmentConfig
 from eeg2speech_bench.core.segments.segment_store import Batch, SegmentStore
-from eeg2speech_bench.core.spacing import evenly_spaced
 from eeg2speech_bench.core.stages.json_files import write_json
+from eeg2speech_bench.core.statistics.spacing import evenly_spaced
 from eeg2speech_bench.core.terminal.progress import Progress
 from eeg2speech_bench.core.training.seeding import seed_everything
 from eeg2speech_bench.core.training.trainer import KeepBest, TrainingProgress, fit, make_trainer

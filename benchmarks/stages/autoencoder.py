@@ -18,7 +18,7 @@ from eeg2speech_bench.core.stages.json_files import write_json
 from eeg2speech_bench.core.terminal.progress import Progress
 from eeg2speech_bench.core.training.seeding import seed_everything
 from eeg2speech_bench.core.training.trainer import TrainingProgress, fit, make_trainer
-from eeg2speech_bench.core.weights import read_checkpoint
+from eeg2speech_bench.core.training.weights import read_checkpoint
 
 #: the autoencoder belongs to the data set and not to a cell, so its seed is the same for all cells
 SEED = 0

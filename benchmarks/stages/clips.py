@@ -9,7 +9,7 @@ import pandas as pd
 
 from eeg2speech_bench.benchmarks.stage_inputs import ClipsInputs
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
-from eeg2speech_bench.core.spacing import evenly_spaced
+from eeg2speech_bench.core.statistics.spacing import evenly_spaced
 from eeg2speech_bench.core.terminal.progress import Progress
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from eeg2speech_bench.benchmarks.scoring.retrieval import Scored, describe_windows, measure_scores
+from eeg2speech_bench.benchmarks.scoring.retrieval import RetrievalScores, describe_windows, measure_scores
 from eeg2speech_bench.benchmarks.scoring.scores import Scores
 from eeg2speech_bench.benchmarks.scoring.values import (
+    MetricValues,
     SetValue,
-    Values,
     keep_defined,
     keep_defined_sets,
     number_blocks,
@@ -20,8 +20,8 @@ from eeg2speech_bench.benchmarks.scoring.values import (
 from eeg2speech_bench.benchmarks.scoring.verdicts import compare_with_controls, decide, summarise, summarise_set
 from eeg2speech_bench.benchmarks.stage_inputs import ScoreInputs
 from eeg2speech_bench.core.presets.config import ScoresConfig
-from eeg2speech_bench.core.registry.specs import MetricSpec
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
+from eeg2speech_bench.core.specs import MetricSpec
 from eeg2speech_bench.core.terminal.progress import Progress
 
 #: the pool whose segments start at words, and are scored by a stage of their own
@@ -71,16 +71,16 @@ def _located(segments: pd.DataFrame, store: SegmentStore, block_s: float) -> pd.
 
 def _retrieval(
     inputs: ScoreInputs, table: pd.DataFrame, metrics: list[MetricSpec], store: SegmentStore
-) -> tuple[list[Values], dict[str, str]]:
+) -> tuple[list[MetricValues], dict[str, str]]:
     """Measure metrics of scores, those of words among the windows that start at words."""
     pool = pd.read_parquet(inputs.embedded / "pool.parquet")["window"].to_numpy()
-    tested = Scored(inputs.embedded, table, describe_windows(store, pool))
+    tested = RetrievalScores(inputs.embedded, table, describe_windows(store, pool))
     at_words = tested
     if (words := inputs.words) is not None:
         segments = pd.read_parquet(words / "segments.parquet")
         segments["block"] = number_blocks(segments, inputs.scores.block_s)
-        at_words = Scored(words, segments, pd.read_parquet(words / "windows.parquet"))
-    measured: list[Values] = []
+        at_words = RetrievalScores(words, segments, pd.read_parquet(words / "windows.parquet"))
+    measured: list[MetricValues] = []
     skipped: dict[str, str] = {}
     for scored, own_pool in ((tested, False), (at_words, True)):
         own = [m for m in metrics if m.needs == "scores" and (m.pool == WORD_ONSET) == own_pool]
@@ -92,15 +92,15 @@ def _retrieval(
 
 def _generation(
     inputs: ScoreInputs, clips: pd.DataFrame, metrics: list[MetricSpec], store: SegmentStore, progress: Progress
-) -> tuple[list[Values], list[SetValue]]:
+) -> tuple[list[MetricValues], list[SetValue]]:
     """Measure metrics of clips and of sets; imported here, because retrieval alone needs no torch."""
     from eeg2speech_bench.benchmarks.inputs.audio_files import load_clips
-    from eeg2speech_bench.benchmarks.scoring.generated import Heard, measure_clips, training_speech
+    from eeg2speech_bench.benchmarks.scoring.generated import JudgedClips, measure_clips, training_speech
     from eeg2speech_bench.benchmarks.stages.ceilings import CEILINGS
 
     assert inputs.generated is not None and inputs.ceilings is not None
     folders = dict.fromkeys(inputs.conditions, inputs.generated) | dict.fromkeys(CEILINGS, inputs.ceilings)
-    heard = Heard(
+    heard = JudgedClips(
         folders=folders,
         table=clips,
         texts=store.text(clips["window"].to_numpy()),

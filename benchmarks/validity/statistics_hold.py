@@ -1,4 +1,4 @@
-"""Whether verdicts, intervals and comparisons keep what they promise, on simulated cells whose truth is known.
+"""Simulates cells whose truth is known, and counts how often verdicts, intervals and comparisons are right.
 
 Usage: ``python benchmarks/validity/statistics_hold.py``. The functions of the stage ``score`` itself are run on values
 like those of a cell: 8 listeners, 78 windows of 2.88 s of one piece of audio, blocks of 15 s.
@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest, norm
 
-from eeg2speech_bench.benchmarks.scoring.values import Levels, Values
+from eeg2speech_bench.benchmarks.scoring.values import MetricValues, ReferenceLevels
 from eeg2speech_bench.benchmarks.scoring.verdicts import compare_with_controls, decide, exchangeable_units, summarise
 from eeg2speech_bench.core.conditions import CONTROLS
 from eeg2speech_bench.core.presets.config import ScoresConfig
-from eeg2speech_bench.core.registry.specs import MetricSpec
+from eeg2speech_bench.core.specs import MetricSpec
 from eeg2speech_bench.core.statistics.min_f import crossed_p, pairwise_p
 from eeg2speech_bench.core.statistics.resampling import hierarchical_bootstrap, holm, paired_sign_flip
 
@@ -34,8 +34,11 @@ TABLE = pd.DataFrame({"subject": LISTENER, "recording": LISTENER, "window": WIND
 R_SPREAD = 0.2
 
 
-class Spread(NamedTuple):
-    """Variances by listener, by block and by listener x block; with that of windows they add up to 1."""
+class Variances(NamedTuple):
+    """Holds variances by listener, by block and by listener x block.
+
+    With that of windows they add up to 1.
+    """
 
     listener: float = 0.0
     block: float = 0.0
@@ -43,16 +46,16 @@ class Spread(NamedTuple):
 
 
 #: windows, listeners and stretches of audio are easy or hard under every condition alike
-COMMON = Spread(0.05, 0.05, 0.05)
+COMMON = Variances(0.05, 0.05, 0.05)
 #: a condition scores better on some stretches of audio by itself, for all listeners
-OWN_AUDIO = Spread(block=0.05)
+OWN_AUDIO = Variances(block=0.05)
 #: an encoder that reads EEG does so better for some listeners and some audio
-OWN_ALL = Spread(0.05, 0.05, 0.05)
+OWN_ALL = Variances(0.05, 0.05, 0.05)
 
 
 @dataclass(frozen=True)
-class Kind:
-    """How values are made of a standard normal deviate; their mean is exactly the one asked for."""
+class SimulatedMetric:
+    """Makes a metric's values from standard normal deviates, with exactly the mean that is asked for."""
 
     metric: MetricSpec
     chance: float
@@ -60,14 +63,14 @@ class Kind:
     values: Callable[[np.ndarray, float], np.ndarray]
 
 
-KINDS = (
-    Kind(
+SIMULATED_METRICS = (
+    SimulatedMetric(
         MetricSpec("top1", "simulated:none", "hit or miss", headline=True),
         1 / N_WINDOWS,
         (0.03, 0.05, 0.1),
         lambda deviate, mean: (deviate > norm.isf(mean)).astype(float),
     ),
-    Kind(
+    SimulatedMetric(
         MetricSpec("r", "simulated:none", "a correlation", headline=True),
         0.0,
         (0.03, 0.05, 0.1),
@@ -76,7 +79,7 @@ KINDS = (
 )
 
 
-def deviates(rng: np.random.Generator, spread: Spread) -> np.ndarray:
+def deviates(rng: np.random.Generator, spread: Variances) -> np.ndarray:
     """Draw effects with these variances, shape (n_segments,)."""
     listener, block = rng.standard_normal(N_LISTENERS), rng.standard_normal(BLOCK.max() + 1)
     both = rng.standard_normal((N_LISTENERS, BLOCK.max() + 1))
@@ -84,24 +87,38 @@ def deviates(rng: np.random.Generator, spread: Spread) -> np.ndarray:
     return sum((v**0.5 * part for v, part in zip(spread, parts, strict=True)), np.zeros(len(LISTENER)))
 
 
-def condition(rng: np.random.Generator, common: np.ndarray, own: Spread) -> np.ndarray:
-    """Return deviates of one condition: what all share, what is its own, and windows for the rest of the variance."""
+def condition(rng: np.random.Generator, common: np.ndarray, own: Variances) -> np.ndarray:
+    """Return deviates of one condition: a part that all share, a part of its own, and a part per window."""
     rest = 1 - sum(COMMON) - sum(own)
     return common + deviates(rng, own) + rest**0.5 * rng.standard_normal(len(LISTENER))
 
 
-def cell(rng: np.random.Generator, kind: Kind, mean: float, own_eeg: Spread, own_control: Spread) -> list[Values]:
+def cell(
+    rng: np.random.Generator, kind: SimulatedMetric, mean: float, own_eeg: Variances, own_control: Variances
+) -> list[MetricValues]:
     """Draw one cell: EEG with this mean, and every control at chance."""
     common = deviates(rng, COMMON)
     settings = [("eeg", mean, own_eeg), *((name, kind.chance, own_control) for name in CONTROLS)]
     return [
-        Values(kind.metric, name, kind.values(condition(rng, common, own), m), TABLE, Levels(N_WINDOWS, kind.chance))
+        MetricValues(
+            kind.metric,
+            name,
+            kind.values(condition(rng, common, own), m),
+            TABLE,
+            ReferenceLevels(N_WINDOWS, kind.chance),
+        )
         for name, m, own in settings
     ]
 
 
 def verdicts(
-    kind: Kind, mean: float, own_eeg: Spread, own_control: Spread, config: ScoresConfig, n: int, seed: int
+    kind: SimulatedMetric,
+    mean: float,
+    own_eeg: Variances,
+    own_control: Variances,
+    config: ScoresConfig,
+    n: int,
+    seed: int,
 ) -> tuple[int, int, int]:
     """Return how many of ``n`` verdicts say 'signal', how many intervals cover, and how many first tests reject.
 
@@ -119,8 +136,10 @@ def verdicts(
     return n_signal, n_covered, n_first
 
 
-def references(kind: Kind, config: ScoresConfig, n: int, seed: int) -> tuple[int, int]:
-    """Return how many of ``n`` verdicts on what reads no EEG say 'signal': by blocks, and if every listener counted.
+def reference_verdicts(kind: SimulatedMetric, config: ScoresConfig, n: int, seed: int) -> tuple[int, int]:
+    """Return how many of ``n`` verdicts on a text or audio reference say 'signal'.
+
+    By blocks, and if every listener counted.
 
     What is read from a wrong transcript is right by chance, in the same windows for all listeners.
     """
@@ -134,12 +153,17 @@ def references(kind: Kind, config: ScoresConfig, n: int, seed: int) -> tuple[int
     return n_signal[0], n_signal[1]
 
 
-def of_clips(kind: Kind, mean: float, own: Spread, config: ScoresConfig, n: int, seed: int) -> tuple[int, int, int]:
-    """Return the same as `verdicts` of clips: 'signal', covered, and equal encoders told apart by min F'."""
+def clip_verdicts(
+    kind: SimulatedMetric, mean: float, own: Variances, config: ScoresConfig, n: int, seed: int
+) -> tuple[int, int, int]:
+    """Return the same as `verdicts` of clips.
+
+    'signal', covered, and equal encoders told apart by min F'.
+    """
     rng, n_signal, n_covered, n_told = np.random.default_rng(seed), 0, 0, 0
     table = TABLE[CLIPS].reset_index(drop=True)
     for number in range(n):
-        drawn = [replace(one, values=one.values[CLIPS], table=table) for one in cell(rng, kind, mean, own, Spread())]
+        drawn = [replace(one, values=one.values[CLIPS], table=table) for one in cell(rng, kind, mean, own, Variances())]
         verdict = decide(compare_with_controls(drawn, config, number, "eeg"), [kind.metric], config.alpha)
         n_signal += verdict[kind.metric.name].distinguishable
         interval = summarise(drawn[0], config, number, [f"{i:02d}" for i in range(N_LISTENERS)])
@@ -149,8 +173,11 @@ def of_clips(kind: Kind, mean: float, own: Spread, config: ScoresConfig, n: int,
     return n_signal, n_covered, n_told
 
 
-def comparisons(kind: Kind, mean: float, config: ScoresConfig, n: int, seed: int) -> tuple[int, int]:
-    """Return how often two encoders that are equal on average differ: by min F', and by flips of listener x block."""
+def comparison_errors(kind: SimulatedMetric, mean: float, config: ScoresConfig, n: int, seed: int) -> tuple[int, int]:
+    """Return how often two encoders that are equal on average differ.
+
+    By min F', and by flips of listener x block.
+    """
     rng, n_crossed, n_units = np.random.default_rng(seed), 0, 0
     units = exchangeable_units(TABLE, "eeg")
     for number in range(n):
@@ -163,14 +190,19 @@ def comparisons(kind: Kind, mean: float, config: ScoresConfig, n: int, seed: int
     return n_crossed, n_units
 
 
-def encoders(rng: np.random.Generator, kind: Kind, means: Sequence[float]) -> np.ndarray:
+def encoders(rng: np.random.Generator, kind: SimulatedMetric, means: Sequence[float]) -> np.ndarray:
     """Draw encoders with these means on the same segments, shape (n_segments, n_encoders)."""
     common = deviates(rng, COMMON)
     return np.stack([kind.values(condition(rng, common, OWN_ALL), mean) for mean in means], axis=1)
 
 
-def boards(kind: Kind, mean: float, best: float, config: ScoresConfig, n: int, seed: int) -> tuple[int, int]:
-    """Return on how many boards of 20 equal encoders two share no letter, and on how many a better one stands alone."""
+def board_errors(
+    kind: SimulatedMetric, mean: float, best: float, config: ScoresConfig, n: int, seed: int
+) -> tuple[int, int]:
+    """Return on how many boards a letter display errs, and on how many it finds the best encoder.
+
+    Errs: two of 20 equal encoders share no letter. Finds: a better one stands alone.
+    """
     rng, n_parted, n_alone = np.random.default_rng(seed), 0, 0
     upper = np.triu_indices(20, 1)
     for _ in range(n):
@@ -181,15 +213,20 @@ def boards(kind: Kind, mean: float, best: float, config: ScoresConfig, n: int, s
     return n_parted, n_alone
 
 
-def trainings(kind: Kind, mean: float, config: ScoresConfig, n: int, n_seeds: int, seed: int) -> tuple[int, int]:
-    """Return how many intervals cover the mean over all trainings, seeds drawn and not; they differ as listeners do."""
+def training_coverage(
+    kind: SimulatedMetric, mean: float, config: ScoresConfig, n: int, n_seeds: int, seed: int
+) -> tuple[int, int]:
+    """Return how many intervals cover the mean over all trainings, with seeds drawn and without.
+
+    Trainings differ as listeners do.
+    """
     rng, covered = np.random.default_rng(seed), [0, 0]
     labels = [np.tile(label, n_seeds) for label in (LISTENER, BLOCK)]
     run = np.repeat(np.arange(n_seeds), len(LISTENER))
     for number in range(n):
         common = deviates(rng, COMMON)
         shifts = OWN_ALL.listener**0.5 * rng.standard_normal(n_seeds)
-        rest = Spread()
+        rest = Variances()
         drawn = [condition(rng, common, rest) * (1 - OWN_ALL.listener) ** 0.5 + shift for shift in shifts]
         values = np.concatenate([kind.values(one, mean) for one in drawn])
         for place, known in enumerate((run, None)):
@@ -200,46 +237,46 @@ def trainings(kind: Kind, mean: float, config: ScoresConfig, n: int, n_seeds: in
     return covered[0], covered[1]
 
 
-def row(what: str, promised: str, hits: int, n: int) -> None:
+def print_row(what: str, promised: str, hits: int, n: int) -> None:
     """Print a line of the table: a share with its exact 95 % interval (Clopper and Pearson 1934)."""
     bounds = binomtest(hits, n).proportion_ci(0.95, method="exact")
     print(f"| {what} | {promised} | {hits / n:.3f} [{bounds.low:.3f}, {bounds.high:.3f}] | {n} |", flush=True)
 
 
-def measure(kind: Kind, config: ScoresConfig, n: int, seed: int) -> None:
+def print_rows(kind: SimulatedMetric, config: ScoresConfig, n: int, seed: int) -> None:
     """Print the lines of one kind of values."""
     name = kind.metric.name
-    for label, own in (("conditions alike", Spread()), ("conditions differ by audio", OWN_AUDIO)):
+    for label, own in (("conditions alike", Variances()), ("conditions differ by audio", OWN_AUDIO)):
         signal, covered, first = verdicts(kind, kind.chance, own, own, config, n, seed)
-        row(f"{name}: false 'signal', {label}", "<= 0.05", signal, n)
-        row(f"{name}: false 'signal' if there were one control only, {label}", "0.05", first, n)
-        row(f"{name}: interval of EEG covers the truth, no signal, {label}", "0.95", covered, n)
-    by_block, by_listener = references(kind, config, n, seed)
-    row(f"{name}: false 'signal' of an encoder that reads no EEG", "<= 0.05", by_block, n)
-    row(f"{name}: the same if its listeners counted apart", "0.05", by_listener, n)
+        print_row(f"{name}: false 'signal', {label}", "<= 0.05", signal, n)
+        print_row(f"{name}: false 'signal' if there were one control only, {label}", "0.05", first, n)
+        print_row(f"{name}: interval of EEG covers the truth, no signal, {label}", "0.95", covered, n)
+    by_block, by_listener = reference_verdicts(kind, config, n, seed)
+    print_row(f"{name}: false 'signal' of an encoder that reads no EEG", "<= 0.05", by_block, n)
+    print_row(f"{name}: the same if its listeners counted apart", "0.05", by_listener, n)
     for mean in kind.planted:
-        signal, covered, _ = verdicts(kind, mean, OWN_ALL, Spread(), config, n // 2, seed)
-        row(f"{name}: 'signal' at a planted {mean:g}", "power", signal, n // 2)
-        row(f"{name}: interval covers a planted {mean:g}", "0.95", covered, n // 2)
-    signal, covered, _ = of_clips(kind, kind.chance, Spread(), config, n, seed)
-    row(f"{name} of 78 clips, one listener each: false 'signal'", "<= 0.05", signal, n)
-    row(f"{name} of clips: interval covers the truth, no signal", "0.95", covered, n)
-    signal, covered, told = of_clips(kind, 2 * kind.planted[-1], OWN_ALL, config, n // 2, seed)
-    row(f"{name} of clips: 'signal' at a planted {2 * kind.planted[-1]:g}", "power", signal, n // 2)
-    row(f"{name} of clips: interval covers it", "0.95", covered, n // 2)
-    row(f"{name} of clips: equal encoders there told apart by min F'", "<= 0.05", told, n // 2)
+        signal, covered, _ = verdicts(kind, mean, OWN_ALL, Variances(), config, n // 2, seed)
+        print_row(f"{name}: 'signal' at a planted {mean:g}", "power", signal, n // 2)
+        print_row(f"{name}: interval covers a planted {mean:g}", "0.95", covered, n // 2)
+    signal, covered, _ = clip_verdicts(kind, kind.chance, Variances(), config, n, seed)
+    print_row(f"{name} of 78 clips, one listener each: false 'signal'", "<= 0.05", signal, n)
+    print_row(f"{name} of clips: interval covers the truth, no signal", "0.95", covered, n)
+    signal, covered, told = clip_verdicts(kind, 2 * kind.planted[-1], OWN_ALL, config, n // 2, seed)
+    print_row(f"{name} of clips: 'signal' at a planted {2 * kind.planted[-1]:g}", "power", signal, n // 2)
+    print_row(f"{name} of clips: interval covers it", "0.95", covered, n // 2)
+    print_row(f"{name} of clips: equal encoders there told apart by min F'", "<= 0.05", told, n // 2)
     # at the largest mean hits are spread most, so that the encoders' own effects count most
     mean = kind.planted[-1]
-    crossed, units = comparisons(kind, mean, config, n, seed)
-    row(f"{name}: equal encoders at {mean:g} told apart by min F'", "<= 0.05", crossed, n)
-    row(f"{name}: the same by flips of listener x block, which nothing here does", "0.05", units, n)
-    parted, alone = boards(kind, mean, 3 * mean, config, n, seed)
-    row(f"{name}: of 20 equal encoders at {mean:g} some share no letter", "<= 0.05", parted, n)
-    row(f"{name}: one at {3 * mean:g} among 19 at {mean:g} has a letter of its own", "power", alone, n)
+    crossed, units = comparison_errors(kind, mean, config, n, seed)
+    print_row(f"{name}: equal encoders at {mean:g} told apart by min F'", "<= 0.05", crossed, n)
+    print_row(f"{name}: the same by flips of listener x block, which nothing here does", "0.05", units, n)
+    parted, alone = board_errors(kind, mean, 3 * mean, config, n, seed)
+    print_row(f"{name}: of 20 equal encoders at {mean:g} some share no letter", "<= 0.05", parted, n)
+    print_row(f"{name}: one at {3 * mean:g} among 19 at {mean:g} has a letter of its own", "power", alone, n)
     for n_seeds in (3, 8):
-        drawn, not_drawn = trainings(kind, mean, config, n // 2, n_seeds, seed)
-        row(f"{name}: interval over {n_seeds} trainings covers, trainings drawn", "0.95", drawn, n // 2)
-        row(f"{name}: the same, trainings not drawn", "0.95", not_drawn, n // 2)
+        drawn, not_drawn = training_coverage(kind, mean, config, n // 2, n_seeds, seed)
+        print_row(f"{name}: interval over {n_seeds} trainings covers, trainings drawn", "0.95", drawn, n // 2)
+        print_row(f"{name}: the same, trainings not drawn", "0.95", not_drawn, n // 2)
 
 
 def main() -> int:
@@ -252,8 +289,8 @@ def main() -> int:
     arguments = parser.parse_args()
     config = ScoresConfig(n_permutations=arguments.permutations, n_bootstrap=arguments.bootstrap)
     print("| what | promised | measured [95 %] | cells |\n| --- | --- | --- | --- |")
-    for kind in KINDS:
-        measure(kind, config, arguments.datasets, arguments.seed)
+    for kind in SIMULATED_METRICS:
+        print_rows(kind, config, arguments.datasets, arguments.seed)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Conformance: named checks on tiny data that every encoder has to pass, for the command line and for test suites."""
+"""Checks on tiny data what every encoder has to do; for the command line and for test suites."""
 
 from eeg2speech_bench.core.conformance.report import (
     CHECKS,

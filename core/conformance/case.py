@@ -1,4 +1,4 @@
-"""An encoder under examination: how checks build, train and run it, and how they say what they found."""
+"""Builds, trains and runs the encoder that is checked, and words what a check found."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from eeg2speech_bench.core.conditioning import Conditioning, Encoder, check_cond
 from eeg2speech_bench.core.conformance.fixtures import N_CHANS, TINY_TARGET, tiny_batch, tiny_embeddings, tiny_signal
 from eeg2speech_bench.core.contrastive.loss import ClipLoss
 from eeg2speech_bench.core.errors import ContractError
-from eeg2speech_bench.core.registry.specs import EncoderSpec
 from eeg2speech_bench.core.segments.segment_store import Batch, SignalInfo, TargetInfo
+from eeg2speech_bench.core.specs import EncoderSpec
 from eeg2speech_bench.core.training.seeding import seed_everything
 
 Outcome = Literal["pass", "fail", "skip"]
@@ -26,7 +26,7 @@ TOLERANCE = {"cpu": 1e-4, "cuda": 2e-2}
 
 
 class Verdict(NamedTuple):
-    """What one check found, and why."""
+    """Says what one check found, and why."""
 
     outcome: Outcome
     reason: str
@@ -49,7 +49,7 @@ def skipped(reason: str) -> Verdict:
 
 @dataclass(frozen=True)
 class Case:
-    """One encoder with its options, and the tiny data it is examined on.
+    """Holds one encoder with its options, and the tiny data it is checked on.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class Case:
             )
         return encoder
 
-    def fitted(self, seed: int = 0, signal: SignalInfo | None = None) -> Encoder:
+    def build_fitted(self, seed: int = 0, signal: SignalInfo | None = None) -> Encoder:
         """Build the encoder on its device, and fit it if it is fitted in closed form."""
         encoder = self.build(seed, signal)
         if encoder.closed_form:
@@ -91,9 +91,9 @@ class Case:
         return encoder.to(self.device).eval()
 
     @torch.enable_grad()
-    def ready(self) -> Encoder:
+    def build_trained(self) -> Encoder:
         """Build the encoder and train it a little, so that weights, statistics and buffers have moved."""
-        encoder = self.fitted()
+        encoder = self.build_fitted()
         if trainable(encoder):
             for _ in self.train(encoder, self.pairs()):
                 pass
@@ -101,8 +101,8 @@ class Case:
 
     @cached_property
     def encoder(self) -> Encoder:
-        """The encoder as `ready` makes it, shared by the checks that only ask it."""
-        return self.ready()
+        """Return the encoder of `build_trained`, shared by the checks that do not change it."""
+        return self.build_trained()
 
     def batch(self, seed: int = 0, n_chans: int = N_CHANS) -> Batch:
         """Return eight segments on the CPU, with the sound if this encoder reads it."""
@@ -132,20 +132,20 @@ class Case:
 
     def loss(self, encoder: Encoder, batch: Batch, embeddings: Tensor) -> Tensor:
         """Return the CLIP loss that runs train with; ``pooled`` has no part in it."""
-        estimates = self.checked(encoder(deepcopy(batch).to(self.device)), len(batch)).embeddings
+        estimates = self.check(encoder(deepcopy(batch).to(self.device)), len(batch)).embeddings
         return ClipLoss()(estimates, pool_tokens(embeddings.to(estimates.device), estimates.shape[1]))
 
     @torch.no_grad()
     def encode(self, encoder: Encoder, batch: Batch) -> Conditioning:
         """Encode a copy of ``batch`` in eval mode, and refuse what breaks the contract."""
         encoder.eval()
-        return self.checked(encoder(deepcopy(batch).to(self.device)), len(batch))
+        return self.check(encoder(deepcopy(batch).to(self.device)), len(batch))
 
-    def checked(self, conditioning: object, batch_size: int) -> Conditioning:
+    def check(self, conditioning: object, batch_size: int) -> Conditioning:
         """Return ``conditioning`` if it keeps the contract; see `check_conditioning`."""
         return check_conditioning(self.spec.name, conditioning, batch_size, self.target)
 
-    def agree(self, one: Conditioning, other: Conditioning) -> Verdict:
+    def compare(self, one: Conditioning, other: Conditioning) -> Verdict:
         """Compare two outputs that should be equal."""
         found = distance(one, other)
         text = f"largest difference {found:.1e} of the largest value"
@@ -154,14 +154,14 @@ class Case:
 
 
 def trainable(encoder: Encoder) -> dict[str, torch.nn.Parameter]:
-    """Return the parameters that gradient descent trains, by name; none where the fit is in closed form."""
+    """Return the parameters that gradient descent trains, by name; none for a fit in closed form."""
     if encoder.closed_form:
         return {}
     return {name: weight for name, weight in encoder.named_parameters() if weight.requires_grad}
 
 
 def distance(one: Conditioning, other: Conditioning) -> float:
-    """Return the largest difference of real tokens and of ``pooled``, relative to the largest value of ``one``.
+    """Return the largest difference of two outputs, relative to the largest value of ``one``.
 
     Infinite where shapes or masks differ.
     """
@@ -173,6 +173,6 @@ def distance(one: Conditioning, other: Conditioning) -> float:
     return float((flat[0] - flat[1]).abs().max() / flat[0].abs().max().clamp(min=1e-12))
 
 
-def part(conditioning: Conditioning, rows: list[int]) -> Conditioning:
+def select_output(conditioning: Conditioning, rows: list[int]) -> Conditioning:
     """Return the output for the segments ``rows``."""
     return Conditioning(conditioning.embeddings[rows], conditioning.mask[rows], conditioning.pooled[rows])

@@ -1,4 +1,4 @@
-"""Tiny deterministic data that encoders are checked on: 32 electrodes, 2.88 s at 120 Hz, three listeners."""
+"""Makes the tiny data that encoders are checked on: 32 electrodes, 2.88 s at 120 Hz, three listeners."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def tiny_embeddings(target: TargetInfo, seed: int = 0) -> Tensor:
     return torch.randn(N_SEGMENTS, target.n_tokens, target.dim, generator=generator)
 
 
-def pick(batch: Batch, rows: list[int]) -> Batch:
+def select_segments(batch: Batch, rows: list[int]) -> Batch:
     """Return the segments ``rows`` of a batch, in that order."""
 
     def of(value: Any) -> Any:

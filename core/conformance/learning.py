@@ -1,4 +1,4 @@
-"""Checks of how an encoder learns, is stored, and what it costs."""
+"""Checks how an encoder learns, is stored, and what it costs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from eeg2speech_bench.core.conditioning import Encoder, pool_tokens
 from eeg2speech_bench.core.conformance.case import Case, Verdict, failed, passed, skipped, trainable
-from eeg2speech_bench.core.conformance.fixtures import N_SEGMENTS, pick, tiny_embeddings
+from eeg2speech_bench.core.conformance.fixtures import N_SEGMENTS, select_segments, tiny_embeddings
 from eeg2speech_bench.core.contrastive.loss import clip_scores
 from eeg2speech_bench.core.machine.environment import peak_memory_mb, reset_peak_memory
 from eeg2speech_bench.core.segments.segment_store import Batch
@@ -115,17 +115,17 @@ def deterministic_by_seed(case: Case) -> Verdict:
         draws.append(torch.rand(4))
     if torch.equal(*draws):
         return failed("building it sets torch's global seed, so all seeds of a run would be one: use a Generator")
-    return case.agree(*(case.encode(encoder, case.batch()) for encoder in (case.encoder, case.ready())))
+    return case.compare(*(case.encode(encoder, case.batch()) for encoder in (case.encoder, case.build_trained())))
 
 
 def save_load(case: Case) -> Verdict:
-    """Its state, stored and loaded into a new one built from another seed, gives the same answers."""
+    """Its state gives the same answers after it is stored and loaded into a new one."""
     encoder, stored = case.encoder, io.BytesIO()
     torch.save(encoder.state_dict(), stored)
     stored.seek(0)
     again = case.build(seed=1)
     again.load_state_dict(torch.load(stored, map_location="cpu", weights_only=True))
-    verdict = case.agree(case.encode(encoder, case.batch()), case.encode(again.to(case.device), case.batch()))
+    verdict = case.compare(case.encode(encoder, case.batch()), case.encode(again.to(case.device), case.batch()))
     if verdict.outcome == "fail":
         return failed(f"something is not in the state: register it as buffer or parameter; {verdict.reason}")
     return verdict
@@ -137,9 +137,9 @@ def bfloat16(case: Case) -> Verdict:
     if not trainable(encoder):
         return skipped("fitted in closed form" if encoder.closed_form else "has no parameter to train")
     # Two segments without gradients: CPUs that do not compute in bfloat16 emulate it, up to a hundred times slower.
-    batch = pick(case.batch(), [0, 1]).to(case.device)
+    batch = select_segments(case.batch(), [0, 1]).to(case.device)
     with torch.no_grad(), torch.autocast(case.device.partition(":")[0], dtype=torch.bfloat16):
-        found = case.checked(encoder.train()(batch), len(batch))
+        found = case.check(encoder.train()(batch), len(batch))
     return passed(f"finite, returned as {found.embeddings.dtype}")
 
 

@@ -1,4 +1,4 @@
-"""Checks of what an encoder returns: type, shapes, numbers, and that the same question gets the same answer."""
+"""Checks what an encoder returns: type, shapes, numbers, and equal answers to equal questions."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import fields, replace
 import torch
 
 from eeg2speech_bench.core.conditioning import Conditioning
-from eeg2speech_bench.core.conformance.case import Case, Verdict, distance, failed, part, passed, skipped
-from eeg2speech_bench.core.conformance.fixtures import N_SEGMENTS, pick
+from eeg2speech_bench.core.conformance.case import Case, Verdict, distance, failed, passed, select_output, skipped
+from eeg2speech_bench.core.conformance.fixtures import N_SEGMENTS, select_segments
 from eeg2speech_bench.core.errors import ContractError
 from eeg2speech_bench.core.segments.segment_store import Batch
 
@@ -27,13 +27,13 @@ def builds(case: Case) -> Verdict:
 
 def output_contract(case: Case) -> Verdict:
     """It returns a `Conditioning` of the promised shapes, in training as in eval mode."""
-    batch, encoder = case.batch().to(case.device), case.fitted()
+    batch, encoder = case.batch().to(case.device), case.build_fitted()
     for training in (True, False):
         with torch.no_grad():
             found = encoder.train(training)(batch)
         if isinstance(found, Conditioning):  # numbers that are not finite are another check's matter
             found = replace(found, embeddings=found.embeddings.nan_to_num())
-        kept = case.checked(found, N_SEGMENTS)
+        kept = case.check(found, N_SEGMENTS)
         wrong = _wrong_companions(kept)
         if wrong:
             return failed(f"{wrong} (in {'training' if training else 'eval'} mode)")
@@ -65,7 +65,7 @@ def dtype_and_finite(case: Case) -> Verdict:
 
 def deterministic_in_eval(case: Case) -> Verdict:
     """In eval mode the same batch gives the same output twice."""
-    verdict = case.agree(*(case.encode(case.encoder, case.batch()) for _ in range(2)))
+    verdict = case.compare(*(case.encode(case.encoder, case.batch()) for _ in range(2)))
     if verdict.outcome == "fail":
         return failed(f"two calls, two answers ({verdict.reason}): ask self.training before drawing random numbers")
     return verdict
@@ -120,7 +120,7 @@ def batch_order(case: Case) -> Verdict:
     """In eval mode segments in another order get the same answers in that order."""
     order = [5, 2, 7, 0, 3, 6, 1, 4]
     whole = case.encode(case.encoder, case.batch())
-    return case.agree(part(whole, order), case.encode(case.encoder, pick(case.batch(), order)))
+    return case.compare(select_output(whole, order), case.encode(case.encoder, select_segments(case.batch(), order)))
 
 
 def batch_size(case: Case) -> Verdict:
@@ -128,7 +128,8 @@ def batch_size(case: Case) -> Verdict:
     batch = case.batch()
     whole = case.encode(case.encoder, batch)
     verdicts = [
-        case.agree(part(whole, rows), case.encode(case.encoder, pick(batch, rows))) for rows in ([0], [3], [4, 5, 6])
+        case.compare(select_output(whole, rows), case.encode(case.encoder, select_segments(batch, rows)))
+        for rows in ([0], [3], [4, 5, 6])
     ]
     return next((verdict for verdict in verdicts if verdict.outcome == "fail"), verdicts[-1])
 
@@ -150,6 +151,6 @@ def cpu_gpu(case: Case) -> Verdict:
     if not torch.cuda.is_available():
         return skipped("no CUDA device")
     on_cpu, on_gpu = replace(case, device="cpu"), replace(case, device="cuda")
-    encoder = on_cpu.ready()
+    encoder = on_cpu.build_trained()
     expected = on_cpu.encode(encoder, case.batch())
-    return on_gpu.agree(expected, on_gpu.encode(encoder.to("cuda"), case.batch()))
+    return on_gpu.compare(expected, on_gpu.encode(encoder.to("cuda"), case.batch()))

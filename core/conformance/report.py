@@ -1,4 +1,4 @@
-"""Runs the checks one by one and reports each: for the command line, and for the test suites of outsiders."""
+"""Runs the checks one by one and reports each result."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from eeg2speech_bench.core.errors import UnknownNameError, UsageError
 from eeg2speech_bench.core.presets.config import load_config
 from eeg2speech_bench.core.registry.failures import place_of, reason_of
 from eeg2speech_bench.core.registry.registry import load_registry
-from eeg2speech_bench.core.registry.specs import EncoderSpec
 from eeg2speech_bench.core.segments.segment_store import TargetInfo
+from eeg2speech_bench.core.specs import EncoderSpec
 
 #: the four checks that the others build on; where one of them fails, what follows would fail for the same reason
 GATES = ("builds", "output_contract", "dtype_and_finite", "deterministic_in_eval")
@@ -59,7 +59,7 @@ CHECKS: dict[str, Callable[[Case], Verdict]] = {
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What one check found.
+    """Says what one check found.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ def run_checks(
     only: Sequence[str] | None = None,
 ) -> Iterator[CheckResult]:
     """Run the checks and yield each result when it is there; see `check_encoder`."""
-    names = _chosen(only)
+    names = _requested_checks(only)
     quick = load_config("quick").encoder.get(spec.name, {})
     case = Case(spec, {**quick, **(options or {})}, target or TINY_TARGET, device)
     stopped_by = ""
@@ -186,7 +186,7 @@ def assert_conforms(
     """
     spec = load_registry().get("encoder", encoder) if isinstance(encoder, str) else encoder
     results = check_encoder(spec, options=options, target=target, device=device, only=only)
-    expected = len(_chosen(only)) if n_checks is None else n_checks
+    expected = len(_requested_checks(only)) if n_checks is None else n_checks
     if len(results) != expected:
         raise AssertionError(f"{len(results)} checks of encoder '{spec.name}' ran, expected {expected}")
     broken = [f"  {result.name}: {result.reason}" for result in results if result.outcome == "fail"]
@@ -197,7 +197,7 @@ def assert_conforms(
     return results
 
 
-def _chosen(only: Sequence[str] | None) -> list[str]:
+def _requested_checks(only: Sequence[str] | None) -> list[str]:
     if only is None:
         return check_names()
     for name in only:
@@ -210,7 +210,7 @@ def _chosen(only: Sequence[str] | None) -> list[str]:
 
 def _verdict(name: str, case: Case) -> Verdict:
     try:
-        with _own_randomness():
+        with _restored_randomness():
             return CHECKS[name](case)
     except (Exception, SystemExit) as error:  # an encoder may fail in any way it likes; it costs this check alone
         place = place_of(error, case.spec.target.partition(":")[0])
@@ -218,7 +218,7 @@ def _verdict(name: str, case: Case) -> Verdict:
 
 
 @contextmanager
-def _own_randomness() -> Iterator[None]:
+def _restored_randomness() -> Iterator[None]:
     """Let checks set seeds without a trace in the random numbers of the test suite around them."""
     python, legacy = random.getstate(), np.random.get_state()
     with torch.random.fork_rng(range(torch.cuda.device_count())):

@@ -1,4 +1,4 @@
-"""Checks of what an encoder does with its input: listeners, channels, and signals it has not declared."""
+"""Checks what an encoder does with listeners, with channels, and with signals that it did not declare."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from dataclasses import replace
 import torch
 
 from eeg2speech_bench.core.conditioning import Conditioning
-from eeg2speech_bench.core.conformance.case import Case, Verdict, distance, failed, part, passed, skipped
+from eeg2speech_bench.core.conformance.case import Case, Verdict, distance, failed, passed, select_output, skipped
 from eeg2speech_bench.core.conformance.fixtures import N_CHANS, N_SEGMENTS, N_SUBJECTS, tiny_signal
 from eeg2speech_bench.core.errors import BenchError, ContractError
 from eeg2speech_bench.core.registry.failures import reason_of
 
 
 def subject(case: Case) -> Verdict:
-    """The listener of a segment has a part in that segment's answer at most."""
+    """The listener of a segment changes that segment's answer alone."""
     batch = case.batch()
     other = batch.subject.clone()
     other[0] = (other[0] + 1) % N_SUBJECTS
     before, after = (case.encode(case.encoder, b) for b in (batch, replace(batch, subject=other)))
     rest = list(range(1, N_SEGMENTS))
-    verdict = case.agree(part(before, rest), part(after, rest))
+    verdict = case.compare(select_output(before, rest), select_output(after, rest))
     if verdict.outcome == "fail":
         return failed(f"another listener in segment 0 changes the other segments: {verdict.reason}")
-    uses = distance(part(before, [0]), part(after, [0])) > 0
+    uses = distance(select_output(before, [0]), select_output(after, [0])) > 0
     return passed("uses the listener, each segment its own" if uses else "does not use the listener")
 
 
@@ -34,7 +34,7 @@ def unseen_subject(case: Case) -> Verdict:
     stranger = replace(batch, subject=torch.full_like(batch.subject, N_SUBJECTS))
     # On the CPU: an index out of range would end the whole process on a GPU.
     on_cpu = replace(case, device="cpu")
-    encoder = on_cpu.fitted()
+    encoder = on_cpu.build_fitted()
     advice = "give indices that are not below signal.n_subjects an answer (a mean, say), or raise a DataError"
     return _works_or_refuses(lambda: on_cpu.encode(encoder, stranger), ("subject", "listener"), advice)
 
@@ -70,7 +70,7 @@ def channel_permutation(case: Case) -> Verdict:
     permuted = replace(signal, chs_info=tuple(signal.chs_info[channel] for channel in order))
     # The same seed gives the same weights. Untrained: gradients would carry rounding apart.
     one, other = (case.build(0, s).to(case.device) for s in (signal, permuted))
-    return case.agree(case.encode(one, batch), case.encode(other, replace(batch, eeg=batch.eeg[:, order])))
+    return case.compare(case.encode(one, batch), case.encode(other, replace(batch, eeg=batch.eeg[:, order])))
 
 
 def missing_channels(case: Case) -> Verdict:
@@ -88,7 +88,7 @@ def _with_channels(case: Case, n_chans: int) -> Verdict:
         return skipped(f"reads {case.spec.modality}, not EEG")
     advice = "take the number of channels from signal.n_chans, or raise a DataError"
     return _works_or_refuses(
-        lambda: case.encode(case.fitted(signal=tiny_signal(n_chans)), case.batch(n_chans=n_chans)),
+        lambda: case.encode(case.build_fitted(signal=tiny_signal(n_chans)), case.batch(n_chans=n_chans)),
         ("channel", "electrode", "montage"),
         advice,
     )

@@ -1,1 +1,1 @@
-"""Contrastive alignment of encoders and audio targets."""
+"""Aligns encoders with audio targets by a contrastive loss."""

@@ -1,4 +1,4 @@
-"""Contrastive alignment: an encoder (and a target that is trained jointly) learn one embedding space."""
+"""Trains an encoder, and a target that has weights, to share one embedding space."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Alignment(L.LightningModule):
             self.history.append({**row, "train_loss": float(loss), "valid_mrr": float(reciprocal_rank)})
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam as in brainmagick (Defossez et al. 2023), with decoupled weight decay if asked for."""
+        """Return Adam as in brainmagick (Defossez et al. 2023), with decoupled weight decay if asked for."""
         weights = [p for p in self.parameters() if p.requires_grad]
         config = self.config
         fused = self.device.type == "cuda"

@@ -1,4 +1,4 @@
-"""The bridge: a linear map from what an encoder estimates to the embeddings that the generator was trained on."""
+"""Maps an encoder's estimates linearly to the embeddings that the generator was trained on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PENALTY = 1e-2
 
 
 class Bridge(nn.Module):
-    """Least-squares map from estimates to target embeddings, looking at a few neighbouring tokens.
+    """Maps estimates to target embeddings by least squares, over a few neighbouring tokens.
 
     The CLIP loss fixes inner products and no space: the estimate that retrieves best is the target weighted by how well
     each of its directions can be told (and rotated, if the target allows it), and not the target's best guess. A

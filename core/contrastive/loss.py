@@ -1,4 +1,4 @@
-"""The contrastive (CLIP) score and loss between EEG estimates and audio candidates."""
+"""Scores EEG estimates against audio candidates, and turns the scores into the contrastive (CLIP) loss."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def clip_scores(estimates: Tensor, candidates: Tensor) -> Tensor:
 
 
 class ClipLoss(nn.Module):
-    """Cross-entropy of the true candidate among all candidates of a batch.
+    """Computes the cross-entropy of the true candidate among all candidates of a batch.
 
     Parameters
     ----------

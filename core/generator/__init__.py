@@ -1,1 +1,1 @@
-"""The latent diffusion generator: mel, autoencoder, denoiser, sampling, vocoder."""
+"""Generates speech by latent diffusion: mel, autoencoder, denoiser, sampling, vocoder."""

@@ -1,4 +1,4 @@
-"""Weights in the original layout of AudioLDM, brought into the modules of diffusers and transformers."""
+"""Brings weights in AudioLDM's original layout into the modules of diffusers and transformers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 from transformers import SpeechT5HifiGan
 
 from eeg2speech_bench.core.errors import BenchError
-from eeg2speech_bench.core.weights import State
+from eeg2speech_bench.core.training.weights import State
 
 UNET_PREFIX, EMA_PREFIX = "model.diffusion_model.", "model_ema."
 VAE_PREFIX, VOCODER_PREFIX = "first_stage_model.", "first_stage_model.vocoder."
@@ -27,7 +27,7 @@ def load_original_vae(module: AutoencoderKL, state: State, source: str = "the ch
     module : AutoencoderKL
         In the shape of the checkpoint (see `build_autoencoder`).
     state : dict of str to Tensor
-        What `core.weights.read_checkpoint` returned.
+        What `core.training.weights.read_checkpoint` returned.
     source : str
         What error messages call the checkpoint.
 

@@ -1,4 +1,4 @@
-"""The two frozen sides of the condition: what the EEG encoder says, and what the audio target says."""
+"""Makes the denoiser's condition from EEG or from audio, by a frozen encoder or target."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _all_real(embeddings: Tensor) -> Tensor:
 
 
 class Conditioner(nn.Module):
-    """Turns EEG or audio frames into conditions of equal token count.
+    """Makes conditions of equal token count from EEG or from audio frames.
 
     Parameters
     ----------
@@ -59,7 +59,10 @@ class Conditioner(nn.Module):
         self.eval()
 
     def train(self, mode: bool = True) -> Conditioner:
-        """Stay in evaluation mode: a frozen encoder must not drop channels while the denoiser trains."""
+        """Stay in evaluation mode.
+
+        A frozen encoder must not drop channels while the denoiser trains.
+        """
         return super().train(False)
 
     @torch.no_grad()

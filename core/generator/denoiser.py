@@ -1,4 +1,4 @@
-"""The latent diffusion UNet and the three ways in which a condition enters it."""
+"""Builds the latent diffusion UNet, and lets a condition enter it in three ways."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def build_unet(config: DenoiserConfig, latent_channels: int, condition_dim: int)
 
 
 def latent_shape(window_s: float, autoencoder: AutoencoderConfig, denoiser: DenoiserConfig) -> tuple[int, int, int]:
-    """Shape (latent_channels, n_latent_frames, n_latent_bands) of a window's latent.
+    """Return the shape (latent_channels, n_latent_frames, n_latent_bands) of a window's latent.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def resample_tokens(embeddings: Tensor, n_frames: int) -> Tensor:
 
 
 class FrameProjection(nn.Module):
-    """Tokens to a map of ``n_channels`` that joins the latent, with its own weights for every latent band.
+    """Projects tokens to a map that joins the latent, with weights of its own for every latent band.
 
     A latent frame sees the `TOKENS_PER_FRAME` tokens of its span side by side: their mean would lose what is faster
     than the latent's frame rate, and brain signals follow speech up to about 8 Hz.
@@ -116,7 +116,7 @@ class FrameProjection(nn.Module):
 
 
 class ConditionedDenoiser(nn.Module):
-    """UNet that predicts noise (or v, or the latent) from a noisy latent, a timestep and a `Conditioning`.
+    """Predicts noise (or v, or the latent) from a noisy latent, a timestep and a `Conditioning`.
 
     Parameters
     ----------

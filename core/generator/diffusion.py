@@ -1,4 +1,4 @@
-"""Training of the latent diffusion denoiser on cached latents and a frozen condition."""
+"""Trains the denoiser on stored latents and frozen conditions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from eeg2speech_bench.core.segments.segment_store import Batch
 
 @dataclass
 class DiffusionBatch:
-    """Cached latents with what their condition is made of.
+    """Holds stored latents with what their condition is made of.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class DiffusionBatch:
 
 
 class LatentDiffusion(L.LightningModule):
-    """Trains a denoiser; the exponential average of its weights is what samples.
+    """Trains a denoiser and keeps the exponential average of its weights, which is what samples.
 
     The first half of a batch is conditioned on audio and the rest on EEG when both are given
     (``condition_on = both``).
@@ -134,7 +134,7 @@ class LatentDiffusion(L.LightningModule):
         self.ema.copy_to(self.denoiser.parameters())
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """AdamW with a linear warm-up, then constant, as AudioLDM trains."""
+        """Return AdamW with a linear warm-up and then a constant rate, as AudioLDM trains."""
         config = self.config
         fused = self.device.type == "cuda"
         optimizer = torch.optim.AdamW(

@@ -1,4 +1,4 @@
-"""AudioLDM's log-mel spectrogram: what the generator paints and the vocoder plays."""
+"""Computes AudioLDM's log-mel spectrogram, which the generator paints and the vocoder plays."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def normalise_waveform(wave: Tensor) -> Tensor:
 
 
 class MelSpectrogram(nn.Module):
-    """Natural-log mel spectrogram with AudioLDM's settings (HiFi-GAN's framing, slaney scale and norm).
+    """Computes natural-log mel spectrograms with AudioLDM's settings (HiFi-GAN's framing, slaney scale and norm).
 
     Frame k is centred on sample ``160 k + 80``; its window is a periodic Hann of 1024 samples.
     """
@@ -67,7 +67,7 @@ class MelSpectrogram(nn.Module):
 
     @property
     def filters(self) -> Tensor:
-        """The filter bank, shape (513, 64): FFT bins x mel bands."""
+        """Return the filter bank, shape (513, 64): FFT bins x mel bands."""
         return self.amplitude.mel_scale.fb
 
     def forward(self, wave: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Noise schedules and the sampler: from seeds and a condition to latents."""
+"""Samples latents from noise under a condition, by a noise schedule."""
 
 from __future__ import annotations
 

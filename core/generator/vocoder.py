@@ -1,4 +1,4 @@
-"""Log-mel spectrograms to waveforms: Griffin-Lim, which needs no weights, and AudioLDM's HiFi-GAN."""
+"""Turns log-mel spectrograms into waveforms: by Griffin-Lim without weights, or by AudioLDM's HiFi-GAN."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from eeg2speech_bench.core.errors import BenchError, UsageError
 from eeg2speech_bench.core.generator.checkpoints import load_original_vocoder
 from eeg2speech_bench.core.generator.mel import HOP, N_FFT, N_MELS, SAMPLE_RATE_HZ, MelSpectrogram
 from eeg2speech_bench.core.presets.config import VocoderConfig
-from eeg2speech_bench.core.weights import load_pretrained, read_checkpoint
+from eeg2speech_bench.core.training.weights import load_pretrained, read_checkpoint
 
 #: multiplicative updates that invert the mel filters; on speech 24 leave 2 % of the mel spectrogram unexplained and
 #: 50 leave 1 %, below what phase reconstruction adds
@@ -23,7 +23,7 @@ N_INVERSION_UPDATES = 24
 
 
 class GriffinLimVocoder(nn.Module):
-    """Phase reconstruction by the fast Griffin-Lim algorithm (Perraudin et al. 2013), momentum 0.99.
+    """Reconstructs the phase by the fast Griffin-Lim algorithm (Perraudin et al. 2013), momentum 0.99.
 
     Mel bands are first spread over FFT bins by non-negative least squares with multiplicative updates (Lee and Seung
     2001), which leaves a twentieth of the residual of the filters' pseudo-inverse. Phases start at zero: the
@@ -79,7 +79,10 @@ class GriffinLimVocoder(nn.Module):
 
 
 def audioldm_vocoder_config(width: int = 1024) -> SpeechT5HifiGanConfig:
-    """AudioLDM's hifigan_16k_64bins; with 1024 channels at the start it has 55 264 897 parameters."""
+    """Return the configuration of AudioLDM's hifigan_16k_64bins.
+
+    With 1024 channels at the start it has 55 264 897 parameters.
+    """
     return SpeechT5HifiGanConfig(
         model_in_dim=N_MELS,
         sampling_rate=SAMPLE_RATE_HZ,
@@ -95,7 +98,7 @@ def audioldm_vocoder_config(width: int = 1024) -> SpeechT5HifiGanConfig:
 
 
 class HifiGanVocoder(nn.Module):
-    """HiFi-GAN (Kong et al. 2020) from transformers, with its surplus samples cut.
+    """Runs HiFi-GAN (Kong et al. 2020) of transformers and cuts its surplus samples.
 
     Parameters
     ----------

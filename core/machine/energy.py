@@ -1,4 +1,4 @@
-"""Energy of a stretch of work: what CPU packages and GPUs drew, where the system lets their counters be read."""
+"""Measures the energy that CPU packages and GPUs draw, where their counters can be read."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ J_PER_WH = 3600.0
 COUNTED = {"CPU": "CPU packages (RAPL)", "GPU": "GPUs in use (NVML)"}
 
 
-class _Unreadable(Exception):  # noqa: N818  a state, not a fault
+class _UnreadableCounter(Exception):  # noqa: N818  a state, not a fault
     pass
 
 
 @dataclass(frozen=True)
 class Counter:
-    """A counter of energy.
+    """Reads one counter of energy.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class EnergyMeter:
 
     @property
     def energy_wh(self) -> float | None:
-        """Watt-hours so far; None where no counter of what this process uses can be read."""
+        """Return the watt-hours so far; None where no counter of what this process uses can be read."""
         own = gpus_in_use()
         counted = [self._gained[c.name] for c in self._counters if not c.is_gpu or c.name in own]
         return sum(counted) / J_PER_WH if counted else None
@@ -99,19 +99,19 @@ def _gain(counter: Counter, last: float, now: float) -> float:
 
 
 def find_counters() -> tuple[list[Counter], dict[str, str]]:
-    """Return the counters that can be read here, and for ``CPU`` and ``GPU`` why not, where they cannot."""
+    """Return the counters that can be read here, and why those of ``CPU`` or ``GPU`` cannot."""
     counters: list[Counter] = []
     reasons: dict[str, str] = {}
     for kind, find in (("CPU", _packages), ("GPU", _gpus)):
         try:
             counters += find()
-        except _Unreadable as error:
+        except _UnreadableCounter as error:
             reasons[kind] = str(error)
     return counters, reasons
 
 
 def describe_counters() -> str:
-    """Say in one line what is counted here and what is not, and why, for the record."""
+    """Say in one line what is counted here, what is not, and why."""
     _, reasons = find_counters()
     counted = ", ".join(text for kind, text in COUNTED.items() if kind not in reasons)
     missing = "; ".join(f"{kind}: {reason}" for kind, reason in reasons.items())
@@ -131,11 +131,11 @@ def _packages() -> list[Counter]:
             counter.read_j()
     except PermissionError as error:
         then = f"an administrator can open it: chmod a+r {POWERCAP}/intel-rapl:*/energy_uj"
-        raise _Unreadable(f"no permission to read {error.filename} ({then})") from error
+        raise _UnreadableCounter(f"no permission to read {error.filename} ({then})") from error
     except (OSError, ValueError) as error:
-        raise _Unreadable(f"{type(error).__name__}: {error}") from error
+        raise _UnreadableCounter(f"{type(error).__name__}: {error}") from error
     if not counters:
-        raise _Unreadable(f"no counter of a CPU package in {POWERCAP}")
+        raise _UnreadableCounter(f"no counter of a CPU package in {POWERCAP}")
     return counters
 
 
@@ -148,7 +148,7 @@ def _gpus() -> list[Counter]:
     try:
         import pynvml
     except ImportError as error:
-        raise _Unreadable("the package nvidia-ml-py is not installed") from error
+        raise _UnreadableCounter("the package nvidia-ml-py is not installed") from error
     try:
         pynvml.nvmlInit()
         handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
@@ -158,9 +158,9 @@ def _gpus() -> list[Counter]:
         for counter in counters:
             counter.read_j()
     except pynvml.NVMLError as error:
-        raise _Unreadable(f"NVML: {error}") from error
+        raise _UnreadableCounter(f"NVML: {error}") from error
     if not counters:
-        raise _Unreadable("NVML sees no GPU")
+        raise _UnreadableCounter("NVML sees no GPU")
     return counters
 
 
@@ -171,7 +171,10 @@ def _gpu_j(handle: object) -> float:
 
 
 def gpus_in_use() -> set[str]:
-    """Return the UUIDs of the GPUs on which this process has held memory; torch is asked only if it is there."""
+    """Return the UUIDs of the GPUs on which this process has held memory.
+
+    torch is asked only if it is loaded already.
+    """
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_initialized():
         return set()

@@ -1,4 +1,4 @@
-"""What a run ran on: versions, git state, hardware, memory and the command line, for the record."""
+"""Describes what a run ran on: versions, git state, hardware, memory and the command line."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 
 def hardware() -> dict[str, Any]:
-    """Return what computes here: CPU, cores, memory, GPUs that torch sees (only if torch is loaded already).
+    """Return what computes here: CPU, cores, memory, GPUs.
+
+    GPUs are listed only if torch is loaded already.
 
     ``energy`` says which counters of energy can be read, and why the others cannot.
     """
@@ -75,7 +77,10 @@ def _cpu_name() -> str:
 
 
 def reset_peak_memory() -> None:
-    """Start measuring the peak anew, where the system can (Linux); elsewhere the peak is that of the process."""
+    """Start to measure the peak of memory anew, where the system can (Linux).
+
+    Elsewhere the peak is that of the whole process.
+    """
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="utf8")
 

@@ -1,4 +1,4 @@
-"""What is wrong with a declaration: plugins hand over any object, and listings and stages rely on its fields."""
+"""Checks a plugin's declaration before anything uses its fields."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from functools import cache
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from eeg2speech_bench.core.registry import hookspecs
+from eeg2speech_bench.core import hookspecs
 from eeg2speech_bench.core.registry.failures import plain
-from eeg2speech_bench.core.registry.specs import CommandSpec, MetricSpec, Spec
+from eeg2speech_bench.core.specs import CommandSpec, MetricSpec, Spec
 
 #: names are typed in shells, written into TOML and made into file names
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")

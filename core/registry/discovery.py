@@ -1,4 +1,4 @@
-"""Where plugins come from: entry points of installed distributions and single files, and which of them are wanted."""
+"""Finds plugins: entry points of installed distributions, and single files that the user names."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from pathlib import Path
 from types import ModuleType
 
 from eeg2speech_bench.core.errors import UsageError
+from eeg2speech_bench.core.hookspecs import PROJECT
 from eeg2speech_bench.core.registry.failures import plain
-from eeg2speech_bench.core.registry.hookspecs import PROJECT
 
 #: the distribution of the suite itself; it is always loaded, and first, so that who reuses a name is the one refused
 OURS = "eeg2speech-bench"
@@ -29,7 +29,7 @@ ALLOW = "EEG2SPEECH_BENCH_PLUGINS"
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a declaration comes from.
+    """Names where a declaration comes from.
 
     Attributes
     ----------
@@ -48,12 +48,12 @@ class Provenance:
 
     @property
     def is_ours(self) -> bool:
-        """Whether it ships with the suite."""
+        """Tell whether it ships with the suite."""
         return self.distribution == OURS
 
     @property
     def remedy(self) -> str:
-        """What to type to be rid of the plugin."""
+        """Return what to type to be rid of the plugin."""
         if self.file:
             return f"Correct {self.file}, or leave out --plugin."
         name = shlex.quote(self.entry_point)
@@ -63,7 +63,7 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Source:
-    """A plugin that was found: where it comes from, the module it starts in, and how to import it."""
+    """Names a plugin that was found: its origin, the module it starts in, and how to import it."""
 
     provenance: Provenance
     module: str
@@ -72,7 +72,9 @@ class Source:
 
 @dataclass(frozen=True)
 class PluginChoice:
-    """Which plugins are loaded beside the suite's own; plain values, so that it can be sent to another process.
+    """Chooses the plugins that are loaded beside the suite's own.
+
+    Holds plain values, so that it can be sent to another process.
 
     Attributes
     ----------
@@ -131,7 +133,10 @@ def own_sources() -> list[Source]:
 
 
 def installed_sources() -> list[Source]:
-    """Return the plugins of all other distributions, by name; metadata that cannot be read costs its owner alone."""
+    """Return the plugins of all other distributions, by name.
+
+    Metadata that cannot be read costs its owner alone.
+    """
     sources: list[Source] = []
     seen = {canonical(OURS)}
     for distribution in metadata.distributions():

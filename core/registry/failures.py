@@ -1,4 +1,4 @@
-"""What became of plugins that are not used as they are: why, where in their source, and what to type next."""
+"""Describes plugins that are broken, slow or left out: why, where in their source, and what to type next."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def reason_of(error: BaseException) -> str:
 
 
 def place_of(error: BaseException, module: str) -> str:
-    """Return ``file:line`` of the innermost frame of an error inside the package of ``module``; empty if there is none.
+    """Return ``file:line`` of the innermost frame of an error inside a module's package; empty if there is none.
 
     A syntax error has no frame in the file that it is in; it names the file itself.
     """
@@ -48,7 +48,7 @@ def place_of_function(function: object) -> str:
 
 @dataclass(frozen=True)
 class BrokenPlugin:
-    """A plugin, or one declaration of it, that cannot be used.
+    """Describes a plugin, or one declaration of it, that cannot be used.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class BrokenPlugin:
 
 @dataclass(frozen=True)
 class SlowPlugin:
-    """A plugin that works and makes every command wait: the step that took long, in seconds."""
+    """Describes a plugin that works but takes long to load, with the slow step in seconds."""
 
     entry_point: str
     distribution: str
@@ -83,7 +83,7 @@ class SlowPlugin:
 
 @dataclass(frozen=True)
 class SkippedPlugin:
-    """What was left out (``plugin`` or ``encoder``), and by what."""
+    """Describes what was left out (``plugin`` or ``encoder``), and by what."""
 
     what: str
     name: str

@@ -1,4 +1,4 @@
-"""The registry: what plugins declared, where each declaration comes from, and what became of the other plugins.
+"""Collects what plugins declare, by kind and name, and what became of plugins that failed.
 
 Plugins are loaded one by one, so that none can take another, or the command, down.
 """
@@ -17,8 +17,8 @@ from typing import Any
 
 import pluggy
 
+from eeg2speech_bench.core import hookspecs
 from eeg2speech_bench.core.errors import InterruptedRun, UnknownNameError
-from eeg2speech_bench.core.registry import hookspecs
 from eeg2speech_bench.core.registry.checks import declared_by, flaw_of
 from eeg2speech_bench.core.registry.discovery import (
     PluginChoice,
@@ -38,7 +38,7 @@ from eeg2speech_bench.core.registry.failures import (
     plain,
     reason_of,
 )
-from eeg2speech_bench.core.registry.specs import Spec
+from eeg2speech_bench.core.specs import Spec
 
 #: an import or a hook that takes longer is reported as slow
 SLOW_S = 1.0
@@ -48,7 +48,7 @@ _FAILED = object()
 
 @dataclass
 class Registry:
-    """Declarations by kind and name.
+    """Holds all declarations by kind and name.
 
     Attributes
     ----------
@@ -206,7 +206,7 @@ def register_module(registry: Registry, module: object, provenance: Provenance) 
     if _attempt(registry, provenance, "register", lambda: plugins.register(module), name) is _FAILED:
         return
     if not plugins.get_hookcallers(module):
-        then = "Mark its functions with @hookimpl of eeg2speech_bench.core.registry.hookspecs."
+        then = "Mark its functions with @hookimpl of eeg2speech_bench.core.hookspecs."
         registry.refuse(provenance, "register", "it has no hook", str(getattr(module, "__file__", None) or ""), then)
     _attempt(registry, provenance, "register", plugins.check_pending, name)  # hooks that do not exist
     for hook in _hooks(plugins):
@@ -263,7 +263,10 @@ def _attempt(registry: Registry, origin: Provenance, step: str, action: Callable
 
 @contextlib.contextmanager
 def stdout_as_stderr() -> Iterator[None]:
-    """Send what is printed meanwhile, by Python or a program it starts, to standard error; ours is read by programs."""
+    """Send what is printed meanwhile to standard error, by Python or by a program that it starts.
+
+    Programs read our own standard output.
+    """
     with contextlib.ExitStack() as undo:
         if sys.stdout is not None and sys.stderr is not None:  # None where a service was started with them closed
             sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""The test of a mean over listeners and stretches of audio that are both samples of others."""
+"""Tests a mean when both listeners and audio are random samples (min F')."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MIN_UNITS = 3
 
 
 def crossed_p(differences: np.ndarray, subject: np.ndarray, block: np.ndarray) -> float:
-    """Return the two-sided p of a mean difference that is to hold for other listeners and for other audio.
+    """Return the two-sided p of a mean difference, for other listeners and for other audio.
 
     The quasi-F ratio min F' of Clark (1973, Journal of Verbal Learning and Verbal Behavior 12:335-359): with F1 over
     the means of listeners and F2 over the means of blocks, 1 / min F' = 1 / F1 + 1 / F2. What a segment alone varies by
@@ -33,7 +33,7 @@ def crossed_p(differences: np.ndarray, subject: np.ndarray, block: np.ndarray) -
 
 
 def pairwise_p(values: np.ndarray, subject: np.ndarray, block: np.ndarray) -> np.ndarray:
-    """Return `crossed_p` of every column's difference from every other.
+    """Return `crossed_p` of the difference of every two columns.
 
     Parameters
     ----------

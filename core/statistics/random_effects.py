@@ -1,4 +1,4 @@
-"""An effect over several data sets: its random-effects mean, and how far it differs between them."""
+"""Pools an effect over data sets, and measures how far it differs between them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from eeg2speech_bench.core.statistics.resampling import Interval
 
 @dataclass(frozen=True)
 class PooledEffect:
-    """Result of `random_effects`, in the unit of the effects.
+    """Holds the result of `random_effects`, in the unit of the effects.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class PooledEffect:
 
 
 def random_effects(effects: np.ndarray, standard_errors: np.ndarray, *, confidence: float = 0.95) -> PooledEffect:
-    """Pool one effect per data set, allowing that the data sets have different true effects.
+    """Pool one effect per data set, where the data sets may have different true effects.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def random_effects(effects: np.ndarray, standard_errors: np.ndarray, *, confiden
     have no interval at all); I^2 and prediction, Higgins, Thompson and Spiegelhalter (2009), *Journal of the Royal
     Statistical Society A* 172:137.
     """
-    y, variances = _checked(effects, standard_errors)
+    y, variances = _check_effects(effects, standard_errors)
     n = len(y)
     tau2, q = _between_variance(y, 1 / variances)
     weights = 1 / (variances + tau2)
@@ -74,8 +74,8 @@ def random_effects(effects: np.ndarray, standard_errors: np.ndarray, *, confiden
     variance = inflation / float(weights.sum())
     return PooledEffect(
         mean=mean,
-        interval=_around(mean, variance, n - 1, confidence),
-        prediction=_around(mean, variance + tau2, n - 2, confidence) if n > 2 else None,
+        interval=_interval_around(mean, variance, n - 1, confidence),
+        prediction=_interval_around(mean, variance + tau2, n - 2, confidence) if n > 2 else None,
         tau2=tau2,
         i2=max(0.0, 1 - (n - 1) / q) if q > 0 else 0.0,
         q=q,
@@ -83,7 +83,7 @@ def random_effects(effects: np.ndarray, standard_errors: np.ndarray, *, confiden
     )
 
 
-def _checked(effects: np.ndarray, standard_errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _check_effects(effects: np.ndarray, standard_errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     y, errors = np.asarray(effects, dtype=np.float64), np.asarray(standard_errors, dtype=np.float64)
     if y.ndim != 1 or y.shape != errors.shape or len(y) < 2:
         got, expected = f"shapes {y.shape} and {errors.shape}", "one effect and one error of two or more data sets"
@@ -103,7 +103,7 @@ def _between_variance(y: np.ndarray, weights: np.ndarray) -> tuple[float, float]
     return max(0.0, float((q - (len(y) - 1)) / scale)), q
 
 
-def _around(mean: float, variance: float, n_freedom: int, confidence: float) -> Interval:
+def _interval_around(mean: float, variance: float, n_freedom: int, confidence: float) -> Interval:
     from scipy.special import stdtrit  # scipy.stats takes three times as long to import
 
     half = float(stdtrit(n_freedom, (1 + confidence) / 2)) * variance**0.5

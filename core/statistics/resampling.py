@@ -1,4 +1,4 @@
-"""Intervals and tests for scores of neighbouring segments of a few listeners: nothing here assumes independence."""
+"""Computes intervals and tests by resampling listeners and blocks, for segments that are not independent."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CHUNK_SIZE = 4_000_000
 
 
 class Interval(NamedTuple):
-    """Lower and upper bound, in the unit of the value they belong to."""
+    """Holds a lower and an upper bound, in the unit of the value they belong to."""
 
     low: float
     high: float
@@ -31,7 +31,7 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class PermutationTest:
-    """Result of `paired_sign_flip`.
+    """Holds the result of `paired_sign_flip`.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class PermutationTest:
 
 
 def estimate(values: np.ndarray, subject: np.ndarray, aggregate: Aggregate = "mean") -> float:
-    """Aggregate per-segment values with equal weight for every subject, however many segments each has.
+    """Aggregate per-segment values so that every subject has the same weight.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def estimate(values: np.ndarray, subject: np.ndarray, aggregate: Aggregate = "me
     DataError
         If ``values`` is empty or not finite, or the lengths differ.
     """
-    values, subjects = _checked(values, subject)
+    values, subjects = _check_values(values, subject)
     _, of_segment, counts = np.unique(subjects[0], return_inverse=True, return_counts=True)
     weights = 1 / counts[of_segment] / len(counts)
     if aggregate == "mean":
@@ -89,12 +89,12 @@ def hierarchical_bootstrap(
     aggregate: Aggregate = "mean",
     run: np.ndarray | None = None,
 ) -> Interval:
-    """Percentile interval of `estimate` when subjects, blocks of segments and trainings are drawn anew.
+    """Return the percentile interval of `estimate` when subjects, blocks and trainings are drawn anew.
 
     Subjects are drawn with replacement, and as many blocks as there are; the segments of a block stay together, because
     neighbours share audio and slow drift. One draw of blocks serves all subjects who heard them, so that the interval
     speaks of new listeners and of new audio. Where the same segments were scored with networks of several seeds, these
-    are drawn as well, the same for all subjects and blocks. What there is one of is not drawn.
+    are drawn as well, the same for all subjects and blocks. A level with a single unit is not resampled.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def hierarchical_bootstrap(
     three; 87 % for 12 listeners where all the effect is the audio's (0.5). With few listeners or blocks read the
     interval as too narrow.
     """
-    values, (subject, block, run) = _checked(values, subject, block, np.zeros(len(values)) if run is None else run)
+    values, (subject, block, run) = _check_values(values, subject, block, np.zeros(len(values)) if run is None else run)
     cell_subject, cell_block, cell_run, cell = _cells(subject, block, run)
     if cell_subject[-1] == 0 and cell_block.max() == 0:
         raise DataError(
@@ -139,15 +139,15 @@ def hierarchical_bootstrap(
     counts = np.bincount(cell)
     size = max(1, _CHUNK_SIZE // (len(values) if aggregate == "median" else len(counts)))
     statistics = [
-        _resampled(values, cell, _weights(cell_subject, cell_block, cell_run, counts, n, rng), aggregate)
-        for n in _chunks(n_resamples, size)
+        _resampled_estimates(values, cell, _weights(cell_subject, cell_block, cell_run, counts, n, rng), aggregate)
+        for n in _chunk_sizes(n_resamples, size)
     ]
     tail = (1 - confidence) / 2
     low, high = np.quantile(np.concatenate(statistics), [tail, 1 - tail])
     return Interval(float(low), float(high))
 
 
-def _checked(values: np.ndarray, *labels: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+def _check_values(values: np.ndarray, *labels: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
     values, arrays = np.asarray(values, dtype=np.float64), [np.asarray(label) for label in labels]
     if values.ndim != 1 or values.size == 0:
         raise DataError("No statistic of these values", got=f"shape {values.shape}", expected="(n,) with n > 0")
@@ -163,7 +163,7 @@ def _checked(values: np.ndarray, *labels: np.ndarray) -> tuple[np.ndarray, list[
     return values, arrays
 
 
-def _chunks(total: int, size: int) -> Iterator[int]:
+def _chunk_sizes(total: int, size: int) -> Iterator[int]:
     for done in range(0, total, size):
         yield min(size, total - done)
 
@@ -201,7 +201,7 @@ def _weights(
     return of_cells[n_taking_part[:, 0] > 0]
 
 
-def _resampled(values: np.ndarray, cell: np.ndarray, weights: np.ndarray, aggregate: Aggregate) -> np.ndarray:
+def _resampled_estimates(values: np.ndarray, cell: np.ndarray, weights: np.ndarray, aggregate: Aggregate) -> np.ndarray:
     if aggregate == "mean":
         return weights @ np.bincount(cell, weights=values)
     return _weighted_medians(values, weights[:, cell])
@@ -255,7 +255,7 @@ def paired_sign_flip(
     Source: Fisher's randomisation test; p with the added one as in Phipson and Smyth (2010), *Statistical
     Applications in Genetics and Molecular Biology* 9:39.
     """
-    differences, (unit,) = _checked(differences, unit)
+    differences, (unit,) = _check_values(differences, unit)
     _, of_segment, counts = np.unique(unit, return_inverse=True, return_counts=True)
     means = np.bincount(of_segment, weights=differences) / counts
     # -0.0 would print as an effect of its own
@@ -278,7 +278,7 @@ def _count_at_least(
         bits = np.arange(n_flips)[:, None] >> np.arange(len(means)) & 1
         return int(np.count_nonzero(orient((1 - 2 * bits) @ means) >= threshold))
     hits = 0
-    for n in _chunks(n_flips, max(1, _CHUNK_SIZE // len(means))):
+    for n in _chunk_sizes(n_flips, max(1, _CHUNK_SIZE // len(means))):
         signs = 1 - 2 * rng.integers(0, 2, size=(n, len(means)), dtype=np.int8)
         hits += int(np.count_nonzero(orient(signs @ means) >= threshold))
     return hits
@@ -301,7 +301,7 @@ def cohen_dz(means: np.ndarray) -> float | None:
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
-    """Adjust p values for the number of tests, in the order given; an empty family stays empty.
+    """Adjust p values for the number of tests (Holm); they keep their order.
 
     Source: Holm (1979), *Scandinavian Journal of Statistics* 6:65.
 

@@ -1,4 +1,4 @@
-"""One line per stage: a rich progress bar in a terminal, plain lines elsewhere."""
+"""Shows how far a stage is: a progress bar in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -78,14 +78,17 @@ class StageProgress:
 
 
 class OutputClosed(BrokenPipeError):  # noqa: N818  a state, not a fault
-    """Whoever read what a command says (head, less) went away."""
+    """Says that the reader of a command's output (head, less) went away."""
 
 
 class _PipedConsole(Console):
     """Leaves it to the command what the end of a pipe means."""
 
     def on_broken_pipe(self) -> None:
-        """Raise what no broken pipe of a plugin is taken for; rich would end the program as failed."""
+        """Raise an error that no broken pipe of a plugin is taken for.
+
+        rich would end the program as failed.
+        """
         raise OutputClosed
 
 

@@ -1,4 +1,4 @@
-"""Quiet for libraries that would write between the lines of a run."""
+"""Silences libraries that would write between the lines of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Seeds: one base seed per cell, from which every stage and item derives its own."""
+"""Derives the seed of every stage and item from the base seed of a cell."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 
 def derive_seed(base: int, *axes: object) -> int:
-    """Return a 31-bit seed that depends on ``base`` and on what it is for, and on nothing else.
+    """Return a 31-bit seed that depends on ``base`` and on what it is for alone.
 
     Hashing keeps the streams of stages apart, so that adding a stage or an item changes no other one.
     """

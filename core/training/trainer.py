@@ -1,4 +1,4 @@
-"""Training with Lightning: one trainer, its progress line, and the best weights kept."""
+"""Trains with Lightning, reports progress, and keeps the best weights."""
 
 from __future__ import annotations
 

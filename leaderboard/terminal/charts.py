@@ -15,8 +15,8 @@ from eeg2speech_bench.core.conditions import CONTROLS, condition_label
 from eeg2speech_bench.core.errors import BenchError, DataError
 from eeg2speech_bench.core.records.metrics import Metric
 from eeg2speech_bench.core.records.record import Record
-from eeg2speech_bench.core.spacing import evenly_spaced
 from eeg2speech_bench.core.statistics.proportions import guessing_band
+from eeg2speech_bench.core.statistics.spacing import evenly_spaced
 from eeg2speech_bench.leaderboard.labels import metric_titles
 from eeg2speech_bench.leaderboard.page.listening_items import Item, chosen, clip_content, inside, read_items
 from eeg2speech_bench.leaderboard.page.plots import short

@@ -1,1 +1,1 @@
-"""CLAP, contrastive language-audio pretraining: what its audio target and its two encoders share."""
+"""Holds what CLAP's audio target and its two encoders share (contrastive language-audio pretraining)."""

@@ -1,4 +1,4 @@
-"""From options to a tower: frozen where weights are given, small and trainable where not."""
+"""Builds CLAP's towers from options: frozen with weights, small and trainable without."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def audio_tower(
             AUDIO_HIDDEN if hidden is None else hidden,
             mel_scale_of(fused=False, option=mel_scale),
         )
-    _refuse(owner, "with", {"dim": dim, "hidden": hidden}, "the weights decide the sizes")
+    _refuse_options(owner, "with", {"dim": dim, "hidden": hidden}, "the weights decide the sizes")
     return FrozenAudioTower(load_clap(weights), mel_scale)
 
 
@@ -37,15 +37,15 @@ def text_tower(
     """Build the text tower; see `encoders.clap.ClapText` for the options and errors."""
     owner = "encoder 'clap-text'"
     if weights is None:
-        _refuse(owner, "without", {"tokenizer": tokenizer}, "the small tower reads bytes")
+        _refuse_options(owner, "without", {"tokenizer": tokenizer}, "the small tower reads bytes")
         return SmallTextTower(dim, TEXT_HIDDEN if hidden is None else hidden, TEXT_DEPTH if depth is None else depth)
-    _refuse(owner, "with", {"hidden": hidden, "depth": depth}, "the weights decide the sizes")
+    _refuse_options(owner, "with", {"hidden": hidden, "depth": depth}, "the weights decide the sizes")
     if tokenizer is None:
         tokenizer = TOKENIZER if Path(weights).expanduser().is_file() else weights
     return FrozenTextTower(load_clap(weights), load_tokenizer(tokenizer))
 
 
-def _refuse(owner: str, given: str, options: dict[str, object], why: str) -> None:
+def _refuse_options(owner: str, given: str, options: dict[str, object], why: str) -> None:
     """Refuse options that would have no effect."""
     for name, value in options.items():
         if value is not None:

@@ -1,4 +1,4 @@
-"""CLAP's front end: the log-mel frames that its audio tower reads, in both conventions of the filter bank."""
+"""Computes the log-mel frames that CLAP's audio tower reads, with either of its two filter banks."""
 
 from __future__ import annotations
 
@@ -72,7 +72,9 @@ def front_end(mel_scale: MelScale) -> MelSpectrogram:
 
 
 def log_mel(sound: Tensor, rate_hz: float, mel_scale: MelScale) -> Tensor:
-    """Turn sound into log-mel frames in dB, one every 10 ms; frame k is centred on second k / 100.
+    """Turn sound into log-mel frames in dB, one every 10 ms.
+
+    Frame k is centred on second k / 100.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Text to tokens: the bytes themselves for towers trained from scratch, RoBERTa's pieces for pretrained ones."""
+"""Turns text into tokens: bytes for small towers, RoBERTa's pieces for pretrained ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from eeg2speech_bench.core.weights import load_pretrained
+from eeg2speech_bench.core.training.weights import load_pretrained
 
 #: LAION trained the text tower on texts cut at this many tokens
 MAX_TOKENS = 77
@@ -21,7 +21,9 @@ Tokenize = Callable[[Sequence[str]], dict[str, Tensor]]
 
 
 def byte_tokens(texts: Sequence[str], max_tokens: int) -> dict[str, Tensor]:
-    """Turn texts into their UTF-8 bytes between a start and an end token; needs no vocabulary and no download.
+    """Turn texts into their UTF-8 bytes between a start and an end token.
+
+    This needs no vocabulary and no download.
 
     Parameters
     ----------

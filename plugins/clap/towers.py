@@ -1,4 +1,4 @@
-"""The two towers of CLAP: small ones that a data set trains from scratch, and pretrained ones that stay frozen."""
+"""Defines CLAP's two towers: small ones for training from scratch, and pretrained ones that stay frozen."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MAX_BYTES = 256
 
 
 class SmallAudioTower(nn.Module):
-    """HTSAT of two stages, of CLAP's parts, for training from scratch on the frames of short windows.
+    """Embeds frames of short windows by two stages of HTSAT, trained from scratch.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class SmallAudioTower(nn.Module):
 
 
 class SmallTextTower(nn.Module):
-    """RoBERTa-like tower on bytes, of CLAP's parts, for training from scratch.
+    """Embeds bytes of text by a RoBERTa-like tower, trained from scratch.
 
     The mean over all tokens is projected, and not the first token as in CLAP: in the few steps of a small data set
     that token does not learn to look at the others.
@@ -119,7 +119,9 @@ def _check_width(hidden: int, n_heads: int) -> None:
 
 
 class FrozenAudioTower:
-    """Pretrained audio tower; deliberately no module, so that no cell stores it and no optimiser sees it.
+    """Embeds sound by a pretrained tower.
+
+    Deliberately no module, so that no cell stores it and no optimiser sees it.
 
     Parameters
     ----------
@@ -144,7 +146,9 @@ class FrozenAudioTower:
 
 
 class FrozenTextTower:
-    """Pretrained text tower; deliberately no module, see `FrozenAudioTower`.
+    """Embeds text by a pretrained tower.
+
+    Deliberately no module, see `FrozenAudioTower`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Pretrained CLAP: from the hub, from a folder, or from a checkpoint of LAION in its original layout."""
+"""Loads pretrained CLAP from the hub, from a folder, or from LAION's original checkpoint."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from transformers import ClapConfig, ClapModel
 
 from eeg2speech_bench.core.errors import BenchError
-from eeg2speech_bench.core.weights import State, load_pretrained, read_checkpoint
+from eeg2speech_bench.core.training.weights import State, load_pretrained, read_checkpoint
 from eeg2speech_bench.plugins.clap.front_end import front_end
 
 #: where checkpoints keep CLAP: LAION's own trainer, AudioLDM's and its training code
@@ -29,7 +29,9 @@ AUDIO, TEXT = "audio_model.audio_encoder.", "text_model."
 
 @lru_cache(maxsize=1)
 def load_clap(weights: str) -> ClapModel:
-    """Load a pretrained CLAP; target and encoder of a cell share the one that was loaded last.
+    """Load a pretrained CLAP.
+
+    Target and encoder of a cell share the one that was loaded last.
 
     Parameters
     ----------
@@ -119,7 +121,9 @@ def _is_fused(state: State) -> bool:
 
 
 def rename_original(state: State) -> State:
-    """Give the weights of LAION's network the names of transformers' ClapModel; leave out what it does not have.
+    """Rename the weights of LAION's network as transformers' ClapModel names them.
+
+    What that model does not have is left out.
 
     Parameters
     ----------

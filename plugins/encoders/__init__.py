@@ -1,1 +1,1 @@
-"""Conditioning encoders."""
+"""Holds the conditioning encoders: one file each, or one folder for a family."""

@@ -1,4 +1,4 @@
-"""Baselines: what an encoder reaches without knowing anything of the sound from the EEG."""
+"""Defines baselines: encoders that learn nothing about the sound from the EEG."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from eeg2speech_bench.plugins.encoders.brainmagick import Brainmagick
 
 
 class NoiseTrained(Brainmagick):
-    """The brain module, trained on EEG of randomised phases and tested on the EEG itself.
+    """Trains the brain module on EEG of randomised phases, and is tested on the EEG itself.
 
     Whatever it scores above chance did not come from learning what the EEG says of the sound: it points at leakage
     (Jo et al. 2024, arXiv 2405.06459, found that EEG-to-text models do as well on noise).
@@ -31,7 +31,7 @@ class NoiseTrained(Brainmagick):
 
 
 class RandomWeights(Brainmagick):
-    """The brain module as it is initialised, never trained."""
+    """Runs the brain module as it is initialised, never trained."""
 
     closed_form = True
 
@@ -41,7 +41,7 @@ class RandomWeights(Brainmagick):
 
 
 class SubjectOnly(Encoder):
-    """One learned answer per listener; the EEG is not looked at.
+    """Learns one answer per listener, and does not look at the EEG.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class SubjectOnly(Encoder):
 
 
 class TimeOnly(Encoder):
-    """An answer to the time since the recording began; the EEG is not looked at.
+    """Answers to the time since the recording began, and does not look at the EEG.
 
     What it scores above chance is what slow drift and the order of stimuli give away (Li et al. 2021,
     arXiv 1812.07697).
@@ -100,7 +100,7 @@ class TimeOnly(Encoder):
 
 
 class MeanTarget(Encoder):
-    """The mean audio embedding of the training segments, whatever is asked.
+    """Answers with the mean audio embedding of the training segments, whatever is asked.
 
     Parameters
     ----------

@@ -1,4 +1,7 @@
-"""The brain module of Defossez et al. (2023): spatial attention, subject layer, dilated convolutions."""
+"""Encodes EEG by the brain module of Defossez et al. (2023).
+
+Its parts are spatial attention, a layer per subject, and dilated convolutions.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ MARGIN = 0.2
 
 
 class Brainmagick(Encoder):
-    """brainmagick's convolutional EEG encoder at the setting of the paper (10,002,454 parameters for 33 subjects).
+    """Encodes EEG as brainmagick does, at the setting of the paper (10,002,454 parameters for 33 subjects).
 
     Written from the description in Defossez et al. 2023, Nature Machine Intelligence 5:1097-1107. One token per EEG
     sample, averaged in time where the target has fewer.
@@ -81,7 +84,7 @@ class Brainmagick(Encoder):
 
 
 class SimpleConv(nn.Module):
-    """The network itself, with the original's key names, so that a checkpoint of the original loads unchanged.
+    """Is the network itself, with the original's key names, so that its checkpoints load unchanged.
 
     No parameter depends on the number of channels: weights carry over to any montage.
 
@@ -133,7 +136,7 @@ class SimpleConv(nn.Module):
 
 
 class ChannelMerger(nn.Module):
-    """Spatial attention from electrode positions alone: each virtual channel is a weighted mean of the sensors.
+    """Mixes sensors into virtual channels by weights that depend on electrode positions alone.
 
     The weights do not see the signal. While training, all channels within ``dropout`` of one random centre per
     call are ignored, so that the network does not lean on single electrodes.
@@ -151,7 +154,7 @@ class ChannelMerger(nn.Module):
         self.dropout = dropout
 
     def attention(self, positions: Tensor) -> Tensor:
-        """Weights (..., n_virtual, n_chans) of channels at ``positions`` (..., n_chans, 2); rows sum to 1."""
+        """Return weights (..., n_virtual, n_chans) of channels at ``positions`` (..., n_chans, 2); rows sum to 1."""
         scores = self.heads @ fourier_embedding(positions, self.heads.shape[1]).transpose(-1, -2)
         banned = (positions == INVALID).all(-1)
         if self.training and self.dropout:
@@ -167,7 +170,9 @@ class ChannelMerger(nn.Module):
 
 
 class SubjectLayers(nn.Module):
-    """One square matrix per subject; a subject index that training never saw (-1, or too high) gets their mean.
+    """Multiplies with one square matrix per subject.
+
+    A subject index that training never saw (-1, or too high) gets their mean.
 
     The original has no such fallback: it cannot encode a new listener at all.
     """

@@ -1,4 +1,4 @@
-"""CLAP's towers as encoders of what was said and of the sound itself: the references beside those that read EEG."""
+"""Encodes the transcript or the sound itself by CLAP's towers, as references beside encoders that read EEG."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from eeg2speech_bench.plugins.clap.build import audio_tower, text_tower
 from eeg2speech_bench.plugins.clap.front_end import FRAME_RATE_HZ, RATE_HZ, log_mel
 
 
-class _Clap(Encoder):
+class _ClapEncoder(Encoder):
     """What both encoders share: one token, which a pretrained tower has ready where the target is CLAP's own space.
 
     With weights nothing but the way into another target's space is trained. A target with one token of the tower's
@@ -45,8 +45,8 @@ class _Clap(Encoder):
         return {"n_trained": 0.0}
 
 
-class ClapText(_Clap):
-    """The transcript of the window through CLAP's text tower (Wu et al. 2023, ICASSP, arXiv 2211.06687).
+class ClapText(_ClapEncoder):
+    """Encodes the transcript of the window by CLAP's text tower (Wu et al. 2023, ICASSP, arXiv 2211.06687).
 
     Parameters
     ----------
@@ -103,8 +103,8 @@ class ClapText(_Clap):
         return self._conditioning(self.tower(texts, batch.eeg.device))
 
 
-class ClapAudio(_Clap):
-    """The sound of the window through CLAP's audio tower: a ceiling, since it hears what it is to predict.
+class ClapAudio(_ClapEncoder):
+    """Encodes the sound of the window: a ceiling, since it hears what it is to predict.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The dilated convolutional stack that the brainmagick encoder and the deep mel target share."""
+"""Defines the dilated convolutional stack that the brainmagick encoder and the deep mel target share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LAYERS_PER_GATE = 2
 
 
 class ConvSequence(nn.Module):
-    """Dilated convolutions with batch norm, residuals where widths allow, and gated (GLU) blocks in between.
+    """Stacks dilated convolutions with batch norm, residuals where widths allow, and gated (GLU) blocks between.
 
     Layer k is a convolution of dilation 2**(k mod 5), batch norm and an activation; its input is added when the
     widths are equal; after every second layer follows a gated convolution. All paddings keep the length

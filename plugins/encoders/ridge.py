@@ -1,4 +1,4 @@
-"""Time-lagged ridge regression from EEG to audio embeddings: the linear floor under every deep encoder."""
+"""Encodes EEG by time-lagged ridge regression: the linear floor under every deep encoder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
 
 
 class Ridge(Encoder):
-    """Backward model (mTRF) with one set of weights per listener, and a pooled set for listeners never seen.
+    """Estimates the target by a backward model (mTRF), one per listener and a pooled one for others.
 
     Each token is a weighted sum of all channels at all lags around it (Crosse et al. 2016, Frontiers in Human
     Neuroscience 10:604). EEG and target are first averaged down to a low token rate: speech is followed below

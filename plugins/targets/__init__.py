@@ -1,1 +1,1 @@
-"""Audio targets."""
+"""Holds the audio targets: one file each."""

@@ -1,4 +1,4 @@
-"""CLAP's audio tower as an audio target: one token per window, frozen with weights and trained jointly without."""
+"""Embeds a window by CLAP's audio tower: one token, frozen with weights, trained jointly without."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from eeg2speech_bench.plugins.clap.front_end import FRAME_RATE_HZ, log_mel
 
 
 class ClapTarget(Target):
-    """One embedding of the whole window (Wu et al. 2023, ICASSP, arXiv 2211.06687).
+    """Embeds the whole window in one token (Wu et al. 2023, ICASSP, arXiv 2211.06687).
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class ClapTarget(Target):
 
     @property
     def info(self) -> TargetInfo:
-        """The space that `forward` returns: one token per window."""
+        """Return the space of `forward`: one token per window."""
         return TargetInfo(self.tower.dim, 1, 1 / self.sound.window_s)
 
     def features(self, sound: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Deep mel: a convolutional stack on the mel spectrogram, trained together with the encoder."""
+"""Embeds mel spectrograms by a convolutional stack that is trained together with the encoder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from eeg2speech_bench.plugins.targets.mel import MelFrames
 
 
 class DeepMelTarget(MelFrames):
-    """The encoder's stack on log-mel frames (9,320,128 parameters at the paper's size).
+    """Runs the encoder's stack on log-mel frames (9,320,128 parameters at the paper's size).
 
     ReLU instead of GELU, and a last layer without norm and activation (Defossez et al. 2023, Nature Machine
     Intelligence 5:1097-1107, deep mel).

@@ -1,4 +1,4 @@
-"""What all audio targets of the suite share: a token rate, and frames that are standardised by two numbers."""
+"""Defines what the audio targets share: a token rate, and frames standardised by two numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from eeg2speech_bench.core.segments.segment_store import TargetInfo
 
 
 class FrameTarget(Target):
-    """Base of targets whose frames come at the token rate and are scaled by one mean and one standard deviation.
+    """Is the base of targets with frames at the token rate, scaled by one mean and one standard deviation.
 
     The scaler is a single pair of numbers over all dimensions and time, fitted on training frames, so that the
     frames keep the shape of their spectrum (reference: Defossez et al. 2023, feature scaling).
@@ -40,7 +40,7 @@ class FrameTarget(Target):
 
     @property
     def info(self) -> TargetInfo:
-        """The space that `forward` returns."""
+        """Return the space of `forward`."""
         return self._info
 
     def fit_scaler(self, frames: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""The log-mel spectrogram (or the envelope, where no audio is published) as an audio target."""
+"""Takes the log-mel spectrogram as audio target, or the envelope where no audio is published."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FLOOR = 1e-5
 
 
 class MelFrames(FrameTarget):
-    """Base of targets made of mel frames.
+    """Is the base of targets made of mel frames.
 
     A waveform becomes ``log10(mel + 1e-5)`` of 0 to 8 kHz in ``n_bands`` bands (16 kHz, 512-point normalised
     transform every 128 samples, waveform standardised per stretch; Defossez et al. 2023, audio features). An
@@ -47,7 +47,7 @@ class MelFrames(FrameTarget):
 
 
 class MelTarget(MelFrames):
-    """The standardised log-mel spectrogram itself: no weights, one token per frame.
+    """Standardises the log-mel spectrogram itself: no weights, one token per frame.
 
     Parameters
     ----------

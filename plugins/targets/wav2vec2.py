@@ -1,4 +1,4 @@
-"""Hidden states of a frozen wav2vec 2.0 as an audio target."""
+"""Embeds sound by hidden states of a frozen wav2vec 2.0."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 
 from eeg2speech_bench.core.conditioning import SoundInfo
 from eeg2speech_bench.core.errors import DataError, UsageError
-from eeg2speech_bench.core.weights import load_pretrained
+from eeg2speech_bench.core.training.weights import load_pretrained
 from eeg2speech_bench.plugins.targets.frames import FrameTarget
 
 RATE_HZ = 16_000
@@ -22,7 +22,7 @@ CONTEXT_S = 2
 
 
 class Wav2Vec2Target(FrameTarget):
-    """Mean of some hidden layers of wav2vec 2.0, standardised; frozen.
+    """Averages some hidden layers of a frozen wav2vec 2.0, and standardises them.
 
     Three choices of layers circulate for Defossez et al. (2023): its code averages entries 14 to 18 of the 25 hidden
     states, which is the default; its text is also read as the last four.
@@ -79,7 +79,7 @@ class Wav2Vec2Target(FrameTarget):
 
     @cached_property
     def network(self) -> nn.Module:
-        """The frozen network, loaded when the first stretch of sound arrives.
+        """Return the frozen network, loaded when the first stretch of sound arrives.
 
         Kept out of the module tree: only the scaler belongs into the state that a cell stores.
         """

@@ -10,9 +10,9 @@ import pytest
 from rich.console import Console
 
 from eeg2speech_bench.benchmarks.cache import size
+from eeg2speech_bench.core.cli import main
 from eeg2speech_bench.core.stages.keys import KeyParts
 from eeg2speech_bench.core.stages.stage_store import Stage, StageStore
-from eeg2speech_bench.core.terminal.cli import main
 from eeg2speech_bench.core.terminal.progress import StageProgress
 
 

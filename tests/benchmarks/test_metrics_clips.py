@@ -109,7 +109,7 @@ def test_warped_distance_is_that_of_the_cheapest_path() -> None:
     rng = np.random.default_rng(0)
     distance, lengths = rng.random((3, 7, 7)), np.array([7, 4, 1])
     expected = [_cheapest(d[:n, :n]) for d, n in zip(distance, lengths, strict=True)]
-    assert cepstral._warped(distance, lengths) == pytest.approx(expected)
+    assert cepstral._warped_distance(distance, lengths) == pytest.approx(expected)
 
 
 def _cheapest(distance: np.ndarray) -> float:

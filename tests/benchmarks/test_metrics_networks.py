@@ -50,9 +50,9 @@ VOICE = tones()
 
 
 def test_absent_package_is_named_with_what_to_type() -> None:
-    reason = availability.missing(("numpy", "no_such_package_here"), "pip install it")
+    reason = availability.why_unavailable(("numpy", "no_such_package_here"), "pip install it")
     assert reason == "package no_such_package_here is not installed; type: pip install it"
-    assert availability.missing(("numpy",), "pip install it") is None
+    assert availability.why_unavailable(("numpy",), "pip install it") is None
 
 
 @pytest.mark.parametrize("available", AVAILABLE, ids=lambda f: f.__module__.split(".")[-1] + "." + f.__name__)

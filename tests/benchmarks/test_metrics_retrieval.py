@@ -183,13 +183,13 @@ def test_sound_profile_measures_level_and_length_of_speech() -> None:
 
 
 def test_pool_of_fifty_says_when_there_are_fewer_windows() -> None:
-    assert pools.missing("fixed-50", windows(49)) == "Pool 'fixed-50' needs 50 windows, and there are 49"
-    assert pools.missing("fixed-50", windows(50)) is None
+    assert pools.why_impossible("fixed-50", windows(49)) == "Pool 'fixed-50' needs 50 windows, and there are 49"
+    assert pools.why_impossible("fixed-50", windows(50)) is None
     assert pools.candidates("fixed-50", windows(50), np.array([0]), np.zeros(1)).all()
 
 
 def test_no_pool_is_made_of_no_windows() -> None:
-    assert pools.missing("word-onset", windows(0, word="")) == "Pool 'word-onset' has no window"
+    assert pools.why_impossible("word-onset", windows(0, word="")) == "Pool 'word-onset' has no window"
 
 
 def test_unknown_pool_suggests_the_nearest() -> None:

@@ -18,7 +18,7 @@ from scipy.stats import rankdata
 from eeg2speech_bench.benchmarks.cells import Cell
 from eeg2speech_bench.benchmarks.report import drawing, matrix
 from eeg2speech_bench.benchmarks.report.pictures import Sources, draw_report
-from eeg2speech_bench.benchmarks.report.spectrograms import choose_items
+from eeg2speech_bench.benchmarks.report.spectrograms import choose_shown_clips
 from eeg2speech_bench.benchmarks.runner import Runner
 from eeg2speech_bench.core.conditions import EMBEDDED
 from eeg2speech_bench.core.presets.config import load_config
@@ -189,7 +189,7 @@ def test_two_equal_runs_are_equal_whether_or_not_their_pictures_were_drawn(recor
 
 
 def test_items_are_spread_evenly_and_say_where_they_are_from(store, sources):
-    items = choose_items(type(store)(store.path), sources.embedded)
+    items = choose_shown_clips(type(store)(store.path), sources.embedded)
     assert [item.number for item in items] == [0, 1, 2, 3]
     assert items[1].title == "clip 1, listener 0\na_story\n18.0–20.0 s"
 

@@ -20,24 +20,13 @@ from eeg2speech_bench.benchmarks.runner import Runner
 from eeg2speech_bench.core.presets.config import load_config
 from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.registry.registry import load_registry
+from eeg2speech_bench.core.segments.prepared import Prepared
 from eeg2speech_bench.core.stages.keys import KeyParts
 from eeg2speech_bench.core.stages.stage_store import Stage, StageStore
 from eeg2speech_bench.core.terminal.interruption import stoppable
 from eeg2speech_bench.core.terminal.progress import OutputClosed
 
 NAMES = ("prepare", "features", "align", "score")
-META = {
-    **{"window_s": 2.0, "stride_s": 1.0, "shift_s": 0.0, "baseline_s": 0.0, "clamp_iqr": 20.0},
-    **{"highpass_hz": None, "lowpass_hz": None, "has_transcripts": False},
-    "signal": {"n_chans": 1, "n_times": 40, "sfreq": 20.0, "chs_info": [{"ch_name": "Cz"}]},
-    "subjects": ["01"],
-    "recordings": [],
-    "stimuli": [{"stimulus_id": "s", "name": "s.wav", "duration_s": 60.0}],
-    "n_segments": {"train": 1, "valid": 1, "test": 1},
-    "sound": {"kind": "envelope", "rate_hz": 64.0},
-    "split": {"hash": "5c" * 32, "evidence": {"shared_s": {"train-test": 0.0}}},
-    "dataset": {"name": "simulated", "revision": "1", "skipped": []},
-}
 #: what a plugin does wrong, by stage
 Fault = Callable[[], None]
 
@@ -51,8 +40,8 @@ def entry(value: float) -> dict[str, object]:
 class Bench:
     """A results folder, a cache, and cells of four stages that take no time."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.registry, self.ran = folder, load_registry(), []
+    def __init__(self, folder: Path, meta: dict) -> None:
+        self.folder, self.meta, self.registry, self.ran = folder, meta, load_registry(), []
         self.records = RecordStore(folder / "results")
         self.said = io.StringIO()
         self.runner = self.again()
@@ -70,7 +59,7 @@ class Bench:
     def cell(self, value: float = 0.5, seed: int = 0, **faults: Fault) -> SimpleNamespace:
         """Return a pipeline whose score is ``value``, and whose stages raise as ``faults`` do."""
         contents = {
-            "prepare": {"meta.json": META},
+            "prepare": {"meta.json": self.meta},
             "features": {},
             "align": {"training.json": {}},
             "score": {
@@ -87,9 +76,10 @@ class Bench:
 
         stages: list[Stage] = []
         for name in NAMES:
+            inputs = tuple(stages[-1:])
             settings = {"value": value if name == "score" else 0}
-            parts = KeyParts(settings, {stage.name: stage.key for stage in stages[-1:]}, {}, {}, {})
-            stages.append(Stage(name, parts, partial(run, name), tuple(stages[-1:])))
+            parts = KeyParts(settings, {one.name: one.key for one in inputs}, {}, {}, {})
+            stages.append(Stage(name, parts, partial(run, name), inputs))
         return SimpleNamespace(
             cell=Cell("ridge", "simulated", "simulated", "r", seed, load_config("quick")),
             encoder=self.registry.get("encoder", "ridge"),
@@ -119,9 +109,10 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path, monkeypatch) -> Bench:
+def bench(tmp_path, monkeypatch, store) -> Bench:
     monkeypatch.setattr(module, "_draw_report", lambda record, pipeline, out: out.mkdir())
-    return Bench(tmp_path)
+    meta = Prepared.read(store.path).model_dump(mode="json")
+    return Bench(tmp_path / "bench", meta)
 
 
 def fault(error: BaseException) -> Fault:

@@ -11,15 +11,15 @@ import pytest
 
 from eeg2speech_bench.benchmarks.metrics import availability
 from eeg2speech_bench.benchmarks.scoring.retrieval import describe_windows
-from eeg2speech_bench.benchmarks.scoring.values import Levels, Values, keep_defined
+from eeg2speech_bench.benchmarks.scoring.values import MetricValues, ReferenceLevels, keep_defined
 from eeg2speech_bench.benchmarks.scoring.verdicts import decide, summarise
-from eeg2speech_bench.benchmarks.stages import score
+from eeg2speech_bench.benchmarks.stage_inputs import ScoreInputs
 from eeg2speech_bench.core.conditions import EMBEDDED
 from eeg2speech_bench.core.presets.config import ScoresConfig
 from eeg2speech_bench.core.records.metrics import ControlTest
 from eeg2speech_bench.core.registry.registry import load_registry
-from eeg2speech_bench.core.registry.specs import MetricSpec
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
+from eeg2speech_bench.core.specs import MetricSpec
 
 CONFIG = ScoresConfig(n_bootstrap=200, n_permutations=2000, block_s=4.0)
 
@@ -43,11 +43,26 @@ def planted(path, store, strength: float) -> None:
 
 def run(tmp_path, store, strength: float, *, config=CONFIG, words=None, metrics=None, modality="eeg") -> dict:
     planted(tmp_path / "embed", store, strength)
-    (tmp_path / "out").mkdir()
     metrics = metrics or load_registry().all("metric")
-    arguments = {"prepared": store.path, "embedded": tmp_path / "embed", "words": words}
-    arguments |= {"generated": None, "ceilings": None, "metrics": metrics}
-    score.run(tmp_path / "out", lambda note, share: None, **arguments, config=config, modality=modality, seed=0)
+    return scores_of(tmp_path, store, config=config, words=words, metrics=metrics, modality=modality)
+
+
+def scores_of(tmp_path, store, *, config, metrics, words=None, clips=False, modality="eeg") -> dict:
+    """Run the stage on what lies in a folder."""
+    (tmp_path / "out").mkdir()
+    inputs = ScoreInputs(
+        prepared=store.path,
+        embedded=tmp_path / "embed",
+        words=words,
+        generated=tmp_path / "generated" if clips else None,
+        ceilings=tmp_path / "ceilings" if clips else None,
+        conditions=EMBEDDED,
+        metrics=tuple(metrics),
+        scores=config,
+        modality=modality,
+        seed=0,
+    )
+    inputs.run(tmp_path / "out", lambda note, share: None)
     return json.loads((tmp_path / "out" / "scores.json").read_text())
 
 
@@ -172,10 +187,10 @@ def test_a_metric_in_a_pool_that_is_not_declared_is_left_out(tmp_path, store):
 
 def test_a_metric_that_is_left_with_one_block_of_one_listener_is_left_out(store):
     table = pd.DataFrame({"subject": [0, 1], "block": [0, 0]})
-    metric, levels = MetricSpec("m", "nowhere:m"), Levels(3)
-    kept, skipped = keep_defined([Values(metric, "eeg", np.array([1.0, np.nan]), table, levels)])
+    metric, levels = MetricSpec("m", "nowhere:m"), ReferenceLevels(3)
+    kept, skipped = keep_defined([MetricValues(metric, "eeg", np.array([1.0, np.nan]), table, levels)])
     assert not kept and "single block of one listener" in skipped["m"]
-    kept, skipped = keep_defined([Values(metric, "eeg", np.array([1.0, 0.0]), table, levels)])
+    kept, skipped = keep_defined([MetricValues(metric, "eeg", np.array([1.0, 0.0]), table, levels)])
     assert len(kept) == 1 and not skipped
 
 
@@ -200,21 +215,9 @@ def run_with_clips(tmp_path, store, names, reference, *, extended=False) -> dict
     table.to_parquet(tmp_path / "embed" / "segments.parquet")
     write_clips(tmp_path / "generated", EMBEDDED, noise(len(reference)))
     write_clips(tmp_path / "ceilings", ("reference", "vocoder", "autoencoder"), reference)
-    (tmp_path / "out").mkdir()
-    places = {name: tmp_path / folder for name, folder in (("embedded", "embed"), ("generated", "generated"))}
-    score.run(
-        tmp_path / "out",
-        lambda note, share: None,
-        prepared=store.path,
-        **places,
-        words=None,
-        ceilings=tmp_path / "ceilings",
-        metrics=[m for m in load_registry().all("metric") if m.name in names],
-        config=CONFIG.model_copy(update={"extended": extended}),
-        modality="eeg",
-        seed=0,
-    )
-    return json.loads((tmp_path / "out" / "scores.json").read_text())
+    metrics = [m for m in load_registry().all("metric") if m.name in names]
+    config = CONFIG.model_copy(update={"extended": extended})
+    return scores_of(tmp_path, store, config=config, metrics=metrics, clips=True)
 
 
 def test_what_was_asked_for_and_cannot_be_measured_is_named_with_the_reason(tmp_path, store, monkeypatch):
@@ -275,5 +278,6 @@ def test_of_controls_with_one_p_the_hardest_is_the_one_that_comes_closest():
 def test_hits_of_all_or_none_do_not_claim_to_be_certain(value, low, high):
     table = pd.DataFrame({"subject": np.repeat([0, 1], 10), "block": np.tile(np.arange(10), 2)})
     metric = MetricSpec("hits", "simulated:none", "hit or miss")
-    entry = summarise(Values(metric, "eeg", np.full(20, value), table, Levels(10, 0.1)), CONFIG, 0, ["01", "02"])
+    values = MetricValues(metric, "eeg", np.full(20, value), table, ReferenceLevels(10, 0.1))
+    entry = summarise(values, CONFIG, 0, ["01", "02"])
     assert (entry.low, entry.high) == pytest.approx((low, high))

@@ -9,7 +9,7 @@ import torch
 
 from eeg2speech_bench.benchmarks.inputs.batches import OrderedSegments, TrainingSegments
 from eeg2speech_bench.benchmarks.inputs.target_frames import FrameStore, write_frames
-from eeg2speech_bench.benchmarks.stages.embed import choose_clips
+from eeg2speech_bench.benchmarks.stages.clips import choose_clips
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.presets.config import AlignmentConfig
 

@@ -41,6 +41,7 @@ def request_for(tmp_path, monkeypatch):
     """Make requests whose data set opens as ``opens`` does; no cell trains."""
     monkeypatch.setattr(session, "Runner", Untrained)
     monkeypatch.setattr(session, "silence_libraries", lambda: None)
+    monkeypatch.setattr(session, "print_plan", lambda *_: None)  # which reads the source of all stages
     monkeypatch.setattr(Untrained, "what", lambda: None, raising=False)
 
     def make(opens: Callable[..., object] = lambda *_: SimpleNamespace(**DATASET), **fields: object) -> RunRequest:

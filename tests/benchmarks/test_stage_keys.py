@@ -36,6 +36,7 @@ AFTER = {
 class Dataset:
     """A data set of which only the identity matters here."""
 
+    __module__ = f"{OURS}.datasets.bids"  # where its code is looked for
     name, revision, about, is_null, sound_kind = "made-up", "1", "", False, "waveform"
     skipped = ()
     split_fractions = None

@@ -7,8 +7,8 @@ import shutil
 
 import pytest
 
+from eeg2speech_bench.core.cli import main
 from eeg2speech_bench.core.records.record_store import RecordStore
-from eeg2speech_bench.core.terminal.cli import main
 
 
 @pytest.fixture(autouse=True)

@@ -228,8 +228,8 @@ def test_an_encoder_whose_plugin_is_broken_is_told_of_it(plugins):
 SINGLE_FILE = """
 import torch
 from eeg2speech_bench.core.conditioning import Conditioning, Encoder
-from eeg2speech_bench.core.registry.hookspecs import hookimpl
-from eeg2speech_bench.core.registry.specs import EncoderSpec
+from eeg2speech_bench.core.hookspecs import hookimpl
+from eeg2speech_bench.core.specs import EncoderSpec
 
 class Mine(Encoder):
     def __init__(self, signal, target):

@@ -13,7 +13,7 @@ import soundfile
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
 
-STAGES = ["prepare", "features", "autoencoder", "ceilings", "align", "embed", "diffuse", "generate", "score"]
+STAGES = ["prepare", "features", "clips", "autoencoder", "ceilings", "align", "embed", "diffuse", "generate", "score"]
 
 
 @pytest.fixture(scope="module")
@@ -51,28 +51,28 @@ def test_nothing_but_the_runs_own_words_is_printed(finished):
 
 
 def test_every_metric_stands_beside_every_condition(record):
-    found = {(entry["name"], entry["condition"]) for entry in record.metrics}
+    found = {(entry.name, entry.condition) for entry in record.metrics}
     conditions = ("eeg", "shift", "phase", "shuffle", "mean", "none", "audio")
     for name in ("top1", "top5", "mrr", "median_rank", "identification", "mel_correlation", "estoi", "lsd"):
         assert {(name, condition) for condition in conditions} <= found
     for entry in record.metrics:
-        assert entry["low"] <= entry["high"]
-        assert set(entry["per_subject"]) == {"01", "02"}
+        assert entry.low <= entry.high
+        assert set(entry.per_subject) == {"01", "02"}
 
 
 def test_what_carries_no_signal_scores_chance_and_the_true_audio_scores_one(record):
     top1 = record.metric("top1", "none")
-    assert top1["value"] == pytest.approx(top1["chance"]) == pytest.approx(1 / top1["n_pool"])
-    assert record.metric("top1", "audio")["value"] == pytest.approx(1.0)
+    assert top1.value == pytest.approx(top1.chance) == pytest.approx(1 / top1.n_pool)
+    assert record.metric("top1", "audio").value == pytest.approx(1.0)
 
 
 def test_the_record_says_what_was_run(record):
     assert record.status == "done"
-    assert record.encoder["distribution"] == "eeg2speech-bench"
-    assert len(record.encoder["source_hash"]) == 16
-    assert record.split["evidence"]["shared_s"]["train-test"] == 0.0
-    assert [stage["name"] for stage in record.provenance["stages"]] == STAGES
-    assert record.provenance["packages"]["torch"].startswith("2.11")
+    assert record.encoder.distribution == "eeg2speech-bench"
+    assert len(record.encoder.source_hash) == 16
+    assert record.split.evidence.shared_s["train-test"] == 0.0
+    assert [stage.name for stage in record.provenance.stages] == STAGES
+    assert record.provenance.packages["torch"].startswith("2.11")
     assert record.config["alignment"]["batch_size"] == 16
     assert set(record.verdict) == {"top1", "identification"}
 
@@ -81,7 +81,7 @@ def test_segments_and_audio_lie_beside_the_record(bench, record):
     results = bench.folder / "results"
     table = pd.read_parquet(results / record.files["segments"])
     eeg = table[(table["metric"] == "top1") & (table["condition"] == "eeg")]
-    assert eeg.groupby("subject")["value"].mean().mean() == pytest.approx(record.metric("top1")["value"])
+    assert eeg.groupby("subject")["value"].mean().mean() == pytest.approx(record.metric("top1").value)
     clips = sorted((results / record.files["audio"] / "eeg").glob("*.flac"))
     assert len(clips) == 6
     samples, rate = soundfile.read(clips[0])
@@ -103,7 +103,7 @@ def test_the_same_command_again_runs_no_stage_and_changes_no_number(bench, finis
     assert done.stdout.count(" reused    (took") == len(STAGES)
     again = json.loads(RecordStore(bench.folder / "results").path(record.cell.id).read_text())
     assert Record(**again).semantic() == record.semantic()
-    assert again["provenance"]["attempts"] == record.provenance["attempts"] + 1
+    assert again["provenance"]["attempts"] == record.provenance.attempts + 1
 
 
 def test_in_a_terminal_the_run_draws_its_cells(bench, finished, monkeypatch):

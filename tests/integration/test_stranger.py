@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from eeg2speech_bench.core.cli import build_parser, plugin_options
 from eeg2speech_bench.core.registry.registry import load_registry
-from eeg2speech_bench.core.terminal.cli import build_parser, plugin_options
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "encoders.md"
 NAME = "stranger-net"

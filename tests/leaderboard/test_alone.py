@@ -42,9 +42,7 @@ def alone(tmp_path):
     """Run a command in a folder and process of its own, in which packages beyond the group ``board`` are not found."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        script = (
-            f"{NOT_FOUND}\nfrom eeg2speech_bench.core.terminal.cli import main; sys.exit(main({list(arguments)!r}))"
-        )
+        script = f"{NOT_FOUND}\nfrom eeg2speech_bench.core.cli import main; sys.exit(main({list(arguments)!r}))"
         return subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
 
     return run

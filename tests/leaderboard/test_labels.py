@@ -8,9 +8,9 @@ import re
 import pytest
 
 from eeg2speech_bench.benchmarks.metrics.catalogue import all_metrics
+from eeg2speech_bench.core.cli import main
 from eeg2speech_bench.core.conditions import SCORED, condition_label
 from eeg2speech_bench.core.records.record import Record
-from eeg2speech_bench.core.terminal.cli import main
 from eeg2speech_bench.leaderboard.labels import metric_titles
 from eeg2speech_bench.leaderboard.page.folder import build
 

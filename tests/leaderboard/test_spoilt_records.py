@@ -7,8 +7,8 @@ import re
 
 import pytest
 
+from eeg2speech_bench.core.cli import main
 from eeg2speech_bench.core.errors import StorageError
-from eeg2speech_bench.core.terminal.cli import main
 from eeg2speech_bench.leaderboard.page.folder import build
 
 WRONG = [

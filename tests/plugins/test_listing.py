@@ -11,7 +11,7 @@ import pytest
 from eeg2speech_bench.core.registry.discovery import Provenance
 from eeg2speech_bench.core.registry.failures import SkippedPlugin, SlowPlugin
 from eeg2speech_bench.core.registry.registry import Registry
-from eeg2speech_bench.core.registry.specs import EncoderSpec
+from eeg2speech_bench.core.specs import EncoderSpec
 from eeg2speech_bench.plugins.listing import encoders
 
 ORIGIN = Provenance("mine", "my-package", "2.1")

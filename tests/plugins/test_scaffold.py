@@ -16,10 +16,10 @@ import torch
 from eeg2speech_bench.core.conditioning import check_conditioning
 from eeg2speech_bench.core.errors import StorageError, UsageError
 from eeg2speech_bench.core.registry.registry import load_registry
-from eeg2speech_bench.core.registry.specs import EncoderSpec
 from eeg2speech_bench.core.segments.segment_store import Batch, SignalInfo, TargetInfo
+from eeg2speech_bench.core.specs import EncoderSpec
 from eeg2speech_bench.plugins import scaffold
-from eeg2speech_bench.plugins.scaffold import Names, check_name, write_package
+from eeg2speech_bench.plugins.scaffold import EncoderNames, check_name, write_package
 
 WRITTEN = [
     "README.md",
@@ -36,7 +36,7 @@ def files_of(folder: Path) -> list[str]:
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    return write_package(Names("dawn-net"), tmp_path)
+    return write_package(EncoderNames("dawn-net"), tmp_path)
 
 
 @pytest.fixture
@@ -138,13 +138,13 @@ def test_nothing_that_is_there_is_overwritten(tmp_path, taken):
         place.symlink_to(tmp_path / "nowhere")
     before = files_of(tmp_path)
     with pytest.raises(UsageError, match="dawn-net is there already, and nothing of it was changed"):
-        write_package(Names("dawn-net"), tmp_path)
+        write_package(EncoderNames("dawn-net"), tmp_path)
     assert files_of(tmp_path) == before
 
 
 def test_an_empty_folder_is_filled(tmp_path):
     (tmp_path / "dawn-net").mkdir()
-    assert files_of(write_package(Names("dawn-net"), tmp_path)) == WRITTEN
+    assert files_of(write_package(EncoderNames("dawn-net"), tmp_path)) == WRITTEN
 
 
 def test_a_write_that_fails_half_way_leaves_nothing(tmp_path, monkeypatch):
@@ -157,7 +157,7 @@ def test_a_write_that_fails_half_way_leaves_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "write_text", full)
     with pytest.raises(StorageError, match=r"dawn-net could not be written: got No space left.*--directory"):
-        write_package(Names("dawn-net"), tmp_path)
+        write_package(EncoderNames("dawn-net"), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -171,7 +171,7 @@ def test_a_place_that_somebody_fills_meanwhile_is_left_to_them(tmp_path, monkeyp
 
     monkeypatch.setattr(Path, "rename", late)
     with pytest.raises(StorageError):
-        write_package(Names("dawn-net"), tmp_path)
+        write_package(EncoderNames("dawn-net"), tmp_path)
     assert files_of(tmp_path) == ["dawn-net/theirs.txt"]
 
 

@@ -1,4 +1,4 @@
-"""What is done to the EEG so that a network gets the rate, length, scale and channels it was made for; all declared."""
+"""Adapts EEG to the rate, length, scale and channels that a network was made for, and declares each change."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_EXTENSION = 0.5
 
 
 class Adaptation(nn.Module):
-    """Mixes channels, resamples, scales and cuts, in this order, and says so in `notes`.
+    """Mixes channels, resamples, scales and cuts, in this order, and lists that in `notes`.
 
     Parameters
     ----------
@@ -81,8 +81,8 @@ class Adaptation(nn.Module):
         self.resample = self._resampler(signal)
         n_times = int(self.resample(torch.zeros(1, signal.n_times)).shape[-1])
         wanted = self._wanted_length(n_times, slice_s)
-        self.n_times = fit_length(wanted, patch) if patch else cover(wanted, tiles) if tiles else wanted
-        self.starts, self.before, self.after = self._place(n_times)
+        self.n_times = fit_length(wanted, patch) if patch else covering_length(wanted, tiles) if tiles else wanted
+        self.starts, self.before, self.after = self._place_slices(n_times)
         self._describe(n_times, wanted)
 
     def _resampler(self, signal: SignalInfo) -> nn.Module:
@@ -98,7 +98,7 @@ class Adaptation(nn.Module):
             return max(1, round(slice_s * self.sfreq))
         return min(n_times, round(3 * n_times / self.n_slices))
 
-    def _place(self, n_times: int) -> tuple[list[int], int, int]:
+    def _place_slices(self, n_times: int) -> tuple[list[int], int, int]:
         """Centre slices on equal stretches: their starts, and by how much the segment is extended for them."""
         centres = [(i + 0.5) * n_times / self.n_slices for i in range(self.n_slices)]
         starts = [round(centre - self.n_times / 2) for centre in centres]
@@ -136,7 +136,10 @@ class Adaptation(nn.Module):
 
 
 def fit_length(n_times: int, patch: tuple[int, int]) -> int:
-    """Return the length first + k * second next below ``n_times`` if that cuts 5 % at most, else the next above."""
+    """Return the length first + k * second that is nearest below ``n_times``.
+
+    If that would cut more than 5 %, the next length above.
+    """
     first, step = patch
     if n_times <= first:
         return first
@@ -144,7 +147,7 @@ def fit_length(n_times: int, patch: tuple[int, int]) -> int:
     return below if n_times - below <= MAX_CUT * n_times else below + step
 
 
-def cover(n_times: int, tiles: tuple[int, int]) -> int:
+def covering_length(n_times: int, tiles: tuple[int, int]) -> int:
     """Return the length at which steps of a receptive field and stride ``tiles`` cover ``n_times`` samples."""
     field, stride = tiles
     n_steps = -(-n_times // stride)

@@ -1,4 +1,4 @@
-"""The models of braindecode as encoders: a static table, so that listing them imports neither torch nor braindecode."""
+"""Lists the models of braindecode in a table that needs neither torch nor braindecode."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from functools import cache
 from importlib import resources
 from typing import Any, Literal
 
-from eeg2speech_bench.core.registry.specs import EncoderSpec
+from eeg2speech_bench.core.specs import EncoderSpec
 
 
 @dataclass(frozen=True)
 class WeightsCard:
-    """What published weights of a model ask for; nothing of it applies to a network that is trained from scratch.
+    """Holds what published weights of a model ask for.
+
+    Nothing of it applies to a network that is trained from scratch.
 
     Attributes
     ----------
@@ -48,13 +50,13 @@ class WeightsCard:
 
     @property
     def summary(self) -> str:
-        """Where they are and what they were trained on, or why they cannot be used."""
+        """Say where they are and what they were trained on, or why they cannot be used."""
         return f"not usable: {self.refused}" if self.refused else f"{', '.join(self.hub)}: {self.trained_on}"
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What the table says of one class of `braindecode.models`.
+    """Holds what the table says of one class of `braindecode.models`.
 
     Attributes
     ----------
@@ -119,7 +121,7 @@ class ModelCard:
 
     @property
     def spec(self) -> EncoderSpec:
-        """The declaration of this model; one that is refused says why when it is named."""
+        """Return the declaration of this model; one that is refused says why when it is named."""
         return EncoderSpec(
             self.name,
             f"{__package__}:{self.cls}",

@@ -1,4 +1,4 @@
-"""EEG classifiers of braindecode made encoders, by asking them for as many outputs as the tokens have numbers."""
+"""Makes encoders of braindecode's EEG classifiers, with one output for each number of the tokens."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ NOTHING_ASKED = WeightsCard(hub=(), trained_on="")
 
 
 class BraindecodeEncoder(Encoder):
-    """One class of `braindecode.models` as an encoder; subclasses are made by `encoder_class`.
+    """Encodes EEG by one class of `braindecode.models`.
+
+    `encoder_class` makes the subclasses.
 
     The network is braindecode's own, unchanged. What the EEG needs to fit it (rate, length, scale, channels) is done
     before it and declared in ``adaptations``, and so is every parameter that the output does not depend on.
@@ -122,19 +124,19 @@ class BraindecodeEncoder(Encoder):
             )
         return open_checkpoint(weights)
 
-    def _asked(self, checkpoint: Checkpoint | None) -> WeightsCard:
+    def _weights_card(self, checkpoint: Checkpoint | None) -> WeightsCard:
         """Say what the weights ask for; nothing when the network is trained from scratch."""
         return (self.card.weights if checkpoint else None) or NOTHING_ASKED
 
     def _scale(self, checkpoint: Checkpoint | None) -> float:
-        asked = self._asked(checkpoint)
+        asked = self._weights_card(checkpoint)
         if asked.unit:
             self.notes["scale"] = asked.unit
         return asked.scale
 
     def _mixing(self, signal: SignalInfo, checkpoint: Checkpoint | None) -> Tensor | None:
         """Mix channels for weights that know only derivations, or sort them where their order has weights."""
-        asked = self._asked(checkpoint).channels
+        asked = self._weights_card(checkpoint).channels
         if asked == "bipolar":
             derivations = montage.biot_derivations()
             n_chans = checkpoint.config.get("n_chans", len(derivations)) if checkpoint else 0
@@ -176,7 +178,7 @@ class BraindecodeEncoder(Encoder):
     def _build(self, signal: SignalInfo, checkpoint: Checkpoint | None, settings: dict[str, Any]) -> nn.Module:
         adapted = self.adaptation
         told: dict[str, Any] = {"n_chans": adapted.n_chans, "n_times": adapted.n_times, "sfreq": adapted.sfreq}
-        looks_up = self._asked(checkpoint).channels == "own"
+        looks_up = self._weights_card(checkpoint).channels == "own"
         if self.card.channels in ("positions", "bank", "hemispheres") or looks_up:
             channels = [dict(channel) for channel in signal.chs_info]
             told["chs_info"] = montage.sorted_channels(channels) if self.card.channels == "positions" else channels
@@ -235,7 +237,7 @@ class BraindecodeEncoder(Encoder):
 
 
 class RefusedEncoder(Encoder):
-    """A class of `braindecode.models` that cannot be an encoder; building it says why."""
+    """Stands for a class of `braindecode.models` that cannot be an encoder; building it says why."""
 
     card: ClassVar[ModelCard]
 
@@ -272,7 +274,9 @@ def own_parameters() -> list[str]:
 
 
 def encoder_class(card: ModelCard, module: str) -> type[Encoder]:
-    """Make the encoder of one class of `braindecode.models`; ``module`` is where it can be found again.
+    """Make the encoder of one class of `braindecode.models`.
+
+    ``module`` is where it can be found again.
 
     Its constructor shows braindecode's parameters, so that options are checked before anything runs.
     """

@@ -1,4 +1,4 @@
-"""Electrodes that a network knows by name: which of them the data set's channels are, or how they are made of them."""
+"""Matches a data set's channels to the electrodes that a network knows by name."""
 
 from __future__ import annotations
 
@@ -46,14 +46,16 @@ def sorted_channels(channels: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def sorting(signal: SignalInfo) -> Tensor:
-    """Permutation matrix (n_chans, n_chans) that brings channels into the order of `sorted_channels`."""
+    """Return the permutation matrix (n_chans, n_chans) that sorts channels as `sorted_channels` does."""
     names = [channel["ch_name"] for channel in signal.chs_info]
     order = [names.index(channel["ch_name"]) for channel in sorted_channels(signal.chs_info)]
     return torch.eye(signal.n_chans)[order]
 
 
 def known_names(signal: SignalInfo, known: Sequence[str]) -> tuple[list[str], str]:
-    """Name each channel as the network knows it: by its name, else by the nearest electrode of the 10-10 system.
+    """Name each channel as the network knows it.
+
+    By its own name, else by the nearest electrode of the 10-10 system.
 
     Parameters
     ----------
@@ -115,7 +117,7 @@ def _direction(place: np.ndarray) -> np.ndarray:
 
 
 def bipolar(signal: SignalInfo, derivations: Sequence[str]) -> tuple[Tensor, str]:
-    """Matrix (n_derivations, n_chans) of differences such as ``FP1-F7``.
+    """Return the matrix (n_derivations, n_chans) of differences such as ``FP1-F7``.
 
     Raises
     ------
@@ -142,7 +144,9 @@ def _modern(name: str) -> str:
 
 
 def check_hemispheres(signal: SignalInfo) -> str:
-    """Say how braindecode splits the channels into hemispheres; refuse names that it would not pair.
+    """Say how braindecode splits the channels into hemispheres.
+
+    Names that it would not pair are refused.
 
     Raises
     ------

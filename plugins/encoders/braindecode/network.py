@@ -1,4 +1,4 @@
-"""Networks of braindecode: which parameters are the user's, how they are built, and what in them goes unused."""
+"""Builds braindecode's networks, and finds their options and the parameters that go unused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ ABOUT_SIGNAL = re.compile(r"chan|window|length|sampl|kernel|sfreq|Hz", re.IGNORE
 
 
 def model_parameters(network_class: type[nn.Module]) -> dict[str, inspect.Parameter]:
-    """Return the parameters of a braindecode class that are the user's: neither the signal's nor the output's."""
+    """Return the parameters of a braindecode class that the user sets.
+
+    The others are the signal's or the output's.
+    """
     fixed = SIGNAL_PARAMETERS | OUTPUT_PARAMETERS | {"self"}
     return {
         name: parameter
@@ -61,7 +64,7 @@ def construct(
 
     taken = inspect.signature(network_class.__init__).parameters
     told = {key: value for key, value in told.items() if key in taken}
-    with warnings.catch_warnings(record=True) as raised, refusals(network_class):
+    with warnings.catch_warnings(record=True) as raised, as_data_errors(network_class):
         warnings.simplefilter("always")
         network = network_class(n_outputs=n_outputs, **told, **resolve_type_kwargs(network_class, dict(settings)))
     said = [" ".join(str(warning.message).split()) for warning in raised if warning.category is UserWarning]
@@ -69,8 +72,11 @@ def construct(
 
 
 @contextmanager
-def refusals(network_class: type[nn.Module]) -> Iterator[None]:
-    """Turn any error of a network into a `DataError`; einops, torch and braindecode each have their own."""
+def as_data_errors(network_class: type[nn.Module]) -> Iterator[None]:
+    """Turn any error of a network into a `DataError`.
+
+    einops, torch and braindecode each have their own.
+    """
     try:
         yield
     except Exception as error:
@@ -82,8 +88,8 @@ def refusals(network_class: type[nn.Module]) -> Iterator[None]:
 
 
 @contextmanager
-def trial(network: nn.Module) -> Iterator[None]:
-    """Let a network run without a trace in its running statistics or in the random numbers after it."""
+def restored_state(network: nn.Module) -> Iterator[None]:
+    """Restore a network's running statistics and the random numbers after a trial run."""
     network.eval()
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(0)
@@ -92,8 +98,8 @@ def trial(network: nn.Module) -> Iterator[None]:
 
 
 def count_steps(network: nn.Module, n_chans: int, n_times: int) -> int:
-    """Return at how many steps in time a network answers: (n, n_outputs, steps), or one."""
-    with trial(network), refusals(type(network)):
+    """Return at how many steps in time a network answers: those of (n, n_outputs, steps), or one."""
+    with restored_state(network), as_data_errors(type(network)):
         found = network(torch.zeros(1, n_chans, n_times))
     return int(found.shape[2]) if found.ndim == 3 else 1
 
@@ -101,7 +107,7 @@ def count_steps(network: nn.Module, n_chans: int, n_times: int) -> int:
 def unused_parameters(network: nn.Module, run: Callable[[Tensor], Tensor], n_chans: int, n_times: int) -> list[str]:
     """Return the trainable parameters that the output of ``run`` does not depend on."""
     trained = {key: value for key, value in network.named_parameters() if value.requires_grad}
-    with trial(network), refusals(type(network)):
+    with restored_state(network), as_data_errors(type(network)):
         output = run(torch.randn(2, n_chans, n_times))
         found = torch.autograd.grad(output.square().sum(), list(trained.values()), allow_unused=True)
     return [key for key, gradient in zip(trained, found, strict=True) if gradient is None]

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.core.weights import read_checkpoint, read_config
+from eeg2speech_bench.core.training.weights import read_checkpoint, read_config
 
 #: the part of a braindecode model that turns features into outputs
 HEAD = "final_layer"
@@ -17,7 +17,7 @@ HEAD = "final_layer"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights with braindecode's configuration of their network, empty where there is none.
+    """Holds weights with braindecode's configuration of their network, empty where there is none.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ def open_checkpoint(source: str) -> Checkpoint:
     Parameters
     ----------
     source : str
-        A file, a folder, or ``owner/name`` on the Hugging Face Hub; see `core.weights.read_checkpoint` for both and
+        A file, a folder, or ``owner/name`` on the Hugging Face Hub; see `core.training.weights.read_checkpoint`, also
         for the errors.
     """
     return Checkpoint(source, read_checkpoint(source), read_config(source))
@@ -48,7 +48,7 @@ def open_checkpoint(source: str) -> Checkpoint:
 def load_backbone(
     network: nn.Module, checkpoint: Checkpoint, *, new: Sequence[str] = (), first_rows: Sequence[str] = ()
 ) -> str:
-    """Load all of a checkpoint but its head into ``network`` and say what was loaded.
+    """Load all of a checkpoint but its head, and say what was loaded.
 
     Parameters
     ----------
@@ -73,10 +73,10 @@ def load_backbone(
     try:
         result = network.load_state_dict(backbone, strict=False)
     except RuntimeError as error:
-        raise _unfit(checkpoint, "; ".join(line.strip() for line in str(error).splitlines()[1:4])) from error
+        raise _misfit_error(checkpoint, "; ".join(line.strip() for line in str(error).splitlines()[1:4])) from error
     missing = [key for key in result.missing_keys if not key.startswith(tuple(anew))]
     if missing or result.unexpected_keys or not backbone:
-        raise _unfit(checkpoint, f"missing {missing[:3]}, unknown {result.unexpected_keys[:3]}")
+        raise _misfit_error(checkpoint, f"missing {missing[:3]}, unknown {result.unexpected_keys[:3]}")
     said = f"{len(backbone)} tensors of {checkpoint.source}; new: {', '.join(anew)}"
     return "; ".join([said, *filter(None, notes)])
 
@@ -101,7 +101,7 @@ def _differs(state: Mapping[str, Tensor], own: Mapping[str, Tensor], prefix: str
     return any(key not in state or state[key].shape != own[key].shape for key in keys)
 
 
-def _unfit(checkpoint: Checkpoint, got: str) -> DataError:
+def _misfit_error(checkpoint: Checkpoint, got: str) -> DataError:
     return DataError(
         f"Weights {checkpoint.source} do not fit this network",
         got=got,

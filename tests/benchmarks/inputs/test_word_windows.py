@@ -16,8 +16,8 @@ from eeg2speech_bench.benchmarks.models.pair import Aligned
 from eeg2speech_bench.benchmarks.stage_inputs import WordsInputs
 from eeg2speech_bench.benchmarks.stages import words
 from eeg2speech_bench.core.conditioning import Conditioning, Encoder, Target
-from eeg2speech_bench.core.registry.specs import EncoderSpec
 from eeg2speech_bench.core.segments.segment_store import SegmentStore, TargetInfo
+from eeg2speech_bench.core.specs import EncoderSpec
 
 # Words start at 16, 16.4, ... 23.6 s; the test windows of 2 s are from 16 to 24 s, and a window starts 0.5 s early.
 STARTS = 15.5 + 0.4 * np.arange(2, 17)

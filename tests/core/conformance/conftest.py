@@ -10,7 +10,7 @@ from torch import nn
 
 from eeg2speech_bench.core.conditioning import Conditioning, Encoder, pool_tokens
 from eeg2speech_bench.core.conformance import CheckResult, check_encoder
-from eeg2speech_bench.core.registry.specs import EncoderSpec
+from eeg2speech_bench.core.specs import EncoderSpec
 
 
 class Sound(Encoder):

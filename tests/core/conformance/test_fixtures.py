@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from eeg2speech_bench.core.conformance.fixtures import pick, tiny_batch, tiny_signal
+from eeg2speech_bench.core.conformance.fixtures import select_segments, tiny_batch, tiny_signal
 
 
 def test_tiny_segments_are_repeatable_distinct_and_in_range():
@@ -26,7 +26,7 @@ def test_tiny_channels_have_positions_also_the_extra_one():
 
 
 def test_picked_segments_keep_all_their_fields():
-    picked = pick(tiny_batch(with_sound=True), [5, 2])
+    picked = select_segments(tiny_batch(with_sound=True), [5, 2])
     assert picked.window.tolist() == [5, 2]
     assert picked.text == (
         "what was that",

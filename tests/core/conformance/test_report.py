@@ -12,7 +12,7 @@ import torch
 from eeg2speech_bench.core.conformance import assert_conforms, check_encoder, check_names, summary
 from eeg2speech_bench.core.conformance.fixtures import N_SEGMENTS
 from eeg2speech_bench.core.errors import UnknownNameError, UsageError
-from eeg2speech_bench.core.registry.specs import EncoderSpec
+from eeg2speech_bench.core.specs import EncoderSpec
 
 from .conftest import Sound, Unused
 

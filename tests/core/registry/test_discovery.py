@@ -15,8 +15,8 @@ from eeg2speech_bench.core.registry.registry import Registry, load_others
 from eeg2speech_bench.core.stages.source_code import source_hash
 
 PLUGIN = """
-from eeg2speech_bench.core.registry.hookspecs import hookimpl
-from eeg2speech_bench.core.registry.specs import EncoderSpec
+from eeg2speech_bench.core.hookspecs import hookimpl
+from eeg2speech_bench.core.specs import EncoderSpec
 
 class Net:
     pass

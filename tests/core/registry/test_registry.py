@@ -9,11 +9,11 @@ from types import ModuleType
 import pytest
 
 from eeg2speech_bench.core.errors import BenchError, InterruptedRun, UnknownNameError
+from eeg2speech_bench.core.hookspecs import hookimpl
 from eeg2speech_bench.core.registry import registry as registry_module
 from eeg2speech_bench.core.registry.discovery import PluginChoice, Provenance, Source
-from eeg2speech_bench.core.registry.hookspecs import hookimpl
 from eeg2speech_bench.core.registry.registry import Registry, load_own, load_registry, register_module
-from eeg2speech_bench.core.registry.specs import CommandSpec, EncoderSpec, MetricSpec, TargetSpec
+from eeg2speech_bench.core.specs import CommandSpec, EncoderSpec, MetricSpec, TargetSpec
 
 NET = f"{__name__}:Net"
 

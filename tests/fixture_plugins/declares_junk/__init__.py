@@ -1,7 +1,7 @@
 """A plugin that declares all sorts of things, and one encoder."""
 
-from eeg2speech_bench.core.registry.hookspecs import hookimpl
-from eeg2speech_bench.core.registry.specs import EncoderSpec
+from eeg2speech_bench.core.hookspecs import hookimpl
+from eeg2speech_bench.core.specs import EncoderSpec
 
 
 @hookimpl

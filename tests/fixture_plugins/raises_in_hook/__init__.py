@@ -1,7 +1,7 @@
 """A plugin with one hook that raises, and one that does not."""
 
-from eeg2speech_bench.core.registry.hookspecs import hookimpl
-from eeg2speech_bench.core.registry.specs import TargetSpec
+from eeg2speech_bench.core.hookspecs import hookimpl
+from eeg2speech_bench.core.specs import TargetSpec
 
 
 @hookimpl

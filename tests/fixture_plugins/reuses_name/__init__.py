@@ -1,7 +1,7 @@
 """A plugin that takes a name of the suite, and one of its own."""
 
-from eeg2speech_bench.core.registry.hookspecs import hookimpl
-from eeg2speech_bench.core.registry.specs import EncoderSpec
+from eeg2speech_bench.core.hookspecs import hookimpl
+from eeg2speech_bench.core.specs import EncoderSpec
 
 
 @hookimpl

@@ -4,8 +4,8 @@ import os
 import time
 from pathlib import Path
 
-from eeg2speech_bench.core.registry.hookspecs import hookimpl
-from eeg2speech_bench.core.registry.specs import EncoderSpec
+from eeg2speech_bench.core.hookspecs import hookimpl
+from eeg2speech_bench.core.specs import EncoderSpec
 
 if "SLOW_IMPORT_MARK" in os.environ:
     Path(os.environ["SLOW_IMPORT_MARK"]).write_text("imported")

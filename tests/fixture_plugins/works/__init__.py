@@ -2,8 +2,8 @@
 
 import os
 
-from eeg2speech_bench.core.registry.hookspecs import hookimpl
-from eeg2speech_bench.core.registry.specs import CommandSpec, EncoderSpec
+from eeg2speech_bench.core.hookspecs import hookimpl
+from eeg2speech_bench.core.specs import CommandSpec, EncoderSpec
 
 print("printed on import by Python")
 os.system("echo printed on import by a program")

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from eeg2speech_bench.core.cli import main
 from eeg2speech_bench.core.errors import UsageError
 from eeg2speech_bench.core.records.record_store import RecordStore
-from eeg2speech_bench.core.terminal.cli import main
 from eeg2speech_bench.leaderboard.page import portions as making
 from eeg2speech_bench.leaderboard.page.folder import build
 

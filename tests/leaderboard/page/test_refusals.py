@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from eeg2speech_bench.core.cli import main
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
-from eeg2speech_bench.core.terminal.cli import main
 from eeg2speech_bench.leaderboard.page.folder import build
 
 

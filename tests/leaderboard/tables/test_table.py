@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from eeg2speech_bench.core.cli import main
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.records.training import Training
-from eeg2speech_bench.core.terminal.cli import main
 from eeg2speech_bench.leaderboard.commands import configure
 from eeg2speech_bench.leaderboard.standings.identity import Competition
 from eeg2speech_bench.leaderboard.standings.ranks import Rank

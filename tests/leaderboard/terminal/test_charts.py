@@ -14,9 +14,9 @@ import pytest
 import soundfile
 from rich.console import Console
 
+from eeg2speech_bench.core.cli import main
 from eeg2speech_bench.core.records.metrics import Verdict
 from eeg2speech_bench.core.records.record import Record
-from eeg2speech_bench.core.terminal.cli import main
 from eeg2speech_bench.leaderboard.terminal.charts import draw
 from eeg2speech_bench.leaderboard.terminal.glyphs import ASCII, BLOCKS, Scale, mosaic, shrink, sparkline, strip
 

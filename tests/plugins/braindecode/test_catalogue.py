@@ -42,7 +42,7 @@ def test_listing_imports_neither_torch_nor_braindecode():
 
 def test_declarations_are_sound():
     from eeg2speech_bench.core.registry.checks import flaw_of
-    from eeg2speech_bench.core.registry.specs import EncoderSpec
+    from eeg2speech_bench.core.specs import EncoderSpec
 
     assert [flaw_of(spec, EncoderSpec) for spec in specs()] == [""] * len(specs())
     assert len({spec.name for spec in specs()}) == len(specs())

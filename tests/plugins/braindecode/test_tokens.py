@@ -9,7 +9,7 @@ import torch
 
 from eeg2speech_bench.core.errors import UsageError
 from eeg2speech_bench.core.segments.segment_store import TargetInfo
-from eeg2speech_bench.plugins.encoders.braindecode.adaptation import cover
+from eeg2speech_bench.plugins.encoders.braindecode.adaptation import covering_length
 from eeg2speech_bench.plugins.encoders.braindecode.encoder import count_tokens
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -59,8 +59,8 @@ def test_what_happens_one_stride_later_moves_the_tokens_by_one_step(batch_of, bu
 
 
 def test_steps_cover_the_segment_with_their_fields():
-    assert cover(346, (32, 32)) == 352
-    assert cover(346, (99, 15)) == 24 * 15 + 84
+    assert covering_length(346, (32, 32)) == 352
+    assert covering_length(346, (99, 15)) == 24 * 15 + 84
 
 
 def test_a_target_of_one_token_gets_one_from_one_slice(batch_of, build):

@@ -7,8 +7,8 @@ import torch
 
 from eeg2speech_bench.core.conditioning import check_conditioning
 from eeg2speech_bench.core.errors import BenchError, DataError, UnknownNameError, UsageError
-from eeg2speech_bench.core.registry.specs import EncoderSpec
 from eeg2speech_bench.core.segments.segment_store import SignalInfo
+from eeg2speech_bench.core.specs import EncoderSpec
 from eeg2speech_bench.plugins.clap.tokenizer import byte_tokens
 from eeg2speech_bench.plugins.encoders.clap import ClapAudio, ClapText
 from eeg2speech_bench.plugins.targets.clap import ClapTarget

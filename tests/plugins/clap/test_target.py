@@ -9,7 +9,7 @@ from transformers import ClapConfig, ClapModel
 
 from eeg2speech_bench.core.conditioning import SoundInfo
 from eeg2speech_bench.core.errors import DataError, UnknownNameError, UsageError
-from eeg2speech_bench.core.registry.specs import TargetSpec
+from eeg2speech_bench.core.specs import TargetSpec
 from eeg2speech_bench.plugins.clap.front_end import fill_clip
 from eeg2speech_bench.plugins.targets.clap import ClapTarget
 

@@ -12,7 +12,7 @@ from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 from safetensors.torch import save_file
 
 from eeg2speech_bench.core.errors import BenchError, DataError, UsageError
-from eeg2speech_bench.core.weights import load_pretrained, read_checkpoint, read_config
+from eeg2speech_bench.core.training.weights import load_pretrained, read_checkpoint, read_config
 
 
 @pytest.mark.parametrize("outer", ["state_dict", "generator", None])

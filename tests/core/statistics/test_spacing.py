@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from eeg2speech_bench.core.spacing import evenly_spaced
+from eeg2speech_bench.core.statistics.spacing import evenly_spaced
 
 
 @pytest.mark.parametrize(

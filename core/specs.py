@@ -1,4 +1,4 @@
-"""What plugins declare about what they bring: torch-free values that name their code and load it only when used."""
+"""Defines what plugins declare: values without torch that name their code and load it when it is used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from eeg2speech_bench.core.errors import BenchError, UnknownNameError
 
 @dataclass(frozen=True)
 class Spec:
-    """Base of all declarations.
+    """Is the base of all declarations.
 
     Attributes
     ----------
@@ -71,7 +71,9 @@ class Spec:
 
 @dataclass(frozen=True)
 class EncoderSpec(Spec):
-    """A conditioning encoder: ``target`` names a subclass of `core.conditioning.Encoder`.
+    """Declares a conditioning encoder.
+
+    ``target`` names a subclass of `core.conditioning.Encoder`.
 
     Attributes
     ----------
@@ -111,14 +113,19 @@ class EncoderSpec(Spec):
 
 @dataclass(frozen=True)
 class TargetSpec(Spec):
-    """An audio target: ``target`` names a subclass of `core.conditioning.Target`."""
+    """Declares an audio target.
+
+    ``target`` names a subclass of `core.conditioning.Target`.
+    """
 
     kind = "target"
 
 
 @dataclass(frozen=True)
 class DatasetSpec(Spec):
-    """A data set: ``target`` names ``open(argument: str | None, cache: Path, report) -> SpeechDataset``.
+    """Declares a data set.
+
+    ``target`` names ``open(argument: str | None, cache: Path, report) -> SpeechDataset``.
 
     ``argument`` is what follows the colon in ``--dataset NAME:ARGUMENT``, or None; ``report`` takes one line of text.
     """
@@ -130,14 +137,19 @@ class DatasetSpec(Spec):
 
 @dataclass(frozen=True)
 class PreparationSpec(Spec):
-    """The step from a data set to a segment store: ``target`` names ``prepare(dataset, settings, out, progress)``."""
+    """Declares the step from a data set to a segment store.
+
+    ``target`` names ``prepare(dataset, settings, out, progress)``.
+    """
 
     kind = "preparation"
 
 
 @dataclass(frozen=True)
 class MetricSpec(Spec):
-    """A metric: ``target`` names a function that returns one value per segment, shape (n,), or one number per set.
+    """Declares a metric.
+
+    ``target`` names a function that returns one value per segment, shape (n,), or one number per set.
 
     Attributes
     ----------
@@ -209,7 +221,9 @@ class MetricSpec(Spec):
 
 @dataclass(frozen=True)
 class CommandSpec(Spec):
-    """A verb of the command line: ``target`` names ``run(arguments, registry) -> int``.
+    """Declares a verb of the command line.
+
+    ``target`` names ``run(arguments, registry) -> int``.
 
     ``configure`` names ``configure(parser)`` in a module that imports nothing heavy. A verb that works on what is
     there already says ``loads_plugins=False``, and keeps working whatever is installed.

@@ -1,10 +1,10 @@
-"""The doors of the suite: one pluggy hook per kind of thing that a plugin can bring."""
+"""Defines one pluggy hook for each kind of thing that a plugin can bring."""
 
 from __future__ import annotations
 
 import pluggy
 
-from eeg2speech_bench.core.registry.specs import (
+from eeg2speech_bench.core.specs import (
     CommandSpec,
     DatasetSpec,
     EncoderSpec,

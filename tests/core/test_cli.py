@@ -10,12 +10,12 @@ from types import ModuleType
 
 import pytest
 
+from eeg2speech_bench.core import cli
+from eeg2speech_bench.core.cli import main
 from eeg2speech_bench.core.registry import registry
 from eeg2speech_bench.core.registry.discovery import Provenance, Source
 from eeg2speech_bench.core.registry.registry import Registry
-from eeg2speech_bench.core.registry.specs import CommandSpec
-from eeg2speech_bench.core.terminal import cli
-from eeg2speech_bench.core.terminal.cli import main
+from eeg2speech_bench.core.specs import CommandSpec
 
 VERBS = "verbs_of_the_test"
 

@@ -1,4 +1,4 @@
-"""The command line: finds the verbs that plugins registered, and turns errors into messages and exit codes."""
+"""Runs the command line: finds the verbs of all plugins, and turns errors into messages and exit codes."""
 
 from __future__ import annotations
 
@@ -21,13 +21,19 @@ PROGRAM = "eeg2speech-bench"
 
 
 def default_cache() -> Path:
-    """Return where stages and simulated data are kept: $EEG2SPEECH_BENCH_CACHE, else the user's cache folder."""
+    """Return the folder of stages and simulated data.
+
+    The environment variable EEG2SPEECH_BENCH_CACHE names it; else it is the user's cache folder.
+    """
     named = os.environ.get("EEG2SPEECH_BENCH_CACHE")
     return Path(named) if named else user_cache_path(PROGRAM, appauthor=False)
 
 
 def plugin_options() -> argparse.ArgumentParser:
-    """Return the options that choose plugins; they are read before any verb is known, so they may stand anywhere."""
+    """Return the options that choose plugins.
+
+    They are read before any verb is known, so they may stand anywhere.
+    """
     parser = argparse.ArgumentParser(prog=PROGRAM, add_help=False, allow_abbrev=False)
     group = parser.add_argument_group("plugins (before or after the command; may be repeated)")
     group.add_argument(
@@ -111,6 +117,9 @@ def _run(registry: Registry, arguments: list[str]) -> int:
 
 
 def run_verb(registry: Registry, arguments: list[str]) -> int:
-    """Run another verb from within one, by what a user would type; rooms meet here and not by import."""
+    """Run another verb from within one, by what a user would type.
+
+    Rooms meet here and not by import.
+    """
     parsed = build_parser(registry, arguments[0]).parse_args(arguments)
     return int(parsed.command.load()(parsed, registry) or 0)
