@@ -1,1 +1,84 @@
 """Plans cells, runs their stages and scores them beside their controls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+    from eeg2speech_bench.core.conditioning import Encoder
+    from eeg2speech_bench.core.records.record import Record
+    from eeg2speech_bench.core.specs import EncoderSpec
+
+    Given = str | EncoderSpec | type[Encoder] | Module
+
+__all__ = ["run"]
+
+
+def run(
+    encoder: Given | Sequence[Given],
+    dataset: str | Path = "simulated",
+    *,
+    preset: str = "quick",
+    seeds: int | Sequence[int] = 1,
+    overrides: Mapping[str, object] | None = None,
+    results: Path | str = "results",
+    cache: Path | str | None = None,
+    device: str = "auto",
+) -> list[Record]:
+    """Train and score encoders on a data set, as the verb ``run`` does.
+
+    Parameters
+    ----------
+    encoder : str, EncoderSpec, class, Module, or a sequence of these
+        Names of encoders, ``"all"`` or ``"baselines"``; declarations; subclasses of `core.conditioning.Encoder`; or
+        networks that are built already, which map EEG (batch, n_chans, n_times) to tokens.
+    dataset : str or Path
+        A data set's name, ``name:argument``, or a BIDS folder.
+    preset : str
+    seeds : int or sequence of int
+        How many, or which.
+    overrides : mapping of str to object, optional
+        Settings over the preset, such as ``{"scores.which": "retrieval"}``.
+    results, cache : Path or str
+        Folders of records and of stages; by default the user's cache.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Returns
+    -------
+    list of Record
+        One per encoder and seed, done or failed; they are in the results folder too.
+
+    Raises
+    ------
+    BenchError
+        If a name, a setting, the data set or a folder cannot be used.
+
+    Examples
+    --------
+    >>> from eeg2speech_bench import benchmarks
+    >>> records = benchmarks.run(["brainmagick", "ridge"])  # doctest: +SKIP
+    """
+    from eeg2speech_bench.benchmarks.given_encoders import register_encoder
+    from eeg2speech_bench.benchmarks.session import RunRequest, run_cells
+    from eeg2speech_bench.core.cli import default_cache
+    from eeg2speech_bench.core.presets.config import load_config
+    from eeg2speech_bench.core.registry.registry import load_registry
+    from eeg2speech_bench.core.terminal.progress import make_console
+
+    registry = load_registry()
+    given: list[Given] = list(encoder) if isinstance(encoder, list | tuple) else [cast("Given", encoder)]
+    request = RunRequest(
+        encoders=tuple(register_encoder(one, registry) for one in given),
+        dataset=str(dataset),
+        config=load_config(preset, overrides=overrides),
+        results=Path(results).expanduser(),
+        cache=Path(cache).expanduser() if cache else default_cache(),
+        seeds=tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds),
+        device=device,
+    )
+    return run_cells(request, registry, make_console())

@@ -209,53 +209,96 @@ class Pipeline:
     @cached_property
     def ceilings(self) -> Stage:
         """True clips go through parts of the generator."""
-        after = (self.prepare, self.clips, self.autoencoder)
-        inputs = CeilingsInputs(*map(self.place, after), self.config.autoencoder, self.config.vocoder, self.device)
-        return self._stage(inputs, after, (), of_cell=False)
+        inputs = CeilingsInputs(
+            prepared=self.place(self.prepare),
+            clips=self.place(self.clips),
+            latents=self.place(self.autoencoder),
+            autoencoder=self.config.autoencoder,
+            vocoder=self.config.vocoder,
+            device=self.device,
+        )
+        return self._stage(inputs, (self.prepare, self.clips, self.autoencoder), (), of_cell=False)
 
     @cached_property
     def align(self) -> Stage:
         """Encoder and target learn one space."""
-        after = (self.prepare, self.features)
         inputs = AlignInputs(
-            *map(self.place, after), self._pair, self.alignment, self._seed("align"), self.device, self.precision
+            prepared=self.place(self.prepare),
+            features=self.place(self.features),
+            pair=self._pair,
+            alignment=self.alignment,
+            seed=self._seed("align"),
+            device=self.device,
+            precision=self.precision,
         )
-        return self._stage(inputs, after, (*code_of_spec(self.encoder), *code_of_spec(self.target)), of_cell=True)
+        code = (*code_of_spec(self.encoder), *code_of_spec(self.target))
+        return self._stage(inputs, (self.prepare, self.features), code, of_cell=True)
 
     @cached_property
     def embed(self) -> Stage:
         """Test EEG and controls become scores and conditions."""
-        after = (self.prepare, self.features, self.clips, self.align)
-        standardise = self.config.diffusion.standardise
-        inputs = EmbedInputs(*map(self.place, after), self._pair, standardise, self.cell.seed, self.device)
-        return self._stage(inputs, after, (), of_cell=True)
+        inputs = EmbedInputs(
+            prepared=self.place(self.prepare),
+            features=self.place(self.features),
+            clips=self.place(self.clips),
+            aligned=self.place(self.align),
+            pair=self._pair,
+            standardise=self.config.diffusion.standardise,
+            seed=self.cell.seed,
+            device=self.device,
+        )
+        return self._stage(inputs, (self.prepare, self.features, self.clips, self.align), (), of_cell=True)
 
     @cached_property
     def words(self) -> Stage:
         """Test EEG and controls at word onsets become scores."""
-        after = (self.prepare, self.features, self.align)
-        inputs = WordsInputs(*map(self.place, after), self._pair, self.cell.seed, self.device)
-        return self._stage(inputs, after, (), of_cell=True)
+        inputs = WordsInputs(
+            prepared=self.place(self.prepare),
+            features=self.place(self.features),
+            aligned=self.place(self.align),
+            pair=self._pair,
+            seed=self.cell.seed,
+            device=self.device,
+        )
+        return self._stage(inputs, (self.prepare, self.features, self.align), (), of_cell=True)
 
     @cached_property
     def diffuse(self) -> Stage:
         """Latents and conditions become a denoiser."""
-        after = (self.prepare, self.features, self.align, self.autoencoder)
-        config = (self.config.autoencoder, self.config.denoiser, self.config.diffusion)
         inputs = DiffuseInputs(
-            *map(self.place, after), self._pair, *config, self._seed("diffuse"), self.device, self.precision
+            prepared=self.place(self.prepare),
+            features=self.place(self.features),
+            aligned=self.place(self.align),
+            latents=self.place(self.autoencoder),
+            pair=self._pair,
+            autoencoder=self.config.autoencoder,
+            denoiser=self.config.denoiser,
+            diffusion=self.config.diffusion,
+            seed=self._seed("diffuse"),
+            device=self.device,
+            precision=self.precision,
         )
-        return self._stage(inputs, after, (), of_cell=True)
+        return self._stage(inputs, (self.prepare, self.features, self.align, self.autoencoder), (), of_cell=True)
 
     @cached_property
     def generate(self) -> Stage:
         """Conditions become speech."""
-        after = (self.prepare, self.clips, self.embed, self.autoencoder, self.diffuse)
-        config = (self.config.autoencoder, self.config.denoiser, self.config.diffusion)
-        sampling = (self.config.sampling, self.config.vocoder)
         inputs = GenerateInputs(
-            *map(self.place, after), self.conditions, *config, *sampling, self.cell.seed, self.device
+            prepared=self.place(self.prepare),
+            clips=self.place(self.clips),
+            embedded=self.place(self.embed),
+            latents=self.place(self.autoencoder),
+            diffused=self.place(self.diffuse),
+            conditions=self.conditions,
+            autoencoder=self.config.autoencoder,
+            denoiser=self.config.denoiser,
+            diffusion=self.config.diffusion,
+            sampling=self.config.sampling,
+            vocoder=self.config.vocoder,
+            seed=self.cell.seed,
+            device=self.device,
         )
+        after = (self.prepare, self.clips, self.embed, self.autoencoder, self.diffuse)
         return self._stage(inputs, after, (), of_cell=True)
 
     @cached_property

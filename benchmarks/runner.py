@@ -25,7 +25,7 @@ from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.records.training import Training
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.segments.prepared import Prepared
-from eeg2speech_bench.core.specs import Spec
+from eeg2speech_bench.core.specs import EncoderSpec
 from eeg2speech_bench.core.stages.import_closure import code_behind
 from eeg2speech_bench.core.stages.source_code import source_hash
 from eeg2speech_bench.core.stages.stage_store import Stage, StageResult, StageStore
@@ -215,13 +215,13 @@ class Runner:
         return files
 
 
-def _source_hash(spec: Spec) -> str:
+def _source_hash(spec: EncoderSpec) -> str:
     """Return one hash of all source that an encoder is made of; a module that is gone has none."""
     try:
         hashes = [source_hash(module) for module in code_behind(code_of_spec(spec)).modules]
     except (BenchError, SyntaxError):
         return "unknown"
-    return hashlib.sha256(" ".join(hashes).encode()).hexdigest()[:16]
+    return hashlib.sha256(" ".join([*hashes, spec.identity]).strip().encode()).hexdigest()[:16]
 
 
 def _draw_report(record: Record, pipeline: Pipeline, out: Path) -> None:

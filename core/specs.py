@@ -96,6 +96,8 @@ class EncoderSpec(Spec):
     alignment : dict of str to float
         Optimiser settings of its own (``learning_rate``, ``weight_decay``) instead of the preset's; shown per row.
     licence, citation : str
+    identity : str
+        Hash of what ``target`` does not name, such as weights in memory; part of the keys of its stages.
     """
 
     modality: Literal["eeg", "text", "audio"] = "eeg"
@@ -108,6 +110,7 @@ class EncoderSpec(Spec):
     alignment: Mapping[str, float] = field(default_factory=dict, hash=False)
     licence: str = "Apache-2.0"
     citation: str = ""
+    identity: str = ""
     kind = "encoder"
 
 

@@ -11,7 +11,7 @@ from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.stages.stage_store import explained
 from eeg2speech_bench.core.statistics.min_f import MIN_UNITS
 from eeg2speech_bench.leaderboard.labels import BOARD_METRICS, signed
-from eeg2speech_bench.leaderboard.results.validation import read_results
+from eeg2speech_bench.leaderboard.results.validation import unfit
 from eeg2speech_bench.leaderboard.standings.differences import Difference, Located, compare, tested_on
 from eeg2speech_bench.leaderboard.standings.identity import dataset_titles, identify, without_parts
 from eeg2speech_bench.leaderboard.tables.pooled import pooled_tables
@@ -61,8 +61,7 @@ def choose(results: Path, names: Sequence[str]) -> list[list[list[Located]]]:
     chosen = [[[cell for cell in cells if cell.tested_on == key] for cells in found] for key in shared]
     for cells, name in ((cells, name) for group in chosen for cells, name in zip(group, names, strict=True)):
         _refuse_mixture(name, cells)
-    _, refusals = read_results(results, [cell.record.cell.id for group in chosen for cells in group for cell in cells])
-    if refusals:
+    if refusals := unfit({cell.path: cell.record for group in chosen for cells in group for cell in cells}):
         then = "Run those cells again, or compare others by their ids."
         raise StorageError("Cells cannot be compared: " + "; ".join(map(str, refusals)), then=then)
     return chosen

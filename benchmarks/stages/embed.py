@@ -38,5 +38,5 @@ def run(inputs: EmbedInputs, out: Path, progress: Progress) -> None:
         progress(condition, i / len(conditions))
         scores, made = embedder.scores_and_conditions(condition, candidates, places)
         np.save(out / f"scores_{condition}.npy", scores.astype(np.float32))
-        arrays = {"tokens": made.embeddings.cpu().numpy(), "pooled": made.pooled.cpu().numpy()}
-        np.savez(out / f"condition_{condition}.npz", **arrays)
+        tokens, pooled = (part.cpu().numpy() for part in (made.embeddings, made.pooled))
+        np.savez(out / f"condition_{condition}.npz", tokens=tokens, pooled=pooled)

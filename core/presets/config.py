@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -161,8 +162,17 @@ def preset_names() -> list[str]:
     return sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml"))
 
 
-def load_config(preset: str = "quick", file: Path | None = None, overrides: list[str] | None = None) -> RunConfig:
-    """Resolve a configuration: preset, then ``file`` (TOML), then ``overrides`` (``section.key=value``).
+def load_config(
+    preset: str = "quick", file: Path | None = None, overrides: Iterable[str] | Mapping[str, object] | None = None
+) -> RunConfig:
+    """Resolve a configuration: preset, then ``file`` (TOML), then ``overrides``.
+
+    Parameters
+    ----------
+    preset : str
+    file : Path, optional
+    overrides : iterable of str, or mapping of str to object, optional
+        ``"section.key=value"`` as typed, or values by ``"section.key"``.
 
     Raises
     ------
@@ -175,8 +185,12 @@ def load_config(preset: str = "quick", file: Path | None = None, overrides: list
     tree = {"preset": preset, **tomllib.loads(text)}
     if file is not None:
         _merge(tree, _read_toml(file))
-    for override in overrides or []:
-        _merge(tree, _parse_override(override))
+    if isinstance(overrides, Mapping):
+        for key, value in overrides.items():
+            _merge(tree, _nested(key, value))
+    else:
+        for override in overrides or []:
+            _merge(tree, _parse_override(override))
     return config_from_tree(tree)
 
 
@@ -206,9 +220,15 @@ def _parse_override(text: str) -> dict[str, Any]:
         parsed = tomllib.loads(f"v = {value}")["v"]
     except tomllib.TOMLDecodeError:
         parsed = {"null": None, "none": None}.get(value.lower(), value)
+    return _nested(path, parsed)
+
+
+def _nested(path: str, value: Any) -> dict[str, Any]:
+    """Turn ``a.b`` and v into ``{"a": {"b": v}}``."""
     for key in reversed(path.split(".")):
-        parsed = {key: parsed}
-    return parsed
+        value = {key: value}
+    tree: dict[str, Any] = value
+    return tree
 
 
 def _merge(tree: dict[str, Any], other: dict[str, Any]) -> None:

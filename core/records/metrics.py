@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -57,9 +56,9 @@ class Measured(Part):
         """1 where high is good, -1 where low is."""
         return 1 if self.higher_is_better else -1
 
-    def levels(self) -> Iterator[float]:
-        """Yield every number that is a value of the metric."""
-        yield self.value
+    def levels(self) -> list[float]:
+        """Return every number that is a value of the metric."""
+        return [self.value]
 
     def flaw(self) -> str:
         """Say what about its numbers cannot be; empty if nothing."""
@@ -67,7 +66,7 @@ class Measured(Part):
             return ""
         low = -math.inf if self.lowest is None else self.lowest
         high = math.inf if self.highest is None else self.highest
-        levels = list(self.levels())
+        levels = self.levels()
         smallest, largest = min(levels), max(levels)
         if low - ROUNDING <= smallest and largest <= high + ROUNDING:
             return ""
@@ -110,12 +109,10 @@ class Metric(Measured):
     aggregate: Literal["", "mean", "median"] = ""
     per_subject: Annotated[dict[Name, Number], Field(min_length=1)]
 
-    def levels(self) -> Iterator[float]:
-        """Yield every number that is a value of the metric."""
-        yield from (self.value, self.low, self.high)
-        yield from (level for level in (self.chance, self.chance_uniform, self.baseline) if level is not None)
-        yield from self.chance_band or ()
-        yield from self.per_subject.values()
+    def levels(self) -> list[float]:
+        """Return every number that is a value of the metric."""
+        known = [level for level in (self.chance, self.chance_uniform, self.baseline) if level is not None]
+        return [self.value, self.low, self.high, *known, *(self.chance_band or ()), *self.per_subject.values()]
 
     def flaw(self) -> str:
         """Say what about its numbers cannot be; empty if nothing."""
@@ -134,11 +131,9 @@ class SetScore(Measured):
 
     floor: Number | None
 
-    def levels(self) -> Iterator[float]:
-        """Yield every number that is a value of the metric."""
-        yield self.value
-        if self.floor is not None:
-            yield self.floor
+    def levels(self) -> list[float]:
+        """Return every number that is a value of the metric."""
+        return [self.value] if self.floor is None else [self.value, self.floor]
 
 
 class ControlTest(Part):

@@ -13,7 +13,7 @@ from typing import Any
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 #: the ways in which ASCII JSON can spell any of these
-_ESCAPED = re.compile(rb"\\[ubfr]")
+_ESCAPED = re.compile(rb"\\([bfr]|[uU](00[01]|007[fF]|00[89]|[dD][89a-fA-F]|202[a-eA-E]|206[6-9]))")
 
 
 def strict_json(content: bytes) -> Any:
@@ -43,7 +43,8 @@ def may_lose(content: bytes, compact: bytes) -> bool:
 
 def unprintable(content: bytes) -> str:
     """Say where in some valid JSON of a record a text is that cannot be shown; empty if there is none."""
-    if content.isascii() and b"\x7f" not in content and not _ESCAPED.search(content):
+    plain = b"\x7f" not in content if content.isascii() else not _UNPRINTABLE.search(content.decode())
+    if plain and not _ESCAPED.search(content):
         return ""
     for place, text in _texts(json.loads(content), ()):
         # a library may colour its error messages; they are nobody's name, and who shows them escapes them

@@ -136,19 +136,51 @@ def validate_record(path: Path) -> Record:
         With what is wrong: not JSON, another schema, a field of the wrong type, a number out of range, a name that
         leads elsewhere, missing files, or aggregates that are not those of the per-segment values.
     """
+    path = Path(path)
+    _refuse_link(path)  # before it is opened
+    record = Record.read(path)
+    check_place(path, record)
+    return record
+
+
+def check_place(path: Path, record: Record) -> None:
+    """Check where a record lies and what lies beside it; see `validate_record`.
+
+    Raises
+    ------
+    StorageError
+    """
     from eeg2speech_bench.leaderboard.results.aggregates import check_segments
 
-    path = Path(path)
-    if path.is_symlink():
-        raise StorageError("The record is a link", then="Copy the file instead.")
-    record = Record.read(path)
+    _refuse_link(path)
     if path.name != f"{record.cell.id}.json":
         raise StorageError("The record is not that of its file name", got=record.cell.id, expected=path.stem)
     results = path.parent.parent
     files_of(results, record)
     if record.status == "done":
         check_segments(results / record.files["segments"], record)
-    return record
+
+
+def _refuse_link(path: Path) -> None:
+    if path.is_symlink():
+        raise StorageError("The record is a link", then="Copy the file instead.")
+
+
+def unfit(records: Mapping[Path, Record]) -> list[Refusal]:
+    """Return which of some records, read already, do not agree with what lies beside them or with each other."""
+    refusals = []
+    for path, record in records.items():
+        try:
+            check_place(path, record)
+        except Exception as error:  # as in `read_results`
+            refusals.append(_refusal(path, error))
+    refused = {refusal.path for refusal in refusals}
+    return refusals + disagreeing_splits({path: one for path, one in records.items() if path not in refused})
+
+
+def _refusal(path: Path, error: Exception) -> Refusal:
+    reason = str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
+    return Refusal(path, reason.removeprefix(f"Record {path} "))
 
 
 def read_results(results: Path, cells: Iterable[str] | None = None) -> tuple[list[Record], list[Refusal]]:
@@ -175,8 +207,7 @@ def read_results(results: Path, cells: Iterable[str] | None = None) -> tuple[lis
         try:
             records[path] = validate_record(path)
         except Exception as error:  # whatever a file from anywhere can raise, it costs that file alone
-            reason = str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
-            refusals.append(Refusal(path, reason.removeprefix(f"Record {path} ")))
+            refusals.append(_refusal(path, error))
     for refusal in disagreeing_splits(records):
         del records[refusal.path]
         refusals.append(refusal)

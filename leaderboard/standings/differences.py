@@ -34,10 +34,8 @@ class SegmentFile(NamedTuple):
     path: Path | None
 
 
-class TestedOn(NamedTuple):
+class SegmentOrigin(NamedTuple):
     """Data set, preset, split hash and revision of the data: cells that share them have the same segments."""
-
-    __test__ = False  # no class of tests, whatever its name
 
     dataset: str
     preset: str
@@ -57,10 +55,10 @@ class Located(NamedTuple):
         return self.record.cell.title
 
     @property
-    def tested_on(self) -> TestedOn:
+    def tested_on(self) -> SegmentOrigin:
         """What cells must share to have the same segments."""
         cell, split = self.record.cell, self.record.split.hash or ""
-        return TestedOn(cell.dataset, cell.preset, split, self.record.dataset.revision)
+        return SegmentOrigin(cell.dataset, cell.preset, split, self.record.dataset.revision)
 
     @property
     def segments(self) -> SegmentFile:

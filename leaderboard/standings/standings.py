@@ -131,7 +131,7 @@ def stand(entrants: Iterable[Entrant]) -> Standings:
         have other windows or blocks than those of the rest, none of them has a rank.
     """
     competitions: dict[Competition, dict[str, list[Entrant]]] = {}
-    floors: dict[tuple[str, str, str], dict[str, list[Entrant]]] = {}
+    floors: dict[tuple[str, str, str, str], dict[str, list[Entrant]]] = {}
     for cell in entrants:
         terms = cell.competition
         runs = floors.setdefault(terms.windows, {}) if cell.baseline else competitions.setdefault(terms, {})

@@ -92,8 +92,8 @@ def test_an_encoder_that_needs_positions_fails_alone_where_there_are_none(bench,
     assert done.returncode == 1, done.stdout + done.stderr
     records = {r.cell.encoder: r for r in RecordStore(bench.folder / "results").read_all()}
     assert records["brainmagick"].status == "failed"
-    assert records["brainmagick"].error["phase"] == "align"
-    assert "needs electrode positions" in records["brainmagick"].error["message"]
+    assert records["brainmagick"].error.phase == "align"
+    assert "needs electrode positions" in records["brainmagick"].error.message
     assert records["ridge"].status == "done"
 
 

@@ -23,7 +23,7 @@ def baselines(bench) -> dict[str, Record]:
 
 def test_the_group_of_baselines_runs_them_all(baselines):
     assert set(baselines) == BASELINES
-    assert all(record.status == "done" and record.encoder["baseline"] for record in baselines.values())
+    assert all(record.status == "done" and record.encoder.baseline for record in baselines.values())
 
 
 def test_retrieval_alone_says_what_was_not_run(baselines):
@@ -38,29 +38,29 @@ def test_retrieval_alone_says_what_was_not_run(baselines):
 @pytest.mark.parametrize("name", ["mean", "subject-id", "time-only"])
 def test_who_does_not_look_at_the_eeg_scores_the_same_under_every_control_of_it(baselines, name):
     record = baselines[name]
-    values = {record.metric("mrr", condition)["value"] for condition in ("eeg", "shift", "phase")}
+    values = {record.metric("mrr", condition).value for condition in ("eeg", "shift", "phase")}
     assert max(values) - min(values) < 1e-9
-    assert not record.verdict["top1"]["distinguishable"]
+    assert not record.verdict["top1"].distinguishable
 
 
 def test_a_search_tries_the_same_settings_for_every_encoder_and_keeps_the_best(bench):
     arguments = ("--encoder", "brainmagick", "--encoder", "subject-id", "--tune", "3", "--scores", "retrieval")
     done = bench.run(*arguments, "--results", "tuned")
     assert done.returncode == 0, done.stdout + done.stderr
-    trials = [record.training["align"]["trials"] for record in records(bench, "tuned")]
+    trials = [record.training["align"].trials for record in records(bench, "tuned")]
     settings = [[(t["learning_rate"], t["weight_decay"]) for t in of_one] for of_one in trials]
     assert settings[0] == settings[1]
     assert len(set(settings[0])) == 3
     for record in records(bench, "tuned"):
         training = record.training["align"]
-        assert training["chosen"]["valid_mrr"] == max(trial["valid_mrr"] for trial in training["trials"])
+        assert training.chosen["valid_mrr"] == max(trial["valid_mrr"] for trial in training.trials)
 
 
 def test_twins_are_trained_on_surrogates_and_stand_beside_as_baselines(bench):
     arguments = ("--encoder", "brainmagick", "--encoder", "mean", "--controls", "full", "--scores", "retrieval")
     done = bench.run(*arguments, "--results", "twins")
     assert done.returncode == 0, done.stdout + done.stderr
-    labels = {record.cell.label: record.encoder["baseline"] for record in records(bench, "twins")}
+    labels = {record.cell.label: record.encoder.baseline for record in records(bench, "twins")}
     assert labels == {"brainmagick": False, "brainmagick, trained on surrogate EEG": True, "mean": True}
 
 
@@ -68,4 +68,4 @@ def test_another_target_is_one_option(bench):
     arguments = ("--encoder", "brainmagick", "--target", "mel", "--scores", "retrieval", "--results", "other_target")
     assert bench.run(*arguments).returncode == 0
     (record,) = records(bench, "other_target")
-    assert record.target["name"] == "mel"
+    assert record.target.name == "mel"

@@ -274,8 +274,8 @@ def test_an_encoder_that_fails_in_training_is_a_failed_record_with_phase_and_rea
     assert done.returncode == 1
     failed = records[encoder]
     assert failed.status == "failed"
-    assert failed.error["phase"] == "align"
-    assert message in failed.error["message"]
+    assert failed.error.phase == "align"
+    assert message in failed.error.message
     assert f"FAILED {encoder}: align: " in done.stdout
 
 
@@ -283,15 +283,15 @@ def test_an_encoder_that_fails_in_training_is_a_failed_record_with_phase_and_rea
 def test_encoders_beside_failing_ones_are_scored(trained, encoder):
     done, records = trained
     assert records[encoder].status == "done", done.stdout + done.stderr
-    assert records[encoder].metric("top1")["value"] >= 0
+    assert records[encoder].metric("top1").value >= 0
 
 
 def test_a_single_file_is_recorded_by_name_and_hash(trained, bench):
     _, records = trained
     digest = hashlib.sha256((bench.folder / "mine.py").read_bytes()).hexdigest()
-    assert records["mine"].encoder["distribution"] == "mine.py"
-    assert records["mine"].encoder["version"] == digest[:12]
-    assert len(records["mine"].encoder["source_hash"]) == 16
+    assert records["mine"].encoder.distribution == "mine.py"
+    assert records["mine"].encoder.version == digest[:12]
+    assert len(records["mine"].encoder.source_hash) == 16
 
 
 def test_a_changed_single_file_trains_again(trained, bench):

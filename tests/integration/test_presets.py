@@ -74,4 +74,4 @@ def test_a_preset_for_a_gpu_goes_from_eeg_to_scored_speech(bench, narrow_encoder
     assert record.config["preset"] == preset and record.status == "done"
     assert all(name.startswith("metric ") for name in record.skipped)  # pools for which this is too little
     assert record.metric("identification", "audio") is not None
-    assert record.target["name"] == "wav2vec2"
+    assert record.target.name == "wav2vec2"

@@ -19,8 +19,8 @@ def ridge(bench, realdata):
 
 def test_ridge_differs_from_every_control_on_real_eeg(ridge):
     verdict = ridge[1].verdict["top1"]
-    assert verdict["distinguishable"]
-    assert verdict["p"] < 0.01
+    assert verdict.distinguishable
+    assert verdict.p < 0.01
 
 
 def test_a_data_set_without_audio_says_what_was_skipped_and_why(ridge):
@@ -29,7 +29,7 @@ def test_a_data_set_without_audio_says_what_was_skipped_and_why(ridge):
     stages = {name for name in record.skipped if not name.startswith("metric ")}
     assert stages == {"autoencoder", "ceilings", "diffuse", "generate"}
     assert record.metric("identification") is None
-    assert record.dataset["n_stimuli"] == 1
+    assert record.dataset.n_stimuli == 1
 
 
 @pytest.mark.parametrize("kind", ["subject", "recording"])

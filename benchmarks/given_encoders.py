@@ -1,0 +1,132 @@
+"""Takes encoders as Python objects: declarations, classes, and networks that are built already."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from eeg2speech_bench.core.errors import ContractError, UsageError
+from eeg2speech_bench.core.registry.discovery import Provenance
+from eeg2speech_bench.core.registry.registry import Registry
+from eeg2speech_bench.core.specs import EncoderSpec
+from eeg2speech_bench.core.stages.live_code import is_in_a_file, live_hash
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+    from eeg2speech_bench.core.conditioning import Encoder
+
+#: classes of encoders that were given, by their identity
+_GIVEN: dict[str, type[Encoder]] = {}
+
+
+@dataclass(frozen=True)
+class GivenEncoderSpec(EncoderSpec):
+    """The declaration of an encoder that was given as a Python object; its identity is that of code and weights."""
+
+    def load(self) -> Any:
+        """Return the class that was given."""
+        return _GIVEN[self.identity]
+
+
+def register_encoder(encoder: str | EncoderSpec | type[Encoder] | Module, registry: Registry) -> str:
+    """Return the name under which an encoder runs; what is no name is added to the registry.
+
+    Parameters
+    ----------
+    encoder : str, EncoderSpec, class or Module
+        A name; a declaration; a subclass of `core.conditioning.Encoder`; or a network that maps EEG (batch, n_chans,
+        n_times) to tokens, (batch, n_tokens, dim) or (batch, n_tokens * dim), and starts from its present weights.
+    registry : Registry
+
+    Raises
+    ------
+    UsageError
+        If it is none of these.
+    """
+    if isinstance(encoder, str):
+        return encoder
+    spec = encoder if isinstance(encoder, EncoderSpec) else _spec_of(encoder)
+    known = {known.name: known for known in registry.all("encoder")}
+    if known.get(spec.name) != spec:
+        _refuse_taken_name(spec, known)
+        registry.add(spec, Provenance("python", "python", "unversioned"))
+    return spec.name
+
+
+def _refuse_taken_name(spec: EncoderSpec, known: dict[str, EncoderSpec]) -> None:
+    if spec.name in known:
+        then = "Give the class another name, or the declaration another 'name'."
+        raise UsageError(
+            f"An encoder named '{spec.name}' is registered already", got=known[spec.name].target, then=then
+        )
+
+
+def _spec_of(encoder: object) -> GivenEncoderSpec:
+    from torch.nn import Module
+
+    from eeg2speech_bench.core.conditioning import Encoder
+
+    made: type[Encoder]
+    cls: type
+    if isinstance(encoder, type) and issubclass(encoder, Encoder):
+        made, cls, state = encoder, encoder, ""
+    elif isinstance(encoder, Module):
+        made, cls, state = _class_around(encoder), type(encoder), _state_hash(encoder)
+    else:
+        raise UsageError(
+            "That is no encoder",
+            got=f"{type(encoder).__name__} {encoder!r:.80}",
+            expected="a name, an EncoderSpec, a subclass of Encoder, or a torch.nn.Module",
+            then="See docs/encoders.md.",
+        )
+    identity = hashlib.sha256(f"{live_hash(cls)} {state}".encode()).hexdigest()[:16]
+    _GIVEN[identity] = made
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", cls.__name__).lower().replace("_", "-")
+    # two networks of one class are two encoders
+    name = f"{name}-{identity[:8]}" if state else name
+    target = f"{cls.__module__}:{cls.__qualname__}" if is_in_a_file(cls) else ""
+    return GivenEncoderSpec(name, target, "given as a Python object", identity=identity)
+
+
+def _state_hash(module: Module) -> str:
+    digest = hashlib.sha256(repr(module).encode())
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _class_around(module: Module) -> type[Encoder]:
+    """Return a class whose encoders are copies of a network that is built already."""
+    from eeg2speech_bench.core.conditioning import Conditioning, Encoder
+    from eeg2speech_bench.core.segments import Batch, SignalInfo, TargetInfo
+
+    class BuiltEncoder(Encoder):
+        """A copy of a network that was given."""
+
+        def __init__(self, signal: SignalInfo, target: TargetInfo) -> None:
+            super().__init__()
+            self.network = copy.deepcopy(module)
+            self.dim, self.title = target.dim, type(module).__name__
+
+        def forward(self, batch: Batch) -> Conditioning:
+            made = self.network(batch if isinstance(self.network, Encoder) else batch.eeg)
+            return made if isinstance(made, Conditioning) else Conditioning.from_tokens(self._tokens(made))
+
+        def _tokens(self, made: Any) -> Any:
+            if made.ndim == 2 and made.shape[1] % self.dim == 0:
+                return made.unflatten(1, (-1, self.dim))
+            if made.ndim == 3 and made.shape[2] == self.dim:
+                return made
+            raise ContractError(
+                f"Network '{self.title}' does not speak the target's language",
+                got=f"an output of shape {tuple(made.shape)}",
+                expected=f"(batch, n_tokens, {self.dim}) or (batch, n_tokens * {self.dim})",
+                then="Give its last layer that many outputs, or choose another target with 'target.name'.",
+            )
+
+    return BuiltEncoder
