@@ -123,6 +123,12 @@ def _belongs_together(name: str, package: str) -> bool:
     return bool(set(own) & set(_distributions().get(package, [])))
 
 
+def is_installed(module: str) -> bool:
+    """Whether a module is of the standard library or of a distribution that is installed."""
+    root = module.partition(".")[0]
+    return root in _STANDARD_LIBRARY or bool(_distributions().get(root))
+
+
 @cache
 def _distributions() -> dict[str, list[str]]:
     return dict(metadata.packages_distributions())
