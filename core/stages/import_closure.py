@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -123,10 +124,16 @@ def _belongs_together(name: str, package: str) -> bool:
     return bool(set(own) & set(_distributions().get(package, [])))
 
 
-def is_installed(module: str) -> bool:
-    """Whether a module is of the standard library or of a distribution that is installed."""
-    root = module.partition(".")[0]
-    return root in _STANDARD_LIBRARY or bool(_distributions().get(root))
+@cache
+def is_library(root: str) -> bool:
+    """Whether a top-level module is told by its version: of the standard library, or installed to stay as it is."""
+    return root in _STANDARD_LIBRARY or not all(map(_is_editable, _distributions().get(root, [])))
+
+
+def _is_editable(distribution: str) -> bool:
+    """Whether a distribution is a folder that its author works in (``pip install -e``)."""
+    origin = json.loads(metadata.distribution(distribution).read_text("direct_url.json") or "{}")
+    return bool(origin.get("dir_info", {}).get("editable"))
 
 
 @cache
@@ -191,5 +198,5 @@ def _without_type_checking(tree: ast.AST) -> Iterator[ast.AST]:
 
 def forget_sources() -> None:
     """Look at all sources again; called when a run starts, as they may have changed since the last one."""
-    for cached in (source_hash, find_spec, closure_of, plugin_closure, _distributions):
+    for cached in (source_hash, find_spec, closure_of, plugin_closure, is_library, _distributions):
         cached.cache_clear()

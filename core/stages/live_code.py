@@ -9,9 +9,9 @@ import types
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from eeg2speech_bench.core.stages.import_closure import code_behind, is_installed
+from eeg2speech_bench.core.stages.import_closure import code_behind, is_library
 from eeg2speech_bench.core.stages.keys import library_versions
-from eeg2speech_bench.core.stages.source_code import OURS, find_source, package_files, source_hash
+from eeg2speech_bench.core.stages.source_code import OURS, package_files, source_hash
 
 #: values that are hashed as they are
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), type(...), range, slice)
@@ -22,8 +22,9 @@ _WORDS = {"__doc__", "__firstlineno__", "__module__", "__qualname__", "__static_
 
 
 def is_in_a_file(thing: type) -> bool:
-    """Whether the source of a class is found by its module's name."""
-    return thing.__module__ != "__main__" and find_source(thing.__module__.partition(".")[0]) is not None
+    """Whether a file that may change holds a class: one of ours or the user's, but of no library."""
+    root = thing.__module__.partition(".")[0]
+    return root == OURS or (root != "__main__" and not is_library(root) and bool(package_files(root)))
 
 
 def live_hash(*things: Any) -> str:
@@ -152,13 +153,14 @@ class _Walk:
 def _is_ours_to_read(thing: Any) -> bool:
     """Whether a thing was made by the user, in a notebook or in a file that belongs to no distribution."""
     module = str(getattr(thing, "__module__", None) or type(thing).__module__)
-    return module == "__main__" or not (module.partition(".")[0] in ("builtins", OURS) or is_installed(module))
+    root = module.partition(".")[0]
+    return root == "__main__" or not (root == OURS or is_library(root))
 
 
 def _elsewhere(module: str) -> Iterator[str]:
     """Yield what decides the code of a module that is not read from memory: its source, or its library's version."""
     root = module.partition(".")[0]
-    if root != OURS and is_installed(module):
+    if root != OURS and is_library(root):
         yield from library_versions([root]).values()
     elif root == OURS or package_files(root):
         yield from (source_hash(name) for name in code_behind([module]).modules)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from eeg2speech_bench.core.stages.import_closure import forget_sources
+from eeg2speech_bench.core.stages.keys import KeyParts
 from eeg2speech_bench.core.stages.live_code import is_in_a_file, live_hash
 
 NET = '''
@@ -172,4 +173,11 @@ def test_the_hash_is_the_same_in_another_process():
 
 def test_a_class_of_a_notebook_is_in_no_file():
     assert not is_in_a_file(net())
-    assert is_in_a_file(np.ndarray)
+
+
+def test_a_class_of_a_library_is_told_by_its_version_and_not_by_its_file():
+    assert not is_in_a_file(np.ndarray)
+
+
+def test_a_class_of_ours_is_in_a_file():
+    assert is_in_a_file(KeyParts)
