@@ -11,7 +11,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from eeg2speech_bench.core.stages.source_code import OURS, find_source, find_spec, package_files, source_hash
+from eeg2speech_bench.core.stages.source_code import OURS, find_source, find_spec, package_files, parse, source_hash
 
 #: modules of ours that decide no number, each with its reason; what they import is not followed either
 DECIDES_NOTHING = {
@@ -108,7 +108,8 @@ def plugin_closure(package: str) -> Closure:
 
 def _roots(file: Path) -> Iterator[str]:
     """Yield the top-level names that a file imports; relative imports stay within its package."""
-    for node in _without_type_checking(ast.parse(file.read_bytes())):
+    tree = parse(file.read_bytes())
+    for node in _without_type_checking(tree) if tree else ():
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
@@ -132,7 +133,10 @@ def is_library(root: str) -> bool:
 
 def _is_editable(distribution: str) -> bool:
     """Whether a distribution is a folder that its author works in (``pip install -e``)."""
-    origin = json.loads(metadata.distribution(distribution).read_text("direct_url.json") or "{}")
+    try:
+        origin = json.loads(metadata.distribution(distribution).read_text("direct_url.json") or "{}")
+    except (metadata.PackageNotFoundError, ValueError):
+        return False
     return bool(origin.get("dir_info", {}).get("editable"))
 
 

@@ -9,13 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from eeg2speech_bench.core.errors import UsageError
+from eeg2speech_bench.core.errors import StorageError, UsageError
 from eeg2speech_bench.core.records.record import Record
+from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.leaderboard import Results, read_results
 from eeg2speech_bench.leaderboard.frames import _RANKS
 
 COST = {"seconds": 2.5, "peak_memory_mb": 100.0, "energy_wh": None, "reused": True, "name": "align"}
 FLOOR = {"name": "fad", "version": 1, "condition": "eeg", "value": 3.0, "n": 5, "floor": 1.5, "label": "FAD"}
+FLOOR |= {"unit": "", "higher_is_better": False}
 
 
 @pytest.fixture
@@ -88,7 +90,9 @@ def test_scores_have_one_row_per_cell_metric_and_condition(results):
 
 def test_a_metric_of_all_clips_has_its_floor_as_chance_and_no_interval(results, spoil):
     spoil(next(iter(results._records)), "sets", [FLOOR])
-    scores = read_results(results.folder).scores
+    again = read_results(results.folder)
+    assert again.refused == {}
+    scores = again.scores
     row = scores[scores["metric"] == "fad"].iloc[0]
     assert (row["value"], row["chance"], row["label"]) == (3.0, 1.5, "FAD")
     assert pd.isna(row["low"])
@@ -120,7 +124,7 @@ def test_segments_of_a_metric_that_no_cell_has_are_refused_with_those_there_are(
 
 def test_segments_that_were_removed_are_refused_with_their_file(results):
     (results.folder / results[0].files["segments"]).unlink()
-    with pytest.raises(UsageError, match=r"segments\.parquet"):
+    with pytest.raises(StorageError, match=r"segments\.parquet is missing.*whole folder"):
         results.segments("top1")
 
 
@@ -143,6 +147,22 @@ def located(results: Results, encoder: str, values: np.ndarray) -> None:
     columns = {"subject": np.array(["01", "02"])[subject], "recording": subject, "stimulus": window // 3}
     columns |= {"start_s": window * 3.0, "block": window, "value": values, "metric": "top1", "condition": "eeg"}
     pd.DataFrame(columns).to_parquet(results.folder / record.files["segments"])
+    means = {"01": float(values[:6].mean()), "02": float(values[6:].mean())}
+    mean = float(values.mean())
+    numbers = {"value": mean, "low": mean, "high": mean, "n": 12, "per_subject": means}
+    record.metrics = [record.metrics[0].model_copy(update=numbers)]
+    record.tests, record.verdict = [], {}
+    RecordStore(results.folder).write(record)
+
+
+def test_comparing_two_encoders_gives_the_difference_of_their_means(results):
+    low = np.tile([0.0, 1.0, 0.0, 0.0, 1.0, 0.0], 2)
+    located(results, "net", np.maximum(low, np.tile([1.0, 0.0, 0.0, 0.0, 0.0, 0.0], 2)))
+    located(results, "other", low)
+    (row,) = results.compare("net", "other", ["top1"]).to_dict("records")
+    assert row["effect"] == pytest.approx(1 / 6)
+    assert (row["a"], row["b"], row["dataset"], row["preset"]) == ("net", "other", "simulated", "quick")
+    assert row["n_listeners"] == 2
 
 
 def test_comparing_a_name_that_is_not_there_is_refused(results):
