@@ -14,6 +14,7 @@ from eeg2speech_bench.benchmarks.scoring.retrieval import describe_windows
 from eeg2speech_bench.benchmarks.scoring.values import MetricValues, ReferenceLevels, keep_defined
 from eeg2speech_bench.benchmarks.scoring.verdicts import decide, summarise
 from eeg2speech_bench.benchmarks.stage_inputs import ScoreInputs
+from eeg2speech_bench.benchmarks.stages import score
 from eeg2speech_bench.core.conditions import EMBEDDED
 from eeg2speech_bench.core.presets.config import ScoresConfig
 from eeg2speech_bench.core.records.metrics import ControlTest
@@ -62,7 +63,7 @@ def scores_of(tmp_path, store, *, config, metrics, words=None, clips=False, moda
         modality=modality,
         seed=0,
     )
-    inputs.run(tmp_path / "out", lambda note, share: None)
+    score.run(inputs, tmp_path / "out", lambda note, share: None)
     return json.loads((tmp_path / "out" / "scores.json").read_text())
 
 
