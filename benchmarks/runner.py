@@ -30,7 +30,7 @@ from eeg2speech_bench.core.stages.import_closure import code_behind
 from eeg2speech_bench.core.stages.source_code import source_hash
 from eeg2speech_bench.core.stages.stage_store import Stage, StageResult, StageStore
 from eeg2speech_bench.core.terminal.interruption import uninterrupted
-from eeg2speech_bench.core.terminal.progress import OutputClosed, StageProgress
+from eeg2speech_bench.core.terminal.progress import OutputClosed, StageProgress, say
 
 TRACEBACK_LINES = 30
 #: what ends a run; everything else that a plugin raises, sys.exit included, ends its own cell
@@ -83,10 +83,10 @@ class Runner:
             described = _describe_error(phase, error)
             path = self._keep(record, "failed", described)
             said = f"FAILED {pipeline.cell.encoder}: {phase}: {described.message}"
-            self.console.print(said, markup=False, highlight=False)
+            say(self.console, said)
             if path != self.records.path(pipeline.cell.id):
                 said = f"The finished record of this cell is kept; {path} describes this attempt."
-                self.console.print(said, markup=False, highlight=False)
+                say(self.console, said)
         return record
 
     def _finish(self, record: Record, pipeline: Pipeline) -> None:
@@ -129,7 +129,7 @@ class Runner:
         else:
             took = time.monotonic() - started
             line = f"  {stage.name:<12} done in {took:5.1f} s, peak memory {result.peak_memory_mb / 1000:.1f} GB"
-        self.console.print(line, markup=False, highlight=False)
+        say(self.console, line)
         return result
 
     def new_record(self, pipeline: Pipeline) -> Record:

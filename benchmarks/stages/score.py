@@ -74,12 +74,13 @@ def _retrieval(
 ) -> tuple[list[MetricValues], dict[str, str]]:
     """Measure metrics of scores, those of words among the windows that start at words."""
     pool = pd.read_parquet(inputs.embedded / "pool.parquet")["window"].to_numpy()
-    tested = RetrievalScores(inputs.embedded, table, describe_windows(store, pool))
+    tested = RetrievalScores(inputs.embedded, inputs.conditions, table, describe_windows(store, pool))
     at_words = tested
     if (words := inputs.words) is not None:
         segments = pd.read_parquet(words / "segments.parquet")
         segments["block"] = number_blocks(segments, inputs.scores.block_s)
-        at_words = RetrievalScores(words, segments, pd.read_parquet(words / "windows.parquet"))
+        conditions = inputs.conditions if len(segments) else ()  # too few windows at words have no scores
+        at_words = RetrievalScores(words, conditions, segments, pd.read_parquet(words / "windows.parquet"))
     measured: list[MetricValues] = []
     skipped: dict[str, str] = {}
     for scored, own_pool in ((tested, False), (at_words, True)):

@@ -13,6 +13,7 @@ from filelock import FileLock
 from eeg2speech_bench.core.errors import StorageError, UsageError
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
+from eeg2speech_bench.core.stages.atomic_folder import atomic_folder
 from eeg2speech_bench.core.stages.stage_store import explained
 from eeg2speech_bench.leaderboard.results.validation import (
     Refusal,
@@ -128,18 +129,12 @@ def copy_cell(path: Path, record: Record, results: Path) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         # the lock that a run holds while it writes the files of this cell
         with FileLock(place.with_name(f".{place.name}.lock")):
-            partial = place.with_name(f".partial-{place.name}")
-            shutil.rmtree(partial, ignore_errors=True)
-            try:
-                for file in files_of(source, record):
-                    copy = partial / file.relative_to(source / "cells" / place.name)
-                    copy.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(file, copy, follow_symlinks=False)
-                if partial.exists():
-                    shutil.rmtree(place, ignore_errors=True)
-                    partial.rename(place)
-            finally:
-                shutil.rmtree(partial, ignore_errors=True)
+            if files := files_of(source, record):
+                with atomic_folder(place) as folder:
+                    for file in files:
+                        copy = folder / file.relative_to(source / "cells" / place.name)
+                        copy.parent.mkdir(parents=True, exist_ok=True)
+                        shutil.copyfile(file, copy, follow_symlinks=False)
         store.write(record)
 
 
