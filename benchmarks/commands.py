@@ -1,4 +1,4 @@
-"""The verbs ``run`` and ``env``. Nothing heavy is imported before a cell runs."""
+"""Reads the command lines of ``run`` and ``env``; nothing heavy is imported before a cell runs."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ NO_WORDS = "the data set has no words with their times, so no window can start a
 
 
 class Pipeline:
-    """Stages of one cell, made when they are asked for; equal stages of two cells have equal keys.
+    """Makes the stages of one cell when they are asked for; equal stages of two cells have equal keys.
 
     Parameters
     ----------

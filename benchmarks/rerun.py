@@ -1,4 +1,4 @@
-"""The verb ``rerun``: repeat the cell of a record from scratch and say which of its numbers come out again."""
+"""Repeats the cell of a record from scratch and says which numbers come out again (the verb ``rerun``)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class Comparison:
-    """One metric under one condition, as it was recorded and as it came out again; None where it is missing."""
+    """Holds one metric under one condition, as recorded and as repeated; None where it is missing."""
 
     metric: str
     condition: str

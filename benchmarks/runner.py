@@ -1,4 +1,4 @@
-"""Runs cells: stage by stage, one record each; what fails costs its own cell and nothing else."""
+"""Runs cells stage by stage and writes one record each; a failure costs its own cell alone."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class Runner:
         return result
 
     def new_record(self, pipeline: Pipeline) -> Record:
-        """Return the record of a cell before it has run: what it is, and what it runs with."""
+        """Return the record of a cell that has not run yet: its identity and its versions."""
         cell, spec = pipeline.cell, pipeline.encoder
         origin = self.registry.provenance("encoder", spec.name)
         return Record(

@@ -1,4 +1,4 @@
-"""A run as a whole: cells are planned and run one after the other, for the verb ``run`` and for notebooks alike."""
+"""Plans cells and runs them one after the other, for the verb ``run`` and for notebooks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from eeg2speech_bench.core.terminal.quiet import silence_libraries
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What is to be run, and where its results go.
+    """Says what is to be run, and where its results go.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Declares what each stage of a cell is given; everything but places and devices is part of its key."""
+"""Declares the inputs of each stage; all but places and devices are part of its key."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FOR_READERS = ("summary", "citation", "licence", "on_request", "pretrained")
 
 @dataclass(frozen=True)
 class StageInputs:
-    """Base of the inputs of all stages."""
+    """Holds what a stage is given, and says which of it decides the result."""
 
     #: what the stage is called
     name: ClassVar[str]
@@ -50,7 +50,7 @@ class StageInputs:
 
 
 def json_value(value: Any) -> Any:
-    """Return a value of a stage's inputs as JSON; of declarations what is for readers alone is left out."""
+    """Return a value of a stage's inputs as JSON; texts for readers are left out of declarations."""
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if is_dataclass(value):
@@ -99,7 +99,7 @@ class FeaturesInputs(StageInputs):
 
 @dataclass(frozen=True)
 class ClipsInputs(StageInputs):
-    """Test segments are chosen that speech is generated for, the same for every encoder and seed."""
+    """Test segments are chosen for generation, the same for every encoder and seed."""
 
     name = "clips"
     prepared: Path

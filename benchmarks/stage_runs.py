@@ -1,4 +1,4 @@
-"""Runs a stage by what it is given; the libraries of a stage are imported when it runs."""
+"""Runs the stage that takes given inputs; its libraries are imported when it runs."""
 
 from __future__ import annotations
 

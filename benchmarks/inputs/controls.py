@@ -1,4 +1,4 @@
-"""Controls: the same segments with the signal destroyed or replaced, each answering one doubt."""
+"""Makes the controls: the same test segments with the signal destroyed or replaced, each to answer one doubt."""
 
 from __future__ import annotations
 

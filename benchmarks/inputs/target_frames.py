@@ -1,4 +1,4 @@
-"""Target frames on disk: what a target's frozen front end says of each uninterrupted stretch of stimulus."""
+"""Stores target frames: the output of a target's frozen front end for each uninterrupted stretch of stimulus."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from eeg2speech_bench.core.stages.json_files import read_json, write_json
 
 
 class FrameStore:
-    """Memory-mapped frames, gathered by stimulus window.
+    """Gathers memory-mapped frames by stimulus window.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The metrics of generated speech that ship with the suite, as declarations."""
+"""Declares the metrics of generated speech that ship with the suite."""
 
 from __future__ import annotations
 

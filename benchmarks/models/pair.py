@@ -1,4 +1,4 @@
-"""Pairs: an encoder and the audio target it is aligned to, built for a prepared data set."""
+"""Builds an encoder and the audio target that it is aligned to, for a prepared data set."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def build_target(spec: TargetSpec, options: dict[str, Any], store: SegmentStore)
 
 @dataclass(frozen=True)
 class Pair:
-    """What to align: an encoder and a target by name and options."""
+    """Names an encoder and the target that it is aligned to, each with its options."""
 
     encoder: EncoderSpec
     encoder_options: dict[str, Any]
@@ -97,7 +97,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Aligned:
-    """An aligned pair, and the map from the encoder's estimates to what the generator is given (or the identity)."""
+    """Holds an aligned pair, and what maps the encoder's estimates to the generator's condition, or the identity."""
 
     encoder: Encoder
     target: Target

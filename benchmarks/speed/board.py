@@ -1,4 +1,4 @@
-"""Seconds and memory to build the board of many records, and seconds until the page stands in Chromium.
+"""Measures the time and memory to build a board of many records, and the time until Chromium shows it.
 
 Usage: ``python benchmarks/speed/board.py FOLDER [--encoders 50] [--datasets 20] [--seeds 10] [--whole 2]``. Records are
 invented, but valid and as large as real ones: the metrics of preset quick under every condition for eight listeners.
@@ -145,7 +145,7 @@ def of_all_clips(spec: MetricSpec, condition: str, rng: np.random.Generator) -> 
 
 
 def write_segments(path: Path, record: Record) -> None:
-    """Write per-segment values whose means are those of the record: each listener's, and as much above as below."""
+    """Write per-segment values whose mean for each listener is that of the record."""
     import pandas as pd
 
     parts = []
@@ -190,7 +190,7 @@ def timed_build(results: Path, out: Path) -> str:
 
 
 def watched_build(results: Path, out: Path) -> str:
-    """Build once more and return what its processes held together at most; watching them takes a tenth of the time."""
+    """Build once more and return the highest memory of its processes together; watching slows it by a tenth."""
     process, peak = subprocess.Popen(build_command(results, out), stdout=subprocess.DEVNULL), 0
     watched = psutil.Process(process.pid)
     while process.poll() is None:
@@ -217,7 +217,7 @@ def memory_bytes(process: psutil.Process) -> int:
 
 
 class Opened(NamedTuple):
-    """Seconds from the request to the drawn table, and of those the page's main thread had a processor."""
+    """Seconds from the request to the drawn table, and how many of them the main thread was busy."""
 
     wall_s: float
     processor_s: float

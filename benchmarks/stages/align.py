@@ -1,4 +1,4 @@
-"""Stage ``align``: encoder and target learn one space, by gradient descent or in closed form."""
+"""Trains encoder and target to share one space, by gradient descent or in closed form (stage ``align``)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ N_BRIDGE_SEGMENTS = 2048
 
 @dataclass(frozen=True)
 class Training:
-    """What all trials of one cell train with.
+    """Holds what all trials of one cell train with.
 
     Attributes
     ----------
@@ -104,7 +104,7 @@ def run(inputs: AlignInputs, out: Path, progress: Progress) -> None:
 
 def _fit_closed_form(training: Training, encoder: Encoder, target: Target) -> dict[str, Any]:
     class Targets:
-        """Segments with target embeddings, computed again in every pass, so that memory does not grow."""
+        """Yields segments with target embeddings, computed again in every pass to save memory."""
 
         def __init__(self, split: str) -> None:
             self.segments = training.ordered(split)
@@ -138,7 +138,7 @@ def _fit_bridge(training: Training, encoder: Encoder, target: Target) -> Bridge:
 
 
 def draw_trials(config: AlignmentConfig) -> list[AlignmentConfig]:
-    """Return the settings that a search tries: the given ones, then random ones, the same for every encoder.
+    """Return the settings that a search tries: first the given ones, then random ones that are the same for all.
 
     Learning rates are log-uniform within a factor of 10 of the given one, weight decays between 1e-4 and 1e-1.
     """

@@ -1,4 +1,4 @@
-"""Stage ``score``: per-segment values of every metric under every condition, their intervals, and the tests."""
+"""Measures every metric under every condition, with intervals and tests (stage ``score``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a stage noted while it learnt."""
+"""Describes how a stage was trained, as records hold it."""
 
 from __future__ import annotations
 
