@@ -225,13 +225,13 @@ def _source_hash(spec: EncoderSpec) -> str:
 
 
 def _draw_report(record: Record, pipeline: Pipeline, out: Path) -> None:
-    from eeg2speech_bench.benchmarks.report.pictures import Sources, draw_report
+    from eeg2speech_bench.benchmarks.report.pictures import StageFolders, draw_report
 
     generated = {}
     if pipeline.generates:
         generated = {"generated": pipeline.place(pipeline.generate), "ceilings": pipeline.place(pipeline.ceilings)}
     places = (pipeline.place(stage) for stage in (pipeline.prepare, pipeline.embed, pipeline.score))
-    draw_report(out, record, Sources(*places, **generated))
+    draw_report(out, record, StageFolders(*places, **generated))
 
 
 def _describe_error(phase: str, error: BaseException) -> ErrorReport:

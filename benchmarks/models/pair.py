@@ -81,8 +81,8 @@ class Pair:
         """Gather segments with what the encoder reads."""
         return store.gather(rows, with_sound=self.encoder.modality == "audio")
 
-    def load(self, store: SegmentStore, path: Path) -> Aligned:
-        """Build both and load the weights that `Aligned.save` wrote."""
+    def load(self, store: SegmentStore, path: Path) -> AlignedPair:
+        """Build both and load the weights that `AlignedPair.save` wrote."""
         import torch
 
         from eeg2speech_bench.core.contrastive.bridge import Bridge
@@ -92,11 +92,11 @@ class Pair:
         encoder.load_state_dict(weights["encoder"])
         target.load_state_dict(weights["target"])
         bridge = Bridge.from_state(weights["bridge"]) if weights["bridge"] else torch.nn.Identity()
-        return Aligned(encoder.eval(), target.eval(), bridge)
+        return AlignedPair(encoder.eval(), target.eval(), bridge)
 
 
 @dataclass(frozen=True)
-class Aligned:
+class AlignedPair:
     """Holds an aligned pair, and what maps the encoder's estimates to the generator's condition, or the identity."""
 
     encoder: Encoder

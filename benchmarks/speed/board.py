@@ -216,7 +216,7 @@ def memory_bytes(process: psutil.Process) -> int:
         return 0
 
 
-class Opened(NamedTuple):
+class OpeningTime(NamedTuple):
     """Seconds from the request to the drawn table, and how many of them the main thread was busy."""
 
     wall_s: float
@@ -226,7 +226,7 @@ class Opened(NamedTuple):
         return f"{self.wall_s:.2f} ({self.processor_s:.2f})"
 
 
-def opened(page: Path) -> list[Opened]:
+def measure_opening(page: Path) -> list[OpeningTime]:
     """Open a page of the disk in five fresh tabs."""
     from playwright.sync_api import sync_playwright
 
@@ -244,7 +244,7 @@ def opened(page: Path) -> list[Opened]:
             tab.wait_for_selector("html[data-ready] .tabulator-row")
             wall = time.monotonic() - started
             measured = {m["name"]: m["value"] for m in devtools.send("Performance.getMetrics")["metrics"]}
-            found.append(Opened(wall, measured["ThreadTime"]))
+            found.append(OpeningTime(wall, measured["ThreadTime"]))
             tab.close()
     return found
 
@@ -267,7 +267,9 @@ def main() -> None:
         print(f"build: {timed_build(results, index.parent)}")
         print(f"build again: {timed_build(results, index.parent)}")
         print(f"memory: {watched_build(results, index.parent)}")
-        print(f"index.html ({index.stat().st_size / 1e6:.1f} MB) opens in {', '.join(map(str, opened(index)))} s")
+        print(
+            f"index.html ({index.stat().st_size / 1e6:.1f} MB) opens in {', '.join(map(str, measure_opening(index)))} s"
+        )
 
 
 if __name__ == "__main__":
