@@ -13,17 +13,20 @@ def metrics_of_speech() -> list[MetricSpec]:
     """Return the metrics of clips; those that cost much or need packages are extended."""
     return [
         *_likeness(),
+        *_estoi_and_distances(),
         *_identification(),
+        *_identification_by_wakeword(),
         *_extended_likeness(),
         *_recognition(),
-        *_opinions(),
+        *_recognition_by_frames(),
+        *_dnsmos(),
+        *_distillmos(),
     ]
 
 
 def _likeness() -> list[MetricSpec]:
     """Return metrics of how like the true clip the generated one is."""
     mel: dict[str, Any] = {"needs": "clips", "baseline": f"{_METRICS}.quality:mean_spectrum_level"}
-    distance: dict[str, Any] = {**mel, "unit": "dB", "higher_is_better": False}
     return [
         MetricSpec(
             "mel_correlation",
@@ -56,6 +59,18 @@ def _likeness() -> list[MetricSpec]:
             high=1.0,
             **mel,
         ),
+    ]
+
+
+def _estoi_and_distances() -> list[MetricSpec]:
+    """Return ESTOI, and metrics of how far the generated clip is from the true one."""
+    distance: dict[str, Any] = {
+        "needs": "clips",
+        "baseline": f"{_METRICS}.quality:mean_spectrum_level",
+        "unit": "dB",
+        "higher_is_better": False,
+    }
+    return [
         MetricSpec(
             "estoi",
             f"{_METRICS}.intelligibility:estoi",
@@ -94,7 +109,6 @@ def _identification() -> list[MetricSpec]:
     """Return metrics of whether the true clip is told from the others by the generated one."""
     first: dict[str, Any] = {"needs": "clips", "identifies_by": f"{_METRICS}.retrieval:top_1"}
     two_way: dict[str, Any] = {"needs": "clips", "identifies_by": f"{_METRICS}.retrieval:match_mismatch"}
-    wakeword: dict[str, Any] = {"extended": True, "available": f"{_METRICS}.embeddings:wakeword_available"}
     return [
         MetricSpec(
             "identification",
@@ -130,6 +144,15 @@ def _identification() -> list[MetricSpec]:
             high=1.0,
             **two_way,
         ),
+    ]
+
+
+def _identification_by_wakeword() -> list[MetricSpec]:
+    """Return the same by the embeddings of openWakeWord."""
+    first: dict[str, Any] = {"needs": "clips", "identifies_by": f"{_METRICS}.retrieval:top_1"}
+    two_way: dict[str, Any] = {"needs": "clips", "identifies_by": f"{_METRICS}.retrieval:match_mismatch"}
+    wakeword: dict[str, Any] = {"extended": True, "available": f"{_METRICS}.embeddings:wakeword_available"}
+    return [
         MetricSpec(
             "wakeword_identified",
             f"{_METRICS}.identification:wakeword_identification",
@@ -250,6 +273,19 @@ def _recognition() -> list[MetricSpec]:
             high=1.0,
             **texts,
         ),
+    ]
+
+
+def _recognition_by_frames() -> list[MetricSpec]:
+    """Return metrics that compare the frames of Whisper's encoder."""
+    module = f"{_METRICS}.recognition"
+    whisper: dict[str, Any] = {
+        "needs": "clips",
+        "extended": True,
+        "model": "whisper",
+        "available": f"{module}:available",
+    }
+    return [
         MetricSpec(
             "content",
             f"{module}:content_similarity",
@@ -276,7 +312,7 @@ def _recognition() -> list[MetricSpec]:
     ]
 
 
-def _opinions() -> list[MetricSpec]:
+def _dnsmos() -> list[MetricSpec]:
     """Return metrics of the voice alone, whatever it says."""
     module = f"{_METRICS}.perception"
     extended: dict[str, Any] = {"needs": "clips", "extended": True}
@@ -322,6 +358,14 @@ def _opinions() -> list[MetricSpec]:
             high=6.0,
             **dnsmos,
         ),
+    ]
+
+
+def _distillmos() -> list[MetricSpec]:
+    """Return the estimate of the mean opinion score by DistillMOS."""
+    module = f"{_METRICS}.perception"
+    extended: dict[str, Any] = {"needs": "clips", "extended": True}
+    return [
         MetricSpec(
             "distillmos",
             f"{module}:distillmos",

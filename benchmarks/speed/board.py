@@ -98,6 +98,15 @@ def invented_record(encoder: int, dataset: int, seed: int, config: dict[str, Any
     if rng.random() < 0.02:
         record.status, record.error = "failed", ErrorReport(phase="align", type="RuntimeError", message="diverged")
         return record
+    _add_scores(record, skill, rng, whole=whole)
+    history = [{"step": 80 * i, "train_loss": 4.0 / i, "valid_mrr": 0.1 * i} for i in range(1, 10)]
+    record.training = {"align": Training(history=history, n_parameters={"encoder": 1000 * (1 + encoder)})}
+    record.files = {"segments": f"cells/{cell.id}/segments.parquet"}
+    return record
+
+
+def _add_scores(record: Record, skill: float, rng: np.random.Generator, *, whole: bool) -> None:
+    """Give a record metrics, tests and verdicts of an encoder of a skill."""
     metrics = [*RETRIEVED, *(HEARD if whole else ())]
     record.metrics = [entry(m, c, skill, rng) for m in metrics for c in (SCORED if m in HEARD else EMBEDDED)]
     record.sets = [of_all_clips(m, condition, rng) for m in SETS for condition in SCORED] if whole else []
@@ -111,10 +120,6 @@ def invented_record(encoder: int, dataset: int, seed: int, config: dict[str, Any
     record.tests = [ControlTest(metric=m.name, control=c, **test) for m in metrics for c in CONTROLS]
     verdict = Verdict(distinguishable=skill > 0.1, p=test["p"], hardest_control="shift", alpha=0.05)
     record.verdict = {m.name: verdict for m in metrics if m.headline}
-    history = [{"step": 80 * i, "train_loss": 4.0 / i, "valid_mrr": 0.1 * i} for i in range(1, 10)]
-    record.training = {"align": Training(history=history, n_parameters={"encoder": 1000 * (1 + encoder)})}
-    record.files = {"segments": f"cells/{cell.id}/segments.parquet"}
-    return record
 
 
 def entry(spec: MetricSpec, condition: str, skill: float, rng: np.random.Generator) -> Metric:
@@ -267,9 +272,8 @@ def main() -> None:
         print(f"build: {timed_build(results, index.parent)}")
         print(f"build again: {timed_build(results, index.parent)}")
         print(f"memory: {watched_build(results, index.parent)}")
-        print(
-            f"index.html ({index.stat().st_size / 1e6:.1f} MB) opens in {', '.join(map(str, measure_opening(index)))} s"
-        )
+        times = ", ".join(map(str, measure_opening(index)))
+        print(f"index.html ({index.stat().st_size / 1e6:.1f} MB) opens in {times} s")
 
 
 if __name__ == "__main__":
