@@ -135,7 +135,10 @@ def keep_defined_sets(sets: list[SetValue]) -> tuple[list[SetValue], dict[str, s
 
 
 def segment_rows(measured: list[MetricValues], store: SegmentStore) -> pd.DataFrame:
-    """Make the table of all values, one row per segment, metric and condition."""
+    """Make the table of all values, one row per segment, metric and condition.
+
+    Column ``clip`` numbers the segments that speech was generated for; it is -1 for all others.
+    """
     subjects = np.asarray(store.meta.subjects)
     parts = [
         pd.DataFrame(
@@ -144,6 +147,7 @@ def segment_rows(measured: list[MetricValues], store: SegmentStore) -> pd.DataFr
                 "condition": v.condition,
                 "subject": subjects[v.table["subject"].to_numpy()],
                 **{name: v.table[name].to_numpy() for name in ("recording", "stimulus", "start_s", "block")},
+                "clip": v.table["clip"].to_numpy() if "clip" in v.table else np.full(len(v.values), -1),
                 "value": v.values,
             }
         )
