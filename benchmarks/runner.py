@@ -82,11 +82,11 @@ class Runner:
         except BaseException as error:
             described = _describe_error(phase, error)
             path = self._keep(record, "failed", described)
-            said = f"FAILED {pipeline.cell.encoder}: {phase}: {described.message}"
-            say(self.console, said)
+            message = f"FAILED {pipeline.cell.encoder}: {phase}: {described.message}"
+            say(self.console, message)
             if path != self.records.path(pipeline.cell.id):
-                said = f"The finished record of this cell is kept; {path} describes this attempt."
-                say(self.console, said)
+                message = f"The finished record of this cell is kept; {path} describes this attempt."
+                say(self.console, message)
         return record
 
     def _finish(self, record: Record, pipeline: Pipeline) -> None:
@@ -236,15 +236,15 @@ def _draw_report(record: Record, pipeline: Pipeline, out: Path) -> None:
 
 def _describe_error(phase: str, error: BaseException) -> ErrorReport:
     lines = "".join(traceback.format_exception(error)).splitlines()
-    said = str(error) or type(error).__name__  # MemoryError says nothing
+    message = str(error) or type(error).__name__  # MemoryError says nothing
     if isinstance(error, SystemExit):
-        said = f"sys.exit({error.code!r}) was called; a plugin should raise an error instead"
-    return ErrorReport(phase=phase, type=type(error).__name__, message=said, traceback=lines[-TRACEBACK_LINES:])
+        message = f"sys.exit({error.code!r}) was called; a plugin should raise an error instead"
+    return ErrorReport(phase=phase, type=type(error).__name__, message=message, traceback=lines[-TRACEBACK_LINES:])
 
 
 def _describe_stop(phase: str, stop: BaseException) -> ErrorReport:
-    said = "whoever read its output went away" if isinstance(stop, OutputClosed) else "stopped by the user"
-    return ErrorReport(phase=phase, type=type(stop).__name__, message=said)
+    message = "whoever read its output went away" if isinstance(stop, OutputClosed) else "stopped by the user"
+    return ErrorReport(phase=phase, type=type(stop).__name__, message=message)
 
 
 def _describe_stage(result: StageResult) -> StageCost:

@@ -108,8 +108,8 @@ def run_cells(request: RunRequest, registry: Registry, console: Console) -> list
     for pipeline in pipelines:
         _refuse_wrong_options(pipeline)
     if registry.broken:
-        said = f"{len(registry.broken)} plugin(s) are broken and left out: see 'eeg2speech-bench encoders --broken'."
-        say(console, said)
+        message = f"{len(registry.broken)} plugin(s) are broken and left out: see 'eeg2speech-bench encoders --broken'."
+        say(console, message)
     records = RecordStore(request.results)
     records.require_writable(pipeline.cell.id for pipeline in pipelines)
     silence_libraries()
