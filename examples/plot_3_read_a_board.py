@@ -15,12 +15,12 @@ results = leaderboard.read_results("results")
 # %%
 # Ranks are intervals, and encoders that share a letter cannot be told apart.
 
-results.ranks("top1")
+results.ranks("top1")[["encoder", "rank_low", "rank_high", "letters", "baseline", "margin", "p"]]
 
 # %%
-# What it cost, stage by stage:
+# What it cost, in seconds of each stage:
 
-results.stages
+results.stages.pivot_table(index="encoder", columns="stage", values="seconds", sort=False)
 
 # %%
 # Each encoder under its EEG and under its best control:

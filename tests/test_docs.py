@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from eeg2speech_bench import core
+
 ROOT = Path(__file__).resolve().parents[1]
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf8")
 PLACES = r"(?<![\w/.<])(?:core|plugins|datasets|benchmarks|leaderboard|tests|docs|\.ci)/[\w/.*]*[\w*/](?![\w<])"
+API = (ROOT / "docs" / "api.md").read_text(encoding="utf8")
 #: rows of the table of types: the types between backticks, then the file that defines them
 TYPES = re.findall(r"^\| .* \| (`\w+`.*) \| `([\w/]+\.py)` \|$", ARCHITECTURE, re.MULTILINE)
 
@@ -35,6 +38,11 @@ def test_a_type_of_the_architecture_is_defined_in_its_file(types, file):
 def test_the_architecture_names_the_types_of_the_contract():
     names = " ".join(types for types, _ in TYPES)
     assert {"Conditioning", "Batch", "Condition", "Split", "MetricSpec", "Record"} <= set(re.findall(r"`(\w+)`", names))
+
+
+def test_the_api_names_all_public_words():
+    listed = re.findall(r"^   eeg2speech_bench\.core[\w.]*\.(\w+)$", API, re.MULTILINE)
+    assert set(core.__all__) - {"__version__"} <= set(listed)
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,11 @@ def summarise(measured: MetricValues, config: ScoresConfig, seed: int, subjects:
 def summarise_set(made: SetValue) -> SetScore:
     """Return the record's entry of one metric of all clips under one condition."""
     return SetScore(**about(made.metric), condition=made.condition, value=made.value, n=made.n_clips, floor=made.floor)
+
+
+def implausible(entries: Iterable[Metric | SetScore]) -> dict[str, str]:
+    """Return the metrics with an entry that no record may hold, and why: a range that the metric itself declared."""
+    return {entry.name: flaw for entry in entries if (flaw := entry.flaw())}
 
 
 def about(metric: MetricSpec) -> dict[str, Any]:

@@ -17,7 +17,13 @@ from eeg2speech_bench.benchmarks.scoring.values import (
     number_blocks,
     segment_rows,
 )
-from eeg2speech_bench.benchmarks.scoring.verdicts import compare_with_controls, decide, summarise, summarise_set
+from eeg2speech_bench.benchmarks.scoring.verdicts import (
+    compare_with_controls,
+    decide,
+    implausible,
+    summarise,
+    summarise_set,
+)
 from eeg2speech_bench.benchmarks.stage_inputs import ScoreInputs
 from eeg2speech_bench.core.presets.config import ScoresConfig
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
@@ -40,15 +46,19 @@ def run(inputs: ScoreInputs, out: Path, progress: Progress) -> None:
         measured += of_clips
     measured, undefined = keep_defined(measured)
     sets, undefined_sets = keep_defined_sets(sets)
+    entries = [summarise(v, config, seed, store.meta.subjects) for v in measured]
+    of_sets = [summarise_set(made) for made in sets]
+    # a plugin's metric that leaves its own range costs itself, and not the record
+    wrong = implausible([*entries, *of_sets])
+    measured = [v for v in measured if v.metric.name not in wrong]
     tests = compare_with_controls(measured, config, seed, inputs.modality)
     segment_rows(measured, store).to_parquet(out / "segments.parquet")
-    subjects = store.meta.subjects
     Scores(
-        metrics=[summarise(v, config, seed, subjects) for v in measured],
-        sets=[summarise_set(made) for made in sets],
+        metrics=[entry for entry in entries if entry.name not in wrong],
+        sets=[entry for entry in of_sets if entry.name not in wrong],
         tests=tests,
         verdict=decide(tests, [m for m in metrics if m.headline], config.alpha),
-        skipped=skipped | without_pool | undefined | undefined_sets,
+        skipped=skipped | without_pool | undefined | undefined_sets | wrong,
     ).write(out)
 
 

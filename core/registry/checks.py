@@ -22,6 +22,8 @@ TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 RESERVED = {"all", "baselines"}
 #: characters of a label, a note or a unit
 MAX_WORDS = 300
+#: no metric has values beyond it
+MOST = 1e100
 
 
 @cache
@@ -87,8 +89,9 @@ def _wrong_words(spec: Spec) -> str:
         text = getattr(spec, field)
         if len(text) > MAX_WORDS or not text.isprintable():
             return f"{field} is {plain(repr(text))}, expected at most {MAX_WORDS} printable characters"
-    if spec.low is not None and spec.high is not None and not spec.low < spec.high:
-        return f"low is {spec.low} and high is {spec.high}, expected low < high"
+    low, high = (limit if limit is not None else end for limit, end in ((spec.low, -MOST), (spec.high, MOST)))
+    if not -MOST <= low < high <= MOST:
+        return f"low is {spec.low} and high is {spec.high}, expected finite numbers with low < high"
     return ""
 
 

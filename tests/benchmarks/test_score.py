@@ -179,6 +179,14 @@ def test_words_are_scored_against_both_chances_and_the_harder_one_counts(tmp_pat
     assert entry(scores, "word_top1", "none")["value"] == pytest.approx(word["chance"])
 
 
+def test_a_metric_that_leaves_the_range_that_it_declared_costs_itself(tmp_path, store):
+    top1 = next(m for m in load_registry().all("metric") if m.name == "top1")
+    scores = run(tmp_path, store, strength=1.0, metrics=[top1, replace(top1, name="mine", high=0.5)])
+    assert {m["name"] for m in scores["metrics"]} == {test["metric"] for test in scores["tests"]} == {"top1"}
+    assert set(pd.read_parquet(tmp_path / "out" / "segments.parquet")["metric"]) == {"top1"}
+    assert scores["skipped"]["mine"] == "1.0 is no value of mine, which goes from 0 to 0.5"
+
+
 def test_a_metric_in_a_pool_that_is_not_declared_is_left_out(tmp_path, store):
     top1 = next(m for m in load_registry().all("metric") if m.name == "top1")
     scores = run(tmp_path, store, strength=1.0, metrics=[top1, replace(top1, name="mine", pool="nowhere")])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -70,7 +69,7 @@ def test_a_preset_for_a_gpu_goes_from_eeg_to_scored_speech(bench, narrow_encoder
     output, errors = process.communicate(timeout=240)
     assert process.returncode == 0, output + errors
     (path,) = (results / "records").glob("*.json")
-    record = Record(**json.loads(path.read_text()))
+    record = Record.read(path)
     assert record.config["preset"] == preset and record.status == "done"
     assert all(name.startswith("metric ") for name in record.skipped)  # pools for which this is too little
     assert record.metric("identification", "audio") is not None

@@ -202,6 +202,27 @@ def test_a_declaration_that_is_none_is_broken_with_what_is_wrong(spec, reason):
     assert [spec.name for spec in registry.all("encoder")] == ["sound"]
 
 
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        (MetricSpec("joy", NET, label="j\ny"), r"label is 'j\\ny', expected at most 300 printable characters"),
+        (MetricSpec("joy", NET, note="x" * 301), "note is "),
+        (MetricSpec("joy", NET, unit="\u202e"), "unit is "),
+        (
+            MetricSpec("joy", NET, low=1.0, high=1.0),
+            r"low is 1\.0 and high is 1\.0, expected finite numbers with low < high",
+        ),
+        (MetricSpec("joy", NET, low=float("nan")), "low is nan"),
+        (MetricSpec("joy", NET, high=float("inf")), "high is inf"),
+    ],
+)
+def test_a_metric_whose_words_or_range_would_spoil_records_is_broken(spec, reason):
+    registry = registered(register_metrics=[spec, MetricSpec("sound", NET, label="sound", low=0.0)])
+    (broken,) = registry.broken
+    assert re.search(reason, broken.reason)
+    assert [spec.name for spec in registry.all("metric")] == ["sound"]
+
+
 def test_a_verb_needs_a_function_that_adds_its_options():
     assert "configure is ''" in registered(register_commands=[CommandSpec("greet", NET)]).broken[0].reason
 

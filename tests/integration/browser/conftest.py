@@ -23,9 +23,13 @@ ARGUMENTS = [
 ]  # fmt: skip
 
 
+LABELS = {"top1": "top-1", "estoi": "ESTOI"}
+
+
 def entry(metric: str, condition: str, value: float) -> dict[str, Any]:
     return {
-        "name": metric, "condition": condition, "value": value, "low": value - 0.01, "high": value + 0.01, "n": 40,
+        "name": metric, "label": LABELS[metric], "note": f"What {LABELS[metric]} is.", "version": 1,
+        "condition": condition, "value": value, "low": value - 0.01, "high": value + 0.01, "confidence": 0.95, "n": 40,
         "n_pool": 50, "chance": 0.02, "unit": "", "higher_is_better": True, "per_subject": {"01": value, "02": value},
     }  # fmt: skip
 
@@ -33,19 +37,29 @@ def entry(metric: str, condition: str, value: float) -> dict[str, Any]:
 def write(results: Path, name: str, value: float, *, dataset: str = "alpha", seed: int = 0, **changes: Any) -> Record:
     """Write a record of a cell that went through the generator; ``changes`` replace its fields."""
     identifier = f"c{len(list(results.glob('records/*.json')))}"
-    cell = {"id": identifier, "encoder": name, "dataset": dataset, "preset": "quick", "seed": seed}
-    verdict = {"distinguishable": value > 0.1, "p": 0.001 if value > 0.1 else 0.5, "hardest_control": "shuffle"}
-    made = Record(cell, "done", {"preset": "quick"}, encoder={"name": name}, target={"name": "mel"})
-    made.split, made.dataset = {"hash": "5c" * 32}, {"n_subjects": 2}
-    conditions = {"eeg": value, "shuffle": 0.02, "audio": 0.9}
-    made.metrics = [entry(m, c, v) for m in ("top1", "estoi") for c, v in conditions.items()]
-    made.verdict = {"top1": verdict}
-    made.files = {"segments": f"cells/{identifier}/segments.parquet"}
-    add_segments(RecordStore(results).cell_folder(identifier), value)
+    p = 0.001 if value > 0.1 else 0.5
     seconds = {"align": 60 / value, "generate": 30.0}
-    made.provenance = {"stages": [{"name": n, "seconds": s, "peak_memory_mb": 1000.0} for n, s in seconds.items()]}
-    for field, changed in changes.items():
-        setattr(made, field, changed)
+    cost = {"key": "k", "peak_memory_mb": 1000.0, "reused": False}
+    test = {"metric": "top1", "control": "shuffle", "p": p, "effect": 0.1, "dz": None, "n_units": 9, "exact": False}
+    conditions = {"eeg": value, "shuffle": 0.02, "audio": 0.9}
+    tree = {
+        "cell": {"id": identifier, "encoder": name, "dataset": dataset, "dataset_argument": dataset, "seed": seed}
+        | {"preset": "quick"},
+        "status": "done",
+        "config": {"preset": "quick"},
+        "encoder": {"name": name, "distribution": "dist", "version": "1", "source_hash": "a"},
+        "target": {"name": "mel"},
+        "split": {"hash": "5c" * 32},
+        "dataset": {"name": dataset, "revision": "1", "n_subjects": 2},
+        "metrics": [entry(m, c, v) for m in ("top1", "estoi") for c, v in conditions.items()],
+        "tests": [test],
+        "verdict": {"top1": {"distinguishable": p < 0.05, "p": p, "hardest_control": "shuffle", "alpha": 0.05}},
+        "files": {"segments": f"cells/{identifier}/segments.parquet"},
+        "provenance": {"stages": [cost | {"name": n, "seconds": s} for n, s in seconds.items()]},
+    }
+    add_segments(RecordStore(results).cell_folder(identifier), value)
+    tree["encoder"] |= changes.pop("encoder", {})
+    made = Record(**tree | changes)
     RecordStore(results).write(made)
     return made
 
@@ -86,9 +100,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed in range(3):
         record = write(results, "net", 0.5 + 0.01 * seed, seed=seed)
         if seed == 2:
-            record.metrics, record.provenance["stages"] = record.metrics[:3], record.provenance["stages"][:1]
+            record.metrics, record.provenance.stages = record.metrics[:3], record.stages[:1]
         add_audio(results, record)
-    write(results, "ridge", 0.7, encoder={"name": "ridge", "baseline": True})
+    write(results, "ridge", 0.7, encoder={"baseline": True})
     write(results, "dull", 0.05)
     write(results, HOSTILE, 0.3)
     failed = {"phase": "align", "type": "RuntimeError", "message": "diverged"}

@@ -68,7 +68,7 @@ def test_a_script_that_is_not_ours_would_not_run(browser, folder, open_board):
 def test_a_refused_record_is_on_the_page_with_its_reason(tab, folder, open_board):
     open_board(tab, folder)
     assert "torn.json" in tab.inner_text("#refused")
-    assert "is damaged" in tab.inner_text("#refused")
+    assert "cannot be read" in tab.inner_text("#refused")
 
 
 def test_on_a_phone_nothing_is_wider_than_the_screen_and_a_row_unfolds(phone, folder, open_board):

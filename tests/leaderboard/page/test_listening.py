@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
+from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.leaderboard.page.folder import build
-from eeg2speech_bench.leaderboard.page.listening_items import chosen
+from eeg2speech_bench.leaderboard.page.listening_items import Item, chosen, read_items
 from eeg2speech_bench.leaderboard.page.spectrogram import N_BANDS, draw_mel
 
 
@@ -26,6 +28,33 @@ def test_all_encoders_are_heard_on_the_same_evenly_spaced_clips_with_their_own_s
     for name in ("one", "two"):
         assert text.count(f'aria-label="clips of {name}"') == 8
     assert "mel r 0.19" in text  # of the last clip
+
+
+def segments(path, **columns):
+    rows = {"metric": "mel_correlation", "condition": "eeg", "subject": "01", "stimulus": 3, "start_s": [0.0, 3.0, 6.0]}
+    table = pd.DataFrame(rows | {"value": [0.0, 0.3, 0.6]} | columns)
+    pd.concat([table, table.assign(condition="vocoder")]).to_parquet(path / "segments.parquet")
+    return path / "segments.parquet"
+
+
+def test_a_clip_is_found_by_its_number_whatever_the_order_of_rows(tmp_path):
+    (item,) = read_items(segments(tmp_path, clip=[1, -1, 0]), [0], 2, {"mel_correlation": "mel r"})
+    assert item.origin == ("01", "3", 6.0)
+    assert item.shown("eeg") == [("mel r", "0.60")]
+
+
+def test_without_numbers_the_order_of_rows_is_that_of_the_clips(tmp_path):
+    assert [item.origin[2] for item in read_items(segments(tmp_path), [0, 2], 3, {})] == [0.0, 6.0]
+
+
+def test_segments_of_other_clips_have_nothing_to_say(tmp_path):
+    assert read_items(segments(tmp_path), [0], 2, {}) == [Item(0, None)]
+
+
+@pytest.mark.parametrize("columns", [{"value": "much"}, {"start_s": "late"}])
+def test_segments_that_are_no_table_of_numbers_are_refused(tmp_path, columns):
+    with pytest.raises(DataError, match="is no table of segments"):
+        read_items(segments(tmp_path, **columns), [0], 3, {})
 
 
 def test_chosen_clips_are_spread_from_the_first_to_the_last():
