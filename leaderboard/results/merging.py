@@ -1,4 +1,4 @@
-"""Results folders become one: equal cells once, contradicting cells never."""
+"""Merges results folders: equal cells once, contradicting cells never."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from eeg2speech_bench.leaderboard.results.validation import (
 
 
 @dataclass
-class Merge:
+class MergePlan:
     """What is to be done to take cells into a results folder.
 
     Attributes
@@ -45,7 +45,7 @@ class Merge:
     collisions: list[Refusal] = field(default_factory=list)
 
 
-def plan_merge(records: Iterable[tuple[Path, Record]], results: Path) -> Merge:
+def plan_merge(records: Iterable[tuple[Path, Record]], results: Path) -> MergePlan:
     """Compare records with those of a results folder and with each other; nothing is written.
 
     Parameters
@@ -57,11 +57,11 @@ def plan_merge(records: Iterable[tuple[Path, Record]], results: Path) -> Merge:
 
     Returns
     -------
-    Merge
+    MergePlan
         One cell under equal numbers is one cell. A finished cell takes the place of a failed or interrupted one; two
         finished ones with other numbers collide. What does not share the folder's split collides too.
     """
-    merge = Merge()
+    merge = MergePlan()
     store = RecordStore(results)
     there: dict[str, tuple[Path, Record]] = {}
     for path, record in records:
@@ -89,7 +89,7 @@ def _own(path: Path) -> Record:
         raise StorageError(f"Record {path} is there and not valid", got=str(error), then="Remove it.") from error
 
 
-def _refuse_other_splits(merge: Merge, results: Path) -> None:
+def _refuse_other_splits(merge: MergePlan, results: Path) -> None:
     own, _ = read_results(results)
     store = RecordStore(results)
     trusted = {store.path(record.cell.id): record for record in own}
@@ -172,7 +172,7 @@ def run_merge(arguments: argparse.Namespace) -> int:
     return 1 if refusals else 0
 
 
-def take_in(merge: Merge, results: Path, *, dry_run: bool = False) -> None:
+def take_in(merge: MergePlan, results: Path, *, dry_run: bool = False) -> None:
     """Copy what is new and say so, cell by cell."""
     for path, record in merge.new.items():
         if not dry_run:

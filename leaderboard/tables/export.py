@@ -1,4 +1,4 @@
-"""A table as Markdown, CSV, a picture, or lines in a terminal."""
+"""Writes a table as Markdown, CSV, a picture, or lines in a terminal."""
 
 from __future__ import annotations
 
