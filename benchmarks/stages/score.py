@@ -94,8 +94,8 @@ def _retrieval(
     measured: list[MetricValues] = []
     skipped: dict[str, str] = {}
     for scored, own_pool in ((tested, False), (at_words, True)):
-        own = [m for m in metrics if m.needs == "scores" and (m.pool == WORD_ONSET) == own_pool]
-        values, reasons = measure_scores(scored, own, confidence=inputs.scores.confidence, seed=inputs.seed)
+        asked = [m for m in metrics if m.needs == "scores" and (m.pool == WORD_ONSET) == own_pool]
+        values, reasons = measure_scores(scored, asked, confidence=inputs.scores.confidence, seed=inputs.seed)
         measured += values
         skipped |= reasons
     return measured, skipped

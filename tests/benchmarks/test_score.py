@@ -179,6 +179,19 @@ def test_words_are_scored_against_both_chances_and_the_harder_one_counts(tmp_pat
     assert entry(scores, "word_top1", "none")["value"] == pytest.approx(word["chance"])
 
 
+def test_too_few_windows_at_words_have_no_scores_to_measure(tmp_path, store):
+    words = words_of_one_listener(tmp_path / "words")
+    for name in ("windows", "segments"):
+        pd.read_parquet(words / f"{name}.parquet")[:0].to_parquet(words / f"{name}.parquet")
+    for file in words.glob("*.npy"):
+        file.unlink()
+    config = CONFIG.model_copy(update={"extended": True})
+    scores = run(tmp_path, store, strength=1.0, config=config, words=words)
+    measured = {metric["name"] for metric in scores["metrics"]}
+    assert "top1" in measured
+    assert not {"word_top1", "top1_word_onset"} & measured
+
+
 def test_a_metric_that_leaves_the_range_that_it_declared_costs_itself(tmp_path, store):
     top1 = next(m for m in load_registry().all("metric") if m.name == "top1")
     scores = run(tmp_path, store, strength=1.0, metrics=[top1, replace(top1, name="mine", high=0.5)])
