@@ -1,4 +1,4 @@
-"""The verb ``cache``: shows what stages are kept and how much room they take, and removes old ones."""
+"""Shows the stages that the cache keeps and their size, and removes old ones (the verb ``cache``)."""
 
 from __future__ import annotations
 

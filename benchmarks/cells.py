@@ -39,7 +39,7 @@ class Cell:
 
     @property
     def is_twin(self) -> bool:
-        """Whether this is the twin of a cell, trained on surrogate EEG: a floor, whatever its encoder is."""
+        """Whether this cell was trained on surrogate EEG; such a twin of a cell is a floor, whatever its encoder is."""
         return self.config.alignment.train_on == "surrogate"
 
     @property

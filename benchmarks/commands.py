@@ -1,4 +1,4 @@
-"""The verbs ``run`` and ``env``. Nothing heavy is imported before a cell runs."""
+"""Reads the command lines of ``run`` and ``env``; nothing heavy is imported before a cell runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from eeg2speech_bench.core.cli import default_cache, run_verb
 from eeg2speech_bench.core.presets.config import load_config, preset_names
 from eeg2speech_bench.core.registry.registry import Registry
-from eeg2speech_bench.core.terminal.progress import make_console
+from eeg2speech_bench.core.terminal.progress import make_console, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -132,7 +132,7 @@ def _say_where(results: Path, records: list[Record], console: Console) -> None:
         "'eeg2speech-bench run --encoder NAME' adds another encoder."
     ]
     for line in lines:
-        console.print(line, markup=False, highlight=False)
+        say(console, line)
 
 
 def env(arguments: argparse.Namespace, registry: Registry) -> int:
@@ -141,11 +141,11 @@ def env(arguments: argparse.Namespace, registry: Registry) -> int:
 
     console = make_console()
     for name, version in environment.package_versions().items():
-        console.print(f"{name:<18} {version}", markup=False, highlight=False)
+        say(console, f"{name:<18} {version}")
     for name, value in environment.hardware().items():
         if name != "gpus":  # known only once torch is loaded, which takes seconds
-            console.print(f"{name:<18} {value}", markup=False, highlight=False)
+            say(console, f"{name:<18} {value}")
     git = environment.git_state()
-    console.print(f"{'git commit':<18} {git['commit']}{' (changed)' if git['dirty'] else ''}", markup=False)
-    console.print(f"{'cache':<18} {default_cache()}", markup=False, highlight=False)
+    say(console, f"{'git commit':<18} {git['commit']}{' (changed)' if git['dirty'] else ''}")
+    say(console, f"{'cache':<18} {default_cache()}")
     return 0

@@ -24,7 +24,7 @@ _GIVEN: dict[str, type[Encoder]] = {}
 
 @dataclass(frozen=True)
 class GivenEncoderSpec(EncoderSpec):
-    """The declaration of an encoder that was given as a Python object; its identity is that of code and weights."""
+    """Declares an encoder that was given as a Python object, and is identified by its code and weights."""
 
     def load(self) -> Any:
         """Return the class that was given."""
@@ -32,7 +32,7 @@ class GivenEncoderSpec(EncoderSpec):
 
 
 def register_encoder(encoder: str | EncoderSpec | type[Encoder] | Module, registry: Registry) -> str:
-    """Return the name under which an encoder runs; what is no name is added to the registry.
+    """Return the name under which an encoder runs; an encoder given as an object is added to the registry.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def _class_around(module: Module) -> type[Encoder]:
     from eeg2speech_bench.core.segments import Batch, SignalInfo, TargetInfo
 
     class BuiltEncoder(Encoder):
-        """A copy of a network that was given."""
+        """Copies a network that was given, already built."""
 
         def __init__(self, signal: SignalInfo, target: TargetInfo) -> None:
             super().__init__()

@@ -1,4 +1,4 @@
-"""What the benchmarks room registers: metrics and the verbs that run cells."""
+"""Registers the metrics of the suite and the verbs that run cells."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import fields
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from eeg2speech_bench.benchmarks.stage_inputs import (
     StageInputs,
     WordsInputs,
 )
+from eeg2speech_bench.benchmarks.stage_runs import run_stage
 from eeg2speech_bench.core.conditions import embedded_conditions
 from eeg2speech_bench.core.errors import ContractError
 from eeg2speech_bench.core.presets.config import AlignmentConfig
@@ -49,7 +50,7 @@ NO_WORDS = "the data set has no words with their times, so no window can start a
 
 
 class Pipeline:
-    """Stages of one cell, made when they are asked for; equal stages of two cells have equal keys.
+    """Makes the stages of one cell when they are asked for; equal stages of two cells have equal keys.
 
     Parameters
     ----------
@@ -179,7 +180,7 @@ class Pipeline:
         subject = {"dataset": self.dataset.name}
         if of_cell:
             subject |= {"encoder": self.cell.encoder, "seed": str(self.cell.seed)}
-        return Stage(inputs.name, parts, inputs.run, after, subject)
+        return Stage(inputs.name, parts, partial(run_stage, inputs), after, subject)
 
     @cached_property
     def prepare(self) -> Stage:

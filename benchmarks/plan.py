@@ -1,4 +1,4 @@
-"""Plans a run: its cells, which of their stages are there already, why the rest runs and how long it takes."""
+"""Plans a run: which cells, which of their stages have to run and why, and how long they take."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GROUPS: dict[str, Callable[[EncoderSpec], bool]] = {"all": lambda spec: True, "b
 
 
 def find_dataset(text: str, registry: Registry) -> tuple[DatasetSpec, str | None]:
-    """Return the declaration and argument of what ``--dataset`` names: a name, ``name:argument``, or a BIDS folder."""
+    """Return the declaration and argument of a data set, given as a name, ``name:argument`` or a BIDS folder."""
     name, _, argument = text.partition(":")
     known = {spec.name for spec in registry.all("dataset")}
     if name not in known and (Path(text).expanduser().exists() or "/" in text):
@@ -120,7 +120,7 @@ def make_cells(
 
 @dataclass(frozen=True)
 class Expectation:
-    """Seconds that stages are expected to take: measured on two cores, per preset, and kept in ``measured.toml``."""
+    """Tells how many seconds stages should take, from ``measured.toml``: measured on two cores, per preset."""
 
     seconds: dict[str, float]
 
@@ -141,7 +141,7 @@ class Expectation:
 
 @dataclass(frozen=True)
 class PlannedCell:
-    """What is to be done for a cell.
+    """Names the stages of a cell that have to run, and those that are there.
 
     Attributes
     ----------
@@ -194,7 +194,7 @@ def plan_stages(pipelines: Iterable[Pipeline]) -> list[PlannedCell]:
 
 
 def print_plan(pipelines: list[Pipeline], dataset: SpeechDataset, results: Path, console: Console) -> None:
-    """Print cells, stages, what is there already and why the rest runs, and the minutes that it is expected to take."""
+    """Print the cells, which of their stages run and why, and the minutes that they should take."""
     first = pipelines[0]
     say(
         console,

@@ -1,4 +1,4 @@
-"""The verb ``rerun``: repeat the cell of a record from scratch and say which of its numbers come out again."""
+"""Repeats the cell of a record from scratch and says which numbers come out again (the verb ``rerun``)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from eeg2speech_bench.core.errors import BenchError, UsageError
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.segments.prepared import Prepared
-from eeg2speech_bench.core.terminal.progress import make_console
+from eeg2speech_bench.core.terminal.progress import make_console, say
 
 if TYPE_CHECKING:
     from eeg2speech_bench.benchmarks.pipeline import Pipeline
@@ -32,7 +32,7 @@ TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class Comparison:
-    """One metric under one condition, as it was recorded and as it came out again; None where it is missing."""
+    """Holds one metric under one condition, as recorded and as repeated; None where it is missing."""
 
     metric: str
     condition: str
@@ -155,7 +155,7 @@ def _prepare(
     refuse_unknown_names(config, registry)
     device = choose_device(arguments.device or record.provenance.device or "auto")
     precision = record.provenance.precision or choose_precision(config.precision, device)
-    dataset = spec.load()(argument, arguments.cache, lambda line: console.print(line, markup=False, highlight=False))
+    dataset = spec.load()(argument, arguments.cache, lambda line: say(console, line))
     chosen = [cell.encoder], typed, dataset.name, [cell.seed], config, registry
     (one,) = make_cells(*chosen, revision=dataset.revision)
     # stages of its own: what the cache holds may be the very run that is to be repeated
@@ -179,7 +179,7 @@ def _refuse(found: list[str] | Iterator[str], arguments: argparse.Namespace, con
         then = "Install or give what it was made with, or add --anyway to see how much that changes."
         raise BenchError(f"This is not what {arguments.record} was made with", got="; ".join(found), then=then)
     for line in found:
-        console.print(f"Not the same: {line}", markup=False, highlight=False)
+        say(console, f"Not the same: {line}")
 
 
 def _show(record: Record, again: Record, arguments: argparse.Namespace, console: Console) -> int:
@@ -192,13 +192,12 @@ def _show(record: Record, again: Record, arguments: argparse.Namespace, console:
     for name, before in record.provenance.packages.items():
         now = again.provenance.packages.get(name)
         if now != before:
-            console.print(f"Another version: {name} {before} in the record, {now} here", markup=False, highlight=False)
+            say(console, f"Another version: {name} {before} in the record, {now} here")
     n_equal = sum(one.equal for one in compared)
-    console.print(
+    say(
+        console,
         f"{n_equal} of {len(compared)} numbers are equal within {arguments.tolerance:g} (relative). "
         f"Record of the rerun: {arguments.results / 'records' / again.cell.id}.json",
-        markup=False,
-        highlight=False,
     )
     return 0 if n_equal == len(compared) else 1
 

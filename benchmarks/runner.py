@@ -1,4 +1,4 @@
-"""Runs cells: stage by stage, one record each; what fails costs its own cell and nothing else."""
+"""Runs cells stage by stage and writes one record each; a failure costs its own cell alone."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from eeg2speech_bench.core.stages.import_closure import code_behind
 from eeg2speech_bench.core.stages.source_code import source_hash
 from eeg2speech_bench.core.stages.stage_store import Stage, StageResult, StageStore
 from eeg2speech_bench.core.terminal.interruption import uninterrupted
-from eeg2speech_bench.core.terminal.progress import OutputClosed, StageProgress
+from eeg2speech_bench.core.terminal.progress import OutputClosed, StageProgress, say
 
 TRACEBACK_LINES = 30
 #: what ends a run; everything else that a plugin raises, sys.exit included, ends its own cell
@@ -82,11 +82,11 @@ class Runner:
         except BaseException as error:
             described = _describe_error(phase, error)
             path = self._keep(record, "failed", described)
-            said = f"FAILED {pipeline.cell.encoder}: {phase}: {described.message}"
-            self.console.print(said, markup=False, highlight=False)
+            message = f"FAILED {pipeline.cell.encoder}: {phase}: {described.message}"
+            say(self.console, message)
             if path != self.records.path(pipeline.cell.id):
-                said = f"The finished record of this cell is kept; {path} describes this attempt."
-                self.console.print(said, markup=False, highlight=False)
+                message = f"The finished record of this cell is kept; {path} describes this attempt."
+                say(self.console, message)
         return record
 
     def _finish(self, record: Record, pipeline: Pipeline) -> None:
@@ -129,11 +129,11 @@ class Runner:
         else:
             took = time.monotonic() - started
             line = f"  {stage.name:<12} done in {took:5.1f} s, peak memory {result.peak_memory_mb / 1000:.1f} GB"
-        self.console.print(line, markup=False, highlight=False)
+        say(self.console, line)
         return result
 
     def new_record(self, pipeline: Pipeline) -> Record:
-        """Return the record of a cell before it has run: what it is, and what it runs with."""
+        """Return the record of a cell that has not run yet: its identity and its versions."""
         cell, spec = pipeline.cell, pipeline.encoder
         origin = self.registry.provenance("encoder", spec.name)
         return Record(
@@ -225,26 +225,26 @@ def _source_hash(spec: EncoderSpec) -> str:
 
 
 def _draw_report(record: Record, pipeline: Pipeline, out: Path) -> None:
-    from eeg2speech_bench.benchmarks.report.pictures import Sources, draw_report
+    from eeg2speech_bench.benchmarks.report.pictures import StageFolders, draw_report
 
     generated = {}
     if pipeline.generates:
         generated = {"generated": pipeline.place(pipeline.generate), "ceilings": pipeline.place(pipeline.ceilings)}
     places = (pipeline.place(stage) for stage in (pipeline.prepare, pipeline.embed, pipeline.score))
-    draw_report(out, record, Sources(*places, **generated))
+    draw_report(out, record, StageFolders(*places, **generated))
 
 
 def _describe_error(phase: str, error: BaseException) -> ErrorReport:
     lines = "".join(traceback.format_exception(error)).splitlines()
-    said = str(error) or type(error).__name__  # MemoryError says nothing
+    message = str(error) or type(error).__name__  # MemoryError says nothing
     if isinstance(error, SystemExit):
-        said = f"sys.exit({error.code!r}) was called; a plugin should raise an error instead"
-    return ErrorReport(phase=phase, type=type(error).__name__, message=said, traceback=lines[-TRACEBACK_LINES:])
+        message = f"sys.exit({error.code!r}) was called; a plugin should raise an error instead"
+    return ErrorReport(phase=phase, type=type(error).__name__, message=message, traceback=lines[-TRACEBACK_LINES:])
 
 
 def _describe_stop(phase: str, stop: BaseException) -> ErrorReport:
-    said = "whoever read its output went away" if isinstance(stop, OutputClosed) else "stopped by the user"
-    return ErrorReport(phase=phase, type=type(stop).__name__, message=said)
+    message = "whoever read its output went away" if isinstance(stop, OutputClosed) else "stopped by the user"
+    return ErrorReport(phase=phase, type=type(stop).__name__, message=message)
 
 
 def _describe_stage(result: StageResult) -> StageCost:

@@ -1,4 +1,4 @@
-"""A run as a whole: cells are planned and run one after the other, for the verb ``run`` and for notebooks alike."""
+"""Plans cells and runs them one after the other, for the verb ``run`` and for notebooks."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from eeg2speech_bench.core.stages.import_closure import forget_sources
 from eeg2speech_bench.core.stages.stage_store import Stage, StageStore, explained
 from eeg2speech_bench.core.stages.usage import marked_in_use
 from eeg2speech_bench.core.terminal.interruption import stoppable
-from eeg2speech_bench.core.terminal.progress import OutputClosed
+from eeg2speech_bench.core.terminal.progress import OutputClosed, say
 from eeg2speech_bench.core.terminal.quiet import silence_libraries
 
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What is to be run, and where its results go.
+    """Says what is to be run, and where its results go.
 
     Attributes
     ----------
@@ -108,8 +108,8 @@ def run_cells(request: RunRequest, registry: Registry, console: Console) -> list
     for pipeline in pipelines:
         _refuse_wrong_options(pipeline)
     if registry.broken:
-        said = f"{len(registry.broken)} plugin(s) are broken and left out: see 'eeg2speech-bench encoders --broken'."
-        console.print(said, markup=False, highlight=False)
+        message = f"{len(registry.broken)} plugin(s) are broken and left out: see 'eeg2speech-bench encoders --broken'."
+        say(console, message)
     records = RecordStore(request.results)
     records.require_writable(pipeline.cell.id for pipeline in pipelines)
     silence_libraries()
@@ -121,7 +121,7 @@ def run_cells(request: RunRequest, registry: Registry, console: Console) -> list
         for number, pipeline in enumerate(pipelines, 1):
             cell = pipeline.cell
             title = f"[{number}/{len(pipelines)}] {cell.label} on {cell.dataset_name}, seed {cell.seed}"
-            console.print(title, markup=False, highlight=False)
+            say(console, title)
             finished.append(runner.run(pipeline))
     return finished
 
@@ -138,9 +138,7 @@ def _open_dataset(spec: DatasetSpec, argument: str | None, cache: Path, console:
     opens = spec.load()
     try:
         with explained(cache):
-            opened: SpeechDataset = opens(
-                argument, cache, lambda line: console.print(line, markup=False, highlight=False)
-            )
+            opened: SpeechDataset = opens(argument, cache, lambda line: say(console, line))
     except (BenchError, OutputClosed):
         raise
     except (Exception, SystemExit) as error:  # whatever a plugin does; ours say what is wrong

@@ -1,9 +1,8 @@
-"""Declares what each stage of a cell is given; everything but places and devices is part of its key."""
+"""Declares the inputs of each stage; all but places and devices are part of its key."""
 
 from __future__ import annotations
 
 import os
-from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -24,7 +23,6 @@ from eeg2speech_bench.core.presets.config import (
 )
 from eeg2speech_bench.core.segments.recordings import SpeechDataset
 from eeg2speech_bench.core.specs import MetricSpec, PreparationSpec, TargetSpec
-from eeg2speech_bench.core.terminal.progress import Progress
 
 #: settings that name weights: those of options of plugins too, whatever they call them
 WEIGHTS_KEYS = {"checkpoint", "models", "options"}
@@ -34,16 +32,12 @@ FOR_READERS = ("summary", "citation", "licence", "on_request", "pretrained")
 
 @dataclass(frozen=True)
 class StageInputs:
-    """Base of the inputs of all stages."""
+    """Holds what a stage is given, and says which of it decides the result."""
 
     #: what the stage is called
     name: ClassVar[str]
     #: fields that do not decide the result
     undecisive: ClassVar[tuple[str, ...]] = ("device",)
-
-    @abstractmethod
-    def run(self, out: Path, progress: Progress) -> None:
-        """Write the results into the empty folder ``out``; libraries are imported here."""
 
     def settings(self) -> dict[str, Any]:
         """Return everything that decides the result as JSON values; where inputs lie is left out."""
@@ -56,7 +50,7 @@ class StageInputs:
 
 
 def json_value(value: Any) -> Any:
-    """Return a value of a stage's inputs as JSON; of declarations what is for readers alone is left out."""
+    """Return a value of a stage's inputs as JSON; texts for readers are left out of declarations."""
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if is_dataclass(value):
@@ -92,10 +86,6 @@ class PrepareInputs(StageInputs):
         """Return name and revision of the data set, and how it is cut."""
         return {"dataset": self.dataset.name, "revision": self.dataset.revision, "data": json_value(self.data)}
 
-    def run(self, out: Path, progress: Progress) -> None:
-        """Write the prepared data set."""
-        self.preparation.load()(self.dataset, self.data, out, progress)
-
 
 @dataclass(frozen=True)
 class FeaturesInputs(StageInputs):
@@ -106,26 +96,14 @@ class FeaturesInputs(StageInputs):
     target: TargetSpec
     target_options: dict[str, Any]
 
-    def run(self, out: Path, progress: Progress) -> None:
-        """Write the frames."""
-        from eeg2speech_bench.benchmarks.stages.features import run
-
-        run(self, out, progress)
-
 
 @dataclass(frozen=True)
 class ClipsInputs(StageInputs):
-    """Test segments are chosen that speech is generated for, the same for every encoder and seed."""
+    """Test segments are chosen for generation, the same for every encoder and seed."""
 
     name = "clips"
     prepared: Path
     n_clips: int
-
-    def run(self, out: Path, progress: Progress) -> None:
-        """Write the table of chosen segments."""
-        from eeg2speech_bench.benchmarks.stages.clips import run
-
-        run(self, out, progress)
 
 
 @dataclass(frozen=True)
@@ -137,12 +115,6 @@ class AutoencoderInputs(StageInputs):
     autoencoder: AutoencoderConfig
     device: str
     precision: str
-
-    def run(self, out: Path, progress: Progress) -> None:
-        """Write weights and latents."""
-        from eeg2speech_bench.benchmarks.stages.autoencoder import run
-
-        run(self, out, progress)
 
 
 @dataclass(frozen=True)
@@ -157,12 +129,6 @@ class CeilingsInputs(StageInputs):
     vocoder: VocoderConfig
     device: str
 
-    def run(self, out: Path, progress: Progress) -> None:
-        """Write the reference clips and those of every ceiling."""
-        from eeg2speech_bench.benchmarks.stages.ceilings import run
-
-        run(self, out, progress)
-
 
 @dataclass(frozen=True)
 class AlignInputs(StageInputs):
@@ -176,12 +142,6 @@ class AlignInputs(StageInputs):
     seed: int
     device: str
     precision: str
-
-    def run(self, out: Path, progress: Progress) -> None:
-        """Write weights and what happened on the way."""
-        from eeg2speech_bench.benchmarks.stages.align import run
-
-        run(self, out, progress)
 
 
 @dataclass(frozen=True)
@@ -198,12 +158,6 @@ class EmbedInputs(StageInputs):
     seed: int
     device: str
 
-    def run(self, out: Path, progress: Progress) -> None:
-        """Write tables, score matrices and conditions."""
-        from eeg2speech_bench.benchmarks.stages.embed import run
-
-        run(self, out, progress)
-
 
 @dataclass(frozen=True)
 class WordsInputs(StageInputs):
@@ -216,12 +170,6 @@ class WordsInputs(StageInputs):
     pair: Pair
     seed: int
     device: str
-
-    def run(self, out: Path, progress: Progress) -> None:
-        """Write tables and score matrices."""
-        from eeg2speech_bench.benchmarks.stages.words import run
-
-        run(self, out, progress)
 
 
 @dataclass(frozen=True)
@@ -240,12 +188,6 @@ class DiffuseInputs(StageInputs):
     seed: int
     device: str
     precision: str
-
-    def run(self, out: Path, progress: Progress) -> None:
-        """Write the averaged weights."""
-        from eeg2speech_bench.benchmarks.stages.diffuse import run
-
-        run(self, out, progress)
 
 
 @dataclass(frozen=True)
@@ -267,12 +209,6 @@ class GenerateInputs(StageInputs):
     seed: int
     device: str
 
-    def run(self, out: Path, progress: Progress) -> None:
-        """Write one set of clips per condition."""
-        from eeg2speech_bench.benchmarks.stages.generate import run
-
-        run(self, out, progress)
-
 
 @dataclass(frozen=True)
 class ScoreInputs(StageInputs):
@@ -289,9 +225,3 @@ class ScoreInputs(StageInputs):
     scores: ScoresConfig
     modality: str
     seed: int
-
-    def run(self, out: Path, progress: Progress) -> None:
-        """Write scores and per-segment values."""
-        from eeg2speech_bench.benchmarks.stages.score import run
-
-        run(self, out, progress)

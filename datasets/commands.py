@@ -7,7 +7,7 @@ from pathlib import Path
 
 from eeg2speech_bench.core.cli import default_cache
 from eeg2speech_bench.core.registry.registry import Registry
-from eeg2speech_bench.core.terminal.progress import make_console
+from eeg2speech_bench.core.terminal.progress import make_console, say
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +38,7 @@ def _list(registry: Registry) -> int:
         typed = f"{spec.name}:{spec.argument}" if spec.argument[:1] not in ("", "[") else f"{spec.name}{spec.argument}"
         table.add_row(Text(typed.replace("[", "[:")), spec.summary, spec.licence)
     console.print(table)
-    console.print("Use one: eeg2speech-bench run --encoder NAME --dataset TYPE", markup=False)
+    say(console, "Use one: eeg2speech-bench run --encoder NAME --dataset TYPE")
     return 0
 
 
@@ -56,12 +56,12 @@ def _simulate(arguments: argparse.Namespace) -> int:
     settings = SimulationSettings(null=arguments.null, **{k: v for k, v in named.items() if v is not None})
 
     def report(line: str) -> None:
-        console.print(line, markup=False, highlight=False)
+        say(console, line)
 
     if arguments.out:
         root = simulate(arguments.out, settings, report)
     else:
         root = open_simulated_root(arguments.cache / "simulated", settings, report)
-    console.print(f"BIDS data set: {root}", markup=False, highlight=False)
-    console.print(f"Next: eeg2speech-bench run --encoder brainmagick --dataset {root}", markup=False, highlight=False)
+    say(console, f"BIDS data set: {root}")
+    say(console, f"Next: eeg2speech-bench run --encoder brainmagick --dataset {root}")
     return 0

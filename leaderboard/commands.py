@@ -1,4 +1,4 @@
-"""The verb ``leaderboard``: its actions in a table, one line each."""
+"""Runs the verb ``leaderboard``, whose actions stand in a table, one line each."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _configure_show(parser: argparse.ArgumentParser) -> None:
 def _show(arguments: argparse.Namespace) -> int:
     """Show the board; return 1 if a record could not be read."""
     from eeg2speech_bench.leaderboard.standings.identity import identify, without_parts
-    from eeg2speech_bench.leaderboard.standings.standings import entrant, stand
+    from eeg2speech_bench.leaderboard.standings.standings import competitor, find_standings
     from eeg2speech_bench.leaderboard.tables.export import show
     from eeg2speech_bench.leaderboard.tables.table import board, controls
 
@@ -81,8 +81,8 @@ def _show(arguments: argparse.Namespace) -> int:
         then = "'leaderboard' without --dataset, --preset and --budget shows all."
         raise UsageError(f"No record of {arguments.results} is like that", then=then)
     records = [record for _, record in found]
-    entrants = [entrant(path, record, identify(record)) for path, record in found]
-    table = board(records, stand(cell for cell in entrants if cell is not None))
+    competitors = [competitor(path, record, identify(record)) for path, record in found]
+    table = board(records, find_standings(cell for cell in competitors if cell is not None))
     done = [record for record in records if record.status == "done"]
     n_drawn = PICTURED_CELLS if arguments.pictures else 0
     drawn, others = done[:n_drawn], done[n_drawn:]

@@ -1,4 +1,4 @@
-"""The verb ``leaderboard compare A B``: which encoder is better, by how much, and for how many listeners."""
+"""Compares two encoders (``leaderboard compare A B``): which is better, by how much, for how many listeners."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from eeg2speech_bench.core.stages.stage_store import explained
 from eeg2speech_bench.core.statistics.min_f import MIN_UNITS
 from eeg2speech_bench.leaderboard.labels import BOARD_METRICS, signed
 from eeg2speech_bench.leaderboard.results.validation import unfit
-from eeg2speech_bench.leaderboard.standings.differences import Difference, Located, compare, tested_on
+from eeg2speech_bench.leaderboard.standings.differences import Difference, LocatedRecord, compare, tested_on
 from eeg2speech_bench.leaderboard.standings.identity import dataset_titles, identify, without_parts
 from eeg2speech_bench.leaderboard.tables.pooled import pooled_tables
 from eeg2speech_bench.leaderboard.tables.table import FORMATS, Table, budget_text
@@ -25,7 +25,7 @@ _STYLE = (
 _WIDTH, _ROW, _LEFT = 720, 20, 110
 
 
-def choose(results: Path, names: Sequence[str]) -> list[list[list[Located]]]:
+def choose(results: Path, names: Sequence[str]) -> list[list[list[LocatedRecord]]]:
     """Find the cells that two names mean.
 
     Parameters
@@ -50,7 +50,7 @@ def choose(results: Path, names: Sequence[str]) -> list[list[list[Located]]]:
         raise UsageError("An encoder cannot be compared with itself", got=f"'{names[0]}' twice", then="Name another.")
     records = list(_readable(results))
     # a seed that was run for retrieval alone and as a whole is one
-    found = [[Located(*cell) for cell in without_parts(_named(results, name, records))] for name in names]
+    found = [[LocatedRecord(*cell) for cell in without_parts(_named(results, name, records))] for name in names]
     shared = sorted(set.intersection(*({cell.tested_on for cell in cells} for cells in found)))
     if not shared:
         raise DataError(
@@ -67,16 +67,16 @@ def choose(results: Path, names: Sequence[str]) -> list[list[list[Located]]]:
     return chosen
 
 
-def _readable(results: Path) -> Iterator[Located]:
+def _readable(results: Path) -> Iterator[LocatedRecord]:
     """Yield what can be read; a record that is broken cannot be named, and `leaderboard validate` says why."""
     for path in sorted((results / "records").glob("[!.]*.json")):
         try:
-            yield Located(path, Record.read(path))
+            yield LocatedRecord(path, Record.read(path))
         except BenchError:
             continue
 
 
-def _named(results: Path, name: str, records: list[Located]) -> list[Located]:
+def _named(results: Path, name: str, records: list[LocatedRecord]) -> list[LocatedRecord]:
     own = [c for c in records if c.record.cell.id == name] or [c for c in records if c.label == name]
     if not own:
         then = f"'leaderboard --results {results}' shows them, 'leaderboard validate {results}' those that are broken."
@@ -87,7 +87,7 @@ def _named(results: Path, name: str, records: list[Located]) -> list[Located]:
     return done
 
 
-def _refuse_mixture(name: str, cells: list[Located]) -> None:
+def _refuse_mixture(name: str, cells: list[LocatedRecord]) -> None:
     """Seeds of one configuration have a mean; two configurations of an encoder do not."""
     if len({identify(cell.record).run for cell in cells}) > 1:
         ids = ", ".join(cell.record.cell.id for cell in cells)
@@ -95,7 +95,7 @@ def _refuse_mixture(name: str, cells: list[Located]) -> None:
 
 
 def differences_table(
-    names: Sequence[str], cells: Sequence[Sequence[Located]], found: list[Difference], dataset: str
+    names: Sequence[str], cells: Sequence[Sequence[LocatedRecord]], found: list[Difference], dataset: str
 ) -> Table:
     """Return one row per metric: both means, their difference with its interval, and the test.
 
@@ -119,7 +119,7 @@ def _p_text(p: float) -> str:
     return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
 
 
-def _notes(names: Sequence[str], cells: Sequence[Sequence[Located]], found: list[Difference]) -> list[str]:
+def _notes(names: Sequence[str], cells: Sequence[Sequence[LocatedRecord]], found: list[Difference]) -> list[str]:
     (a, b), (n_a, n_b) = names, map(len, cells)
     notes = [
         f"A is {a} ({n_a} seed(s)), B is {b} ({n_b} seed(s)); all are means in which every listener weighs the same.",
@@ -136,7 +136,7 @@ def _notes(names: Sequence[str], cells: Sequence[Sequence[Located]], found: list
     return notes
 
 
-def _fewer_seeds(names: Sequence[str], cells: Sequence[Sequence[Located]], found: list[Difference]) -> list[str]:
+def _fewer_seeds(names: Sequence[str], cells: Sequence[Sequence[LocatedRecord]], found: list[Difference]) -> list[str]:
     """Say which metrics not all seeds of an encoder have."""
     counts: dict[tuple[str, int], list[str]] = {}
     for name, own in zip(names, cells, strict=True):
@@ -179,10 +179,10 @@ def picture(titles: Sequence[str], found: Sequence[Difference]) -> str:
 def _panel(difference: Difference) -> str:
     from markupsafe import escape
 
-    from eeg2speech_bench.leaderboard.page.plots import Scale, axis
+    from eeg2speech_bench.leaderboard.page.plots import PixelScale, axis
 
     deltas = sorted(difference.per_listener.items(), key=lambda item: (-item[1], item[0]))
-    x = Scale([0.0, difference.low, difference.high, *(delta for _, delta in deltas)], (_LEFT, _WIDTH - 20))
+    x = PixelScale([0.0, difference.low, difference.high, *(delta for _, delta in deltas)], (_LEFT, _WIDTH - 20))
     bottom = 28 + _ROW * (len(deltas) + 1)
     parts = [axis(x, bottom, 24), f'<path class="zero" d="M{x(0)} 24V{bottom}"/>']
     rows = [*((name, delta, 4, f"{name} {delta:+.4f}") for name, delta in deltas)]

@@ -128,12 +128,12 @@ class Results(Sequence[Record]):
         import pandas as pd
 
         from eeg2speech_bench.leaderboard.standings.identity import identify
-        from eeg2speech_bench.leaderboard.standings.standings import entrant, stand
+        from eeg2speech_bench.leaderboard.standings.standings import competitor, find_standings
 
         if len(self) and all(record.metric(metric) is None for record in self):
             raise self._without(metric)
-        entrants = [entrant(path, record, identify(record)) for path, record in self._records.items()]
-        standings = stand(one for one in entrants if one is not None)
+        competitors = [competitor(path, record, identify(record)) for path, record in self._records.items()]
+        standings = find_standings(one for one in competitors if one is not None)
         rows = []
         for record in self:
             standing = standings.get((record.cell.id, metric))

@@ -1,4 +1,4 @@
-"""What the leaderboard room registers: its verb."""
+"""Registers the verb of this room."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which metrics the tables show, what they call them, and how differences and p values are written."""
+"""Names the metrics that tables show, and writes differences and p values as text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WITH_INTERVAL = ("top1", "identification", "mel_correlation")
 
 
 def metric_titles(records: Iterable[Record]) -> dict[str, str]:
-    """Return what tables call each metric of some records: the label that one of them has for it, else its name."""
+    """Return what tables call each metric of some records: its label if a record has one, else its name."""
     found: dict[str, str] = {}
     for record in records:
         for entry in (*record.metrics, *record.sets):

@@ -7,6 +7,8 @@ import importlib.util
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -16,23 +18,118 @@ ROOMS = {"core": set(), "plugins": {"core"}, "datasets": {"core"}, "benchmarks":
 PACKAGE = "eeg2speech_bench"
 
 
-def imported_rooms(path: Path) -> set[str]:
-    """Rooms that a module imports, anywhere in it."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom):
+#: what each room is made of, lowest floor first: folders, and modules that lie in the room itself
+FLOORS = {
+    "core": (
+        "errors conditions",
+        "machine presets segments specs statistics terminal",
+        "conditioning hookspecs stages training",
+        "contrastive generator records registry",
+        "cli conformance",
+        "__main__ __init__",
+    ),
+    "plugins": ("checking clap listing scaffold", "encoders", "hooks targets", "__init__"),
+    "datasets": (
+        "audio dtu hooks preprocessing speech splits",
+        "events simulation windows",
+        "bids preparation",
+        "commands opening",
+        "__init__",
+    ),
+    "benchmarks": (
+        "cache cells given_encoders metrics",
+        "hooks inputs",
+        "models scoring",
+        "speed stage_inputs validity",
+        "stages",
+        "report stage_runs",
+        "pipeline",
+        "plan runner",
+        "session",
+        "commands",
+        "rerun __init__",
+    ),
+    "leaderboard": (
+        "hooks labels results",
+        "standings",
+        "tables",
+        "page",
+        "comparison terminal",
+        "commands frames",
+        "__init__",
+    ),
+}
+
+
+def module_name(path: Path) -> str:
+    """Name a module as it is imported; a package by its folder."""
+    inside = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join((PACKAGE, *inside)).removesuffix(".__init__")
+
+
+MODULES = {module_name(path): path for room in ROOMS for path in (ROOT / room).rglob("*.py")}
+
+
+def statements(node: ast.AST, *, for_checkers: bool) -> Iterator[ast.AST]:
+    """Walk a syntax tree, with or without what is read by type checkers alone."""
+    for inner in ast.iter_child_nodes(node):
+        if for_checkers or not (isinstance(inner, ast.If) and "TYPE_CHECKING" in ast.unparse(inner.test)):
+            yield inner
+            yield from statements(inner, for_checkers=for_checkers)
+
+
+def imported_modules(path: Path, *, for_checkers: bool = False) -> set[str]:
+    """Modules of ours that a module imports, anywhere in it."""
+    names: set[str] = set()
+    for node in statements(ast.parse(path.read_text(encoding="utf8")), for_checkers=for_checkers):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path} imports relatively, which hides the room"
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        found |= {name.split(".")[1] for name in names if name.startswith(f"{PACKAGE}.")}
-    return found & set(ROOMS)
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {name if name in MODULES else str(node.module) for name in inner}
+    return names & set(MODULES)
+
+
+IMPORTS = {name: imported_modules(path) for name, path in MODULES.items()}
 
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_imports_only_through_its_doors(room):
     for path in (ROOT / room).rglob("*.py"):
-        shut = imported_rooms(path) - ROOMS[room] - {room}
+        rooms = {name.split(".")[1] for name in imported_modules(path, for_checkers=True)}
+        shut = rooms - ROOMS[room] - {room}
         assert not shut, f"{path.relative_to(ROOT)} imports {shut}"
+
+
+def test_no_module_imports_itself_through_others():
+    order = TopologicalSorter(IMPORTS)
+    try:
+        order.prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def place_of(module: str) -> tuple[str, str]:
+    """Return the room of a module, and the folder or file in it."""
+    _, room, *inside = module.split(".")
+    return room, inside[0] if inside else "__init__"
+
+
+def test_everything_in_a_room_has_one_floor():
+    there = {place_of(module) for module in MODULES}
+    declared = [(room, place) for room, floors in FLOORS.items() for floor in floors for place in floor.split()]
+    assert sorted(declared) == sorted(there)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_floor_imports_only_from_itself_and_lower_ones(room):
+    number = {place: number for number, floor in enumerate(FLOORS[room]) for place in floor.split()}
+    for module in (name for name in MODULES if place_of(name)[0] == room):
+        place = place_of(module)[1]
+        others = {inner for of, inner in map(place_of, IMPORTS[module]) if of == room} - {place}
+        high = {other for other in others if number[other] >= number[place]}
+        assert not high, f"{module} imports {high}, which are no lower"
 
 
 def test_packaged_folders_are_the_folders_that_hold_modules():

@@ -1,4 +1,4 @@
-"""Clips on disk: arrays between stages, and files that any player opens beside the record."""
+"""Stores clips on disk: as arrays between stages, and beside the record as files that any player opens."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def save_clips(out: Path, name: str, wave: Tensor) -> None:
 
 
 def load_clips(folder: Path, name: str) -> Clips:
-    """Load stored clips with the mel *of the waveform*: scores are of what one hears, not of what was painted."""
+    """Load stored clips, with the mel computed from the waveform, so that scores are of what one hears."""
     wave = torch.from_numpy(np.load(folder / f"{name}.npy").astype(np.float32) / 32767)
     return Clips(wave.numpy(), MelSpectrogram()(wave).numpy())
 

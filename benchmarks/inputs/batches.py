@@ -1,4 +1,4 @@
-"""Batches of segments with the target frames of their windows, for training and in order."""
+"""Batches segments with the target frames of their windows, shuffled for training or in order."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Gather = Callable[[np.ndarray], Batch]
 
 
 class TrainingSegments(torch.utils.data.IterableDataset):
-    """Shuffled training batches with their frames and the matrix of windows that share audio.
+    """Yields shuffled training batches, with their frames and the matrix of windows that share audio.
 
     Batches are gathered whole from memory maps; there is no per-item Python. The order of epoch e depends on the
     seed and e alone.
@@ -75,7 +75,7 @@ class TrainingSegments(torch.utils.data.IterableDataset):
 
 
 class OrderedSegments(torch.utils.data.IterableDataset):
-    """Batches of given segments in order, with the frames of their windows."""
+    """Yields batches of given segments in order, with the frames of their windows."""
 
     def __init__(self, frames: FrameStore, gather: Gather, rows: np.ndarray, batch_size: int) -> None:
         self.frames, self.gather, self.rows, self.batch_size = frames, gather, rows, batch_size

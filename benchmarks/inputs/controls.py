@@ -1,15 +1,13 @@
-"""Controls: the same segments with the signal destroyed or replaced, each answering one doubt."""
+"""Makes the controls: the same test segments with the signal destroyed or replaced, each to answer one doubt."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from eeg2speech_bench.core.conditions import EMBEDDED
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.segments.segment_store import Batch, SegmentStore
 from eeg2speech_bench.core.segments.surrogates import turn_phases
@@ -17,11 +15,6 @@ from eeg2speech_bench.core.training.seeding import derive_seed
 
 #: windows between a segment and the wrong time it is given, beyond the autocorrelation of speech
 FAR = 3
-
-
-def conditions_in(embedded: Path) -> tuple[str, ...]:
-    """Return the conditions that a finished ``embed`` stage holds."""
-    return tuple(c for c in EMBEDDED if (embedded / f"scores_{c}.npy").is_file())
 
 
 class ControlSource:

@@ -1,4 +1,4 @@
-"""Target frames on disk: what a target's frozen front end says of each uninterrupted stretch of stimulus."""
+"""Stores target frames: the output of a target's frozen front end for each uninterrupted stretch of stimulus."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
-from eeg2speech_bench.core.stages.json_files import write_json
+from eeg2speech_bench.core.stages.json_files import read_json, write_json
 
 
 class FrameStore:
-    """Memory-mapped frames, gathered by stimulus window.
+    """Gathers memory-mapped frames by stimulus window.
 
     Parameters
     ----------
@@ -22,9 +22,7 @@ class FrameStore:
     """
 
     def __init__(self, path: Path, store: SegmentStore) -> None:
-        import json
-
-        index = json.loads((path / "index.json").read_text(encoding="utf8"))
+        index = read_json(path / "index.json")
         self.frames = np.load(path / "frames.npy", mmap_mode="r")
         self.rate_hz = float(index["rate_hz"])
         self.n_frames = round(store.window_s * self.rate_hz)

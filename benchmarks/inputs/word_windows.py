@@ -1,4 +1,4 @@
-"""Windows at word onsets: test windows of the published protocol, cut from the EEG and audio of the test segments."""
+"""Cuts windows at word onsets, as the published protocol does, from the EEG and audio of the test segments."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TOLERANCE_S = 1e-3
 
 
 class OnsetStore(SegmentStore):
-    """A prepared data set with further windows, which start `LEAD_S` before a word of the test split.
+    """Adds windows to a prepared data set that start `LEAD_S` before a word of the test split.
 
     A window at a word lies inside two test windows, one right after the other, and has a segment for every
     presentation of which both are segments. Its EEG and audio are samples that test segments have too, and never
@@ -76,7 +76,7 @@ class OnsetStore(SegmentStore):
 
 
 class OnsetFrames(FrameStore):
-    """Target frames gathered by the windows of an `OnsetStore`: from the end of one window and the start of the next.
+    """Gathers target frames by the windows of an `OnsetStore`: from the end of one window and the start of the next.
 
     Parameters
     ----------

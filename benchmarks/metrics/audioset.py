@@ -1,4 +1,4 @@
-"""Measures what a tagger of sounds hears, as AudioLDM's evaluation does: divergence and inception score."""
+"""Measures divergence and inception score with a tagger of sounds, as AudioLDM's evaluation does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The metrics that ship with the suite; what they mean is in ``docs/metrics.md``."""
+"""Lists the metrics that ship with the suite; ``docs/metrics.md`` says what they mean."""
 
 from __future__ import annotations
 

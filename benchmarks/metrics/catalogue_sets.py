@@ -1,4 +1,4 @@
-"""The metrics of all clips of a condition together that ship with the suite, as declarations."""
+"""Declares the metrics that ship with the suite and take all clips of a condition together."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ BATCH_SIZE = 128
 
 @dataclass(frozen=True)
 class Candidates:
-    """Test segments and the windows among which each is looked for.
+    """Holds test segments, and the windows among which each is looked for.
 
     Attributes
     ----------

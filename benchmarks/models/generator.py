@@ -1,4 +1,4 @@
-"""Builds and loads the parts of the generator: autoencoder, denoiser and vocoder, and applies them to clips."""
+"""Builds, loads and applies the parts of the generator: autoencoder, denoiser and vocoder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DECODE_BATCH = 16
 
 @dataclass(frozen=True)
 class GeneratorConfig:
-    """The parts of the configuration that shape the denoiser."""
+    """Holds the parts of the configuration that shape the denoiser."""
 
     autoencoder: AutoencoderConfig
     denoiser: DenoiserConfig

@@ -1,4 +1,4 @@
-"""Pairs: an encoder and the audio target it is aligned to, built for a prepared data set."""
+"""Builds an encoder and the audio target that it is aligned to, for a prepared data set."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def build_target(spec: TargetSpec, options: dict[str, Any], store: SegmentStore)
 
 @dataclass(frozen=True)
 class Pair:
-    """What to align: an encoder and a target by name and options."""
+    """Names an encoder and the target that it is aligned to, each with its options."""
 
     encoder: EncoderSpec
     encoder_options: dict[str, Any]
@@ -81,8 +81,8 @@ class Pair:
         """Gather segments with what the encoder reads."""
         return store.gather(rows, with_sound=self.encoder.modality == "audio")
 
-    def load(self, store: SegmentStore, path: Path) -> Aligned:
-        """Build both and load the weights that `Aligned.save` wrote."""
+    def load(self, store: SegmentStore, path: Path) -> AlignedPair:
+        """Build both and load the weights that `AlignedPair.save` wrote."""
         import torch
 
         from eeg2speech_bench.core.contrastive.bridge import Bridge
@@ -92,12 +92,12 @@ class Pair:
         encoder.load_state_dict(weights["encoder"])
         target.load_state_dict(weights["target"])
         bridge = Bridge.from_state(weights["bridge"]) if weights["bridge"] else torch.nn.Identity()
-        return Aligned(encoder.eval(), target.eval(), bridge)
+        return AlignedPair(encoder.eval(), target.eval(), bridge)
 
 
 @dataclass(frozen=True)
-class Aligned:
-    """An aligned pair, and the map from the encoder's estimates to what the generator is given (or the identity)."""
+class AlignedPair:
+    """Holds an aligned pair, and what maps the encoder's estimates to the generator's condition, or the identity."""
 
     encoder: Encoder
     target: Target

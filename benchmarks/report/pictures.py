@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Sources:
+class StageFolders:
     """Names the folders of finished stages that pictures are drawn from.
 
     The last two are None where no speech was generated.
@@ -32,7 +32,7 @@ class Sources:
     ceilings: Path | None = None
 
 
-def draw_report(out: Path, record: Record, sources: Sources) -> None:
+def draw_report(out: Path, record: Record, sources: StageFolders) -> None:
     """Draw the pictures of a cell into a folder that is there whole or not at all.
 
     ``mels.png`` (if speech was generated), ``retrieval.png``, ``subjects.png`` and ``learning.png`` (unless all was
@@ -44,7 +44,7 @@ def draw_report(out: Path, record: Record, sources: Sources) -> None:
         The folder; one that is there is replaced.
     record : Record
         With its metrics, verdict and training.
-    sources : Sources
+    sources : StageFolders
     """
     from eeg2speech_bench.benchmarks.report.curves import draw_learning
     from eeg2speech_bench.benchmarks.report.listeners import draw_listeners
@@ -65,7 +65,7 @@ def draw_report(out: Path, record: Record, sources: Sources) -> None:
                 save_picture(figure, folder / f"{name}.png")
 
 
-def _mels(record: Record, sources: Sources, values: pd.DataFrame) -> Figure | None:
+def _mels(record: Record, sources: StageFolders, values: pd.DataFrame) -> Figure | None:
     from eeg2speech_bench.benchmarks.report.spectrograms import draw_mels
 
     if sources.generated is None or sources.ceilings is None:

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from eeg2speech_bench.benchmarks.inputs.controls import conditions_in
 from eeg2speech_bench.benchmarks.report.drawing import COLOURS, format_score, label, new_figure
 from eeg2speech_bench.benchmarks.stages.ceilings import CEILINGS
+from eeg2speech_bench.core.conditions import embedded_conditions
 from eeg2speech_bench.core.generator.mel import N_FFT, SAMPLE_RATE_HZ, MelSpectrogram
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
@@ -75,7 +75,7 @@ def draw_mels(
         The cell's ``segments.parquet``.
     """
     items = choose_shown_clips(SegmentStore(prepared), embedded)
-    sources = {"reference": ceilings, **dict.fromkeys(conditions_in(embedded), generated)}
+    sources = {"reference": ceilings, **dict.fromkeys(embedded_conditions(record.encoder.modality), generated)}
     sources |= dict.fromkeys(reversed(CEILINGS), ceilings)
     levels = {name: _levels_db(folder / f"{name}.npy", items) for name, folder in sources.items()}
     what = "Mel spectrograms of evenly spaced test clips; r: correlation with true speech over time, mean over bands"

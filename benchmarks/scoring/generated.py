@@ -25,7 +25,7 @@ from eeg2speech_bench.core.training.seeding import derive_seed
 
 @dataclass(frozen=True)
 class JudgedClips:
-    """Holds the clips that are judged, and the speech that they should be.
+    """Holds the clips to be judged, and the true speech to judge them by.
 
     Attributes
     ----------

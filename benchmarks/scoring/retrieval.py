@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from eeg2speech_bench.benchmarks.inputs.controls import conditions_in
 from eeg2speech_bench.benchmarks.metrics import pools, retrieval
 from eeg2speech_bench.benchmarks.metrics import word_retrieval as words
 from eeg2speech_bench.benchmarks.scoring.values import MetricValues, ReferenceLevels
@@ -28,6 +27,8 @@ class RetrievalScores:
     ----------
     folder : Path
         A finished stage with ``scores_<condition>.npy`` (n, m) for every condition.
+    conditions : tuple of str
+        Their names; none if there were too few windows to score.
     table : DataFrame
         The n segments: subject, recording, stimulus, start_s, block, and ``true``, the row of ``windows``.
     windows : DataFrame
@@ -35,6 +36,7 @@ class RetrievalScores:
     """
 
     folder: Path
+    conditions: tuple[str, ...]
     table: pd.DataFrame
     windows: pd.DataFrame
 
@@ -82,7 +84,7 @@ def measure_scores(
         if metric.name in skipped:
             continue
         function, levels = _bind_metric(metric, scored, confidence, derive_seed(seed, "chance", metric.name))
-        for condition in conditions_in(scored.folder):
+        for condition in scored.conditions:
             values = function(np.load(scored.folder / f"scores_{condition}.npy"), true)
             measured.append(MetricValues(metric, condition, values, scored.table, levels))
     return measured, skipped

@@ -1,4 +1,4 @@
-"""What stage ``score`` leaves for the record: one file of metrics, tests and verdicts."""
+"""Writes and reads ``scores.json``, the metrics, tests and verdicts that stage ``score`` leaves for the record."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FILE = "scores.json"
 
 
 class Scores(BaseModel):
-    """Everything that a cell scored; see `core.records.record.Record`, which takes it over.
+    """Holds everything that a cell scored; `core.records.record.Record` takes it over.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Holds per-segment values of one metric under one condition, with the levels that they are read against."""
+"""Holds the values of a metric under one condition, with the levels of chance to read them against."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class MetricValues:
 
 @dataclass(frozen=True)
 class SetValue:
-    """The value of one metric of all clips of a condition together.
+    """Holds the value of one metric of all clips of a condition together.
 
     Attributes
     ----------
@@ -121,7 +121,7 @@ def _too_few(measured: MetricValues, defined: np.ndarray) -> str:
 
 
 def keep_defined_sets(sets: list[SetValue]) -> tuple[list[SetValue], dict[str, str]]:
-    """Leave out metrics of sets that have no value under some condition: the references or their number decide that.
+    """Leave out metrics of sets that have no value under some condition, and say why.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Sums values up: intervals, tests against every control, and whether a cell carries signal."""
+"""Decides whether a cell carries signal: intervals, tests against every control, and the verdict."""
 
 from __future__ import annotations
 

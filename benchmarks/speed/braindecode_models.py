@@ -1,4 +1,4 @@
-"""Writes docs/braindecode.md: every model of braindecode as an encoder, what is adapted for it, and what it costs.
+"""Writes ``docs/braindecode.md``, which lists every model of braindecode with its adaptations and its cost.
 
 Usage: ``python benchmarks/speed/braindecode_models.py [SEGMENTS]``, from the root of the repository. Training steps are
 timed at the preset quick in seconds of processor time, which other work on the machine leaves alone, with SEGMENTS

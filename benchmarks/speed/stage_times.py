@@ -1,4 +1,4 @@
-"""Seconds and memory per stage from records, and the cost of each further encoder as a share of the first.
+"""Tabulates seconds and memory per stage from records, and what each further encoder costs beside the first.
 
 Usage: ``python benchmarks/speed/stage_times.py RESULTS``, after the runs to be compared were made there, the first
 one with an empty cache. Ratios of one run are comparable between machines, seconds are not.

@@ -1,1 +1,1 @@
-"""The stages of a cell, one per file; each writes its results into a folder of its own."""
+"""Computes the stages of a cell, one per file; each writes its results into a folder of its own."""

@@ -1,4 +1,4 @@
-"""Stage ``align``: encoder and target learn one space, by gradient descent or in closed form."""
+"""Trains encoder and target to share one space, by gradient descent or in closed form (stage ``align``)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from eeg2speech_bench.benchmarks.inputs.batches import OrderedSegments, TrainingSegments
 from eeg2speech_bench.benchmarks.inputs.target_frames import FrameStore
-from eeg2speech_bench.benchmarks.models.pair import Aligned, Pair
+from eeg2speech_bench.benchmarks.models.pair import AlignedPair, Pair
 from eeg2speech_bench.benchmarks.stage_inputs import AlignInputs
 from eeg2speech_bench.core.conditioning import Encoder, Target, check_conditioning, pool_tokens
 from eeg2speech_bench.core.contrastive.alignment import Alignment
@@ -35,8 +35,8 @@ N_BRIDGE_SEGMENTS = 2048
 
 
 @dataclass(frozen=True)
-class Training:
-    """What all trials of one cell train with.
+class TrialSetup:
+    """Holds what all trials of one cell train with.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class Training:
     precision: str
 
     @classmethod
-    def of(cls, inputs: AlignInputs) -> Training:
+    def of(cls, inputs: AlignInputs) -> TrialSetup:
         """Open what the inputs name."""
         store = SegmentStore(inputs.prepared)
         frames = FrameStore(inputs.features, store)
@@ -86,7 +86,7 @@ class Training:
 
 def run(inputs: AlignInputs, out: Path, progress: Progress) -> None:
     """Fit encoder and target and store their weights with what happened on the way."""
-    training = Training.of(inputs)
+    training = TrialSetup.of(inputs)
     encoder, target = training.start()
     if encoder.closed_form:
         facts = _fit_closed_form(training, encoder, target)
@@ -98,13 +98,13 @@ def run(inputs: AlignInputs, out: Path, progress: Progress) -> None:
     }
     facts["adaptations"] = dict(encoder.adaptations)
     bridge = _fit_bridge(training, encoder, target) if inputs.alignment.bridge else torch.nn.Identity()
-    Aligned(encoder, target, bridge).save(out)
+    AlignedPair(encoder, target, bridge).save(out)
     write_json(out / "training.json", facts)
 
 
-def _fit_closed_form(training: Training, encoder: Encoder, target: Target) -> dict[str, Any]:
+def _fit_closed_form(training: TrialSetup, encoder: Encoder, target: Target) -> dict[str, Any]:
     class Targets:
-        """Segments with target embeddings, computed again in every pass, so that memory does not grow."""
+        """Yields segments with target embeddings, computed again in every pass to save memory."""
 
         def __init__(self, split: str) -> None:
             self.segments = training.ordered(split)
@@ -118,7 +118,7 @@ def _fit_closed_form(training: Training, encoder: Encoder, target: Target) -> di
 
 
 @torch.no_grad()
-def _fit_bridge(training: Training, encoder: Encoder, target: Target) -> Bridge:
+def _fit_bridge(training: TrialSetup, encoder: Encoder, target: Target) -> Bridge:
     """Fit the map from estimates to target embeddings on evenly spaced training segments."""
     encoder, target = encoder.to(training.device).eval(), target.to(training.device).eval()
     rows = training.store.indices("train")
@@ -138,7 +138,7 @@ def _fit_bridge(training: Training, encoder: Encoder, target: Target) -> Bridge:
 
 
 def draw_trials(config: AlignmentConfig) -> list[AlignmentConfig]:
-    """Return the settings that a search tries: the given ones, then random ones, the same for every encoder.
+    """Return the settings that a search tries: first the given ones, then random ones that are the same for all.
 
     Learning rates are log-uniform within a factor of 10 of the given one, weight decays between 1e-4 and 1e-1.
     """
@@ -150,7 +150,7 @@ def draw_trials(config: AlignmentConfig) -> list[AlignmentConfig]:
     return [config, *(config.model_copy(update=settings) for settings in others)]
 
 
-def _best_trial(training: Training, progress: Progress) -> tuple[Encoder, Target, dict[str, Any]]:
+def _best_trial(training: TrialSetup, progress: Progress) -> tuple[Encoder, Target, dict[str, Any]]:
     """Train with each candidate's settings and keep the one that validates best."""
     trials = draw_trials(training.config)
     kept: tuple[Encoder, Target, dict[str, Any]] | None = None
@@ -174,7 +174,7 @@ def _share(progress: Progress, number: int, n: int) -> Progress:
 
 
 def _fit_by_gradient(
-    training: Training,
+    training: TrialSetup,
     encoder: Encoder,
     target: Target,
     config: AlignmentConfig,

@@ -1,4 +1,4 @@
-"""Stage ``autoencoder``: the mel autoencoder of a data set, and the latents of all its stimulus windows."""
+"""Trains the mel autoencoder of a data set and encodes all its stimulus windows (stage ``autoencoder``)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SEED = 0
 
 
 class TrainingMels(torch.utils.data.IterableDataset):
-    """Endless shuffled batches of log-mel spectrograms of training windows."""
+    """Yields endless shuffled batches of log-mel spectrograms of training windows."""
 
     def __init__(self, store: SegmentStore, batch_size: int, clip_s: float | None) -> None:
         self.store, self.batch_size, self.clip_s = store, batch_size, clip_s

@@ -1,4 +1,4 @@
-"""Stage ``ceilings``: the true clips, and what the autoencoder and the vocoder alone make of them."""
+"""Passes the true clips through the vocoder, and through autoencoder and vocoder (stage ``ceilings``)."""
 
 from __future__ import annotations
 

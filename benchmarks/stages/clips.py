@@ -1,4 +1,4 @@
-"""Stage ``clips``: chooses the test segments that speech is generated for."""
+"""Chooses the test segments that speech is generated for (stage ``clips``)."""
 
 from __future__ import annotations
 

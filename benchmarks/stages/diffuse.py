@@ -1,4 +1,4 @@
-"""Stage ``diffuse``: the latent diffusion denoiser of a cell, trained on cached latents under the cell's condition."""
+"""Trains the latent diffusion denoiser of a cell on latents, under the cell's condition (stage ``diffuse``)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from eeg2speech_bench.core.training.weights import read_checkpoint
 
 
 class TrainingLatents(torch.utils.data.IterableDataset):
-    """Endless shuffled batches of training latents with what their condition is made of."""
+    """Yields endless shuffled batches of training latents, with the segments that their condition is made of."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Stage ``embed``: what the encoder says of the test EEG and of every control; retrieval scores and conditions."""
+"""Embeds the test EEG and every control: retrieval scores, and conditions of the generator (stage ``embed``)."""
 
 from __future__ import annotations
 

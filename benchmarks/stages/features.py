@@ -1,4 +1,4 @@
-"""Stage ``features``: a target's frozen front end, applied to each stretch of stimulus inside one split."""
+"""Applies a target's frozen front end to each stretch of stimulus inside one split (stage ``features``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stage ``generate``: speech from the test signal and from every control."""
+"""Generates speech from the test signal and from every control (stage ``generate``)."""
 
 from __future__ import annotations
 

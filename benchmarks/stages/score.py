@@ -1,4 +1,4 @@
-"""Stage ``score``: per-segment values of every metric under every condition, their intervals, and the tests."""
+"""Measures every metric under every condition, with intervals and tests (stage ``score``)."""
 
 from __future__ import annotations
 
@@ -84,17 +84,18 @@ def _retrieval(
 ) -> tuple[list[MetricValues], dict[str, str]]:
     """Measure metrics of scores, those of words among the windows that start at words."""
     pool = pd.read_parquet(inputs.embedded / "pool.parquet")["window"].to_numpy()
-    tested = RetrievalScores(inputs.embedded, table, describe_windows(store, pool))
+    tested = RetrievalScores(inputs.embedded, inputs.conditions, table, describe_windows(store, pool))
     at_words = tested
     if (words := inputs.words) is not None:
         segments = pd.read_parquet(words / "segments.parquet")
         segments["block"] = number_blocks(segments, inputs.scores.block_s)
-        at_words = RetrievalScores(words, segments, pd.read_parquet(words / "windows.parquet"))
+        conditions = inputs.conditions if len(segments) else ()  # too few windows at words have no scores
+        at_words = RetrievalScores(words, conditions, segments, pd.read_parquet(words / "windows.parquet"))
     measured: list[MetricValues] = []
     skipped: dict[str, str] = {}
     for scored, own_pool in ((tested, False), (at_words, True)):
-        own = [m for m in metrics if m.needs == "scores" and (m.pool == WORD_ONSET) == own_pool]
-        values, reasons = measure_scores(scored, own, confidence=inputs.scores.confidence, seed=inputs.seed)
+        asked = [m for m in metrics if m.needs == "scores" and (m.pool == WORD_ONSET) == own_pool]
+        values, reasons = measure_scores(scored, asked, confidence=inputs.scores.confidence, seed=inputs.seed)
         measured += values
         skipped |= reasons
     return measured, skipped

@@ -1,4 +1,4 @@
-"""Stage ``words``: the published protocol, whose test windows start at words; retrieval scores and controls."""
+"""Scores retrieval in windows that start at words, as the published protocol does (stage ``words``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a cell is: encoder, data set and seed, and where each of them came from."""
+"""Identifies a cell: encoder, data set and seed, and where each of them came from."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from eeg2speech_bench.core.records.part import Count, Name, Part, Whole
+from eeg2speech_bench.core.records.part import Count, Name, RecordPart, Whole
 
 #: longest name of a cell, since it becomes a file name with an ending
 MAX_ID_BYTES = 200
@@ -18,8 +18,8 @@ def is_safe_name(name: str) -> bool:
     return fits and not name.startswith(".") and all(c.isalnum() or c in "-._" for c in name)
 
 
-class CellId(Part):
-    """What makes a cell this one.
+class CellId(RecordPart):
+    """The identity of a cell.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class CellId(Part):
         return value
 
 
-class EncoderOrigin(Part):
+class EncoderOrigin(RecordPart):
     """The encoder: who made it, from which source, and what it is there for.
 
     Attributes
@@ -88,7 +88,7 @@ class EncoderOrigin(Part):
     options: dict[str, Any] = Field({})
 
 
-class DatasetOrigin(Part):
+class DatasetOrigin(RecordPart):
     """The data set: its revision, and what was left of it for this cell.
 
     Attributes
@@ -119,7 +119,7 @@ class DatasetOrigin(Part):
     skipped_recordings: list[Any] = Field([])
 
 
-class TargetOrigin(Part):
+class TargetOrigin(RecordPart):
     """The audio target that the encoder was aligned to."""
 
     name: Name

@@ -1,4 +1,4 @@
-"""Parts of a record that must agree with each other."""
+"""Finds parts of a record that contradict each other."""
 
 from __future__ import annotations
 

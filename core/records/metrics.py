@@ -1,4 +1,4 @@
-"""What was measured: metrics with their intervals and levels, metrics of all clips, tests, and verdicts."""
+"""Describes what was measured: metrics with intervals and levels, metrics of all clips, tests, and verdicts."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from eeg2speech_bench.core.records.part import Count, Name, Number, Part, Share
+from eeg2speech_bench.core.records.part import Count, Name, Number, RecordPart, Share
 
 #: relative difference that rounding explains
 ROUNDING = 1e-6
 Band = Annotated[list[Number], Field(min_length=2, max_length=2)]
 
 
-class Measured(Part):
-    """What all entries of a metric say of it.
+class Measurement(RecordPart):
+    """One value of a metric under one condition, with what the metric is.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class Measured(Part):
         return f"{wrong} is no value of {self.name}, which goes from {low:g} to {high:g}"
 
 
-class Metric(Measured):
+class Metric(Measurement):
     """One metric under one condition, made of values per segment.
 
     Attributes
@@ -126,7 +126,7 @@ class Metric(Measured):
         return super().flaw()
 
 
-class SetScore(Measured):
+class SetScore(Measurement):
     """One metric of all clips of a condition together; ``floor`` is what real speech reaches against real speech."""
 
     floor: Number | None
@@ -136,7 +136,7 @@ class SetScore(Measured):
         return [self.value] if self.floor is None else [self.value, self.floor]
 
 
-class ControlTest(Part):
+class ControlTest(RecordPart):
     """The EEG against one control in one metric.
 
     Attributes
@@ -163,7 +163,7 @@ class ControlTest(Part):
     exact: bool
 
 
-class Verdict(Part):
+class Verdict(RecordPart):
     """Whether the EEG is told from every control that carries no signal, by the p of the hardest one."""
 
     distinguishable: bool

@@ -1,4 +1,4 @@
-"""What all parts of a record share: strict types, and limits within which everything can be shown and drawn."""
+"""Defines what all parts of a record share: strict types, and limits within which everything can be drawn."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Whole = Annotated[int, Field(ge=0, le=LARGEST_COUNT)]
 Cost = Annotated[float, Field(ge=0, le=LARGEST_COUNT)]
 
 
-class Part(BaseModel):
+class RecordPart(BaseModel):
     """A part of a record; what newer versions add to it is kept."""
 
     # strict: "1" is no number and 1 is no bool

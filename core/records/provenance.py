@@ -1,4 +1,4 @@
-"""What may differ between two equal runs: when, where, how fast, and how a cell failed."""
+"""Describes what may differ between two equal runs: when, where, how fast, and how a cell failed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import Field
 
-from eeg2speech_bench.core.records.part import Cost, Count, Name, Part
+from eeg2speech_bench.core.records.part import Cost, Count, Name, RecordPart
 
 
-class ErrorReport(Part):
+class ErrorReport(RecordPart):
     """Why a cell has no scores: the stage that it ended in, and the error with the end of its traceback."""
 
     phase: Name
@@ -25,7 +25,7 @@ class ErrorReport(Part):
         return f"{self.phase}: {self.type}: {self.message}"
 
 
-class StageCost(Part):
+class StageCost(RecordPart):
     """What a stage took when it ran; ``reused`` if that was not in this run."""
 
     name: Name
@@ -36,7 +36,7 @@ class StageCost(Part):
     reused: bool
 
 
-class Provenance(Part):
+class Provenance(RecordPart):
     """How a record came about.
 
     Attributes

@@ -1,4 +1,4 @@
-"""The record of a cell: one JSON file that says what was run, on what, at what cost, and what came out."""
+"""Holds the record of a cell: one JSON file that says what was run, on what data, at what cost, with what result."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Status = Literal["done", "failed", "interrupted"]
 
 
 class Record(BaseModel):
-    """Everything worth keeping of one cell.
+    """Everything that is kept of one cell.
 
     Attributes
     ----------

@@ -23,7 +23,7 @@ WAITING = ".record.json"
 
 
 class RecordStore:
-    """The records in a results folder: ``records/<cell id>.json`` beside ``cells/<cell id>/``.
+    """Writes and reads the records of a results folder: ``records/<cell id>.json`` beside ``cells/<cell id>/``.
 
     A finished record is only ever replaced by a finished one. What a later attempt that failed or was stopped has to
     say lies in ``attempts/<cell id>.json`` until an attempt finishes.
@@ -45,7 +45,7 @@ class RecordStore:
         return self.results / "cells" / cell_id
 
     def write(self, record: Record) -> Path:
-        """Write a record atomically and return its path; what did not finish takes no finished record's place."""
+        """Write a record atomically and return its path; an unfinished one never replaces a finished one."""
         cell = record.cell.id
         path = self.path(cell)
         if record.status != "done" and self._is_worth_keeping(path):
@@ -84,7 +84,7 @@ class RecordStore:
 
     @contextmanager
     def draft(self, cell_id: str) -> Iterator[Path]:
-        """Give an empty folder for a cell's new files, which `publish` moves to their place; else it goes again."""
+        """Give an empty folder for a cell's new files, removed at the end unless `publish` moved it to its place."""
         with self.lock(cell_id):
             files = self._beside(cell_id, "partial")
             shutil.rmtree(files, ignore_errors=True)  # left by a run that was killed; the lock is ours

@@ -1,4 +1,4 @@
-"""What a stage noted while it learnt."""
+"""Describes how a stage was trained, as records hold it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import Field
 
-from eeg2speech_bench.core.records.part import Part, Whole
+from eeg2speech_bench.core.records.part import RecordPart, Whole
 
 
-class Training(Part):
+class Training(RecordPart):
     """How one stage was trained.
 
     Attributes

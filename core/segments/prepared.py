@@ -17,11 +17,11 @@ ScaleOrigin = Literal["recording", "subject", "all"]
 _AGAIN = "Delete that folder and run again; it is rebuilt."
 
 
-class _Part(BaseModel):
+class _PreparedPart(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
-class PreparedSignal(_Part):
+class PreparedSignal(_PreparedPart):
     """The EEG of a window: channels, samples, sampling rate in Hz, and one MNE channel dictionary per channel."""
 
     n_chans: int
@@ -30,7 +30,7 @@ class PreparedSignal(_Part):
     chs_info: list[dict[str, Any]]
 
 
-class PreparedRecording(_Part):
+class PreparedRecording(_PreparedPart):
     """A recording: its rows ``start`` to ``stop`` of ``eeg.npy``, and whose training windows its scale is from.
 
     ``scale_from`` is ``"subject"`` or ``"all"`` (the listener's other recordings, or all) where it has none itself.
@@ -43,7 +43,7 @@ class PreparedRecording(_Part):
     scale_from: ScaleOrigin
 
 
-class PreparedStimulus(_Part):
+class PreparedStimulus(_PreparedPart):
     """A stimulus: its id, what the data set calls it, and its length in seconds."""
 
     stimulus_id: str
@@ -51,21 +51,21 @@ class PreparedStimulus(_Part):
     duration_s: float
 
 
-class PreparedSound(_Part):
+class PreparedSound(_PreparedPart):
     """What ``sound.npy`` holds: ``"waveform"`` or ``"envelope"``, and its samples per second."""
 
     kind: str
     rate_hz: float
 
 
-class SkippedRecording(_Part):
+class SkippedRecording(_PreparedPart):
     """A recording that was left out, and why."""
 
     recording: str
     reason: str
 
 
-class PreparedDataset(_Part):
+class PreparedDataset(_PreparedPart):
     """The data set that the segments are from, its revision, and what was left out of it."""
 
     name: str
@@ -73,7 +73,7 @@ class PreparedDataset(_Part):
     skipped: list[SkippedRecording] = []
 
 
-class Prepared(_Part):
+class Prepared(_PreparedPart):
     """What is known of a prepared data set beside its arrays and tables.
 
     Attributes

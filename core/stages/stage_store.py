@@ -24,7 +24,7 @@ from eeg2speech_bench.core.machine.environment import peak_memory_mb, reset_peak
 from eeg2speech_bench.core.stages.file_hashes import FileHashes
 from eeg2speech_bench.core.stages.json_files import read_json, write_json
 from eeg2speech_bench.core.stages.keys import KeyParts
-from eeg2speech_bench.core.terminal.progress import Progress, StageProgress
+from eeg2speech_bench.core.terminal.progress import Progress, StageProgress, say
 
 MANIFEST = "stage.json"
 #: files up to this size are checked in full, larger ones at both ends, so that a check stays quick on hours of EEG
@@ -160,9 +160,7 @@ class StageStore:
             return False
         wrong = damage(path)
         if wrong:
-            progress.console.print(
-                f"Cached stage {path} is damaged: {wrong}. It is removed and run again.", markup=False
-            )
+            say(progress.console, f"Cached stage {path} is damaged: {wrong}. It is removed and run again.")
             remove_stage(path)
         return not wrong
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eeg2speech_bench.core.errors import UnknownNameError
+from eeg2speech_bench.core.stages.json_files import read_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,6 +66,6 @@ def load_story(name: str) -> tuple[dict[str, Any], np.ndarray, int]:
     import soundfile
 
     path = story_path(name)
-    transcript = json.loads(path.with_suffix(".json").read_text(encoding="utf8"))
+    transcript = read_json(path.with_suffix(".json"))
     waveform, rate_hz = soundfile.read(path, dtype="float32")
     return transcript, waveform, rate_hz

@@ -27,6 +27,7 @@ import soundfile
 
 from eeg2speech_bench.core.errors import BenchError, DataError
 from eeg2speech_bench.core.segments.recordings import Word
+from eeg2speech_bench.core.stages.json_files import read_json
 
 FOLDER = Path(__file__).parent
 RATE_HZ = 16000
@@ -238,7 +239,7 @@ def main(arguments: list[str] | None = None) -> None:
 
         check(weights)
         return
-    for story in json.loads((FOLDER / "stories.json").read_text(encoding="utf8"))["stories"]:
+    for story in read_json(FOLDER / "stories.json")["stories"]:
         write_story(story)
 
 

@@ -1,1 +1,1 @@
-"""The board as a static folder of pages that opens from disk and from any static host."""
+"""Builds the board as a static folder of pages, which opens from disk and from any static host."""

@@ -1,4 +1,4 @@
-"""Ranks on the pages of rows, which are written before all encoders of a board are known."""
+"""Writes ranks into the pages of rows, once all encoders of a board are known."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from eeg2speech_bench.leaderboard.standings.standings import Standing, Standings
 
 
 def standing_mark(metric: str) -> Markup:
-    """Return what holds the place of a row's standing until it is known; nothing is shown if there is none."""
+    """Return the mark that a row's standing later replaces; it shows nothing if there is none."""
     return Markup("<!--standing in {}-->").format(metric.encode().hex())
 
 

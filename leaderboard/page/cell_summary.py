@@ -1,4 +1,4 @@
-"""What the board keeps in memory of a cell: its scores and costs, small enough for ten thousand cells."""
+"""Summarises a cell for the board: scores and costs, small enough to keep ten thousand cells in memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from eeg2speech_bench.core.records.provenance import StageCost, total_seconds
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.leaderboard.page.listening_items import CellClips
 from eeg2speech_bench.leaderboard.standings.identity import Kind, identify, kind_of
-from eeg2speech_bench.leaderboard.standings.standings import Entrant, entrant
+from eeg2speech_bench.leaderboard.standings.standings import Competitor, competitor
 from eeg2speech_bench.leaderboard.tables.table import budget_text
 
 #: stages that retrieval needs; the others make and score speech
@@ -25,7 +25,7 @@ PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,149}")
 
 
 class Score(NamedTuple):
-    """One metric of one cell: the value for EEG with its interval, and what it stands beside.
+    """One metric of one cell: the value for EEG with its interval, beside chance and controls.
 
     ``controls`` holds the record's entry of each condition without signal, ``per_subject`` the value of each listener;
     ``title`` is what tables call it: its label, or its name if it has none.
@@ -49,7 +49,7 @@ class Score(NamedTuple):
 
 
 @dataclass(eq=False)  # a cell equals itself alone, and lists of them are searched often
-class Cell:
+class CellSummary:
     """One cell as the table shows it.
 
     Attributes
@@ -70,7 +70,7 @@ class Cell:
         Where the record was read, and the SHA-256 of that file.
     error : str
         Why a cell that is not done has no scores; empty otherwise.
-    entrant : Entrant, optional
+    competitor : Competitor, optional
         None if it takes part in no ranking.
     scores : dict of str to tuple of float
         Value and bounds of its interval, by metric.
@@ -110,13 +110,13 @@ class Cell:
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     clips: CellClips | None = None
     segments: str = ""
-    entrant: Entrant | None = None
+    competitor: Competitor | None = None
 
 
-def summarise(record: Record, source: str, digest: str) -> tuple[Cell, dict[str, Score]]:
-    """Return what the board keeps of a record, and by metric what goes into the means of its row."""
+def summarise(record: Record, source: str, digest: str) -> tuple[CellSummary, dict[str, Score]]:
+    """Return the summary of a record, and by metric the scores that its row averages."""
     cell, stages, identity = record.cell, record.stages, identify(record)
-    made = Cell(
+    made = CellSummary(
         id=cell.id,
         name=plain_name(cell.id),
         encoder=cell.title,
@@ -147,7 +147,7 @@ def summarise(record: Record, source: str, digest: str) -> tuple[Cell, dict[str,
         n_subjects=record.dataset.n_subjects,
         n_segments=record.dataset.n_segments.get("test"),
         generated=any(stage.name == "generate" for stage in stages),
-        entrant=entrant(Path(source), record, identity),
+        competitor=competitor(Path(source), record, identity),
     )
     if record.status != "done":
         return made, {}
@@ -157,7 +157,7 @@ def summarise(record: Record, source: str, digest: str) -> tuple[Cell, dict[str,
 
 
 def plain_name(text: str) -> str:
-    """Return a file name for any text: the text itself if it is plain, else a plain one with a hash of the text."""
+    """Return a file name for any text: the text itself if it is plain, else what is plain of it and a hash."""
     if PLAIN_NAME.fullmatch(text):
         return text
     digest = hashlib.sha256(text.encode("utf8", "surrogatepass")).hexdigest()[:12]

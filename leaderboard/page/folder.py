@@ -19,19 +19,19 @@ from eeg2speech_bench.core.errors import StorageError, UsageError
 from eeg2speech_bench.core.stages.stage_store import explained
 from eeg2speech_bench.leaderboard.labels import p_text
 from eeg2speech_bench.leaderboard.page.boards import write_standings
-from eeg2speech_bench.leaderboard.page.cell_summary import Cell
+from eeg2speech_bench.leaderboard.page.cell_summary import CellSummary
 from eeg2speech_bench.leaderboard.page.listening import render_listening
 from eeg2speech_bench.leaderboard.page.markup import STATIC, render, script_json
 from eeg2speech_bench.leaderboard.page.over_datasets import PooledTable, over_datasets
-from eeg2speech_bench.leaderboard.page.portions import COLLECT_RARELY, Made, make_pages
+from eeg2speech_bench.leaderboard.page.portions import COLLECT_RARELY, BoardRows, make_pages
 from eeg2speech_bench.leaderboard.page.questions import DatasetSummary, summarise_dataset
 from eeg2speech_bench.leaderboard.page.rows import Row, headline_names, metric_names
 from eeg2speech_bench.leaderboard.page.sources import find_sources, from_results
 from eeg2speech_bench.leaderboard.page.table_data import table_columns, table_rows
 from eeg2speech_bench.leaderboard.results.validation import Refusal
 from eeg2speech_bench.leaderboard.standings.identity import dataset_titles
-from eeg2speech_bench.leaderboard.standings.standings import stand
-from eeg2speech_bench.leaderboard.tables.coverage import Tried, cover
+from eeg2speech_bench.leaderboard.standings.standings import find_standings
+from eeg2speech_bench.leaderboard.tables.coverage import CoveredCell, cover
 
 #: marks a folder that this module made and may replace
 MARKER = "board.json"
@@ -44,7 +44,7 @@ ASSETS = ("board.css", "tabulator.min.css", "tabulator.LICENSE", "icon.svg")
 
 
 @dataclass(frozen=True)
-class Report:
+class BuildReport:
     """What was built.
 
     Attributes
@@ -61,7 +61,7 @@ class Report:
     refused: list[Refusal]
 
 
-def build(results: list[Path], out: Path) -> Report:
+def build(results: list[Path], out: Path) -> BuildReport:
     """Write the board of all records in ``results`` into the folder ``out``, replacing a board that is there.
 
     The folder appears whole or not at all; records that cannot be used are listed on the board and in the report.
@@ -90,7 +90,7 @@ def build(results: list[Path], out: Path) -> Report:
             _replace(out, working)
         finally:
             shutil.rmtree(working, ignore_errors=True)
-    return Report(out / "index.html", len(made.cells), len(made.rows), refused)
+    return BuildReport(out / "index.html", len(made.cells), len(made.rows), refused)
 
 
 def _refuse_foreign_folder(out: Path) -> None:
@@ -101,7 +101,7 @@ def _refuse_foreign_folder(out: Path) -> None:
         raise UsageError(f"{out} is a file", expected="a folder", then="Choose another one with --out.")
 
 
-def _refuse_empty(out: Path, made: Made) -> None:
+def _refuse_empty(out: Path, made: BoardRows) -> None:
     """Keep a board that is there rather than replace it with nothing."""
     if made.refused and not made.rows and (out / MARKER).is_file():
         first = made.refused[0]
@@ -140,7 +140,7 @@ def _share_last_board(out: Path, working: Path) -> None:
                 return
 
 
-def _drop_stale(working: Path, made: Made) -> None:
+def _drop_stale(working: Path, made: BoardRows) -> None:
     names = {f"{cell.name}.json" for cell in made.cells} | {f"{row.name}.html" for row in made.rows}
     names |= {f"{cell.name}.parquet" for cell in made.cells if cell.segments}
     for folder in SHARED:
@@ -163,7 +163,7 @@ def _write_board(out: Path, rows: list[Row], refused: list[Refusal]) -> None:
     cells = [cell for row in rows for cell in row.cells]
     datasets = dataset_titles(row.data for row in rows)
     metrics, headlines = metric_names(rows), headline_names(rows)
-    standings = stand(cell.entrant for cell in cells if cell.entrant is not None)
+    standings = find_standings(cell.competitor for cell in cells if cell.competitor is not None)
     write_standings(out, rows, headlines, standings)
     summaries = []
     for number, (data, name) in enumerate(datasets.items()):
@@ -184,7 +184,7 @@ def _write_board(out: Path, rows: list[Row], refused: list[Refusal]) -> None:
     (out / MARKER).write_text(f"{script_json(beside)[:-1]},{table[1:]}", encoding="utf8")
 
 
-def _files(cell: Cell) -> dict[str, str]:
+def _files(cell: CellSummary) -> dict[str, str]:
     files = {"cell": cell.id, "file": f"records/{cell.name}.json", "sha256": cell.digest}
     return files | (
         {"segments": f"segments/{cell.name}.parquet", "segments_sha256": cell.segments} if cell.segments else {}
@@ -214,7 +214,7 @@ def _write_index(
         "index.html", summaries=summaries, pooled=pooled, table=table, columns=columns, refused=refused,
         n_cells=len(cells), n_rows=len(rows), built=built, condition_label=condition_label, p_text=p_text,
         coverage=cover(
-            Tried(c.method, titles[row.data], c.seed, c.status == "done", c.generated)
+            CoveredCell(c.method, titles[row.data], c.seed, c.status == "done", c.generated)
             for row in rows
             for c in row.cells
         ),

@@ -1,4 +1,4 @@
-"""The page to listen on: the same test items from every encoder of a data set, beside reference and ceilings."""
+"""Renders the page to listen on: the same test clips of every encoder, beside true speech and ceilings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The test items one can listen to: a fixed choice, evenly spaced over the clips, the same for every encoder."""
+"""Chooses the test clips to listen to: evenly spaced, the same for every encoder."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MAX_CLIP_BYTES = 4_000_000
 
 
 @dataclass(frozen=True)
-class Item:
+class ListeningItem:
     """One test clip: where it is from, and what it scored under each condition.
 
     Attributes
@@ -57,7 +57,7 @@ class Item:
 
 @dataclass(frozen=True)
 class CellClips:
-    """The items of one cell and the copied files, named by content; cells share what is equal.
+    """The items of one cell, and their files named by content, so that cells share equal ones.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class CellClips:
         Length of a clip.
     """
 
-    items: tuple[Item, ...]
+    items: tuple[ListeningItem, ...]
     n_clips: int
     files: dict[str, list[str]]
     seconds: float
@@ -139,7 +139,7 @@ def collect_clips(record: Record, results: Path, out: Path) -> CellClips | None:
 
 
 def segment_content(record: Record, results: Path) -> bytes | None:
-    """Return the file of a cell's per-segment values, which ranks rest on; None if it is not here or no such file.
+    """Return the file of a cell's per-segment values, on which ranks rest; None if there is none.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def clip_content(source: Path) -> bytes:
     return source.read_bytes()
 
 
-def read_items(segments: Path | None, numbers: list[int], n_clips: int, called: dict[str, str]) -> list[Item]:
+def read_items(segments: Path | None, numbers: list[int], n_clips: int, called: dict[str, str]) -> list[ListeningItem]:
     """Join clips with their scores.
 
     Parameters
@@ -186,18 +186,18 @@ def read_items(segments: Path | None, numbers: list[int], n_clips: int, called: 
         If the file is no table of segments.
     """
     if segments is None or not segments.is_file():
-        return [Item(number, None) for number in numbers]
+        return [ListeningItem(number, None) for number in numbers]
     table = _read_clips(segments, n_clips)
     of_clip = ((number, table[table["clip"] == number]) for number in numbers)
-    return [_item(number, rows, called) if len(rows) else Item(number, None) for number, rows in of_clip]
+    return [_item(number, rows, called) if len(rows) else ListeningItem(number, None) for number, rows in of_clip]
 
 
-def _item(number: int, rows: pd.DataFrame, called: dict[str, str]) -> Item:
+def _item(number: int, rows: pd.DataFrame, called: dict[str, str]) -> ListeningItem:
     subject, stimulus, start_s = rows.iloc[0][list(ORIGIN)]
     scores: dict[str, dict[str, float]] = {}
     for metric, condition, value in zip(rows["metric"], rows["condition"], rows["value"], strict=True):
         scores.setdefault(metric, {})[condition] = float(value)
-    return Item(number, (str(subject), str(stimulus), float(start_s)), scores, called)
+    return ListeningItem(number, (str(subject), str(stimulus), float(start_s)), scores, called)
 
 
 def _score_text(name: str, value: float) -> str:

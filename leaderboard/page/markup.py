@@ -1,4 +1,4 @@
-"""Templates of the pages: everything is escaped, scripts run only if their hash is in the page's own policy."""
+"""Fills the templates of pages; all text is escaped, and only scripts run whose hash the page's policy names."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def script(name: str) -> Markup:
 
 @lru_cache
 def policy(*scripts: str) -> str:
-    """Return the content security policy of a page that holds these scripts: nothing from elsewhere, nothing else.
+    """Return the content security policy of a page that holds these scripts: it allows nothing else.
 
     ``file:`` stands beside ``'self'`` because browsers disagree on what a page on disk may call itself; a page that
     came over the network cannot load such addresses.

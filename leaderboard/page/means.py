@@ -1,4 +1,4 @@
-"""Means over the seeds of a row, of every metric under every condition."""
+"""Averages every metric under every condition over the seeds of a row."""
 
 from __future__ import annotations
 

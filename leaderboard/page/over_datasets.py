@@ -1,4 +1,4 @@
-"""The section over all data sets: how far every encoder is above its best control, pooled with random effects."""
+"""Pools over data sets how far every encoder is above its best control, with random effects."""
 
 from __future__ import annotations
 

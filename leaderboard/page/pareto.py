@@ -1,4 +1,4 @@
-"""Cost against quality: every encoder of a data set, and those that no other beats at lower cost."""
+"""Plots cost against quality of every encoder, and marks those that no other beats at lower cost."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from eeg2speech_bench.leaderboard.page.plots import Scale, axis, short, svg
+from eeg2speech_bench.leaderboard.page.plots import PixelScale, axis, short, svg
 from eeg2speech_bench.leaderboard.standings.identity import EEG_KINDS, Kind
 
 WIDTH, HEIGHT, LEFT = 560, 320, 56
@@ -16,8 +16,8 @@ FEW = 8
 
 
 @dataclass(frozen=True)
-class Point:
-    """One encoder: cost to the right, quality upwards, and where its figures come from."""
+class ParetoPoint:
+    """One encoder: its cost, its quality, and the page that its figures come from."""
 
     name: str
     cost: float
@@ -29,12 +29,12 @@ class Point:
     distinguishable: bool
 
 
-def front(points: list[Point]) -> list[Point]:
+def front(points: list[ParetoPoint]) -> list[ParetoPoint]:
     """Return the points that no other reaches at the same cost or less, cheapest first.
 
     References take no part, nor does what is not told from no signal: that is worth no cost at all.
     """
-    best: list[Point] = []
+    best: list[ParetoPoint] = []
     for point in sorted(points, key=lambda p: (p.cost, -p.quality)):
         competes = point.distinguishable and point.kind in EEG_KINDS
         if competes and (not best or point.quality > best[-1].quality):
@@ -43,13 +43,13 @@ def front(points: list[Point]) -> list[Point]:
 
 
 def cost_quality(
-    points: list[Point], cost: str, quality: str, chance: float | None, *, left_out: Sequence[str] = ()
+    points: list[ParetoPoint], cost: str, quality: str, chance: float | None, *, left_out: Sequence[str] = ()
 ) -> Markup:
     """Draw the points over a logarithmic cost axis; the front is a line, its members are named.
 
     Parameters
     ----------
-    points : list of Point
+    points : list of ParetoPoint
     cost, quality : str
         What the axes show.
     chance : float, optional
@@ -57,8 +57,8 @@ def cost_quality(
     left_out : sequence of str
         Encoders that have no place on a logarithmic axis, as their cost is 0 or unknown; the caption names them.
     """
-    x = Scale([p.cost for p in points], (LEFT, WIDTH - 90), log=True)
-    y = Scale([*(p.low for p in points), *(p.high for p in points), chance or 0.0], (HEIGHT - 46, 16))
+    x = PixelScale([p.cost for p in points], (LEFT, WIDTH - 90), log=True)
+    y = PixelScale([*(p.low for p in points), *(p.high for p in points), chance or 0.0], (HEIGHT - 46, 16))
     best = front(points)
     parts = [axis(x, HEIGHT - 46, 16)]
     for t in y.ticks():
@@ -81,7 +81,7 @@ def cost_quality(
     return picture + (said.format(cost, ", ".join(left_out)) if left_out else Markup())
 
 
-def _mark(point: Point, x: Scale, y: Scale, *, named: bool) -> str:
+def _mark(point: ParetoPoint, x: PixelScale, y: PixelScale, *, named: bool) -> str:
     """Shape says the kind, filling whether it is told from no signal; nothing rests on colour alone."""
     cx, cy = x(point.cost), y(point.quality)
     shapes = {
@@ -101,7 +101,7 @@ def _mark(point: Point, x: Scale, y: Scale, *, named: bool) -> str:
     )
 
 
-def _names(points: list[Point], best: list[Point], x: Scale, y: Scale) -> dict[str, str]:
+def _names(points: list[ParetoPoint], best: list[ParetoPoint], x: PixelScale, y: PixelScale) -> dict[str, str]:
     """Name points beside their marks, by page: up and to the left of the front nothing can be, others to the right."""
     parts: dict[str, str] = {}
     last = float("-inf")
@@ -116,5 +116,5 @@ def _names(points: list[Point], best: list[Point], x: Scale, y: Scale) -> dict[s
     return parts
 
 
-def _short_name(point: Point) -> str:
+def _short_name(point: ParetoPoint) -> str:
     return point.name if len(point.name) <= 24 else point.name[:23] + "…"

@@ -1,4 +1,4 @@
-"""Plots of one cell as inline SVG: colours come from the page's style, so they follow light and dark."""
+"""Plots one cell as inline SVG; colours come from the page's style, so they follow light and dark."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WIDTH = 560
 ROW = 22
 
 
-class Scale:
+class PixelScale:
     """Maps values to pixels, linearly or by their logarithm."""
 
     def __init__(self, values: Sequence[float], pixels: tuple[float, float], *, log: bool = False) -> None:
@@ -79,7 +79,7 @@ def control_bars(entries: dict[str, Metric], label: str, modality: str) -> Marku
     chance, baseline, band = entries["eeg"].chance, entries["eeg"].baseline, tuple(entries["eeg"].chance_band or ())
     values = [level for entry in entries.values() for level in (entry.value, entry.low, entry.high)]
     values += [0.0, chance or 0.0, baseline or 0.0, *band]
-    x, height = Scale(values, (202, WIDTH - 50)), ROW * len(shown) + 26
+    x, height = PixelScale(values, (202, WIDTH - 50)), ROW * len(shown) + 26
     parts = [axis(x, height - 20, 4)]
     parts.append(_band(band, "guesses at every test window once", lambda lo, hi: (x(lo), 2, x(hi), height - 20)))
     for number, condition in enumerate(shown):
@@ -131,7 +131,7 @@ def subject_dots(
     values += [v for seed in seeds for v in seed.values()]
     step = min(40.0, max(6.0, 480 / len(subjects)))
     width, height = 64 + step * len(subjects), 190
-    y = Scale(values, (height - 34, 10))
+    y = PixelScale(values, (height - 34, 10))
     parts = [_rows(y, 44, width - 6)]
     parts.append(
         _band(band, f"guessing listeners, {n_each} segments each", lambda lo, hi: (44, y(hi), width - 6, y(lo)))
@@ -166,8 +166,8 @@ def curves(lines: dict[int, list[tuple[float, float]]], name: str, step_name: st
     """Draw the learning curve of every seed; ``step_name`` is what the horizontal axis counts."""
     width, height = 280, 150
     points = [point for line in lines.values() for point in line]
-    x = Scale([p[0] for p in points], (44, width - 10))
-    y = Scale([p[1] for p in points], (height - 34, 10))
+    x = PixelScale([p[0] for p in points], (44, width - 10))
+    y = PixelScale([p[1] for p in points], (height - 34, 10))
     drawn = "".join(
         f'<path class="curve" d="M{"L".join(f"{x(a)} {y(b)}" for a, b in line)}">'
         f"<title>seed {seed}: from {short(line[0][1])} to {short(line[-1][1])}</title></path>"
@@ -182,7 +182,7 @@ def curves(lines: dict[int, list[tuple[float, float]]], name: str, step_name: st
     return svg(width, height, f"{name} over {step_name}", body)
 
 
-def axis(x: Scale, bottom: float, top: float) -> str:
+def axis(x: PixelScale, bottom: float, top: float) -> str:
     """Return vertical grid lines with their values below."""
     return "".join(
         f'<path class="grid" d="M{x(t)} {top:g}V{bottom:g}"/>'
@@ -191,7 +191,7 @@ def axis(x: Scale, bottom: float, top: float) -> str:
     )
 
 
-def _rows(y: Scale, left: float, right: float) -> str:
+def _rows(y: PixelScale, left: float, right: float) -> str:
     return "".join(
         f'<path class="grid" d="M{left:g} {y(t)}H{right:g}"/>'
         f'<text class="tick" x="{left - 6:g}" y="{y(t) + 4:g}" text-anchor="end">{short(t)}</text>'
@@ -199,7 +199,7 @@ def _rows(y: Scale, left: float, right: float) -> str:
     )
 
 
-def _chance_line(x: Scale, chance: float | None, top: float, bottom: float) -> str:
+def _chance_line(x: PixelScale, chance: float | None, top: float, bottom: float) -> str:
     if chance is None:
         return ""
     return f'<path class="chance" d="M{x(chance)} {top:g}V{bottom:g}"><title>chance {chance:.4f}</title></path>'

@@ -1,4 +1,4 @@
-"""Metrics in pools other than all test windows, for the page of a row: one line each, beside chance and control."""
+"""Tabulates the metrics in other pools than all test windows, beside chance and control."""
 
 from __future__ import annotations
 

@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 from eeg2speech_bench.core.errors import BenchError
 from eeg2speech_bench.core.records.record import Record
-from eeg2speech_bench.leaderboard.page.cell_summary import Cell, Score, summarise
+from eeg2speech_bench.leaderboard.page.cell_summary import CellSummary, Score, summarise
 from eeg2speech_bench.leaderboard.page.listening_items import collect_clips, segment_content
 from eeg2speech_bench.leaderboard.page.row_page import render_row
 from eeg2speech_bench.leaderboard.page.rows import Row, group, in_order, make_row
-from eeg2speech_bench.leaderboard.page.sources import Source, digest, read_source
+from eeg2speech_bench.leaderboard.page.sources import RecordSource, digest, read_source
 from eeg2speech_bench.leaderboard.results.validation import Refusal
 
 #: from this many records on, they are shared out over processes
@@ -33,8 +33,8 @@ COLLECT_RARELY = (100_000, 20, 100)
 
 
 @dataclass
-class Made:
-    """What became of the records.
+class BoardRows:
+    """The rows of a board, and the records that were refused.
 
     Attributes
     ----------
@@ -47,22 +47,22 @@ class Made:
     refused: list[Refusal] = field(default_factory=list)
 
     @property
-    def cells(self) -> list[Cell]:
+    def cells(self) -> list[CellSummary]:
         """The cells of all rows."""
         return [cell for row in self.rows for cell in row.cells]
 
 
-class Part(NamedTuple):
-    """A cell while its row is made."""
+class LoadedCell(NamedTuple):
+    """A cell with its record and scores, until its row is written."""
 
-    cell: Cell
+    cell: CellSummary
     record: Record
     scores: dict[str, Score]
 
 
-def make_pages(sources: Sequence[Source], out: Path) -> Made:
+def make_pages(sources: Sequence[RecordSource], out: Path) -> BoardRows:
     """Write a page per row and copy the records; what cannot be used is refused and nothing else."""
-    made, rows = Made(), dict[tuple[str, ...], Row]()
+    made, rows = BoardRows(), dict[tuple[str, ...], Row]()
     for portion in _each_portion(sources, out):
         made.refused += portion.refused
         rows |= {_ids(row.cells): row for row in portion.rows}
@@ -78,9 +78,9 @@ def make_pages(sources: Sequence[Source], out: Path) -> Made:
     return made
 
 
-def make_portion(sources: Iterable[Source], out: Path) -> Made:
+def make_portion(sources: Iterable[RecordSource], out: Path) -> BoardRows:
     """Read some records and write the pages of their rows."""
-    parts, made = dict[str, Part](), Made()
+    parts, made = dict[str, LoadedCell](), BoardRows()
     for source in sources:
         try:
             record, content = read_source(source)
@@ -94,20 +94,20 @@ def make_portion(sources: Iterable[Source], out: Path) -> Made:
         if segments is not None:
             cell.segments = digest(segments)
             put(out / "segments" / f"{cell.name}.parquet", segments)
-        parts[cell.id] = Part(cell, record, scores)
+        parts[cell.id] = LoadedCell(cell, record, scores)
     for cells in group(part.cell for part in parts.values()):
         made.rows.append(_write_row([parts[cell.id] for cell in cells], out))
     return made
 
 
-def _write_row(parts: list[Part], out: Path) -> Row:
+def _write_row(parts: list[LoadedCell], out: Path) -> Row:
     row = make_row([part.cell for part in parts], {part.cell.id: part.scores for part in parts})
     put(out / "rows" / f"{row.name}.html", render_row(row, [part.record for part in parts]).encode())
     return row
 
 
 def put(path: Path, content: bytes) -> None:
-    """Write a file, or leave the one of the last board that says the same: some disks need minutes to replace all.
+    """Write a file unless the last board's says the same, since some disks need minutes to replace all.
 
     That one is shared with the last board (see `folder`), so another content is another file.
     """
@@ -120,7 +120,7 @@ def put(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def _each_portion(sources: Sequence[Source], out: Path) -> Iterator[Made]:
+def _each_portion(sources: Sequence[RecordSource], out: Path) -> Iterator[BoardRows]:
     make = partial(make_portion, out=out)
     # row by row, whose seeds have names that begin alike: what a process holds stays small, and in its cache
     portions = [list(alike) for _, alike in groupby(sources, key=lambda s: s.path.stem.partition("__seed")[0])]
@@ -134,5 +134,5 @@ def _each_portion(sources: Sequence[Source], out: Path) -> Iterator[Made]:
         yield from pool.map(make, portions, chunksize=PORTION)
 
 
-def _ids(cells: Iterable[Cell]) -> tuple[str, ...]:
+def _ids(cells: Iterable[CellSummary]) -> tuple[str, ...]:
     return tuple(cell.id for cell in cells)

@@ -1,4 +1,4 @@
-"""What a reader wants to know of a data set first: which encoder leads, is it real, on whom, at what cost."""
+"""Answers what readers ask first of a data set: which encoder leads, whether it is real, and what it costs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from markupsafe import Markup
 
-from eeg2speech_bench.leaderboard.page.pareto import Point, cost_quality
-from eeg2speech_bench.leaderboard.page.rows import Mean, Row, describe
+from eeg2speech_bench.leaderboard.page.pareto import ParetoPoint, cost_quality
+from eeg2speech_bench.leaderboard.page.rows import MeanScore, Row, describe
 from eeg2speech_bench.leaderboard.standings.identity import EEG_KINDS
 from eeg2speech_bench.leaderboard.standings.standings import Standing, Standings
 
@@ -31,10 +31,10 @@ class Leader:
 
     metric: str
     row: Row
-    mean: Mean
+    mean: MeanScore
     real: bool
     next_row: Row | None
-    next_mean: Mean | None
+    next_mean: MeanScore | None
     standing: Standing | None = None
     tied: list[Row] = field(default_factory=list)
     next_told: bool | None = None
@@ -86,7 +86,7 @@ def summarise_dataset(
 
 
 def find_leader(rows: Sequence[Row], metric: str) -> Leader | None:
-    """Return the best row whose every seed is told from no signal, else the best of all; references take no part."""
+    """Return the best row of which every seed beats the controls, else the best of all; references take no part."""
     scored = [(mean, row) for row in rows if row.kind in EEG_KINDS and (mean := row.mean(metric)) is not None]
     if not scored:
         return None
@@ -138,7 +138,7 @@ def _plots(rows: Sequence[Row], headlines: Sequence[str]) -> list[Markup]:
     return made
 
 
-def _points(rows: Sequence[Row], metric: str, cost: str, unit: float) -> tuple[list[Point], list[str]]:
+def _points(rows: Sequence[Row], metric: str, cost: str, unit: float) -> tuple[list[ParetoPoint], list[str]]:
     points, left_out = [], []
     for row in rows:
         if (mean := row.mean(metric)) is None:
@@ -148,5 +148,5 @@ def _points(rows: Sequence[Row], metric: str, cost: str, unit: float) -> tuple[l
             left_out.append(name)
             continue
         told = row.state(metric) == "signal"
-        points.append(Point(name, spent / unit, mean.value, mean.low, mean.high, href, row.kind, told))
+        points.append(ParetoPoint(name, spent / unit, mean.value, mean.low, mean.high, href, row.kind, told))
     return points, left_out

@@ -1,4 +1,4 @@
-"""The page of one row: its cells, scores beside controls, listeners, learning curves, cost, what was run."""
+"""Renders the page of one row: cells, scores beside controls, listeners, learning curves, cost, what was run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of the table: the seeds of one encoder under one configuration, as means that lead back to their cells."""
+"""Groups cells into rows of the table: one row averages the seeds of one encoder under one configuration."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Literal
 from eeg2speech_bench.core.conditions import CONTROLS
 from eeg2speech_bench.core.records.metrics import Metric
 from eeg2speech_bench.leaderboard.labels import BOARD_METRICS, CONTROL_METRICS, p_text
-from eeg2speech_bench.leaderboard.page.cell_summary import Cell, Score, plain_name
+from eeg2speech_bench.leaderboard.page.cell_summary import CellSummary, Score, plain_name
 from eeg2speech_bench.leaderboard.standings.identity import Kind
 from eeg2speech_bench.leaderboard.standings.standings import Standing, Standings
 from eeg2speech_bench.leaderboard.tables.pooled import standard_error
@@ -23,7 +23,7 @@ State = Literal["signal", "mixed", "none", "failed", ""]
 
 
 @dataclass(frozen=True)
-class Mean:
+class MeanScore:
     """A metric over the seeds of a row.
 
     Attributes
@@ -62,25 +62,25 @@ class Mean:
 
     @property
     def testable(self) -> bool:
-        """Whether the true audio embedding does better than the best control: else nothing could be shown."""
+        """Whether the true audio embedding beats the best control; if not, no encoder could show anything."""
         return testable(self.ceiling, self.control, higher_is_better=self.first.higher_is_better)
 
 
 @dataclass
 class Row:
-    """Cells that differ in nothing but the seed, in the order of their seeds, and every metric's mean over them."""
+    """Cells that differ in the seed alone, in the order of their seeds, with every metric's mean over them."""
 
-    cells: list[Cell]
-    means: dict[str, Mean] = field(default_factory=dict)
+    cells: list[CellSummary]
+    means: dict[str, MeanScore] = field(default_factory=dict)
 
     @cached_property
-    def first(self) -> Cell:
+    def first(self) -> CellSummary:
         """The cell that stands for the row where one has to: the lowest seed that is done, else the lowest."""
         return self.done[0] if self.done else self.cells[0]
 
     @cached_property
-    def done(self) -> list[Cell]:
-        """Cells with scores, one per seed: of one that was run for retrieval alone and as a whole, the whole."""
+    def done(self) -> list[CellSummary]:
+        """Cells with scores, one per seed; if a seed was run twice, the complete run."""
         done = sorted((cell for cell in self.cells if cell.status == "done"), key=lambda cell: len(cell.scores))
         by_seed = {cell.seed: cell for cell in done}
         return [cell for cell in self.cells if by_seed.get(cell.seed) is cell]
@@ -102,7 +102,7 @@ class Row:
         """What the encoder is there for."""
         return self.first.kind
 
-    def mean(self, metric: str) -> Mean | None:
+    def mean(self, metric: str) -> MeanScore | None:
         """Return a metric's mean over seeds, None if no cell has it."""
         return self.means.get(metric)
 
@@ -113,7 +113,7 @@ class Row:
 
     @property
     def budget(self) -> str:
-        """What the encoder was trained with; a range of seeds where an early stop told them apart."""
+        """What the encoder was trained with; a range where seeds stopped early at different steps."""
         found = sorted({cell.budget for cell in self.done or self.cells})
         return found[0] if len(found) == 1 else f"{found[0]} to {found[-1]}"
 
@@ -126,7 +126,7 @@ class Row:
         return _mean_of_known(getattr(cell, name) for cell in (cells or self.cells))
 
     @cached_property
-    def whole(self) -> list[Cell]:
+    def whole(self) -> list[CellSummary]:
         """Cells with scores that went as far as any of the row."""
         furthest = max((len(cell.verdicts) for cell in self.done), default=0)
         return [cell for cell in self.done if len(cell.verdicts) == furthest]
@@ -155,7 +155,7 @@ class Row:
             return f"signal in {n} of {len(verdicts)} seeds, in the others {NO_SIGNAL}"
         return self._none_text(metric) if state == "none" else "not run"
 
-    def verdict_of(self, cell: Cell, metric: str) -> tuple[str, State]:
+    def verdict_of(self, cell: CellSummary, metric: str) -> tuple[str, State]:
         """Return what one of its cells says of a headline metric, and the same in one word."""
         if cell.status != "done":
             return ended_text(cell), "failed"
@@ -170,17 +170,17 @@ class Row:
         return NO_SIGNAL if mean is None or mean.testable else f"{NOT_TESTABLE} {mean.ceiling:.3f}"
 
 
-def ended_text(cell: Cell) -> str:
+def ended_text(cell: CellSummary) -> str:
     """Return how a cell without scores ended: its status, phase and reason."""
     return f"{cell.status.upper()} in {cell.error}"
 
 
-def group(cells: Iterable[Cell]) -> list[list[Cell]]:
+def group(cells: Iterable[CellSummary]) -> list[list[CellSummary]]:
     """Return the cells of each row, in the order of their seeds.
 
     A cell that ended before its split was made joins the row that is like it in all else.
     """
-    groups: dict[tuple[str, str], list[Cell]] = {}
+    groups: dict[tuple[str, str], list[CellSummary]] = {}
     # cells with a split first, so that those without find the row to join
     for cell in sorted(cells, key=lambda c: (not c.split_hash, c.dataset, c.seed, c.id)):
         like = [key for key in groups if key[0] == cell.key] if not cell.split_hash else []
@@ -188,7 +188,7 @@ def group(cells: Iterable[Cell]) -> list[list[Cell]]:
     return [sorted(own, key=lambda c: (c.seed, c.id)) for own in groups.values()]
 
 
-def make_row(cells: list[Cell], scores: Mapping[str, Mapping[str, Score]]) -> Row:
+def make_row(cells: list[CellSummary], scores: Mapping[str, Mapping[str, Score]]) -> Row:
     """Return the row of some cells; ``scores`` are those of each by its id."""
     row = Row(cells)
     of_metric: dict[str, list[Score]] = {}
@@ -204,7 +204,7 @@ def in_order(rows: Iterable[Row]) -> list[Row]:
     return sorted(rows, key=_order)
 
 
-def _mean(scores: list[Score]) -> Mean:
+def _mean(scores: list[Score]) -> MeanScore:
     first, value = scores[0], _average(s.value for s in scores)
     spread = math.sqrt(math.fsum((s.value - value) ** 2 for s in scores) / max(len(scores) - 1, 1))
     of_each = {c: [s.controls[c] for s in scores if c in s.controls] for c in CONTROLS}
@@ -215,7 +215,7 @@ def _mean(scores: list[Score]) -> Mean:
         for name, reached in score.per_subject.items():
             by_listener.setdefault(name, []).append(reached)
     heard = [sum(own) / len(own) for own in by_listener.values()]
-    return Mean(
+    return MeanScore(
         value=value,
         low=_average(s.low for s in scores),
         high=_average(s.high for s in scores),

@@ -1,4 +1,4 @@
-"""Metrics of all clips of a condition at once (Fréchet distances, collapse), for the page of a row."""
+"""Tabulates the metrics of all clips of a condition at once (Fréchet distances, collapse)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from eeg2speech_bench.core.records.record import Record
 
 @dataclass(frozen=True)
 class SetTable:
-    """Conditions x metrics.
+    """A table of conditions by metrics.
 
     Attributes
     ----------

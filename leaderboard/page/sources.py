@@ -1,4 +1,4 @@
-"""Records from results folders, one by one: what cannot be used is refused with the reason, the rest goes on."""
+"""Finds and reads the records of results folders; an unusable one is refused with the reason."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from eeg2speech_bench.leaderboard.results.validation import Refusal
 
 
 @dataclass(frozen=True)
-class Source:
+class RecordSource:
     """Where a record lies: ``path`` in ``results/records``."""
 
     results: Path
     path: Path
 
 
-def find_sources(folders: list[Path]) -> tuple[list[Source], list[Refusal]]:
-    """Return the records of all folders; of a cell that is in several, the one that was finished last.
+def find_sources(folders: list[Path]) -> tuple[list[RecordSource], list[Refusal]]:
+    """Return the records of all folders; if a cell is in several, the one that was finished last.
 
     Raises
     ------
     UsageError
         If no folder has a record.
     """
-    by_name: dict[str, list[Source]] = {}
+    by_name: dict[str, list[RecordSource]] = {}
     for folder in {folder.resolve(): folder for folder in folders}.values():
         for path in (folder / "records").glob("[!.]*.json"):
-            by_name.setdefault(path.stem, []).append(Source(folder, path))
+            by_name.setdefault(path.stem, []).append(RecordSource(folder, path))
     if not by_name:
         then = "Run 'eeg2speech-bench run --encoder brainmagick' first, or give --results."
         raise UsageError(f"No records in {', '.join(map(str, folders))}", then=then)
@@ -43,7 +43,7 @@ def find_sources(folders: list[Path]) -> tuple[list[Source], list[Refusal]]:
     return kept, refused
 
 
-def read_source(source: Source) -> tuple[Record, bytes]:
+def read_source(source: RecordSource) -> tuple[Record, bytes]:
     """Return a record and the bytes it was read from.
 
     Raises
@@ -62,7 +62,7 @@ def read_source(source: Source) -> tuple[Record, bytes]:
 
 
 def from_results(refusal: Refusal) -> Refusal:
-    """Return a refusal as others may read it: paths begin in the results folder, and not on the builder's machine."""
+    """Return a refusal for publication: its paths begin in the results folder."""
     results, said = refusal.path.parent.parent, refusal.reason
     said = said.replace(f"{results.resolve()}/", "")
     said = said if results == Path() else said.replace(f"{results}/", "")
@@ -74,7 +74,7 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _finished(source: Source) -> tuple[bool, str, str]:
+def _finished(source: RecordSource) -> tuple[bool, str, str]:
     """Order records of one cell: done before others, then by when they ended."""
     try:
         record, _ = read_source(source)

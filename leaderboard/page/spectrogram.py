@@ -1,4 +1,4 @@
-"""Mel pictures of clips, as small PNG files."""
+"""Draws mel spectrograms of clips as small PNG files."""
 
 from __future__ import annotations
 

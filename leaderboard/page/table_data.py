@@ -1,4 +1,4 @@
-"""The table of the page as data: columns and rows, which the script in the page draws, sorts and exports."""
+"""Writes the table of the page as data, which the script in the page draws, sorts and exports."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 from eeg2speech_bench.core.conditions import condition_label
 from eeg2speech_bench.leaderboard.labels import BOARD_METRICS
-from eeg2speech_bench.leaderboard.page.cell_summary import Cell
-from eeg2speech_bench.leaderboard.page.rows import Mean, Row, describe, ended_text, variants
+from eeg2speech_bench.leaderboard.page.cell_summary import CellSummary
+from eeg2speech_bench.leaderboard.page.rows import MeanScore, Row, describe, ended_text, variants
 from eeg2speech_bench.leaderboard.standings.standings import Standings
 from eeg2speech_bench.leaderboard.tables.table import RANK_NOTE
 
@@ -137,7 +137,7 @@ def _row(row: Row, metrics: Sequence[str], headlines: Sequence[str]) -> dict[str
     return made
 
 
-def _cell(row: Row, cell: Cell, metrics: Sequence[str], headlines: Sequence[str]) -> list[Any]:
+def _cell(row: Row, cell: CellSummary, metrics: Sequence[str], headlines: Sequence[str]) -> list[Any]:
     """Return a cell below its row, in little space.
 
     Name, seed, minutes, error, scores and verdicts by position, and whether it went through the generator.
@@ -159,7 +159,7 @@ def _seeds(row: Row) -> str:
     return str(len(seeds)) if len(row.done) == len(seeds) else f"{len(row.done)} of {len(seeds)}"
 
 
-def _beside(mean: Mean, modality: str) -> list[Any]:
+def _beside(mean: MeanScore, modality: str) -> list[Any]:
     """Return interval, spread, chance, best control's value and name, ceiling, number of seeds."""
     numbers = (mean.low, mean.high, mean.spread, mean.first.chance, mean.control)
     control = condition_label(mean.best_control, modality) if mean.best_control else ""

@@ -1,4 +1,4 @@
-"""Whether a record's aggregates are those of its per-segment values: finds corruption and tampering."""
+"""Checks that a record's aggregates are those of its per-segment values, to find corruption and tampering."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a stage noted while it learnt, as series of numbers that can be drawn."""
+"""Turns what a stage noted in training into series of numbers that can be drawn."""
 
 from __future__ import annotations
 

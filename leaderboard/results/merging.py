@@ -1,4 +1,4 @@
-"""Results folders become one: equal cells once, contradicting cells never."""
+"""Merges results folders: equal cells once, contradicting cells never."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from filelock import FileLock
 from eeg2speech_bench.core.errors import StorageError, UsageError
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
+from eeg2speech_bench.core.stages.atomic_folder import atomic_folder
 from eeg2speech_bench.core.stages.stage_store import explained
 from eeg2speech_bench.leaderboard.results.validation import (
     Refusal,
@@ -26,7 +27,7 @@ from eeg2speech_bench.leaderboard.results.validation import (
 
 
 @dataclass
-class Merge:
+class MergePlan:
     """What is to be done to take cells into a results folder.
 
     Attributes
@@ -44,7 +45,7 @@ class Merge:
     collisions: list[Refusal] = field(default_factory=list)
 
 
-def plan_merge(records: Iterable[tuple[Path, Record]], results: Path) -> Merge:
+def plan_merge(records: Iterable[tuple[Path, Record]], results: Path) -> MergePlan:
     """Compare records with those of a results folder and with each other; nothing is written.
 
     Parameters
@@ -56,11 +57,11 @@ def plan_merge(records: Iterable[tuple[Path, Record]], results: Path) -> Merge:
 
     Returns
     -------
-    Merge
+    MergePlan
         One cell under equal numbers is one cell. A finished cell takes the place of a failed or interrupted one; two
         finished ones with other numbers collide. What does not share the folder's split collides too.
     """
-    merge = Merge()
+    merge = MergePlan()
     store = RecordStore(results)
     there: dict[str, tuple[Path, Record]] = {}
     for path, record in records:
@@ -88,7 +89,7 @@ def _own(path: Path) -> Record:
         raise StorageError(f"Record {path} is there and not valid", got=str(error), then="Remove it.") from error
 
 
-def _refuse_other_splits(merge: Merge, results: Path) -> None:
+def _refuse_other_splits(merge: MergePlan, results: Path) -> None:
     own, _ = read_results(results)
     store = RecordStore(results)
     trusted = {store.path(record.cell.id): record for record in own}
@@ -128,18 +129,12 @@ def copy_cell(path: Path, record: Record, results: Path) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         # the lock that a run holds while it writes the files of this cell
         with FileLock(place.with_name(f".{place.name}.lock")):
-            partial = place.with_name(f".partial-{place.name}")
-            shutil.rmtree(partial, ignore_errors=True)
-            try:
-                for file in files_of(source, record):
-                    copy = partial / file.relative_to(source / "cells" / place.name)
-                    copy.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(file, copy, follow_symlinks=False)
-                if partial.exists():
-                    shutil.rmtree(place, ignore_errors=True)
-                    partial.rename(place)
-            finally:
-                shutil.rmtree(partial, ignore_errors=True)
+            if files := files_of(source, record):
+                with atomic_folder(place) as folder:
+                    for file in files:
+                        copy = folder / file.relative_to(source / "cells" / place.name)
+                        copy.parent.mkdir(parents=True, exist_ok=True)
+                        shutil.copyfile(file, copy, follow_symlinks=False)
         store.write(record)
 
 
@@ -177,7 +172,7 @@ def run_merge(arguments: argparse.Namespace) -> int:
     return 1 if refusals else 0
 
 
-def take_in(merge: Merge, results: Path, *, dry_run: bool = False) -> None:
+def take_in(merge: MergePlan, results: Path, *, dry_run: bool = False) -> None:
     """Copy what is new and say so, cell by cell."""
     for path, record in merge.new.items():
         if not dry_run:

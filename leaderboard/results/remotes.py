@@ -1,4 +1,4 @@
-"""Places elsewhere that keep records: data set repositories of the Hugging Face hub, and any fsspec URL."""
+"""Reads and writes results folders elsewhere: data set repositories of the Hugging Face hub, and any fsspec URL."""
 
 from __future__ import annotations
 
@@ -271,7 +271,7 @@ def _hub_token() -> list[str]:
 
 
 def wanted(sizes: Mapping[str, int]) -> tuple[dict[str, int], list[str]]:
-    """Part what a results folder has from what it has not.
+    """Separate the files that a results folder has from those that it lacks.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Records go to a shared place and come from it; what comes in is data, is checked, and is never run or loaded."""
+"""Sends records to a shared place and takes them from it; what comes in is checked, and never run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results folders that came from anywhere: records are checked one by one, bad ones are refused with the reason."""
+"""Checks the records of any results folder one by one, and refuses bad ones with the reason."""
 
 from __future__ import annotations
 
@@ -259,7 +259,7 @@ def _most_common(members: list[tuple[Path, str]]) -> tuple[Path, str] | None:
 
 
 def foreign_files(results: Path) -> list[Refusal]:
-    """Return what lies in ``records`` and ``cells`` and is neither record, values nor clip; nothing opens it."""
+    """Return the files in ``records`` and ``cells`` that are neither record, values nor clip; nothing opens them."""
     refusals = []
     for room in ("records", "cells"):
         for folder, _, names in os.walk(results / room):

@@ -97,7 +97,7 @@ class Identity(NamedTuple):
 
 
 def identify(record: Record) -> Identity:
-    """Return what a cell is."""
+    """Identify a cell."""
     scores = {name: value for name, value in record.config.get("scores", {}).items() if name not in _MEASURED}
     cell, encoder, config = record.cell, record.encoder, digest({**record.config, "scores": scores})
     source = [encoder.distribution, encoder.version, encoder.source_hash]
@@ -107,7 +107,7 @@ def identify(record: Record) -> Identity:
 
 
 def without_parts(found: Iterable[tuple[Path, Record]]) -> list[tuple[Path, Record]]:
-    """Leave out cells of which another record, of the same run and seed, holds more metrics."""
+    """Leave out a cell if another record of the same run and seed holds more metrics."""
     found = sorted(found, key=lambda pair: -len(pair[1].metrics))
     kept: dict[tuple[str, ...], tuple[Path, Record]] = {}
     for path, record in found:
@@ -133,7 +133,7 @@ def _competition(record: Record) -> Competition:
 
 
 def dataset_titles(found: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """Return what to call each data set: its name, with its revision where several revisions bear the name.
+    """Return what to call each data set: its name, and its revision if several revisions have that name.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def _short(revisions: Collection[str]) -> dict[str, str]:
 
 
 def digest(value: Any) -> str:
-    """Return twelve characters that tell values of JSON apart."""
+    """Hash a value of JSON to twelve characters."""
     return _digest_of(marshal.dumps(value, 2))  # a fifth of the time of sorted JSON, which seeds then share
 
 

@@ -1,4 +1,4 @@
-"""How far an encoder is above the best baseline that was tested on the same windows."""
+"""Measures how far an encoder is above the best baseline that was tested on the same windows."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Margin(NamedTuple):
 
 
 def margins(tables: Mapping[str, pd.DataFrame], baselines: Mapping[str, str]) -> dict[str, Margin]:
-    """Hold every encoder against the best baseline.
+    """Compare every encoder with the best baseline.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Ranks of encoders with their uncertainty: intervals by a paired bootstrap, letters of those that tie by min F'."""
+"""Ranks encoders with their uncertainty: intervals by a paired bootstrap, ties by min F'."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def _seeds_drawn(estimates: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def tie_groups(values: np.ndarray, subject: np.ndarray, block: np.ndarray) -> list[tuple[int, ...]]:
-    """Return the groups of each encoder, as in a compact letter display: those that share one cannot be told apart.
+    """Return the groups of each encoder (compact letter display); encoders that share one cannot be told apart.
 
     Every encoder is held against every other (see `crossed.pairwise_p`), Holm-corrected for all pairs; a group is a
     largest set of which no two differ.

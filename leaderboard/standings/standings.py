@@ -1,4 +1,4 @@
-"""Where every encoder stands: who competes with whom, on which segments, and why one has no rank."""
+"""Finds where every encoder stands: its rivals, its rank, or why it has none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from eeg2speech_bench.core.errors import BenchError, DataError, StorageError
 from eeg2speech_bench.core.records.record import Record
-from eeg2speech_bench.leaderboard.standings.differences import Located, SegmentFile, seed_values
+from eeg2speech_bench.leaderboard.standings.differences import LocatedRecord, SegmentFile, seed_values
 from eeg2speech_bench.leaderboard.standings.identity import EEG_KINDS, Competition, Identity, kind_of
 from eeg2speech_bench.leaderboard.standings.margins import Margin, margins
 from eeg2speech_bench.leaderboard.standings.ranks import Rank, rank
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 ALONE = Rank(1, 1, (1,), 1, 0)
 
 
-class Way(NamedTuple):
-    """How a metric was measured; values measured in two ways have no common rank."""
+class MetricVariant(NamedTuple):
+    """The version and pool of a metric; values of two variants have no common rank."""
 
     version: int
     pool: str
@@ -32,7 +32,7 @@ class Way(NamedTuple):
     higher_is_better: bool
 
 
-class Entrant(NamedTuple):
+class Competitor(NamedTuple):
     """One cell that takes part in rankings.
 
     Attributes
@@ -44,7 +44,7 @@ class Entrant(NamedTuple):
         What the board calls the encoder.
     baseline : bool
         It has no rank; others are held against it.
-    ways : dict of str to Way
+    variants : dict of str to MetricVariant
         By headline metric.
     """
 
@@ -54,12 +54,12 @@ class Entrant(NamedTuple):
     baseline: bool
     competition: Competition
     segments: SegmentFile
-    ways: dict[str, Way]
+    variants: dict[str, MetricVariant]
 
 
 @dataclass(frozen=True)
 class Standing:
-    """The rank of a run in one metric, or the reason why it has none, and how far it is above the best baseline."""
+    """The rank of a run in one metric, or why it has none, and its margin over the best baseline."""
 
     competition: Competition
     rank: Rank | None
@@ -91,7 +91,7 @@ class Standing:
 Standings = Mapping[tuple[str, str], Standing]
 
 
-def entrant(path: Path, record: Record, identity: Identity) -> Entrant | None:
+def competitor(path: Path, record: Record, identity: Identity) -> Competitor | None:
     """Return what is needed to rank a cell; None for references, ceilings and cells without scores.
 
     Parameters
@@ -105,21 +105,21 @@ def entrant(path: Path, record: Record, identity: Identity) -> Entrant | None:
     kind = kind_of(record)
     if record.status != "done" or kind not in EEG_KINDS:
         return None
-    ways = {}
+    variants = {}
     for name in record.verdict:
         if (entry := record.metric(name)) is not None:
-            ways[name] = Way(entry.version, entry.pool, entry.n_pool, entry.higher_is_better)
-    cell, terms = Located(path, record), identity.competition
+            variants[name] = MetricVariant(entry.version, entry.pool, entry.n_pool, entry.higher_is_better)
+    cell, terms = LocatedRecord(path, record), identity.competition
     run = f"{identity.run}-{terms.split}"
-    return Entrant(run, record.cell.seed, cell.label, kind == "baseline", terms, cell.segments, ways)
+    return Competitor(run, record.cell.seed, cell.label, kind == "baseline", terms, cell.segments, variants)
 
 
-def stand(entrants: Iterable[Entrant]) -> Standings:
+def find_standings(competitors: Iterable[Competitor]) -> Standings:
     """Rank the runs of every competition in every headline metric, on the segments that all of its runs have.
 
     Parameters
     ----------
-    entrants : iterable of Entrant
+    competitors : iterable of Competitor
         Cells of any competitions; those of one run are averaged segment by segment, a seed that is there twice (run for
         retrieval alone, and as a whole) by the cell with more metrics.
 
@@ -130,25 +130,27 @@ def stand(entrants: Iterable[Entrant]) -> Standings:
         segments are missing stands with the reason, and the others are ranked without it; where the segments of one run
         have other windows or blocks than those of the rest, none of them has a rank.
     """
-    competitions: dict[Competition, dict[str, list[Entrant]]] = {}
-    floors: dict[tuple[str, str, str, str], dict[str, list[Entrant]]] = {}
-    for cell in entrants:
+    competitions: dict[Competition, dict[str, list[Competitor]]] = {}
+    floors: dict[tuple[str, str, str, str], dict[str, list[Competitor]]] = {}
+    for cell in competitors:
         terms = cell.competition
         runs = floors.setdefault(terms.windows, {}) if cell.baseline else competitions.setdefault(terms, {})
         runs.setdefault(cell.run, []).append(cell)
     return {
         (cell.segments.cell, metric): standing
         for terms, runs in competitions.items()
-        for (run, metric), standing in _Competing(terms, runs, floors.get(terms.windows, {})).standings().items()
+        for (run, metric), standing in _CompetitionRuns(terms, runs, floors.get(terms.windows, {})).standings().items()
         for cell in runs[run]
-        if metric in cell.ways
+        if metric in cell.variants
     }
 
 
-class _Competing:
-    """The runs of one competition and the baselines tested on the same windows; their segments are read once."""
+class _CompetitionRuns:
+    """Ranks the runs of one competition, beside the baselines on the same windows; segments are read once."""
 
-    def __init__(self, terms: Competition, runs: dict[str, list[Entrant]], floors: dict[str, list[Entrant]]) -> None:
+    def __init__(
+        self, terms: Competition, runs: dict[str, list[Competitor]], floors: dict[str, list[Competitor]]
+    ) -> None:
         self.terms, self.floors = terms, list(floors)
         self.cells = {run: _one_per_seed(cells) for run, cells in {**runs, **floors}.items()}
         self.names = {run: cells[0].name for run, cells in self.cells.items()}
@@ -157,21 +159,21 @@ class _Competing:
 
     def standings(self) -> dict[tuple[str, str], Standing]:
         """Return where every run stands, by run and metric."""
-        found, measured = {}, dict[tuple[str, Way], list[str]]()
+        found, measured = {}, dict[tuple[str, MetricVariant], list[str]]()
         for run, cells in self.cells.items():
-            for metric in dict.fromkeys(metric for cell in cells for metric in cell.ways):
-                way, *others = {cell.ways[metric] for cell in cells if metric in cell.ways}
+            for metric in dict.fromkeys(metric for cell in cells for metric in cell.variants):
+                variant, *others = {cell.variants[metric] for cell in cells if metric in cell.variants}
                 if not others:
-                    measured.setdefault((metric, way), []).append(run)
+                    measured.setdefault((metric, variant), []).append(run)
                 elif run not in self.floors:
                     reason = f"Its seeds were not measured alike in '{metric}'"
                     found[run, metric] = Standing(self.terms, None, reason)
         self._read({key: runs for key, runs in measured.items() if runs[1:] and not set(runs) <= set(self.floors)})
-        for (metric, way), runs in measured.items():
-            found |= {(run, metric): standing for run, standing in self._stand(metric, way, runs).items()}
+        for (metric, variant), runs in measured.items():
+            found |= {(run, metric): standing for run, standing in self._stand(metric, variant, runs).items()}
         return found
 
-    def _read(self, contested: Mapping[tuple[str, Way], list[str]]) -> None:
+    def _read(self, contested: Mapping[tuple[str, MetricVariant], list[str]]) -> None:
         metrics = list(dict.fromkeys(metric for metric, _ in contested))
         for run in dict.fromkeys(run for runs in contested.values() for run in runs):
             try:
@@ -179,23 +181,23 @@ class _Competing:
             except StorageError as error:
                 self.missing[run] = error.problem
 
-    def _stand(self, metric: str, way: Way, runs: list[str]) -> dict[str, Standing]:
+    def _stand(self, metric: str, variant: MetricVariant, runs: list[str]) -> dict[str, Standing]:
         competing = [run for run in runs if run not in self.floors]
         rivals = [run for run in competing if run not in self.missing]
         alone = dict.fromkeys(rivals if competing[1:] else competing, Standing(self.terms, ALONE))
-        ranks = self._ranked(metric, way, rivals) if rivals[1:] else alone
+        ranks = self._ranked(metric, variant, rivals) if rivals[1:] else alone
         ranks |= {run: Standing(self.terms, None, self.missing[run]) for run in competing if run not in ranks}
-        sign = 1 if way.higher_is_better else -1
+        sign = 1 if variant.higher_is_better else -1
         tables = {run: sign * self.values[run][metric] for run in runs if metric in self.values.get(run, {})}
         above = margins(tables, {run: self.names[run] for run in runs if run in self.floors})
         return {run: replace(standing, margin=above.get(run)) for run, standing in ranks.items()}
 
-    def _ranked(self, metric: str, way: Way, runs: list[str]) -> dict[str, Standing]:
+    def _ranked(self, metric: str, variant: MetricVariant, runs: list[str]) -> dict[str, Standing]:
         try:
             table = self._aligned(metric, runs)
             subject, block = (table.index.get_level_values(name).to_numpy() for name in ("subject", "block"))
             encoder = np.array([runs.index(run) for run in table.columns.get_level_values(0)])
-            sign = 1 if way.higher_is_better else -1
+            sign = 1 if variant.higher_is_better else -1
             ranks = rank(sign * table.to_numpy(), encoder, subject, block, name=metric)
         except BenchError as error:
             return dict.fromkeys(runs, Standing(self.terms, None, error.problem))
@@ -215,7 +217,7 @@ class _Competing:
         return table.sort_index()
 
 
-def _one_per_seed(cells: list[Entrant]) -> list[Entrant]:
+def _one_per_seed(cells: list[Competitor]) -> list[Competitor]:
     """Return one cell for each seed, that with the most metrics."""
-    by_seed = {cell.seed: cell for cell in sorted(cells, key=lambda cell: len(cell.ways))}
+    by_seed = {cell.seed: cell for cell in sorted(cells, key=lambda cell: len(cell.variants))}
     return [by_seed[seed] for seed in sorted(by_seed)]

@@ -1,4 +1,4 @@
-"""What a board covers: on which data sets every encoder was run, with how many seeds, and how far."""
+"""Counts what a board covers: on which data sets every encoder was run, with how many seeds, and how far."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
-class Tried(NamedTuple):
-    """One cell: what tells its encoder from others, whether it has scores, and whether it generated speech."""
+class CoveredCell(NamedTuple):
+    """A cell as coverage counts it: encoder, data set and seed, whether it has scores, whether it generated speech."""
 
     encoder: str
     dataset: str
@@ -18,7 +18,7 @@ class Tried(NamedTuple):
 
 
 @dataclass
-class Seeds:
+class SeedCounts:
     """The seeds of one encoder on one data set: those that were tried, have scores, and generated speech."""
 
     tried: set[int] = field(default_factory=set)
@@ -35,19 +35,19 @@ class Seeds:
 
 @dataclass
 class Coverage:
-    """Encoders x data sets.
+    """A table of encoders by data sets, with the seeds of each pair.
 
     Attributes
     ----------
     encoders, datasets : list of str
         In the order in which they came.
-    seeds : dict of (str, str) to Seeds
+    seeds : dict of (str, str) to SeedCounts
         By encoder and data set; what was never tried is not in it.
     """
 
     encoders: list[str]
     datasets: list[str]
-    seeds: dict[tuple[str, str], Seeds]
+    seeds: dict[tuple[str, str], SeedCounts]
 
     @property
     def missing(self) -> list[tuple[str, str]]:
@@ -61,11 +61,11 @@ class Coverage:
         return found.text if found is not None else "–"
 
 
-def cover(cells: Iterable[Tried]) -> Coverage:
-    """Return what cells cover."""
-    seeds: dict[tuple[str, str], Seeds] = {}
+def cover(cells: Iterable[CoveredCell]) -> Coverage:
+    """Count which pairs of encoder and data set some cells cover."""
+    seeds: dict[tuple[str, str], SeedCounts] = {}
     for cell in cells:
-        own = seeds.setdefault((cell.encoder, cell.dataset), Seeds())
+        own = seeds.setdefault((cell.encoder, cell.dataset), SeedCounts())
         own.tried.add(cell.seed)
         if cell.done:
             own.done.add(cell.seed)

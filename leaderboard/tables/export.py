@@ -1,4 +1,4 @@
-"""A table as Markdown, CSV, a picture, or lines in a terminal."""
+"""Writes a table as Markdown, CSV, a picture, or lines in a terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import rich.table
 from rich.console import Console
 from rich.text import Text
 
-from eeg2speech_bench.core.terminal.progress import make_console
+from eeg2speech_bench.core.terminal.progress import make_console, say
 from eeg2speech_bench.leaderboard.tables.table import Table
 
 #: of a file or a picture
@@ -68,7 +68,7 @@ def print_table(table: Table, console: Console) -> None:
         _print_stacked(table, console)
         shown = table
     for note in shown.notes:
-        console.print(note, markup=False, highlight=False)
+        say(console, note)
 
 
 def _print_stacked(table: Table, console: Console) -> None:

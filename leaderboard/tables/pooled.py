@@ -1,4 +1,4 @@
-"""One effect over several data sets: random-effects means, and the tables of them that ``compare`` prints."""
+"""Pools one effect over several data sets as a random-effects mean, and makes the tables that ``compare`` prints."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.statistics.random_effects import PooledEffect, random_effects
 from eeg2speech_bench.leaderboard.labels import signed
-from eeg2speech_bench.leaderboard.standings.differences import CONFIDENCE, Difference, Located
+from eeg2speech_bench.leaderboard.standings.differences import CONFIDENCE, Difference, LocatedRecord
 from eeg2speech_bench.leaderboard.tables.table import Table
 
 #: how effects of several data sets are pooled, for those who read a table
@@ -27,7 +27,7 @@ MIN_DATASETS = 3
 
 
 class Effect(NamedTuple):
-    """What was found on one data set, in the metric's unit, with its standard error."""
+    """The effect on one data set, in the metric's unit, with its standard error."""
 
     dataset: str
     value: float
@@ -35,7 +35,7 @@ class Effect(NamedTuple):
 
 
 def standard_error(low: float, high: float, confidence: float = CONFIDENCE) -> float:
-    """Return the standard error that a bootstrap interval speaks of, as if its distribution were normal.
+    """Return the standard error that fits a bootstrap interval, as if its distribution were normal.
 
     Parameters
     ----------
@@ -73,17 +73,17 @@ def pool(effects: Sequence[Effect]) -> PooledEffect | str:
         return str(error).rstrip(".")
 
 
-def pooled_tables(names: Sequence[str], groups: Sequence[tuple[Located, list[Difference]]]) -> list[Table]:
-    """Return what two encoders differ by over data sets, a table per preset that stands on two of them or more.
+def pooled_tables(names: Sequence[str], groups: Sequence[tuple[LocatedRecord, list[Difference]]]) -> list[Table]:
+    """Return the pooled differences of two encoders, a table per preset with two data sets or more.
 
     Parameters
     ----------
     names : sequence of str
         A and B.
-    groups : sequence of (Located, list of Difference)
+    groups : sequence of (LocatedRecord, list of Difference)
         A cell of every data set, preset and split, and what was found there.
     """
-    presets: dict[str, list[tuple[Located, list[Difference]]]] = {}
+    presets: dict[str, list[tuple[LocatedRecord, list[Difference]]]] = {}
     for cell, found in groups:
         if cell.record.dataset.is_null:  # no sample of the data sets that anybody asks about
             continue
@@ -95,7 +95,7 @@ def pooled_tables(names: Sequence[str], groups: Sequence[tuple[Located, list[Dif
     ]
 
 
-def _pooled_table(title: str, groups: list[tuple[Located, list[Difference]]]) -> Table:
+def _pooled_table(title: str, groups: list[tuple[LocatedRecord, list[Difference]]]) -> Table:
     datasets = list(dict.fromkeys(cell.tested_on[0] for cell, _ in groups))
     head = ["metric", *datasets, "pooled A - B [95 %]", "next data set [95 %]", "tau", "I2", "Q (df)"]
     table = Table(title, head, notes=[NOTE])

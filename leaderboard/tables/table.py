@@ -1,4 +1,4 @@
-"""Tables made of records: text cells with named columns, the same for terminal, Markdown and CSV."""
+"""Makes tables of records: text cells with named columns, the same for terminal, Markdown and CSV."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from eeg2speech_bench.core.records.provenance import total_seconds
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.leaderboard.labels import BOARD_METRICS, CONTROL_METRICS, WITH_INTERVAL, metric_titles, p_text
 from eeg2speech_bench.leaderboard.standings.identity import dataset_titles, kind_of
-from eeg2speech_bench.leaderboard.tables.coverage import Tried, cover
+from eeg2speech_bench.leaderboard.tables.coverage import CoveredCell, cover
 
 if TYPE_CHECKING:
     from eeg2speech_bench.leaderboard.standings.standings import Standings
@@ -34,7 +34,7 @@ RANK_NOTE = (
 
 @dataclass
 class Table:
-    """Text in rows.
+    """A table of text, with notes below it.
 
     Attributes
     ----------
@@ -159,7 +159,7 @@ def verdict_text(record: Record, metric: str) -> str:
 
 
 def testable(ceiling: float | None, control: float | None, *, higher_is_better: bool) -> bool:
-    """Whether the true audio embedding does better than the best control: else no encoder could show anything."""
+    """Whether the true audio embedding beats the best control; if not, no encoder could show anything."""
     if ceiling is None or control is None:
         return True
     return ceiling > control if higher_is_better else ceiling < control
@@ -234,7 +234,7 @@ def _revision_notes(titles: Mapping[tuple[str, str], str]) -> list[str]:
 def _coverage_notes(records: list[Record], titles: Mapping[tuple[str, str], str]) -> list[str]:
     """Say which encoders have no scores on which data sets, where there are several."""
     found = cover(
-        Tried(name_text(r), titles[_data(r)], r.cell.seed, r.status == "done", generated=False) for r in records
+        CoveredCell(name_text(r), titles[_data(r)], r.cell.seed, r.status == "done", generated=False) for r in records
     )
     if len(found.datasets) < 2:
         return []

@@ -1,4 +1,4 @@
-"""Small pictures of a cell in the terminal: its listeners, how it learnt, and what one clip looks like."""
+"""Draws small pictures of a cell in the terminal: its listeners, how it learnt, and one clip."""
 
 from __future__ import annotations
 
@@ -18,12 +18,20 @@ from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.statistics.proportions import guessing_band
 from eeg2speech_bench.core.statistics.spacing import evenly_spaced
 from eeg2speech_bench.leaderboard.labels import metric_titles
-from eeg2speech_bench.leaderboard.page.listening_items import Item, chosen, clip_content, inside, read_items
+from eeg2speech_bench.leaderboard.page.listening_items import ListeningItem, chosen, clip_content, inside, read_items
 from eeg2speech_bench.leaderboard.page.plots import short
 from eeg2speech_bench.leaderboard.page.spectrogram import TOP_HZ, log_mel_db, palette, read_clip
 from eeg2speech_bench.leaderboard.results.history import learning_series
 from eeg2speech_bench.leaderboard.tables.export import printable
-from eeg2speech_bench.leaderboard.terminal.glyphs import PER_LINE, Marks, Scale, mosaic, shrink, sparkline, strip
+from eeg2speech_bench.leaderboard.terminal.glyphs import (
+    PER_LINE,
+    ColumnScale,
+    GlyphSet,
+    mosaic,
+    shrink,
+    sparkline,
+    strip,
+)
 
 #: listeners that get a line each
 MAX_LISTENERS = 24
@@ -38,7 +46,7 @@ _SILENCE_DB = -30.0
 
 
 def draw(record: Record, results: Path, console: Console) -> None:
-    """Print the pictures of a cell; in place of one that cannot be drawn stands the reason.
+    """Print the pictures of a cell, or why one cannot be drawn.
 
     Parameters
     ----------
@@ -70,7 +78,7 @@ def listeners(record: Record, metric: str, console: Console) -> Iterator[Text]:
     entry = record.metric(metric)
     if entry is None:
         return
-    scores, marks = entry.per_subject, Marks.of(console)
+    scores, marks = entry.per_subject, GlyphSet.of(console)
     best = _best_controls(record, entry)
     shown = _thinned(scores)
     chance, said = _chance(entry)
@@ -78,7 +86,7 @@ def listeners(record: Record, metric: str, console: Console) -> Iterator[Text]:
     names = {name: printable(name, console) for name in shown}
     name_width = min(max(map(cell_len, names.values())), NAME_WIDTH)
     width = max(min(STRIP_WIDTH, console.width - name_width - _STRIP_REST), 10)
-    scale = Scale(min(values), max(values), width)
+    scale = ColumnScale(min(values), max(values), width)
     who = f"{len(shown)} of {len(scores)} listeners, sorted and thinned"
     who = "every listener" if len(shown) == len(scores) else who
     title = f"{entry.title} of {who}; strips go from {scale.low:.3g} to {scale.high:.3f}"
@@ -99,7 +107,7 @@ def learning(record: Record, console: Console) -> Iterator[Text]:
     ]
     if not series:
         return
-    marks = Marks.of(console)
+    marks = GlyphSet.of(console)
     name_width = min(max(cell_len(title) for title, _, _ in series), 2 * NAME_WIDTH)
     width = max(min(SPARK_WIDTH, console.width - name_width - _SPARK_REST), 8)
     width = min(width, max(len(values) for _, _, values in series))
@@ -125,7 +133,7 @@ def mels(record: Record, results: Path, console: Console) -> Iterator[Text]:
     if "audio" not in record.files:
         return
     item = _first_item(record, results)
-    marks = Marks.of(console)
+    marks = GlyphSet.of(console)
     colours = palette() if console.color_system in ("256", "truecolor") and not console.no_color else None
     verdict = record.verdict.get("identification")
     hardest = [] if verdict is None else [verdict.hardest_control]
@@ -177,7 +185,7 @@ def _chance(entry: Metric) -> tuple[tuple[float, float] | None, str]:
     return guessing_band(n_each, chance), f"95 % of guessers, {n_each} segments each"
 
 
-def _first_item(record: Record, results: Path) -> Item:
+def _first_item(record: Record, results: Path) -> ListeningItem:
     """Return the first clip that was kept, with its scores."""
     audio = inside(results, record.files["audio"])
     n_clips = len(list((audio / "reference").glob("clip_*.flac")))
@@ -197,7 +205,7 @@ def _level_db(record: Record, results: Path, condition: str, number: int) -> tup
     return log_mel_db(samples, rate_hz), len(samples) / rate_hz, min(TOP_HZ, rate_hz / 2)
 
 
-def _mel_caption(item: Item, length_s: float, top_hz: float) -> str:
+def _mel_caption(item: ListeningItem, length_s: float, top_hz: float) -> str:
     origin = ""
     if item.origin is not None:
         listener, stimulus, start_s = item.origin

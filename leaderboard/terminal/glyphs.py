@@ -1,4 +1,4 @@
-"""What pictures in a terminal are made of: strips, sparklines and mosaics of characters."""
+"""Draws strips, sparklines and mosaics of characters, of which pictures in a terminal are made."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PER_LINE = 2
 
 
 @dataclass(frozen=True)
-class Marks:
+class GlyphSet:
     """The characters of one kind of terminal.
 
     Attributes
@@ -46,7 +46,7 @@ class Marks:
     half: str
 
     @classmethod
-    def of(cls, console: Console) -> Marks:
+    def of(cls, console: Console) -> GlyphSet:
         """Return the marks that a console can write."""
         try:
             "".join(vars(BLOCKS).values()).encode(console.encoding)
@@ -55,11 +55,11 @@ class Marks:
         return BLOCKS
 
 
-BLOCKS = Marks("●", "×", "⊗", "░", "│", "▁▂▃▄▅▆▇█", " ░▒▓█", "▀")
-ASCII = Marks("o", "x", "*", ":", "|", "_.-~=+#@", " .:*#", "")
+BLOCKS = GlyphSet("●", "×", "⊗", "░", "│", "▁▂▃▄▅▆▇█", " ░▒▓█", "▀")
+ASCII = GlyphSet("o", "x", "*", ":", "|", "_.-~=+#@", " .:*#", "")
 
 
-class Scale(NamedTuple):
+class ColumnScale(NamedTuple):
     """Maps values from ``low`` to ``high`` to columns from 0 to ``width - 1``."""
 
     low: float
@@ -72,12 +72,14 @@ class Scale(NamedTuple):
         return int(min(max(share, 0), 1) * (self.width - 1) + 0.5)
 
 
-def strip(score: float, control: float | None, chance: tuple[float, float] | None, scale: Scale, marks: Marks) -> str:
+def strip(
+    score: float, control: float | None, chance: tuple[float, float] | None, scale: ColumnScale, marks: GlyphSet
+) -> str:
     """Return a score and its control on a line, over the band that guessing reaches.
 
     Examples
     --------
-    >>> strip(0.7, 0.2, (0, 0.3), Scale(0, 1, 11), ASCII)
+    >>> strip(0.7, 0.2, (0, 0.3), ColumnScale(0, 1, 11), ASCII)
     '::x:   o   '
     """
     cells = [" "] * scale.width
@@ -92,7 +94,7 @@ def strip(score: float, control: float | None, chance: tuple[float, float] | Non
     return "".join(cells)
 
 
-def sparkline(values: Sequence[float], width: int, marks: Marks) -> str:
+def sparkline(values: Sequence[float], width: int, marks: GlyphSet) -> str:
     """Return a bar per value from the lowest to the highest; more than ``width`` values become that many means.
 
     Examples
@@ -101,7 +103,7 @@ def sparkline(values: Sequence[float], width: int, marks: Marks) -> str:
     '█▃▁▂'
     """
     heights = np.array([part.mean() for part in np.array_split(np.asarray(values, float), min(width, len(values)))])
-    scale = Scale(float(heights.min()), float(heights.max()), len(marks.bars))
+    scale = ColumnScale(float(heights.min()), float(heights.max()), len(marks.bars))
     return "".join(marks.bars[scale.column(height)] for height in heights)
 
 
@@ -115,23 +117,23 @@ def shrink(picture: np.ndarray, n_rows: int, n_columns: int) -> np.ndarray:
     return picture
 
 
-def mosaic(picture: np.ndarray, marks: Marks, palette: Sequence[int] | None) -> list[Text]:
+def mosaic(picture: np.ndarray, marks: GlyphSet, palette: Sequence[int] | None) -> list[Text]:
     """Return lines that show two rows of a picture each, as upper and lower half of a character.
 
     Parameters
     ----------
     picture : array of float, shape (n_rows, n_columns)
         From 0 (dark) to 1 (bright), the upper row first; ``n_rows`` is even.
-    marks : Marks
+    marks : GlyphSet
     palette : sequence of int, optional
         Red, green and blue (0 to 255) of evenly spaced levels, dark to bright; without it, or without half characters,
         a character is the shade of the mean of its two rows.
     """
     if palette is None or not marks.half:
         means = picture.reshape(-1, PER_LINE, picture.shape[1]).mean(axis=1)
-        scale = Scale(0, 1, len(marks.shades))
+        scale = ColumnScale(0, 1, len(marks.shades))
         return [Text("".join(marks.shades[scale.column(value)] for value in row)) for row in means]
-    scale = Scale(0, 1, len(palette) // 3)
+    scale = ColumnScale(0, 1, len(palette) // 3)
     colours = [Color.from_rgb(*palette[i : i + 3]) for i in range(0, len(palette), 3)]
     levels = [[colours[scale.column(value)] for value in row] for row in picture]
     lines = zip(levels[::PER_LINE], levels[1::PER_LINE], strict=True)

@@ -17,7 +17,7 @@ from scipy.stats import rankdata
 
 from eeg2speech_bench.benchmarks.cells import Cell
 from eeg2speech_bench.benchmarks.report import drawing, matrix
-from eeg2speech_bench.benchmarks.report.pictures import Sources, draw_report
+from eeg2speech_bench.benchmarks.report.pictures import StageFolders, draw_report
 from eeg2speech_bench.benchmarks.report.spectrograms import choose_shown_clips
 from eeg2speech_bench.benchmarks.runner import Runner
 from eeg2speech_bench.core.conditions import EMBEDDED
@@ -77,7 +77,7 @@ def record() -> Record:
 
 
 @pytest.fixture
-def sources(tmp_path, store, monkeypatch) -> Sources:
+def sources(tmp_path, store, monkeypatch) -> StageFolders:
     """What the stages of that cell would have left, to be drawn coarsely, which is quick."""
     monkeypatch.setattr(drawing, "DOTS_PER_INCH", 60)
     store.windows.assign(stimulus=0).to_parquet(store.path / "windows.parquet")
@@ -103,7 +103,7 @@ def sources(tmp_path, store, monkeypatch) -> Sources:
         for condition in EMBEDDED
     ]
     pd.concat(parts, ignore_index=True).to_parquet(scored / "segments.parquet")
-    return Sources(store.path, embedded, scored, generated, ceilings)
+    return StageFolders(store.path, embedded, scored, generated, ceilings)
 
 
 def run_without_embeddings(folder: Path, prepared: Prepared) -> Record:
@@ -160,7 +160,7 @@ def test_every_picture_is_drawn_and_is_the_same_under_another_users_settings(tmp
 
 def test_without_speech_and_without_steps_there_are_two(tmp_path, record, sources):
     record.training = {"align": Training(method="closed form")}
-    without = Sources(sources.prepared, sources.embedded, sources.scored)
+    without = StageFolders(sources.prepared, sources.embedded, sources.scored)
     draw_report(tmp_path / "report", record, without)
     assert sorted(digests(tmp_path / "report")) == ["retrieval.png", "subjects.png"]
 

@@ -14,6 +14,7 @@ from eeg2speech_bench.benchmarks.scoring.retrieval import describe_windows
 from eeg2speech_bench.benchmarks.scoring.values import MetricValues, ReferenceLevels, keep_defined
 from eeg2speech_bench.benchmarks.scoring.verdicts import decide, summarise
 from eeg2speech_bench.benchmarks.stage_inputs import ScoreInputs
+from eeg2speech_bench.benchmarks.stages import score
 from eeg2speech_bench.core.conditions import EMBEDDED
 from eeg2speech_bench.core.presets.config import ScoresConfig
 from eeg2speech_bench.core.records.metrics import ControlTest
@@ -62,7 +63,7 @@ def scores_of(tmp_path, store, *, config, metrics, words=None, clips=False, moda
         modality=modality,
         seed=0,
     )
-    inputs.run(tmp_path / "out", lambda note, share: None)
+    score.run(inputs, tmp_path / "out", lambda note, share: None)
     return json.loads((tmp_path / "out" / "scores.json").read_text())
 
 
@@ -176,6 +177,19 @@ def test_words_are_scored_against_both_chances_and_the_harder_one_counts(tmp_pat
     onset = entry(scores, "top10_word_onset")
     assert (onset["n"], onset["n_pool"], onset["chance"]) == (12, 12, pytest.approx(10 / 12))
     assert entry(scores, "word_top1", "none")["value"] == pytest.approx(word["chance"])
+
+
+def test_too_few_windows_at_words_have_no_scores_to_measure(tmp_path, store):
+    words = words_of_one_listener(tmp_path / "words")
+    for name in ("windows", "segments"):
+        pd.read_parquet(words / f"{name}.parquet")[:0].to_parquet(words / f"{name}.parquet")
+    for file in words.glob("*.npy"):
+        file.unlink()
+    config = CONFIG.model_copy(update={"extended": True})
+    scores = run(tmp_path, store, strength=1.0, config=config, words=words)
+    measured = {metric["name"] for metric in scores["metrics"]}
+    assert "top1" in measured
+    assert not {"word_top1", "top1_word_onset"} & measured
 
 
 def test_a_metric_that_leaves_the_range_that_it_declared_costs_itself(tmp_path, store):

@@ -9,6 +9,8 @@ import pytest
 
 from eeg2speech_bench.benchmarks.pipeline import Pipeline
 from eeg2speech_bench.benchmarks.plan import make_cells
+from eeg2speech_bench.benchmarks.stage_inputs import StageInputs
+from eeg2speech_bench.benchmarks.stage_runs import run_stage
 from eeg2speech_bench.core.presets.config import load_config
 from eeg2speech_bench.core.registry.registry import load_registry
 from eeg2speech_bench.core.stages import keys
@@ -78,6 +80,12 @@ def changed(before, after) -> set[str]:
 
 def test_stages_depend_on_what_the_table_says(pipeline):
     assert {name: tuple(s.name for s in stage.inputs) for name, stage in pipeline().items()} == AFTER
+
+
+def test_every_stage_is_run_by_a_function_that_takes_its_inputs():
+    declared = {inputs for inputs in StageInputs.__subclasses__() if inputs.__module__ == StageInputs.__module__}
+    assert {inputs.name for inputs in declared} == set(AFTER)
+    assert declared <= set(run_stage.registry)
 
 
 def test_each_module_of_a_stage_changes_its_key_and_those_after_it(pipeline, monkeypatch):

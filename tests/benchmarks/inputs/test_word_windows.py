@@ -12,7 +12,7 @@ import torch
 from eeg2speech_bench.benchmarks.inputs.target_frames import FrameStore, write_frames
 from eeg2speech_bench.benchmarks.inputs.word_windows import SPLIT, OnsetFrames, OnsetStore
 from eeg2speech_bench.benchmarks.metrics.retrieval import top_1
-from eeg2speech_bench.benchmarks.models.pair import Aligned
+from eeg2speech_bench.benchmarks.models.pair import AlignedPair
 from eeg2speech_bench.benchmarks.stage_inputs import WordsInputs
 from eeg2speech_bench.benchmarks.stages import words
 from eeg2speech_bench.core.conditioning import Conditioning, Encoder, Target
@@ -122,7 +122,7 @@ class Frames(Target):
 
 PAIR = SimpleNamespace(
     encoder=EncoderSpec("copy", "nowhere:Copy"),
-    load=lambda store, path: Aligned(Copy(), Frames(), torch.nn.Identity()),
+    load=lambda store, path: AlignedPair(Copy(), Frames(), torch.nn.Identity()),
     gather=lambda store, rows: store.gather(rows),
 )
 

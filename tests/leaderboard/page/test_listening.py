@@ -11,7 +11,7 @@ from PIL import Image
 
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.leaderboard.page.folder import build
-from eeg2speech_bench.leaderboard.page.listening_items import Item, chosen, read_items
+from eeg2speech_bench.leaderboard.page.listening_items import ListeningItem, chosen, read_items
 from eeg2speech_bench.leaderboard.page.spectrogram import N_BANDS, draw_mel
 
 
@@ -48,7 +48,7 @@ def test_without_numbers_the_order_of_rows_is_that_of_the_clips(tmp_path):
 
 
 def test_segments_of_other_clips_have_nothing_to_say(tmp_path):
-    assert read_items(segments(tmp_path), [0], 2, {}) == [Item(0, None)]
+    assert read_items(segments(tmp_path), [0], 2, {}) == [ListeningItem(0, None)]
 
 
 @pytest.mark.parametrize("columns", [{"value": "much"}, {"start_s": "late"}])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from eeg2speech_bench.leaderboard.page.pareto import Point, cost_quality, front
-from eeg2speech_bench.leaderboard.page.plots import Scale
+from eeg2speech_bench.leaderboard.page.pareto import ParetoPoint, cost_quality, front
+from eeg2speech_bench.leaderboard.page.plots import PixelScale
 
 
 def point(name, cost, quality, kind="encoder", *, real=True):
-    return Point(name, cost, quality, quality, quality, f"{name}.html", kind, real)
+    return ParetoPoint(name, cost, quality, quality, quality, f"{name}.html", kind, real)
 
 
 def test_the_front_holds_who_is_not_beaten_at_lower_cost_and_no_ceiling():
@@ -43,7 +43,7 @@ def test_a_mark_has_its_name_beside_it_always_or_while_it_has_the_focus():
     ("values", "log"), [([0.0, 1.0], False), ([8.1, 12.3], True), ([3.0, 3.0], False), ([1, 1e6], True)]
 )
 def test_an_axis_has_two_to_twelve_ticks_inside_its_range(values, log):
-    scale = Scale(values, (0, 100), log=log)
+    scale = PixelScale(values, (0, 100), log=log)
     ticks = scale.ticks()
     assert 2 <= len(ticks) <= 12
     assert all(0 <= scale(tick) <= 100 for tick in ticks)

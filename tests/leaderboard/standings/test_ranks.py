@@ -14,7 +14,7 @@ from eeg2speech_bench.core.segments.split import Split
 from eeg2speech_bench.leaderboard.standings.identity import Competition, dataset_titles, identify
 from eeg2speech_bench.leaderboard.standings.margins import Margin
 from eeg2speech_bench.leaderboard.standings.ranks import Rank, rank_intervals, tie_groups
-from eeg2speech_bench.leaderboard.standings.standings import Standing, entrant, stand
+from eeg2speech_bench.leaderboard.standings.standings import Standing, competitor, find_standings
 
 COMPETITION = Competition("data", "quick", "5c", "mel", "", "", "r")
 
@@ -102,8 +102,8 @@ def board(tmp_path, cell):
 
 def stood(records: dict[Path, Record], metric: str = "top1") -> dict[str, Standing]:
     """Return where encoders stand, by name; all cells of an encoder must stand alike."""
-    entrants = [entrant(path, record, identify(record)) for path, record in records.items()]
-    found = stand(cell for cell in entrants if cell is not None)
+    competitors = [competitor(path, record, identify(record)) for path, record in records.items()]
+    found = find_standings(cell for cell in competitors if cell is not None)
     by_name: dict[str, Standing] = {}
     for record in records.values():
         standing = found.get((record.cell.id, metric))

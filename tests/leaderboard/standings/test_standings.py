@@ -13,26 +13,33 @@ from eeg2speech_bench.leaderboard.standings import standings as module
 from eeg2speech_bench.leaderboard.standings.differences import SegmentFile
 from eeg2speech_bench.leaderboard.standings.identity import Competition, identify
 from eeg2speech_bench.leaderboard.standings.ranks import Rank
-from eeg2speech_bench.leaderboard.standings.standings import ALONE, Entrant, Standing, Way, entrant, stand
+from eeg2speech_bench.leaderboard.standings.standings import (
+    ALONE,
+    Competitor,
+    MetricVariant,
+    Standing,
+    competitor,
+    find_standings,
+)
 
 TERMS = Competition("data", "quick", "5c", "mel", "", "", "r1")
-WAY = Way(version=1, pool="", n_pool=50, higher_is_better=True)
+VARIANT = MetricVariant(version=1, pool="", n_pool=50, higher_is_better=True)
 LISTENER, BLOCK = (a.ravel() for a in np.indices((8, 10)))
 
 
-def cell(name: str, seed: int = 0, *, place: Path | None = None, **changes) -> Entrant:
+def cell(name: str, seed: int = 0, *, place: Path | None = None, **changes) -> Competitor:
     """Return a cell that takes part; its segments lie at ``place``."""
     segments = SegmentFile(f"{name}-{seed}", place)
-    return Entrant(name, seed, name, baseline=False, competition=TERMS, segments=segments, ways={"top1": WAY})._replace(
-        **changes
-    )
+    return Competitor(
+        name, seed, name, baseline=False, competition=TERMS, segments=segments, variants={"top1": VARIANT}
+    )._replace(**changes)
 
 
 @pytest.fixture
 def scored(tmp_path):
     """Return a cell whose segments spread a little around a mean."""
 
-    def write(name: str, mean: float, seed: int = 0, **changes) -> Entrant:
+    def write(name: str, mean: float, seed: int = 0, **changes) -> Competitor:
         place = tmp_path / f"{name}-{seed}.parquet"
         columns = {"metric": "top1", "condition": "eeg", "subject": LISTENER.astype(str), "recording": LISTENER}
         columns |= {"stimulus": 0, "start_s": BLOCK * 15.0, "block": BLOCK}
@@ -52,9 +59,9 @@ def record(tmp_path, cell):
 
 def test_a_finished_cell_takes_part_in_the_metrics_that_it_has_a_verdict_on(record):
     path, made = record
-    found = entrant(path, made, identify(made))
+    found = competitor(path, made, identify(made))
     assert (found.name, found.seed, found.baseline) == ("net", 0, False)
-    assert found.ways == {"top1": Way(1, "", 10, True)}
+    assert found.variants == {"top1": MetricVariant(1, "", 10, True)}
     assert found.segments.path == path.parents[1] / made.files["segments"]
 
 
@@ -69,28 +76,28 @@ def test_a_finished_cell_takes_part_in_the_metrics_that_it_has_a_verdict_on(reco
 def test_what_failed_or_does_not_read_the_eeg_takes_no_part(record, change):
     path, made = record
     change(made)
-    assert entrant(path, made, identify(made)) is None
+    assert competitor(path, made, identify(made)) is None
 
 
 def test_a_run_without_rivals_is_alone_and_nothing_is_read(monkeypatch):
     monkeypatch.setattr(module, "seed_values", lambda *_: pytest.fail("it was read"))
-    found = stand([cell("net"), cell("net", 1)])
+    found = find_standings([cell("net"), cell("net", 1)])
     assert found == dict.fromkeys([("net-0", "top1"), ("net-1", "top1")], Standing(TERMS, ALONE))
     assert found["net-0", "top1"].text == "alone"
 
 
 def test_baselines_without_an_encoder_have_no_standing():
-    assert stand([cell("ridge", baseline=True), cell("mean", baseline=True)]) == {}
+    assert find_standings([cell("ridge", baseline=True), cell("mean", baseline=True)]) == {}
 
 
 def test_all_seeds_of_a_run_stand_alike(scored):
-    found = stand([scored("a", 0.5), scored("a", 0.5, seed=1), scored("b", 0.1)])
+    found = find_standings([scored("a", 0.5), scored("a", 0.5, seed=1), scored("b", 0.1)])
     assert found["a-0", "top1"] == found["a-1", "top1"]
     assert (found["a-0", "top1"].text, found["b-0", "top1"].text) == ("1-1 of 2, A", "2-2 of 2, B")
 
 
 def test_a_run_whose_only_rival_cannot_be_read_is_alone(scored):
-    found = stand([scored("a", 0.5), cell("b")])
+    found = find_standings([scored("a", 0.5), cell("b")])
     assert found["a-0", "top1"].text == "alone"
     assert (found["b-0", "top1"].text, found["b-0", "top1"].reason) == (
         "not ranked",
@@ -99,22 +106,24 @@ def test_a_run_whose_only_rival_cannot_be_read_is_alone(scored):
 
 
 def test_a_cell_stands_in_the_metrics_that_it_has_and_in_no_others(scored):
-    more = {"top1": WAY, "identification": WAY}
-    found = stand([scored("a", 0.5, ways=more), scored("b", 0.1)])
+    more = {"top1": VARIANT, "identification": VARIANT}
+    found = find_standings([scored("a", 0.5, variants=more), scored("b", 0.1)])
     assert found.keys() == {("a-0", "top1"), ("a-0", "identification"), ("b-0", "top1")}
     assert found["a-0", "identification"].text == "alone"
 
 
 def test_a_lone_encoder_is_held_against_the_baseline_of_its_windows(scored):
     ridge = scored("ridge", 0.3, baseline=True, competition=TERMS._replace(target="of its own", terms="others"))
-    found = stand([scored("net", 0.5), ridge])
+    found = find_standings([scored("net", 0.5), ridge])
     assert found.keys() == {("net-0", "top1")}
     margin = found["net-0", "top1"].margin
     assert (margin.baseline, margin.difference) == ("ridge", pytest.approx(0.2, abs=0.01))
 
 
 def test_a_baseline_that_was_measured_otherwise_is_no_margin(scored):
-    found = stand([scored("net", 0.5), scored("ridge", 0.3, baseline=True, ways={"top1": WAY._replace(n_pool=10)})])
+    found = find_standings(
+        [scored("net", 0.5), scored("ridge", 0.3, baseline=True, variants={"top1": VARIANT._replace(n_pool=10)})]
+    )
     assert found["net-0", "top1"].margin is None
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from eeg2speech_bench.leaderboard.tables.coverage import Tried, cover
+from eeg2speech_bench.leaderboard.tables.coverage import CoveredCell, cover
 
 
 def test_seeds_are_counted_once_by_how_far_they_went():
     found = cover(
         [
-            Tried("net", "a", 0, done=True, generated=True),
-            Tried("net", "a", 0, done=True, generated=False),  # the same seed, for retrieval alone
-            Tried("net", "a", 1, done=True, generated=False),
-            Tried("net", "a", 2, done=False, generated=False),
+            CoveredCell("net", "a", 0, done=True, generated=True),
+            CoveredCell("net", "a", 0, done=True, generated=False),  # the same seed, for retrieval alone
+            CoveredCell("net", "a", 1, done=True, generated=False),
+            CoveredCell("net", "a", 2, done=False, generated=False),
         ]
     )
     assert found.text("net", "a") == "2 of 3, 1 with speech"
@@ -20,9 +20,9 @@ def test_seeds_are_counted_once_by_how_far_they_went():
 def test_pairs_without_scores_are_missing_whether_they_failed_or_were_never_run():
     found = cover(
         [
-            Tried("net", "a", 0, done=True, generated=False),
-            Tried("net", "b", 0, done=False, generated=False),
-            Tried("ridge", "b", 0, done=True, generated=False),
+            CoveredCell("net", "a", 0, done=True, generated=False),
+            CoveredCell("net", "b", 0, done=False, generated=False),
+            CoveredCell("ridge", "b", 0, done=True, generated=False),
         ]
     )
     assert (found.encoders, found.datasets) == (["net", "ridge"], ["a", "b"])

@@ -18,7 +18,7 @@ from eeg2speech_bench.core.cli import main
 from eeg2speech_bench.core.records.metrics import Verdict
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.leaderboard.terminal.charts import draw
-from eeg2speech_bench.leaderboard.terminal.glyphs import ASCII, BLOCKS, Scale, mosaic, shrink, sparkline, strip
+from eeg2speech_bench.leaderboard.terminal.glyphs import ASCII, BLOCKS, ColumnScale, mosaic, shrink, sparkline, strip
 
 HOSTILE = "\x1b[31mred[bold]x[/bold] :warning:\x07"
 CONDITIONS = ("reference", "eeg", "shuffle", "audio")
@@ -99,7 +99,7 @@ def heard(tmp_path: Path, cell: Callable[..., Path]) -> Record:
     ],
 )
 def test_a_mark_stands_in_the_column_nearest_to_its_value(score, control, chance, expected):
-    assert strip(score, control, chance, Scale(0, 1, 11), BLOCKS) == expected
+    assert strip(score, control, chance, ColumnScale(0, 1, 11), BLOCKS) == expected
 
 
 def test_bars_rise_from_the_lowest_to_the_highest_value():

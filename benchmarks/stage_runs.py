@@ -1,0 +1,117 @@
+"""Runs the stage that takes given inputs; its libraries are imported when it runs."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from pathlib import Path
+
+from eeg2speech_bench.benchmarks.stage_inputs import (
+    AlignInputs,
+    AutoencoderInputs,
+    CeilingsInputs,
+    ClipsInputs,
+    DiffuseInputs,
+    EmbedInputs,
+    FeaturesInputs,
+    GenerateInputs,
+    PrepareInputs,
+    ScoreInputs,
+    StageInputs,
+    WordsInputs,
+)
+from eeg2speech_bench.core.terminal.progress import Progress
+
+
+@singledispatch
+def run_stage(inputs: StageInputs, out: Path, progress: Progress) -> None:
+    """Run the stage that takes these inputs.
+
+    Parameters
+    ----------
+    inputs : StageInputs
+        Their class says which stage it is.
+    out : Path
+        An empty folder, which the results are written into.
+    progress : Progress
+
+    Raises
+    ------
+    NotImplementedError
+        If no stage takes inputs of this class.
+    """
+    raise NotImplementedError(f"No stage takes {type(inputs).__name__}")
+
+
+@run_stage.register
+def _(inputs: PrepareInputs, out: Path, progress: Progress) -> None:
+    inputs.preparation.load()(inputs.dataset, inputs.data, out, progress)
+
+
+@run_stage.register
+def _(inputs: FeaturesInputs, out: Path, progress: Progress) -> None:
+    from eeg2speech_bench.benchmarks.stages.features import run
+
+    run(inputs, out, progress)
+
+
+@run_stage.register
+def _(inputs: ClipsInputs, out: Path, progress: Progress) -> None:
+    from eeg2speech_bench.benchmarks.stages.clips import run
+
+    run(inputs, out, progress)
+
+
+@run_stage.register
+def _(inputs: AutoencoderInputs, out: Path, progress: Progress) -> None:
+    from eeg2speech_bench.benchmarks.stages.autoencoder import run
+
+    run(inputs, out, progress)
+
+
+@run_stage.register
+def _(inputs: CeilingsInputs, out: Path, progress: Progress) -> None:
+    from eeg2speech_bench.benchmarks.stages.ceilings import run
+
+    run(inputs, out, progress)
+
+
+@run_stage.register
+def _(inputs: AlignInputs, out: Path, progress: Progress) -> None:
+    from eeg2speech_bench.benchmarks.stages.align import run
+
+    run(inputs, out, progress)
+
+
+@run_stage.register
+def _(inputs: EmbedInputs, out: Path, progress: Progress) -> None:
+    from eeg2speech_bench.benchmarks.stages.embed import run
+
+    run(inputs, out, progress)
+
+
+@run_stage.register
+def _(inputs: WordsInputs, out: Path, progress: Progress) -> None:
+    from eeg2speech_bench.benchmarks.stages.words import run
+
+    run(inputs, out, progress)
+
+
+@run_stage.register
+def _(inputs: DiffuseInputs, out: Path, progress: Progress) -> None:
+    from eeg2speech_bench.benchmarks.stages.diffuse import run
+
+    run(inputs, out, progress)
+
+
+@run_stage.register
+def _(inputs: GenerateInputs, out: Path, progress: Progress) -> None:
+    from eeg2speech_bench.benchmarks.stages.generate import run
+
+    run(inputs, out, progress)
+
+
+@run_stage.register
+def _(inputs: ScoreInputs, out: Path, progress: Progress) -> None:
+    from eeg2speech_bench.benchmarks.stages.score import run
+
+    run(inputs, out, progress)
