@@ -196,6 +196,16 @@ def test_the_content_of_a_weights_file_is_in_the_key_wherever_it_lies(pipeline, 
     assert changed(before, pipeline(f"vocoder.checkpoint='{weights}'")) == {"ceilings", "generate", "score"}
 
 
+@pytest.mark.parametrize("typed", ["~/generator.ckpt", "generator.ckpt", "./generator.ckpt"])
+def test_a_weights_file_may_be_named_from_the_home_or_the_working_folder(pipeline, tmp_path, monkeypatch, typed):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "generator.ckpt").write_bytes(b"one")
+    before = pipeline(f"vocoder.checkpoint='{typed}'")
+    (tmp_path / "generator.ckpt").write_bytes(b"two")
+    assert changed(before, pipeline(f"vocoder.checkpoint='{typed}'")) == {"ceilings", "generate", "score"}
+
+
 def test_a_folder_that_an_option_of_a_plugin_names_is_in_the_key(pipeline, tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "model.safetensors").write_bytes(b"one")
