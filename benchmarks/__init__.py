@@ -66,19 +66,33 @@ def run(
     from eeg2speech_bench.benchmarks.given_encoders import register_encoder
     from eeg2speech_bench.benchmarks.session import RunRequest, run_cells
     from eeg2speech_bench.core.cli import default_cache
+    from eeg2speech_bench.core.errors import UsageError
     from eeg2speech_bench.core.presets.config import load_config
     from eeg2speech_bench.core.registry.registry import load_registry
     from eeg2speech_bench.core.terminal.progress import make_console
 
     registry = load_registry()
     given: list[Given] = list(encoder) if isinstance(encoder, list | tuple) else [cast("Given", encoder)]
+    if not given:
+        raise UsageError("No encoder was given", then="Run 'eeg2speech-bench encoders' for their names.")
     request = RunRequest(
         encoders=tuple(register_encoder(one, registry) for one in given),
         dataset=str(dataset),
         config=load_config(preset, overrides=overrides),
         results=Path(results).expanduser(),
         cache=Path(cache).expanduser() if cache else default_cache(),
-        seeds=tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds),
+        seeds=_seeds(seeds),
         device=device,
     )
     return run_cells(request, registry, make_console())
+
+
+def _seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
+    from eeg2speech_bench.core.errors import UsageError
+
+    listed = range(seeds) if isinstance(seeds, int) and not isinstance(seeds, bool) else seeds
+    numbers = list(listed) if isinstance(listed, Sequence) else []
+    if not numbers or any(isinstance(n, bool) or not isinstance(n, int) or n < 0 for n in numbers):
+        expected = "a count (3) or a list of numbers that are not negative ([0, 1, 2])"
+        raise UsageError("Argument 'seeds' was not understood", got=repr(seeds), expected=expected)
+    return tuple(dict.fromkeys(numbers))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -73,9 +72,10 @@ def _spec_of(encoder: object) -> GivenEncoderSpec:
     made: type[Encoder]
     cls: type
     if isinstance(encoder, type) and issubclass(encoder, Encoder):
-        made, cls, state = encoder, encoder, ""
+        made, cls, is_built = encoder, encoder, False
     elif isinstance(encoder, Module):
-        made, cls, state = _class_around(encoder), type(encoder), _state_hash(encoder)
+        _refuse_without_weights(encoder)
+        made, cls, is_built = _class_around(encoder), type(encoder), True
     else:
         raise UsageError(
             "That is no encoder",
@@ -83,21 +83,24 @@ def _spec_of(encoder: object) -> GivenEncoderSpec:
             expected="a name, an EncoderSpec, a subclass of Encoder, or a torch.nn.Module",
             then="See docs/encoders.md.",
         )
-    identity = hashlib.sha256(f"{live_hash(cls)} {state}".encode()).hexdigest()[:16]
+    identity = live_hash(encoder)
     _GIVEN[identity] = made
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", cls.__name__).lower().replace("_", "-")
     # two networks of one class are two encoders
-    name = f"{name}-{identity[:8]}" if state else name
-    target = f"{cls.__module__}:{cls.__qualname__}" if is_in_a_file(cls) else ""
+    name = f"{name}-{identity[:8]}" if is_built else name
+    # a class within a function is named by the function
+    target = f"{cls.__module__}:{cls.__qualname__.partition('.<locals>')[0]}" if is_in_a_file(cls) else ""
     return GivenEncoderSpec(name, target, "given as a Python object", identity=identity)
 
 
-def _state_hash(module: Module) -> str:
-    digest = hashlib.sha256(repr(module).encode())
-    for name, value in sorted(module.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
+def _refuse_without_weights(module: Module) -> None:
+    from torch.nn.parameter import is_lazy
+
+    if any(is_lazy(held) or held.is_meta for held in (*module.parameters(), *module.buffers())):
+        raise UsageError(
+            f"Network '{type(module).__name__}' has layers whose weights are not made yet",
+            then="Call it once with EEG of shape (1, n_chans, n_times); fill weights that are on device 'meta'.",
+        )
 
 
 def _class_around(module: Module) -> type[Encoder]:
@@ -110,7 +113,7 @@ def _class_around(module: Module) -> type[Encoder]:
 
         def __init__(self, signal: SignalInfo, target: TargetInfo) -> None:
             super().__init__()
-            self.network = copy.deepcopy(module)
+            self.network = copy.deepcopy(module).cpu()
             self.dim, self.title = target.dim, type(module).__name__
 
         def forward(self, batch: Batch) -> Conditioning:

@@ -71,7 +71,8 @@ LINKED_FILE = re.compile(r"(?<=\]\()[^)#:\s]+")
 def fill_in(app: Sphinx, docname: str, source: list[str]) -> None:
     """Put in the text that lies elsewhere, and make links between files links between pages."""
     pages = {DOCS.parent / file: DOCS / f"{name}.md" for name, file in ELSEWHERE.items()}
-    pages[DOCS.parent / "examples" / "README.rst"] = DOCS / "auto_examples" / "index.rst"
+    examples = DOCS.parent / "examples"
+    pages |= dict.fromkeys((examples, examples / "README.rst"), DOCS / "auto_examples" / "index.rst")
     file = DOCS.parent / ELSEWHERE.get(docname, f"docs/{docname}.md")
     if docname in ELSEWHERE:
         source[0] = file.read_text(encoding="utf8") + "\n" + source[0]

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, get_args, overload
 
-from eeg2speech_bench.core.errors import BenchError, UsageError
+from eeg2speech_bench.core.errors import BenchError, StorageError, UsageError
 from eeg2speech_bench.core.records.metrics import SetScore
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.leaderboard.labels import BOARD_METRICS
@@ -88,6 +88,8 @@ class Results(Sequence[Record]):
         ------
         UsageError
             If no cell has that metric.
+        StorageError
+            If a cell's segments are not beside its record.
         """
         import pandas as pd
 
@@ -95,12 +97,18 @@ class Results(Sequence[Record]):
         for record in self:
             if record.metric(metric) is None or "segments" not in record.files:
                 continue
-            values = pd.read_parquet(self.folder / record.files["segments"], filters=[("metric", "==", metric)])
+            file = self.folder / record.files["segments"]
+            if not file.is_file():
+                raise StorageError(f"{file} is missing", then="Copy the whole folder, 'cells' and 'records'.")
+            values = pd.read_parquet(file, filters=[("metric", "==", metric)])
             parts.append(pd.DataFrame(_about(record), index=values.index).join(values))
         if not parts:
-            known = sorted(self.scores["metric"].unique())
-            raise UsageError(f"No cell has metric '{metric}'", expected=", ".join(known), then="See '.scores'.")
+            raise self._without(metric)
         return pd.concat(parts, ignore_index=True)
+
+    def _without(self, metric: str) -> UsageError:
+        known = sorted(self.scores["metric"].unique())
+        return UsageError(f"No cell has metric '{metric}'", expected=", ".join(known), then="See '.scores'.")
 
     def ranks(self, metric: str = "top1") -> pd.DataFrame:
         """Return where every encoder stands among those on equal terms.
@@ -111,12 +119,19 @@ class Results(Sequence[Record]):
             One row per cell that competes: cell, encoder, dataset, preset, seed, rank_low, rank_high and n of the
             interval, letters (encoders that share one cannot be told apart), margin over the best baseline with its p,
             and the reason where there is no rank.
+
+        Raises
+        ------
+        UsageError
+            If there are cells and none has that metric.
         """
         import pandas as pd
 
         from eeg2speech_bench.leaderboard.standings.identity import identify
         from eeg2speech_bench.leaderboard.standings.standings import competitor, find_standings
 
+        if len(self) and all(record.metric(metric) is None for record in self):
+            raise self._without(metric)
         competitors = [competitor(path, record, identify(record)) for path, record in self._records.items()]
         standings = find_standings(one for one in competitors if one is not None)
         rows = []
@@ -198,8 +213,11 @@ def read_results(path: Path | str, *, status: Status = "done") -> Results:
     Raises
     ------
     UsageError
-        If the folder has no records.
+        If the folder has no records, or there is no such status.
     """
+    if status not in get_args(Status):
+        known = ", ".join(get_args(Status))
+        raise UsageError("Argument 'status' was not understood", got=repr(status), expected=known)
     folder = Path(path).expanduser().absolute()
     if not (folder / "records").is_dir():
         then = "Give the folder that 'eeg2speech-bench run --results' wrote."

@@ -51,24 +51,22 @@ def identifier(encoder: int, dataset: int, seed: int) -> str:
     return f"encoder_{encoder:02d}__dataset_{dataset:02d}__quick__seed{seed}__00000000"
 
 
-def invented_record(encoder: int, dataset: int, seed: int, config: dict[str, Any], *, whole: bool) -> Record:
-    """Return a record of the size of a real one, ``whole`` or of retrieval alone; one cell in fifty failed."""
-    rng = np.random.default_rng([encoder, dataset, seed])
-    skill = 0.6 * (encoder % 17) / 17
-    named: dict[str, Any] = {
+def untested_record(encoder: int, dataset: int, seed: int, config: dict[str, Any], *, whole: bool) -> Record:
+    """Return a record of the size of a real one before it has scores."""
+    names: dict[str, Any] = {
         "encoder": f"encoder_{encoder:02d}",
         "dataset": f"dataset_{dataset:02d}",
         "preset": "quick",
     }
-    cell = CellId(id=identifier(encoder, dataset, seed), dataset_argument=named["dataset"], seed=seed, **named)
-    stages = (*STAGES, *(SPEECH_STAGES if whole else ()))
+    cell = CellId(id=identifier(encoder, dataset, seed), dataset_argument=names["dataset"], seed=seed, **names)
     costs: dict[str, Any] = {
         "key": "0" * 20,
         "seconds": 60.0 * (1 + encoder),
         "peak_memory_mb": 1500.0,
         "reused": False,
     }
-    record = Record(
+    stages = [StageCost(name=name, **costs) for name in (*STAGES, *(SPEECH_STAGES if whole else ()))]
+    return Record(
         cell=cell,
         status="done",
         config=config,
@@ -90,23 +88,21 @@ def invented_record(encoder: int, dataset: int, seed: int, config: dict[str, Any
             n_segments={"train": 9000, "valid": 300, "test": N_LISTENERS * N_WINDOWS},
         ),
         provenance=Provenance(
-            stages=[StageCost(name=name, **costs) for name in stages],
+            stages=stages,
             command="run",
             packages={f"package-{i}": "1.0" for i in range(14)},
         ),
     )
+
+
+def invented_record(encoder: int, dataset: int, seed: int, config: dict[str, Any], *, whole: bool) -> Record:
+    """Return a record of the size of a real one, ``whole`` or of retrieval alone; one cell in fifty failed."""
+    rng = np.random.default_rng([encoder, dataset, seed])
+    skill = 0.6 * (encoder % 17) / 17
+    record = untested_record(encoder, dataset, seed, config, whole=whole)
     if rng.random() < 0.02:
         record.status, record.error = "failed", ErrorReport(phase="align", type="RuntimeError", message="diverged")
         return record
-    _add_scores(record, skill, rng, whole=whole)
-    history = [{"step": 80 * i, "train_loss": 4.0 / i, "valid_mrr": 0.1 * i} for i in range(1, 10)]
-    record.training = {"align": Training(history=history, n_parameters={"encoder": 1000 * (1 + encoder)})}
-    record.files = {"segments": f"cells/{cell.id}/segments.parquet"}
-    return record
-
-
-def _add_scores(record: Record, skill: float, rng: np.random.Generator, *, whole: bool) -> None:
-    """Give a record metrics, tests and verdicts of an encoder of a skill."""
     metrics = [*RETRIEVED, *(HEARD if whole else ())]
     record.metrics = [entry(m, c, skill, rng) for m in metrics for c in (SCORED if m in HEARD else EMBEDDED)]
     record.sets = [of_all_clips(m, condition, rng) for m in SETS for condition in SCORED] if whole else []
@@ -120,6 +116,10 @@ def _add_scores(record: Record, skill: float, rng: np.random.Generator, *, whole
     record.tests = [ControlTest(metric=m.name, control=c, **test) for m in metrics for c in CONTROLS]
     verdict = Verdict(distinguishable=skill > 0.1, p=test["p"], hardest_control="shift", alpha=0.05)
     record.verdict = {m.name: verdict for m in metrics if m.headline}
+    history = [{"step": 80 * i, "train_loss": 4.0 / i, "valid_mrr": 0.1 * i} for i in range(1, 10)]
+    record.training = {"align": Training(history=history, n_parameters={"encoder": 1000 * (1 + encoder)})}
+    record.files = {"segments": f"cells/{record.cell.id}/segments.parquet"}
+    return record
 
 
 def entry(spec: MetricSpec, condition: str, skill: float, rng: np.random.Generator) -> Metric:

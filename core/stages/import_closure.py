@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from eeg2speech_bench.core.stages.source_code import OURS, find_source, find_spec, package_files, source_hash
+from eeg2speech_bench.core.stages.source_code import OURS, find_source, find_spec, package_files, parse, source_hash
 
 #: modules of ours that decide no number, each with its reason; what they import is not followed either
 DECIDES_NOTHING = {
@@ -107,7 +108,8 @@ def plugin_closure(package: str) -> Closure:
 
 def _roots(file: Path) -> Iterator[str]:
     """Yield the top-level names that a file imports; relative imports stay within its package."""
-    for node in _without_type_checking(ast.parse(file.read_bytes())):
+    tree = parse(file.read_bytes())
+    for node in _without_type_checking(tree) if tree else ():
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
@@ -121,6 +123,21 @@ def _belongs_together(name: str, package: str) -> bool:
     if not own:
         return bool(package_files(name))
     return bool(set(own) & set(_distributions().get(package, [])))
+
+
+@cache
+def is_library(root: str) -> bool:
+    """Whether a top-level module is told by its version: of the standard library, or installed to stay as it is."""
+    return root in _STANDARD_LIBRARY or not all(map(_is_editable, _distributions().get(root, [])))
+
+
+def _is_editable(distribution: str) -> bool:
+    """Whether a distribution is a folder that its author works in (``pip install -e``)."""
+    try:
+        origin = json.loads(metadata.distribution(distribution).read_text("direct_url.json") or "{}")
+    except (metadata.PackageNotFoundError, ValueError):
+        return False
+    return bool(origin.get("dir_info", {}).get("editable"))
 
 
 @cache
@@ -185,5 +202,5 @@ def _without_type_checking(tree: ast.AST) -> Iterator[ast.AST]:
 
 def forget_sources() -> None:
     """Look at all sources again; called when a run starts, as they may have changed since the last one."""
-    for cached in (source_hash, find_spec, closure_of, plugin_closure, _distributions):
+    for cached in (source_hash, find_spec, closure_of, plugin_closure, is_library, _distributions):
         cached.cache_clear()

@@ -24,6 +24,10 @@ NOT_NUMERIC = {
 }  # fmt: skip
 #: what a library's version is called that is not installed
 ABSENT = "not installed"
+#: characters of a changed value that are shown
+SHOWN = 60
+#: stands for a setting that is not there
+_ABSENT = object()
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ class KeyParts:
         """Say what is not as it was, most telling first; a changed input is named, and explains itself."""
         return [
             *(f"input '{name}' changed" for name in _changed(self.inputs, other.inputs)),
-            *_changed_settings(_flat(self.settings), _flat(other.settings)),
+            *_changed_settings(self.settings, other.settings, "setting "),
             *(f"file {name} changed" for name in _changed(self.files, other.files)),
             *(f"module {name} changed" for name in _changed(self.code, other.code)),
             *_changed_libraries(self.libraries, other.libraries),
@@ -109,22 +113,41 @@ def _changed(here: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[str]
     yield from (name for name in sorted({*here, *there}) if here.get(name) != there.get(name))
 
 
-def _changed_settings(here: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[str]:
-    for name in _changed(here, there):
-        before, now = (json.dumps(tree[name]) if name in tree else "absent" for tree in (there, here))
-        yield f"setting {name} changed from {before:.60} to {now:.60}"
+def _changed_settings(here: Any, there: Any, place: str) -> Iterator[str]:
+    now, before = _branches(here), _branches(there)
+    if now is None or before is None:
+        if here != there:
+            yield f"{place} changed from {_said(there, here)} to {_said(here, there)}"
+        return
+    dot = "" if place.endswith(" ") else "."
+    for name in dict.fromkeys([*now, *before]):
+        yield from _changed_settings(now.get(name, _ABSENT), before.get(name, _ABSENT), f"{place}{dot}{name}")
+    if isinstance(here, list) and now == before and list(now) != list(before):
+        yield f"{place} changed its order"
+
+
+def _branches(tree: Any) -> dict[str, Any] | None:
+    """Return what is inside a setting: a list of named things by name, any other by place; None if it is a value."""
+    if isinstance(tree, Mapping):
+        return dict(tree)
+    if not isinstance(tree, list | tuple):
+        return None
+    names = [one.get("name") if isinstance(one, Mapping) else None for one in tree]
+    is_named = all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
+    return dict(zip(map(str, names if is_named else range(len(tree))), tree, strict=True))
+
+
+def _said(value: Any, other: Any) -> str:
+    """Write a value as JSON, and of a long one the part where it differs from the other."""
+    if value is _ABSENT:
+        return "absent"
+    text, beside = json.dumps(value), json.dumps(None if other is _ABSENT else other)
+    same = next((i for i, (a, b) in enumerate(zip(text, beside, strict=False)) if a != b), min(len(text), len(beside)))
+    start = max(same - SHOWN // 2, 0) if max(len(text), len(beside)) > SHOWN else 0
+    end = start + SHOWN
+    return f"{'...' if start else ''}{text[start:end]}{'...' if len(text) > end else ''}"
 
 
 def _changed_libraries(here: Mapping[str, str], there: Mapping[str, str]) -> Iterator[str]:
     for name in _changed(here, there):
         yield f"library {name} changed from {there.get(name, 'unused')} to {here.get(name, 'unused')}"
-
-
-def _flat(tree: Any, place: str = "") -> dict[str, Any]:
-    if not isinstance(tree, Mapping) or not tree:
-        return {place: tree} if place else {}
-    return {
-        name: value
-        for key, inner in tree.items()
-        for name, value in _flat(inner, f"{place}.{key}" if place else str(key)).items()
-    }

@@ -14,7 +14,7 @@ from eeg2speech_bench.core.errors import StorageError
 #: our package; all other packages are libraries or plugins
 OURS = "eeg2speech_bench"
 #: files of a package that decide nothing
-_NO_SOURCE = (".pyc", ".pyo", ".md", ".rst", ".html", ".tmpl")
+_NO_SOURCE = (".pyo", ".md", ".rst", ".html", ".tmpl")
 
 
 @cache
@@ -44,12 +44,25 @@ def source_hash(module: str) -> str:
 
 
 def code_of(source: bytes) -> str:
-    """Return what Python source does as text: equal where only comments, docstrings or layout differ."""
-    tree = ast.parse(source)
+    """Return what Python source does as text: equal where only comments, docstrings or layout differ.
+
+    Of a file that this Python cannot read every character counts; nothing that runs imports it.
+    """
+    tree = parse(source)
+    if tree is None:
+        return repr(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and _docstring(node):
             node.body = node.body[1:]
     return _text_of(tree)
+
+
+def parse(source: bytes) -> ast.Module | None:
+    """Read Python source; None if it is none, as a module for another version that a package brings unused."""
+    try:
+        return ast.parse(source)
+    except (SyntaxError, ValueError):  # ValueError: a null byte
+        return None
 
 
 def _docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
@@ -108,6 +121,8 @@ def package_files(package: str) -> list[Path]:
 
 
 def _is_source(file: Path) -> bool:
+    if file.suffix == ".pyc" and file.with_suffix(".py").exists():  # one without its source is the code itself
+        return False
     return file.is_file() and file.suffix not in _NO_SOURCE and "__pycache__" not in file.parts
 
 

@@ -140,14 +140,19 @@ class StageStore:
         if not earlier:
             return ["never run"]
         latest = max(earlier, key=lambda manifest: manifest.get("finished", 0.0))
-        return stage.parts.changes_since(KeyParts(**latest["parts"])) or ["its files were removed or damaged"]
+        try:
+            before = KeyParts(**latest["parts"])
+        except TypeError:
+            return ["an earlier version of the benchmark made it"]
+        return stage.parts.changes_since(before) or ["its files were removed or damaged"]
 
     def manifests(self, name: str = "*") -> Iterator[dict[str, Any]]:
         """Yield what finished stages say of themselves, with ``path`` added; unreadable ones are left out."""
         for path in sorted(self.root.glob(f"{name}-*/{MANIFEST}")):
-            with suppress(OSError, ValueError):
-                manifest = read_json(path)
-                yield {**manifest, "path": path.parent, "used": path.stat().st_mtime}
+            if path.parent.name.startswith("."):  # in progress, or being removed
+                continue
+            with suppress(OSError, ValueError, TypeError):
+                yield {**read_json(path), "path": path.parent, "used": path.stat().st_mtime}
 
     def _is_whole(self, stage: Stage, progress: StageProgress) -> bool:
         path = self.place(stage)

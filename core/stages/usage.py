@@ -45,11 +45,12 @@ def kept_stages(store: StageStore) -> list[KeptStage]:
     """Return all finished stages of a store, those that were used longest ago first."""
     found = []
     for manifest in store.manifests():
-        subject = manifest.get("subject", {})
+        subject = manifest.get("subject") or {}
         path = manifest["path"]
         n_bytes = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
         dataset, encoder = subject.get("dataset", "unknown"), subject.get("encoder", "")
-        found.append(KeptStage(manifest["name"], dataset, encoder, path, n_bytes, manifest["used"]))
+        name = manifest.get("name") or path.name.rpartition("-")[0]
+        found.append(KeptStage(name, dataset, encoder, path, n_bytes, manifest["used"]))
     return sorted(found, key=lambda stage: stage.used)
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import py_compile
 import sys
 
 import pytest
 
 from eeg2speech_bench.core.errors import StorageError
+from eeg2speech_bench.core.registry.discovery import PluginChoice
+from eeg2speech_bench.core.registry.registry import Registry, load_others
 from eeg2speech_bench.core.stages import source_code
-from eeg2speech_bench.core.stages.import_closure import code_behind, forget_sources
+from eeg2speech_bench.core.stages.import_closure import code_behind, forget_sources, is_library
+from eeg2speech_bench.core.stages.keys import KeyParts
 from eeg2speech_bench.core.stages.source_code import code_of, source_hash
 
 
@@ -78,3 +82,102 @@ def test_nothing_is_imported_to_find_a_source(package):
 def test_source_that_is_not_there_is_an_error():
     with pytest.raises(StorageError, match="'no_such_module' was not found"):
         source_hash("no_such_module")
+
+
+def test_a_broken_module_of_a_package_counts_by_its_characters(package):
+    (package / "two.py").write_text("print 'for another Python'\n")
+    forget_sources()
+    before = source_hash("made_up")
+    assert code_behind(["made_up.one:Encoder"]).modules == ("beside", "made_up")
+    (package / "two.py").write_text("print 'for yet another'\n")
+    forget_sources()
+    assert source_hash("made_up") != before
+
+
+def test_a_package_without_source_counts_by_its_compiled_code(package):
+    for name in ("one", "two", "__init__"):
+        py_compile.compile(str(package / f"{name}.py"), cfile=str(package / f"{name}.pyc"))
+        (package / f"{name}.py").unlink()
+    forget_sources()
+    before = source_hash("made_up")
+    (package / "two.pyc").write_bytes(b"other code")
+    forget_sources()
+    assert source_hash("made_up") != before
+
+
+def test_compiled_code_beside_its_source_does_not_count(package):
+    before = source_hash("made_up")
+    py_compile.compile(str(package / "one.py"), cfile=str(package / "one.pyc"))
+    forget_sources()
+    assert source_hash("made_up") == before
+
+
+def test_relative_imports_stay_within_the_package(package):
+    (package / "one.py").write_text("from . import two\nfrom .two import value\n")
+    forget_sources()
+    assert code_behind(["made_up.one:Encoder"]).modules == ("made_up",)
+    assert code_behind(["made_up.one:Encoder"]).libraries == ()
+
+
+def test_a_package_without_init_counts_with_all_its_files(package):
+    (package / "__init__.py").unlink()
+    forget_sources()
+    before = source_hash("made_up")
+    (package / "two.py").write_text("value = 2\n")
+    forget_sources()
+    assert source_hash("made_up") != before
+
+
+PLUGIN_FILE = """
+import sys
+from pathlib import Path
+sys.path.insert(0, str(Path(__file__).parent))
+from eeg2speech_bench.core.hookspecs import hookimpl
+from eeg2speech_bench.core.specs import EncoderSpec
+
+@hookimpl
+def register_encoders():
+    return [EncoderSpec("mine", "plugin_in_a_file:Net")]
+
+def make():
+    from layers_beside_the_plugin import VALUE
+"""
+
+
+def test_a_file_beside_a_plugin_file_that_it_imports_counts(tmp_path, monkeypatch):
+    file, beside = tmp_path / "plugin_in_a_file.py", tmp_path / "layers_beside_the_plugin.py"
+    file.write_text(PLUGIN_FILE)
+    beside.write_text("VALUE = 1\n")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    registry = Registry(PluginChoice(files=(file,), allowed=()))
+    load_others(registry)
+    forget_sources()
+    target = registry.get("encoder", "mine").target
+    before = KeyParts.of({}, {}, code_behind([target]))
+    beside.write_text("VALUE = 2\n")
+    forget_sources()
+    now = KeyParts.of({}, {}, code_behind([target]))
+    assert now.changes_since(before) == ["module layers_beside_the_plugin changed"]
+    sys.modules.pop(file.stem)
+
+
+def editable(folder, name: str, *packages: str) -> None:
+    """Write what ``pip install -e`` leaves: metadata without files, and a path."""
+    info = folder / f"{name}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "top_level.txt").write_text("\n".join(packages))
+    (info / "direct_url.json").write_text('{"url": "file:///src", "dir_info": {"editable": true}}')
+
+
+def test_a_second_package_of_a_distribution_in_editing_counts(package):
+    root = package.parent
+    (root / "made_up_layers").mkdir()
+    (root / "made_up_layers" / "__init__.py").write_text("value = 1\n")
+    (package / "two.py").write_text("import made_up_layers\n")
+    editable(root, "made_up", "made_up", "made_up_layers")
+    forget_sources()
+    assert code_behind(["made_up.one:Encoder"]).modules == ("beside", "made_up", "made_up_layers")
+    assert not is_library("made_up")
+    assert is_library("numpy")
+    assert is_library("json")

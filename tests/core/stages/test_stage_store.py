@@ -239,3 +239,18 @@ def test_json_is_written_whole_or_not_at_all(tmp_path):
         write_json(path, {"a": float("nan")})
     assert json.loads(path.read_text()) == {"a": 1}
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("manifest", "reason"),
+    [
+        ({"name": "toy", "subject": {}, "files": {}}, "never run"),
+        ({"name": "toy", "subject": {}, "parts": {"settings": {}}}, "an earlier version of the benchmark made it"),
+        ([], "never run"),
+    ],
+)
+def test_a_stage_of_an_earlier_version_says_why_it_runs_again(tmp_path, manifest, reason):
+    store = StageStore(tmp_path)
+    (tmp_path / "toy-0123").mkdir()
+    write_json(tmp_path / "toy-0123" / "stage.json", manifest)
+    assert store.why(stage([])) == [reason]

@@ -95,3 +95,36 @@ def test_the_mark_of_another_machine_counts_while_it_is_young(store, age_days, c
     write_json(mark, {"host": "elsewhere", "pid": 1, "stages": ["align-1"]})
     os.utime(mark, (time.time() - age_days * DAY_S,) * 2)
     assert (in_use(store) == {"align-1"}) is counts
+
+
+def test_what_is_in_progress_or_being_removed_is_no_kept_stage(store):
+    for name in (".partial-align-here-1-00", ".partial-removed-here-1-00"):
+        (store.root / name).mkdir()
+        write_json(store.root / name / "stage.json", {"name": "align", "files": {}})
+    write_json(store.root / ".in-use-here-1-00.json", {"host": "here", "pid": 1, "stages": []})
+    assert names(kept_stages(store)) == ["align", "embed", "score"]
+
+
+@pytest.mark.parametrize("manifest", [{"files": {}}, {"name": "words", "subject": None}, {"name": "words"}])
+def test_a_stage_of_an_earlier_version_is_kept_under_its_name(store, manifest):
+    (store.root / "words-0123").mkdir()
+    write_json(store.root / "words-0123" / "stage.json", manifest)
+    (stage,) = [one for one in kept_stages(store) if one.name == "words"]
+    assert (stage.dataset, stage.encoder) == ("unknown", "")
+
+
+def test_what_another_process_uses_stays_while_it_runs(store):
+    kept = kept_stages(store)
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from eeg2speech_bench.core.stages.stage_store import StageStore\n"
+        "from eeg2speech_bench.core.stages.usage import marked_in_use\n"
+        f"with marked_in_use(StageStore(Path({str(store.root)!r})), [Path({str(kept[0].path)!r})]):\n"
+        "    print('marked', flush=True); sys.stdin.read()\n"
+    )
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", script], stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdout.readline() == "marked\n"
+        assert names(remove_unused(store, kept)) == ["embed", "score"]
+        process.communicate("")
+    assert names(remove_unused(store, kept_stages(store))) == ["align"]
