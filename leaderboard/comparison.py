@@ -36,7 +36,7 @@ def choose(results: Path, names: Sequence[str]) -> list[list[list[LocatedRecord]
 
     Returns
     -------
-    list of list of list of Located
+    list of list of list of LocatedRecord
         For every revision of a data set, preset and split that all names share: the seeds of each name.
 
     Raises
