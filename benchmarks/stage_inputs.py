@@ -24,8 +24,10 @@ from eeg2speech_bench.core.presets.config import (
 from eeg2speech_bench.core.segments.recordings import SpeechDataset
 from eeg2speech_bench.core.specs import MetricSpec, PreparationSpec, TargetSpec
 
-#: settings that name weights: those of options of plugins too, whatever they call them
-WEIGHTS_KEYS = {"checkpoint", "models", "options"}
+#: settings that name weights or models, by parts of their names
+WEIGHTS_KEYS = ("checkpoint", "model", "weights", "path", "file", "folder")
+#: endings of files of weights, which an option of a plugin may name whatever it is called
+WEIGHTS_SUFFIXES = {".bin", ".ckpt", ".joblib", ".npy", ".npz", ".onnx", ".pkl", ".pt", ".pth", ".safetensors"}
 #: fields of declarations that are for readers
 FOR_READERS = ("summary", "citation", "licence", "on_request", "pretrained")
 
@@ -63,14 +65,21 @@ def json_value(value: Any) -> Any:
 
 
 def _existing(tree: Any, *, named: bool) -> Iterator[Path]:
+    """Yield what exists of what settings name; a word that happens to be a folder here is no path."""
     if isinstance(tree, dict):
         for key, inner in tree.items():
             yield from _existing(inner, named=named or any(word in key for word in WEIGHTS_KEYS))
     elif isinstance(tree, list):
         for inner in tree:
             yield from _existing(inner, named=named)
-    elif isinstance(tree, str) and named and tree and os.path.exists(os.path.expanduser(tree)):  # noqa: PTH110, PTH111
-        yield Path(tree).expanduser().absolute()
+    elif isinstance(tree, str) and (named or _looks_like_a_path(tree)):
+        path = Path(tree).expanduser()
+        if tree and path.exists():
+            yield path.absolute()
+
+
+def _looks_like_a_path(text: str) -> bool:
+    return os.sep in text or Path(text).suffix in WEIGHTS_SUFFIXES
 
 
 @dataclass(frozen=True)

@@ -215,6 +215,13 @@ def test_a_folder_that_an_option_of_a_plugin_names_is_in_the_key(pipeline, tmp_p
     assert changed(before, pipeline("target.name=wav2vec2", option)) >= {"features", "align", "score"}
 
 
+def test_an_option_that_happens_to_be_called_like_a_folder_here_is_no_path(pipeline, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mel").mkdir()
+    (tmp_path / "mel" / "anything").write_text("")
+    assert not any(stage.parts.files for stage in pipeline("target.name=mel").values())
+
+
 def test_a_better_sentence_about_a_metric_scores_nothing_again(pipeline, monkeypatch):
     import dataclasses
 
