@@ -23,8 +23,15 @@ PACKAGES = (
 
 
 def package_versions() -> dict[str, str]:
-    """Return the installed version of each package in `PACKAGES`."""
-    return {name: metadata.version(name) for name in PACKAGES}
+    """Return the installed version of each package in `PACKAGES`; where the board is alone, some are not there."""
+    return {name: _version(name) for name in PACKAGES}
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def git_state() -> dict[str, Any]:
@@ -105,11 +112,15 @@ def choose_device(name: str) -> str:
     Raises
     ------
     UsageError
-        If the name is no device, or torch does not see that GPU.
+        If the name is no device, torch does not see that GPU, or torch is not installed.
     """
-    import torch
-
     from eeg2speech_bench.core.errors import UsageError
+
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        then = "Install the whole suite: pip install eeg2speech-bench, or 'pip install -e .' in a checkout."
+        raise UsageError("Nothing can be trained here", got="no torch, the board alone", then=then) from error
 
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"

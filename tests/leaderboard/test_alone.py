@@ -88,3 +88,9 @@ def test_a_pulled_record_is_checked_without_the_libraries_that_train(tmp_path, c
     alone("leaderboard", "push", f"file://{tmp_path}/bucket")
     done = alone("leaderboard", "pull", f"file://{tmp_path}/bucket", "--results", "pulled")
     assert done.stdout.splitlines()[-1].startswith("1 new, 0 there already")
+
+
+def test_where_the_board_is_alone_a_run_is_refused_with_what_to_install(alone):
+    done = alone("run", "--encoder", "ridge")
+    assert done.returncode == 2
+    assert "Install the whole suite: pip install eeg2speech-bench" in done.stderr
