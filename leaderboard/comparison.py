@@ -11,8 +11,8 @@ from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.stages.stage_store import explained
 from eeg2speech_bench.core.statistics.min_f import MIN_UNITS
 from eeg2speech_bench.leaderboard.labels import BOARD_METRICS, signed
-from eeg2speech_bench.leaderboard.results.validation import unfit
-from eeg2speech_bench.leaderboard.standings.differences import Difference, LocatedRecord, compare, tested_on
+from eeg2speech_bench.leaderboard.results.validation import read_segments
+from eeg2speech_bench.leaderboard.standings.differences import SEGMENT, Difference, LocatedRecord, compare, tested_on
 from eeg2speech_bench.leaderboard.standings.identity import dataset_titles, identify, without_parts
 from eeg2speech_bench.leaderboard.tables.pooled import pooled_tables
 from eeg2speech_bench.leaderboard.tables.table import FORMATS, Table, budget_text
@@ -48,9 +48,10 @@ def choose(results: Path, names: Sequence[str]) -> list[list[list[LocatedRecord]
     """
     if len(set(names)) < len(names):
         raise UsageError("An encoder cannot be compared with itself", got=f"'{names[0]}' twice", then="Name another.")
-    records = list(_readable(results))
+    readable = list(_readable(results))
     # a seed that was run for retrieval alone and as a whole is one
-    found = [[LocatedRecord(*cell) for cell in without_parts(_named(results, name, records))] for name in names]
+    named = ([(cell.path, cell.record) for cell in _named(results, name, readable)] for name in names)
+    found = [[LocatedRecord(*cell) for cell in without_parts(cells)] for cells in named]
     shared = sorted(set.intersection(*({cell.tested_on for cell in cells} for cells in found)))
     if not shared:
         raise DataError(
@@ -61,10 +62,13 @@ def choose(results: Path, names: Sequence[str]) -> list[list[list[LocatedRecord]
     chosen = [[[cell for cell in cells if cell.tested_on == key] for cells in found] for key in shared]
     for cells, name in ((cells, name) for group in chosen for cells, name in zip(group, names, strict=True)):
         _refuse_mixture(name, cells)
-    if refusals := unfit({cell.path: cell.record for group in chosen for cells in group for cell in cells}):
+    records = {cell.path: cell.record for group in chosen for cells in group for cell in cells}
+    segments, refusals = read_segments(records, [*SEGMENT, "block"])
+    if refusals:
         then = "Run those cells again, or compare others by their ids."
         raise StorageError("Cells cannot be compared: " + "; ".join(map(str, refusals)), then=then)
-    return chosen
+    # what was read to be checked is what is compared
+    return [[[cell._replace(table=segments[cell.path]) for cell in cells] for cells in group] for group in chosen]
 
 
 def _readable(results: Path) -> Iterator[LocatedRecord]:

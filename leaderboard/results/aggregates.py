@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.statistics import resampling as statistics
 
 if TYPE_CHECKING:
+    import pyarrow
     import pyarrow.parquet
 
 #: limits on what is read at all; a hundred listeners to an hour of speech stay below a tenth of them
@@ -25,7 +26,7 @@ RELATIVE, ABSOLUTE = 1e-6, 1e-9
 LABELS = ("metric", "condition", "subject")
 
 
-def check_segments(path: Path, record: Record) -> None:
+def check_segments(path: Path, record: Record, more: Sequence[str] = ()) -> pyarrow.Table:
     """Recompute every metric from ``segments.parquet`` and compare it with the record.
 
     Parameters
@@ -33,6 +34,13 @@ def check_segments(path: Path, record: Record) -> None:
     path : Path
         Columns metric, condition, subject (text) and value (float), one row per segment, metric and condition.
     record : Record
+    more : sequence of str
+        Columns that are read as well where the file has them.
+
+    Returns
+    -------
+    Table
+        What was read and checked.
 
     Raises
     ------
@@ -40,14 +48,15 @@ def check_segments(path: Path, record: Record) -> None:
         If the file is not such a table, or an aggregate, a listener's value or a count differs.
     """
     entries = {(entry.name, entry.condition): entry for entry in record.metrics}
-    found = set()
-    for key, subjects, values in _groups(path):
+    table, found = _read(path, more), set()
+    for key, subjects, values in _groups(table):
         if key not in entries:
             raise StorageError(f"{path.name} has values of {_shown(key)}, which the record does not have")
         _check_entry(entries[key], subjects, values)
         found.add(key)
     for key in entries.keys() - found:
         raise StorageError(f"{path.name} has no values of {_shown(key)}, which the record has")
+    return table
 
 
 def _check_entry(entry: Metric, subjects: np.ndarray, values: np.ndarray) -> None:
@@ -68,9 +77,10 @@ def _check_entry(entry: Metric, subjects: np.ndarray, values: np.ndarray) -> Non
     raise StorageError(f"{name} does not agree with its segments", got=f"{entry.value:.6g}", expected=expected)
 
 
-def _groups(path: Path) -> Iterator[tuple[tuple[str, str], np.ndarray, np.ndarray]]:
+def _groups(table: pyarrow.Table) -> Iterator[tuple[tuple[str, str], np.ndarray, np.ndarray]]:
     """Yield the listeners and values of every metric and condition."""
-    columns, values = _read(path)
+    columns = {name: _codes(table[name]) for name in LABELS}
+    values = table["value"].to_numpy().astype(np.float64)
     codes = columns["metric"][0] * len(columns["condition"][1]) + columns["condition"][0]
     order = np.argsort(codes, kind="stable")
     starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
@@ -80,8 +90,8 @@ def _groups(path: Path) -> Iterator[tuple[tuple[str, str], np.ndarray, np.ndarra
         yield (metric, condition), np.asarray(names)[numbers[rows]], values[rows]
 
 
-def _read(path: Path) -> tuple[dict[str, tuple[np.ndarray, list[str]]], np.ndarray]:
-    """Return codes and labels of the text columns, and the values; nothing but plain columns is ever decoded."""
+def _read(path: Path, more: Sequence[str]) -> pyarrow.Table:
+    """Return the columns of a file, text as codes of a dictionary; nothing but plain columns is ever decoded."""
     import pyarrow
     import pyarrow.parquet
 
@@ -91,15 +101,17 @@ def _read(path: Path) -> tuple[dict[str, tuple[np.ndarray, list[str]]], np.ndarr
         # dictionary columns: a text that is repeated a million times is held once
         with pyarrow.parquet.ParquetFile(path, read_dictionary=list(LABELS)) as file:
             _check_columns(file)
-            table = file.read(columns=[*LABELS, "value"]).unify_dictionaries().combine_chunks()
+            there = [name for name in more if name in file.schema_arrow.names]
+            table = file.read(columns=[*LABELS, "value", *there]).unify_dictionaries().combine_chunks()
             table.validate(full=True)  # codes that point outside their dictionary
-            columns = {name: _codes(table[name]) for name in LABELS}
-            values = table["value"].to_numpy().astype(np.float64)
+            for name in LABELS:
+                _codes(table[name])  # a label that is missing
+            finite = bool(np.isfinite(table["value"].to_numpy()).all())
     except (pyarrow.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
         raise StorageError(f"{path.name} cannot be read", got=f"{type(error).__name__}: {error!s:.200}") from error
-    if not np.isfinite(values).all():
+    if not finite:
         raise StorageError(f"{path.name} has values that are not finite")
-    return columns, values
+    return table
 
 
 def _check_columns(file: pyarrow.parquet.ParquetFile) -> None:

@@ -8,14 +8,18 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from eeg2speech_bench.core.errors import BenchError, StorageError, UsageError
 from eeg2speech_bench.core.records.cell_id import is_safe_name
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
+
+if TYPE_CHECKING:
+    import pyarrow
 
 #: limits on a cell's audio; the suite's own clips take 0.1 MB
 MAX_CLIPS = 10_000
@@ -143,8 +147,13 @@ def validate_record(path: Path) -> Record:
     return record
 
 
-def check_place(path: Path, record: Record) -> None:
+def check_place(path: Path, record: Record, more: Sequence[str] = ()) -> pyarrow.Table | None:
     """Check where a record lies and what lies beside it; see `validate_record`.
+
+    Returns
+    -------
+    Table or None
+        Per-segment values of a finished cell, with the columns ``more`` where the file has them.
 
     Raises
     ------
@@ -157,8 +166,9 @@ def check_place(path: Path, record: Record) -> None:
         raise StorageError("The record is not that of its file name", got=record.cell.id, expected=path.stem)
     results = path.parent.parent
     files_of(results, record)
-    if record.status == "done":
-        check_segments(results / record.files["segments"], record)
+    if record.status != "done":
+        return None
+    return check_segments(results / record.files["segments"], record, more)
 
 
 def _refuse_link(path: Path) -> None:
@@ -166,16 +176,34 @@ def _refuse_link(path: Path) -> None:
         raise StorageError("The record is a link", then="Copy the file instead.")
 
 
-def unfit(records: Mapping[Path, Record]) -> list[Refusal]:
-    """Return which of some records, read already, do not agree with what lies beside them or with each other."""
+def read_segments(
+    records: Mapping[Path, Record], columns: Sequence[str]
+) -> tuple[dict[Path, pyarrow.Table | None], list[Refusal]]:
+    """Read the per-segment values of some records, and check them.
+
+    Parameters
+    ----------
+    records : mapping of Path to Record
+        By their files.
+    columns : sequence of str
+        Beside metric, condition, subject and value; left out where a file lacks them.
+
+    Returns
+    -------
+    segments : dict of Path to Table or None
+    refusals : list of Refusal
+        Records that do not agree with what lies beside them, or with each other.
+    """
+    segments: dict[Path, pyarrow.Table | None] = {}
     refusals = []
     for path, record in records.items():
         try:
-            check_place(path, record)
+            segments[path] = check_place(path, record, columns)
         except Exception as error:  # as in `read_results`
             refusals.append(_refusal(path, error))
     refused = {refusal.path for refusal in refusals}
-    return refusals + disagreeing_splits({path: one for path, one in records.items() if path not in refused})
+    refusals += disagreeing_splits({path: one for path, one in records.items() if path not in refused})
+    return segments, refusals
 
 
 def _refusal(path: Path, error: Exception) -> Refusal:

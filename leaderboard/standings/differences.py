@@ -20,6 +20,7 @@ from eeg2speech_bench.leaderboard.results.aggregates import MAX_SEGMENTS_BYTES
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow
 
 #: what makes a segment of one cell that of another
 SEGMENT = ["metric", "subject", "recording", "stimulus", "start_s"]
@@ -28,10 +29,20 @@ _AGAIN = "Copy it with the record, or run that cell again."
 
 
 class SegmentFile(NamedTuple):
-    """Where the per-segment values of a cell lie; ``path`` is None if its record names none of its own."""
+    """The per-segment values of a cell.
+
+    Attributes
+    ----------
+    cell : str
+    path : Path or None
+        Where they lie; None if the record names none of its own.
+    table : Table, optional
+        What was read of it already.
+    """
 
     cell: str
     path: Path | None
+    table: pyarrow.Table | None = None
 
 
 class SegmentOrigin(NamedTuple):
@@ -48,6 +59,7 @@ class LocatedRecord(NamedTuple):
 
     path: Path
     record: Record
+    table: pyarrow.Table | None = None
 
     @property
     def label(self) -> str:
@@ -66,7 +78,7 @@ class LocatedRecord(NamedTuple):
         cell = self.record.cell.id
         own = f"cells/{cell}/segments.parquet"
         named = self.record.files.get("segments") == own
-        return SegmentFile(cell, self.path.parent.parent / own if named else None)
+        return SegmentFile(cell, self.path.parent.parent / own if named else None, self.table)
 
 
 @dataclass(frozen=True)
@@ -175,12 +187,17 @@ def _long_table(files: Sequence[SegmentFile], metrics: Sequence[str] | None) -> 
 
 def _read_segments(file: SegmentFile, metrics: Sequence[str] | None) -> pd.DataFrame:
     import pandas as pd
+    import pyarrow.parquet as pq
 
     wanted: list[tuple[str, str, object]] = [("condition", "==", "eeg")]
     wanted += [] if metrics is None else [("metric", "in", list(metrics))]
+    columns = [*SEGMENT, "block", "value"]
     try:
-        table = pd.read_parquet(str(file.path), columns=[*SEGMENT, "block", "value"], filters=wanted)
-        table = table.astype({"subject": str, "start_s": float, "value": float})
+        if file.table is None:
+            table = pd.read_parquet(str(file.path), columns=columns, filters=wanted)
+        else:
+            table = file.table.filter(pq.filters_to_expression(wanted)).select(columns).to_pandas()
+        table = table.astype({"metric": str, "subject": str, "start_s": float, "value": float})
     except (OSError, ValueError, TypeError, KeyError) as error:  # pyarrow's errors are among them
         said = f"{str(error).splitlines()[0]:.200}" if str(error) else type(error).__name__
         raise StorageError(f"Segments of cell '{file.cell}' cannot be read", got=said, then=_AGAIN) from error
