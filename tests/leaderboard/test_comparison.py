@@ -300,3 +300,20 @@ def test_differences_without_sampling_error_are_not_pooled() -> None:
 def test_a_bootstrap_interval_has_the_error_that_a_normal_one_would_have() -> None:
     assert standard_error(-1.959964, 1.959964) == pytest.approx(1, rel=1e-6)
     assert standard_error(0.0, 2 * 1.644854, 0.9) == pytest.approx(1, rel=1e-6)
+
+
+def test_each_file_of_segments_is_opened_once(write, found, monkeypatch):
+    import pyarrow.parquet
+
+    write("a", BASE)
+    write("b", 1 - BASE)
+    real, opened = pyarrow.parquet.ParquetFile, []
+
+    def open_file(path, *arguments, **options):
+        opened.append(Path(path).parent.name.partition("__")[0])
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(pyarrow.parquet, "ParquetFile", open_file)
+    monkeypatch.setattr(pd, "read_parquet", lambda path, **options: pytest.fail(f"{path} was opened again"))
+    found("a", "b")
+    assert sorted(opened) == ["a", "b"]
