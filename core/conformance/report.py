@@ -14,7 +14,9 @@ from unittest import SkipTest
 import numpy as np
 import torch
 
-from eeg2speech_bench.core.conformance import learning, output, signal
+import eeg2speech_bench.core.conformance.learning as learning
+import eeg2speech_bench.core.conformance.output as output
+import eeg2speech_bench.core.conformance.signal as signal
 from eeg2speech_bench.core.conformance.case import Case, Outcome, Verdict, failed, skipped
 from eeg2speech_bench.core.conformance.fixtures import TINY_TARGET
 from eeg2speech_bench.core.errors import UnknownNameError, UsageError
