@@ -39,7 +39,7 @@ def register_datasets() -> list[DatasetSpec]:
 @hookimpl
 def register_preparations() -> list[PreparationSpec]:
     """Return the one way from a data set to segments."""
-    return [PreparationSpec("windows", f"{_ROOM}.preparation:prepare", "fixed windows, split by stimulus time")]
+    return [PreparationSpec("windows", f"{_ROOM}.preparation.prepare:prepare", "fixed windows, split by stimulus time")]
 
 
 @hookimpl

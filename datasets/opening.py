@@ -13,7 +13,7 @@ from eeg2speech_bench.core.segments.recordings import Recording, SpeechDataset, 
 from eeg2speech_bench.core.stages.file_hashes import FileHashes
 
 if TYPE_CHECKING:
-    from eeg2speech_bench.datasets.bids import BidsDataset
+    from eeg2speech_bench.datasets.bids.bids_dataset import BidsDataset
     from eeg2speech_bench.datasets.simulation.listeners import SimulationSettings
 
 Report = Callable[[str], None]
@@ -52,7 +52,7 @@ class SimulatedDataset:
 
     @cached_property
     def _bids(self) -> BidsDataset:
-        from eeg2speech_bench.datasets.bids import open_bids
+        from eeg2speech_bench.datasets.bids.bids_dataset import open_bids
         from eeg2speech_bench.datasets.simulation.dataset import open_simulated_root
 
         root = open_simulated_root(self.cache / "simulated", self.settings, self.report)
@@ -82,7 +82,7 @@ def open_simulated(argument: str | None, cache: Path, report: Report) -> SpeechD
 
 def open_bids_folder(argument: str | None, cache: Path, report: Report) -> SpeechDataset:
     """Open a BIDS folder."""
-    from eeg2speech_bench.datasets.bids import open_bids
+    from eeg2speech_bench.datasets.bids.bids_dataset import open_bids
 
     return open_bids(_folder("bids", argument), FileHashes(cache), report)
 

@@ -8,7 +8,7 @@ from eeg2speech_bench.core.presets.config import DataConfig
 from eeg2speech_bench.core.segments.prepared import Prepared
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.datasets.dtu import open_dtu
-from eeg2speech_bench.datasets.preparation import prepare
+from eeg2speech_bench.datasets.preparation.prepare import prepare
 
 
 @pytest.fixture

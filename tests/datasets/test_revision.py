@@ -11,7 +11,7 @@ import soundfile
 
 from eeg2speech_bench.core.stages.file_hashes import FileHashes
 from eeg2speech_bench.datasets import bids
-from eeg2speech_bench.datasets.bids import open_bids
+from eeg2speech_bench.datasets.bids.bids_dataset import open_bids
 
 
 def test_the_revision_survives_copying_and_follows_content(bids_original, bids_root):

@@ -14,7 +14,7 @@ from eeg2speech_bench.core.presets.config import DataConfig
 from eeg2speech_bench.core.segments.recordings import Recording, Stimulus
 from eeg2speech_bench.core.segments.segment_store import SPLITS
 from eeg2speech_bench.core.segments.transcripts import words_in_windows
-from eeg2speech_bench.datasets.splits import TOLERANCE_S, SplitPlan
+from eeg2speech_bench.datasets.preparation.splits import TOLERANCE_S, SplitPlan
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from eeg2speech_bench.core.presets.config import DataConfig
 from eeg2speech_bench.core.segments.prepared import Prepared
 from eeg2speech_bench.core.segments.recordings import Presentation, Sound
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
-from eeg2speech_bench.datasets.bids import open_bids
-from eeg2speech_bench.datasets.preparation import prepare
+from eeg2speech_bench.datasets.bids.bids_dataset import open_bids
+from eeg2speech_bench.datasets.preparation.prepare import prepare
 
 STORIES = [20.0, 21.0, 22.0, 20.0, 21.0, 20.0, 22.0, 20.0, 20.0, 20.0, 21.0]
 #: the recordings in memory are at this rate already, so that values can be compared sample by sample

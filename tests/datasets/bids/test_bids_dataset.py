@@ -9,8 +9,8 @@ import soundfile
 
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.presets.config import DataConfig
-from eeg2speech_bench.datasets.bids import open_bids
-from eeg2speech_bench.datasets.preprocessing import load_eeg
+from eeg2speech_bench.datasets.bids.bids_dataset import open_bids
+from eeg2speech_bench.datasets.preparation.preprocessing import load_eeg
 
 SETTINGS = DataConfig()
 

@@ -22,9 +22,9 @@ from eeg2speech_bench.core.segments.prepared import (
     SkippedRecording,
 )
 from eeg2speech_bench.core.segments.recordings import Sound, SpeechDataset, Stimulus
-from eeg2speech_bench.datasets.preprocessing import check_scale, in_order_of, load_eeg, robust_scale
-from eeg2speech_bench.datasets.splits import DEFAULT_FRACTIONS, SplitPlan, plan_split
-from eeg2speech_bench.datasets.windows import (
+from eeg2speech_bench.datasets.preparation.preprocessing import check_scale, in_order_of, load_eeg, robust_scale
+from eeg2speech_bench.datasets.preparation.splits import DEFAULT_FRACTIONS, SplitPlan, plan_split
+from eeg2speech_bench.datasets.preparation.windows import (
     SoundTrack,
     count_segments,
     drop_unheard,

@@ -9,7 +9,7 @@ import numpy as np
 
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.segments.recordings import Presentation, Stimulus
-from eeg2speech_bench.datasets.audio import StimulusFolder
+from eeg2speech_bench.datasets.sounds.sound_files import StimulusFolder
 
 if TYPE_CHECKING:
     import pandas as pd

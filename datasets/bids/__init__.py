@@ -1,0 +1,1 @@
+"""Reads BIDS folders whose events place sounds in time."""

@@ -1,0 +1,1 @@
+"""Makes segments of recordings and sounds: filters, resamples, splits, cuts windows, writes."""

@@ -1,0 +1,1 @@
+"""Reads, measures and compares the sounds that listeners heard."""
