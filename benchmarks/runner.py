@@ -187,6 +187,7 @@ class Runner:
         record.dataset.n_segments = prepared.n_segments
         record.dataset.sound = prepared.sound.kind
         record.dataset.skipped_recordings = [skipped.model_dump() for skipped in prepared.dataset.skipped]
+        record.dataset.reading_notes = [note.model_dump() for note in prepared.dataset.notes]
         record.split = prepared.split
         trained = [pipeline.align] + ([pipeline.autoencoder, pipeline.diffuse] if pipeline.generates else [])
         for stage in trained:

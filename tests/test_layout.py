@@ -30,9 +30,8 @@ FLOORS = {
     ),
     "plugins": ("checking clap listing scaffold", "encoders", "hooks targets", "__init__"),
     "datasets": (
-        "audio dtu hooks preprocessing speech splits",
-        "events simulation windows",
-        "bids preparation",
+        "dtu hooks preparation sounds speech",
+        "bids simulation",
         "commands opening",
         "__init__",
     ),

@@ -106,6 +106,8 @@ class DatasetOrigin(RecordPart):
         ``"waveform"`` or ``"envelope"``, of data that come without audio.
     skipped_recordings : list
         What could not be used, with the reason.
+    reading_notes : list
+        What was decided on how recordings were read: channels left out, cuts, clocks.
     """
 
     name: Name
@@ -117,6 +119,7 @@ class DatasetOrigin(RecordPart):
     n_segments: dict[str, Whole] = Field({})
     sound: str = ""
     skipped_recordings: list[Any] = Field([])
+    reading_notes: list[Any] = Field([])
 
 
 class TargetOrigin(RecordPart):

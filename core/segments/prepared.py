@@ -65,12 +65,20 @@ class SkippedRecording(_PreparedPart):
     reason: str
 
 
+class ReadingNote(_PreparedPart):
+    """A decision on how a recording was read: a channel that was left out, a cut, a clock that was fitted."""
+
+    recording: str
+    note: str
+
+
 class PreparedDataset(_PreparedPart):
-    """The data set that the segments are from, its revision, and what was left out of it."""
+    """The data set that the segments are from, its revision, what was left out of it, and how it was read."""
 
     name: str
     revision: str
     skipped: list[SkippedRecording] = []
+    notes: list[ReadingNote] = []
 
 
 class Prepared(_PreparedPart):

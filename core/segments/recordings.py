@@ -81,7 +81,8 @@ class Presentation:
 class Recording:
     """One listener's continuous EEG.
 
-    ``load`` returns an `mne.io.BaseRaw` with EEG in volts; ``source`` names the file in error messages.
+    ``load`` returns an `mne.io.BaseRaw` with EEG in volts; ``source`` names the file in error messages; ``notes``
+    are lines on what was decided when it was opened (a clock that was fitted), which the record repeats.
     """
 
     recording_id: str
@@ -89,6 +90,7 @@ class Recording:
     source: str
     presentations: tuple[Presentation, ...]
     load: Callable[[], mne.io.BaseRaw] = field(repr=False)
+    notes: tuple[str, ...] = ()
 
 
 class SpeechDataset(Protocol):

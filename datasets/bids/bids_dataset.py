@@ -14,8 +14,8 @@ from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.segments.recordings import Recording, Stimulus
 from eeg2speech_bench.core.segments.segment_store import has_position
 from eeg2speech_bench.core.stages.file_hashes import FileHashes, files_below
-from eeg2speech_bench.datasets.sounds.sound_files import StimulusFolder, is_pointer
 from eeg2speech_bench.datasets.bids.events import presentations, read_stimulus_rows
+from eeg2speech_bench.datasets.sounds.sound_files import StimulusFolder, is_pointer
 
 if TYPE_CHECKING:
     import mne

@@ -18,14 +18,16 @@ from eeg2speech_bench.core.segments.prepared import (
     PreparedSignal,
     PreparedSound,
     PreparedStimulus,
+    ReadingNote,
     ScaleOrigin,
     SkippedRecording,
 )
-from eeg2speech_bench.core.segments.recordings import Sound, SpeechDataset, Stimulus
+from eeg2speech_bench.core.segments.recordings import SpeechDataset, Stimulus
+from eeg2speech_bench.datasets.preparation.growing_array import GrowingArray
 from eeg2speech_bench.datasets.preparation.preprocessing import check_scale, in_order_of, load_eeg, robust_scale
+from eeg2speech_bench.datasets.preparation.sound_track import SoundTrack, write_sounds
 from eeg2speech_bench.datasets.preparation.splits import DEFAULT_FRACTIONS, SplitPlan, plan_split
 from eeg2speech_bench.datasets.preparation.windows import (
-    SoundTrack,
     count_segments,
     drop_unheard,
     prove_eeg_apart,
@@ -70,10 +72,10 @@ def prepare(dataset: SpeechDataset, settings: DataConfig, out: Path, progress: P
     out.mkdir(parents=True, exist_ok=True)
     stimuli = _heard_stimuli(dataset)
     plan = _plan(dataset, settings, stimuli)
-    track = _write_sounds(stimuli, out / "sound.npy", report)
+    track = write_sounds(stimuli, out / "sound.npy", lambda text, share: report(text, 0.1 * share))
     zones = zone_table(plan, stimuli, track)
     windows = window_table(zones, stimuli, settings, track)
-    eeg = _write_eeg(dataset, settings, windows, stimuli, out, report)
+    eeg = _write_eeg(dataset, settings, windows, track, out, report)
     windows, segments = drop_unheard(windows, eeg.segments)
     tables = {"zones": zones, "windows": windows, "segments": segments, "words": word_table(zones, stimuli)}
     for name, table in tables.items():
@@ -100,7 +102,7 @@ def _describe(
         recordings=eeg.recordings,
         stimuli=[PreparedStimulus(stimulus_id=s.stimulus_id, name=s.name, duration_s=s.duration_s) for s in stimuli],
         sound=PreparedSound(kind=track.kind, rate_hz=track.rate_hz),
-        dataset=PreparedDataset(name=dataset.name, revision=dataset.revision, skipped=skipped),
+        dataset=PreparedDataset(name=dataset.name, revision=dataset.revision, skipped=skipped, notes=eeg.notes),
         split=plan.proven(prove_eeg_apart(segments, eeg.n_times, settings.sfreq)),
         n_segments=count_segments(segments),
         has_transcripts=any(s.words for s in stimuli),
@@ -125,70 +127,6 @@ def _plan(dataset: SpeechDataset, settings: DataConfig, stimuli: list[Stimulus])
     return plan_split(settings.split, durations_s, dataset.recordings, fractions, settings.guard_s, settings.window_s)
 
 
-class _GrowingArray:
-    """A float32 .npy file that rows are appended to; its header is completed on leaving."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("wb")
-        self._row_shape: tuple[int, ...] | None = None
-        self.n_rows = 0
-
-    def __enter__(self) -> _GrowingArray:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        with self._file:
-            if self._row_shape is not None:
-                self._file.seek(0)
-                self._write_header()
-
-    def append(self, rows: np.ndarray) -> None:
-        if self._row_shape is None:
-            self._row_shape = rows.shape[1:]
-            self._write_header()
-        self._file.write(np.ascontiguousarray(rows, dtype="<f4").data)
-        self.n_rows += len(rows)
-
-    def _write_header(self) -> None:
-        # numpy pads the header so that the first axis can grow to 21 digits in place.
-        header = {"descr": "<f4", "fortran_order": False, "shape": (self.n_rows, *(self._row_shape or ()))}
-        np.lib.format.write_array_header_1_0(self._file, header)
-
-
-def _write_sounds(stimuli: list[Stimulus], path: Path, report: Progress) -> SoundTrack:
-    first: Sound | None = None
-    starts = [0]
-    with _GrowingArray(path) as array:
-        for i, stimulus in enumerate(stimuli):
-            report(f"sound {i + 1} of {len(stimuli)}: {stimulus.name}", 0.1 * i / len(stimuli))
-            sound = _checked_sound(stimulus)
-            first = first or sound
-            if (sound.kind, sound.rate_hz) != (first.kind, first.rate_hz):
-                raise DataError(
-                    f"Stimulus '{stimulus.name}' is of another kind than '{stimuli[0].name}'",
-                    got=f"{sound.kind} at {sound.rate_hz:g} Hz",
-                    expected=f"{first.kind} at {first.rate_hz:g} Hz for every stimulus of a data set",
-                )
-            array.append(sound.values)
-            starts.append(array.n_rows)
-    assert first is not None  # _heard_stimuli returns at least one
-    return SoundTrack(first.kind, first.rate_hz, np.array(starts))
-
-
-def _checked_sound(stimulus: Stimulus) -> Sound:
-    sound = stimulus.load()
-    if not np.isfinite(sound.values).all():
-        raise DataError(f"Sound of stimulus '{stimulus.name}' holds values that are not finite", then="Replace it.")
-    if abs(len(sound.values) - stimulus.duration_s * sound.rate_hz) > 2:
-        raise DataError(
-            f"Stimulus '{stimulus.name}' has another length than it declares",
-            got=f"{len(sound.values) / sound.rate_hz:.3f} s",
-            expected=f"{stimulus.duration_s:.3f} s",
-            then="Its file is probably truncated: download it again.",
-        )
-    return sound
-
-
 @dataclass(frozen=True)
 class _Eeg:
     """What writing the recordings yields beside eeg.npy and scale.npy."""
@@ -197,6 +135,7 @@ class _Eeg:
     n_times: int
     subjects: list[str]
     recordings: list[PreparedRecording]
+    notes: list[ReadingNote]
     segments: pd.DataFrame
 
 
@@ -204,7 +143,7 @@ def _write_eeg(
     dataset: SpeechDataset,
     settings: DataConfig,
     windows: pd.DataFrame,
-    stimuli: list[Stimulus],
+    track: SoundTrack,
     out: Path,
     report: Progress,
 ) -> _Eeg:
@@ -213,18 +152,19 @@ def _write_eeg(
 
     recordings = dataset.recordings
     subjects = sorted({r.subject for r in recordings})
-    stimulus_ids = [s.stimulus_id for s in stimuli]
     n_times, n_baseline = (round(seconds * settings.sfreq) for seconds in (settings.window_s, settings.baseline_s))
     reference: list[dict[str, Any]] = []
     tables, scales, bounds = [], [], []
-    with _GrowingArray(out / "eeg.npy") as array:
+    notes: list[ReadingNote] = []
+    with GrowingArray(out / "eeg.npy") as array:
         for i, recording in enumerate(recordings):
             report(f"EEG {i + 1} of {len(recordings)}: {recording.recording_id}", 0.1 + 0.9 * i / len(recordings))
-            eeg, chs_info = load_eeg(recording, settings)
-            reference = reference or chs_info
+            loaded = load_eeg(recording, settings, track.sound)
+            reference = reference or loaded.chs_info
             names = [c["ch_name"] for c in reference]
-            eeg = in_order_of(recording, eeg, chs_info, names)
-            table = segment_table(recording, windows, stimulus_ids, settings, len(eeg))
+            eeg = in_order_of(recording, loaded.eeg, loaded.chs_info, names)
+            notes += [ReadingNote(recording=recording.recording_id, note=note) for note in loaded.notes]
+            table = segment_table(loaded.presentations, windows, track.stimulus_ids, settings, len(eeg))
             starts = table.loc[table["split"] == "train", "eeg_start"].to_numpy()
             scale = robust_scale(eeg, starts, n_times, n_baseline) if len(starts) else None
             scales.append(scale if scale is None else check_scale(recording, scale, names))
@@ -239,7 +179,7 @@ def _write_eeg(
         for r, origin, (start, stop) in zip(recordings, origins, bounds, strict=True)
     ]
     columns = ["recording", "subject", "window", "eeg_start", "split"]
-    return _Eeg(reference, n_times, subjects, rows, pd.concat(tables, ignore_index=True)[columns])
+    return _Eeg(reference, n_times, subjects, rows, notes, pd.concat(tables, ignore_index=True)[columns])
 
 
 def _fill_scales(scales: list[np.ndarray | None], subjects: list[str]) -> tuple[np.ndarray, list[ScaleOrigin]]:

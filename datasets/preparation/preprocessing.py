@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from eeg2speech_bench.core.errors import BenchError, DataError
 from eeg2speech_bench.core.presets.config import DataConfig
-from eeg2speech_bench.core.segments.recordings import Recording
+from eeg2speech_bench.core.segments.recordings import Presentation, Recording, Sound
 from eeg2speech_bench.core.segments.segment_store import has_position
 from eeg2speech_bench.core.statistics.spacing import evenly_spaced
 
@@ -21,7 +23,29 @@ MICROVOLT = 1e6
 SCALE_WINDOWS = 200
 
 
-def load_eeg(recording: Recording, settings: DataConfig) -> tuple[np.ndarray, list[dict[str, Any]]]:
+@dataclass(frozen=True)
+class LoadedEeg:
+    """A recording as segments are cut from it.
+
+    Attributes
+    ----------
+    eeg : array of float32, shape (n_samples, n_chans)
+        Microvolts at ``settings.sfreq``; row k is the time k / sfreq after the recording's first sample.
+    chs_info : list of dict
+        One MNE channel dictionary per channel, of plain numbers; positions that are not known are zeros.
+    presentations : tuple of Presentation
+        What was heard, without what a gap in the recording took.
+    notes : tuple of str
+        What was decided while reading, for the record.
+    """
+
+    eeg: np.ndarray
+    chs_info: list[dict[str, Any]]
+    presentations: tuple[Presentation, ...]
+    notes: tuple[str, ...]
+
+
+def load_eeg(recording: Recording, settings: DataConfig, sound: Callable[[str], Sound] | None = None) -> LoadedEeg:
     """Load a recording's EEG channels, checked, interpolated, filtered and resampled.
 
     No re-reference, no notch and no high-pass unless ``settings`` asks for one (reference: brainmagick, 4.2).
@@ -30,13 +54,8 @@ def load_eeg(recording: Recording, settings: DataConfig) -> tuple[np.ndarray, li
     ----------
     recording : Recording
     settings : DataConfig
-
-    Returns
-    -------
-    eeg : array of float32, shape (n_samples, n_chans)
-        Microvolts at ``settings.sfreq``; row k is the time k / sfreq after the recording's first sample.
-    chs_info : list of dict
-        One MNE channel dictionary per channel, of plain numbers; positions that are not known are zeros.
+    sound : callable, optional
+        Returns the samples of a stimulus by its id.
 
     Raises
     ------
@@ -52,7 +71,8 @@ def load_eeg(recording: Recording, settings: DataConfig) -> tuple[np.ndarray, li
     if raw.info["sfreq"] != settings.sfreq:
         raw.resample(settings.sfreq, verbose="ERROR")
     eeg = np.ascontiguousarray(raw.get_data().T * MICROVOLT, dtype=np.float32)
-    return eeg, [_channel(c) for c in raw.info["chs"]]
+    chs_info = [_channel(c) for c in raw.info["chs"]]
+    return LoadedEeg(eeg, chs_info, recording.presentations, recording.notes)
 
 
 def robust_scale(eeg: np.ndarray, starts: np.ndarray, n_times: int, n_baseline: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -11,33 +11,11 @@ import pandas as pd
 
 from eeg2speech_bench.core.errors import DataError, LeakageError
 from eeg2speech_bench.core.presets.config import DataConfig
-from eeg2speech_bench.core.segments.recordings import Recording, Stimulus
+from eeg2speech_bench.core.segments.recordings import Presentation, Stimulus
 from eeg2speech_bench.core.segments.segment_store import SPLITS
 from eeg2speech_bench.core.segments.transcripts import words_in_windows
+from eeg2speech_bench.datasets.preparation.sound_track import SoundTrack
 from eeg2speech_bench.datasets.preparation.splits import TOLERANCE_S, SplitPlan
-
-
-@dataclass(frozen=True)
-class SoundTrack:
-    """Where each stimulus lies in the array of all sounds.
-
-    Attributes
-    ----------
-    kind : str
-        ``"waveform"`` or ``"envelope"``.
-    rate_hz : float
-    starts : array of int, shape (n_stimuli + 1,)
-        First row of each stimulus, and the number of rows.
-    """
-
-    kind: str
-    rate_hz: float
-    starts: np.ndarray
-
-    def row(self, stimulus: np.ndarray, time_s: np.ndarray, room: int = 0) -> np.ndarray:
-        """Return the row at a time of a stimulus, moved so that ``room`` rows of the stimulus follow it."""
-        rows = self.starts[stimulus] + np.round(time_s * self.rate_hz).astype(np.int64)
-        return np.minimum(rows, self.starts[stimulus + 1] - room)
 
 
 def zone_table(plan: SplitPlan, stimuli: list[Stimulus], track: SoundTrack) -> pd.DataFrame:
@@ -93,9 +71,13 @@ def _texts(windows: pd.DataFrame, stimuli: list[Stimulus], window_s: float) -> l
 
 
 def segment_table(
-    recording: Recording, windows: pd.DataFrame, stimulus_ids: list[str], settings: DataConfig, n_samples: int
+    presentations: Sequence[Presentation],
+    windows: pd.DataFrame,
+    stimulus_ids: Sequence[str],
+    settings: DataConfig,
+    n_samples: int,
 ) -> pd.DataFrame:
-    """Make the segments of one recording: window, eeg_start (row of its own EEG), split.
+    """Make the segments of one recording from what was heard in it: window, eeg_start (row of its own EEG), split.
 
     The EEG of a window starts ``settings.shift_s`` after its sound (reference: brainmagick, 4.4). Windows that
     a presentation covers only in part, or whose EEG leaves the recording, give no segment.
@@ -103,7 +85,7 @@ def segment_table(
     stimulus, start_s = windows["stimulus"].to_numpy(), windows["start_s"].to_numpy()
     n_times = round(settings.window_s * settings.sfreq)
     parts = []
-    for p in recording.presentations:
+    for p in presentations:
         covered = (
             (stimulus == stimulus_ids.index(p.stimulus_id))
             & (start_s >= p.start_s - TOLERANCE_S)

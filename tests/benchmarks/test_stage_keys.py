@@ -119,7 +119,7 @@ def test_each_library_of_a_stage_changes_its_key_and_those_after_it(pipeline, mo
         ("core.generator.checkpoints", {"autoencoder", "ceilings", "diffuse", "generate"}),
         ("benchmarks.metrics.word_retrieval", {"words", "score"}),
         ("core.segments.clips", {"ceilings", "generate", "score"}),
-        ("datasets.preprocessing", {"prepare"}),
+        ("datasets.preparation.preprocessing", {"prepare"}),
         ("plugins.targets.deep_mel", {"features", "align"}),
         ("plugins.encoders.brainmagick", {"align"}),
         ("core.statistics.resampling", {"score"}),

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from eeg2speech_bench.core.stages.file_hashes import FileHashes
-from eeg2speech_bench.datasets import bids
+from eeg2speech_bench.datasets.bids import bids_dataset as bids
 from eeg2speech_bench.datasets.bids.bids_dataset import open_bids
 
 

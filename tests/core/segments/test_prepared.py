@@ -23,7 +23,12 @@ TREE = {
     "recordings": [{"recording_id": "r", "subject": "01", "start": 0, "stop": 400, "scale_from": "subject"}],
     "stimuli": [{"stimulus_id": "s", "name": "a.wav", "duration_s": 3.0}],
     "sound": {"kind": "waveform", "rate_hz": 16000.0},
-    "dataset": {"name": "d", "revision": "1", "skipped": [{"recording": "q", "reason": "no events"}]},
+    "dataset": {
+        "name": "d",
+        "revision": "1",
+        "skipped": [{"recording": "q", "reason": "no events"}],
+        "notes": [{"recording": "p", "note": "AUD left out"}],
+    },
     "split": Split(kind="subject", evidence=Evidence(eeg_gap_s=0.25), hash="5c" * 32).model_dump(),
     "n_segments": {"train": 1, "valid": 1, "test": 1},
     "has_transcripts": False,

@@ -82,7 +82,7 @@ def test_copies_of_a_sound_under_other_names_are_one_stimulus(bids_root, events_
 
 
 def test_electrodes_keep_their_positions(bids_original):
-    _, chs_info = load_eeg(open_bids(bids_original).recordings[0], SETTINGS)
+    chs_info = load_eeg(open_bids(bids_original).recordings[0], SETTINGS).chs_info
     assert all(np.any(c["loc"][:3]) for c in chs_info)
     assert json.loads(json.dumps(chs_info, allow_nan=False)) == chs_info
 
@@ -92,7 +92,7 @@ def test_without_electrodes_tsv_known_names_take_the_template_positions(bids_roo
         path.unlink()
     for path in bids_root.rglob("*_coordsystem.json"):
         path.unlink()
-    _, chs_info = load_eeg(open_bids(bids_root).recordings[0], SETTINGS)
+    chs_info = load_eeg(open_bids(bids_root).recordings[0], SETTINGS).chs_info
     assert all(np.any(c["loc"][:3]) for c in chs_info)
 
 
@@ -290,7 +290,8 @@ def test_a_flat_channel_that_is_not_marked_bad_is_refused(bids_root):
 def test_a_bad_channel_is_interpolated(bids_root, channel_status):
     replace_samples(bids_root, "01", 5, 0.0)
     channel_status("01", "F4", "bad")
-    eeg, chs_info = load_eeg(open_bids(bids_root).recordings[0], SETTINGS)
+    loaded = load_eeg(open_bids(bids_root).recordings[0], SETTINGS)
+    eeg, chs_info = loaded.eeg, loaded.chs_info
     assert [c["ch_name"] for c in chs_info][5] == "F4"
     assert eeg[:, 5].std() > 0.5
 
@@ -306,7 +307,7 @@ def test_a_bad_channel_without_positions_is_refused(bids_root, channel_status):
 
 
 def test_eeg_is_in_microvolts_at_the_asked_rate(bids_original):
-    eeg, _ = load_eeg(open_bids(bids_original).recordings[0], SETTINGS)
+    eeg = load_eeg(open_bids(bids_original).recordings[0], SETTINGS).eeg
     assert eeg.shape == (8640, 8)
     assert eeg.dtype == np.float32
     # White noise of 10 uV at 128 Hz keeps 60/64 of its power at 120 Hz.
@@ -319,7 +320,7 @@ def test_a_filter_edge_above_the_recording_is_refused(bids_original):
 
 
 def test_filters_keep_what_lies_between_their_edges(bids_original):
-    filtered, _ = load_eeg(open_bids(bids_original).recordings[0], DataConfig(highpass_hz=1, lowpass_hz=8))
+    filtered = load_eeg(open_bids(bids_original).recordings[0], DataConfig(highpass_hz=1, lowpass_hz=8)).eeg
     power = np.abs(np.fft.rfft(filtered[:, 1])) ** 2
     hz = np.fft.rfftfreq(len(filtered), 1 / 120)
     assert power[(hz > 2) & (hz < 6)].mean() > 100 * power[(hz > 30)].mean()
