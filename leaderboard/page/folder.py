@@ -31,7 +31,7 @@ from eeg2speech_bench.leaderboard.page.table_data import table_columns, table_ro
 from eeg2speech_bench.leaderboard.results.validation import Refusal
 from eeg2speech_bench.leaderboard.standings.identity import dataset_titles
 from eeg2speech_bench.leaderboard.standings.standings import find_standings
-from eeg2speech_bench.leaderboard.tables.coverage import CoveredCell, cover
+from eeg2speech_bench.leaderboard.tables.coverage import CoveredCell, cell_coverage
 
 #: marks a folder that this module made and may replace
 MARKER = "board.json"
@@ -213,7 +213,7 @@ def _write_index(
     page = render(
         "index.html", summaries=summaries, pooled=pooled, table=table, columns=columns, refused=refused,
         n_cells=len(cells), n_rows=len(rows), built=built, condition_label=condition_label, p_text=p_text,
-        coverage=cover(
+        coverage=cell_coverage(
             CoveredCell(c.method, titles[row.data], c.seed, c.status == "done", c.generated)
             for row in rows
             for c in row.cells

@@ -80,13 +80,13 @@ class CellClips:
         return hashlib.sha256(repr([(i.number, i.origin) for i in self.items]).encode()).hexdigest()[:12]
 
 
-def chosen(n_clips: int) -> list[int]:
+def clip_numbers(n_clips: int) -> list[int]:
     """Return the numbers of the clips that can be heard: evenly spaced, nobody's pick."""
     n = min(N_ITEMS, n_clips)
     return [round(i * (n_clips - 1) / max(n - 1, 1)) for i in range(n)]
 
 
-def inside(results: Path, name: str) -> Path:
+def path_inside(results: Path, name: str) -> Path:
     """Return a path that a record names, which must lie inside the results folder.
 
     Raises
@@ -117,18 +117,18 @@ def collect_clips(record: Record, results: Path, out: Path) -> CellClips | None:
     DataError
         If a path of the record leads out of the results folder or a clip is not audio.
     """
-    paths = {name: inside(results, value) for name, value in record.files.items()}
+    paths = {name: path_inside(results, value) for name, value in record.files.items()}
     audio = paths.get("audio")
     if audio is None or not (audio / "reference").is_dir():
         return None
     n_clips = len(list((audio / "reference").glob("clip_*.flac")))
-    numbers = chosen(n_clips)
+    numbers = clip_numbers(n_clips)
     files: dict[str, list[str]] = {}
     seconds = 0.0
     for condition in (known.name for known in CONDITIONS):
         names = []
         for number in numbers:
-            source = inside(results, str(Path(record.files["audio"]) / condition / f"clip_{number:03d}.flac"))
+            source = path_inside(results, str(Path(record.files["audio"]) / condition / f"clip_{number:03d}.flac"))
             name, length_s = _copy_clip(source, out) if source.is_file() else ("", 0.0)
             names.append(name)
             seconds = max(seconds, length_s)
@@ -147,7 +147,7 @@ def segment_content(record: Record, results: Path) -> bytes | None:
         If its path leads out of the results folder.
     """
     named = record.files.get("segments")
-    path = None if named is None else inside(results, named)
+    path = None if named is None else path_inside(results, named)
     if path is None or path.suffix != ".parquet" or not path.is_file() or path.stat().st_size > MAX_SEGMENTS_BYTES:
         return None
     return path.read_bytes()

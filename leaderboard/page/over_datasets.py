@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eeg2speech_bench.core.statistics.random_effects import PooledEffect
-from eeg2speech_bench.leaderboard.page.rows import Row, describe
+from eeg2speech_bench.leaderboard.page.rows import Row, describing_score
 from eeg2speech_bench.leaderboard.standings.identity import EEG_KINDS
-from eeg2speech_bench.leaderboard.tables.pooled import Effect, pool
+from eeg2speech_bench.leaderboard.tables.pooled import Effect, pool_effects
 
 #: metrics whose chance depends on the data set's pool, and the same in a pool of fixed size
 FIXED_POOL = {"top1": "top1_of_50"}
@@ -65,7 +65,7 @@ def _table(methods: list[list[Row]], headline: str) -> PooledTable:
     pooled = [found for own in methods if (found := _pooled(own, metric)) is not None]
     pooled.sort(key=lambda p: (p.found is None, -p.found.mean if p.found else 0.0, p.row.first.encoder))
     sizes = {mean.first.n_pool for row in rows if (mean := row.mean(metric)) is not None}
-    return PooledTable(describe(rows, metric).title if rows else metric, pooled, sorted(sizes))
+    return PooledTable(describing_score(rows, metric).title if rows else metric, pooled, sorted(sizes))
 
 
 def _pooled(rows: list[Row], metric: str) -> PooledRow | None:
@@ -76,5 +76,5 @@ def _pooled(rows: list[Row], metric: str) -> PooledRow | None:
             effects.append((row, Effect(row.first.dataset, mean.gain, mean.gain_error)))
     if len({effect.dataset for _, effect in effects}) < 2:
         return None
-    found = pool([effect for _, effect in effects])
+    found = pool_effects([effect for _, effect in effects])
     return PooledRow(rows[0], effects, *((None, found) if isinstance(found, str) else (found, "")))

@@ -18,7 +18,7 @@ from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.leaderboard.page.cell_summary import CellSummary, Score, summarise
 from eeg2speech_bench.leaderboard.page.listening_items import collect_clips, segment_content
 from eeg2speech_bench.leaderboard.page.row_page import render_row
-from eeg2speech_bench.leaderboard.page.rows import Row, group, in_order, make_row
+from eeg2speech_bench.leaderboard.page.rows import Row, cells_by_row, in_order, make_row
 from eeg2speech_bench.leaderboard.page.sources import RecordSource, digest, read_source
 from eeg2speech_bench.leaderboard.results.validation import Refusal
 
@@ -67,7 +67,7 @@ def make_pages(sources: Sequence[RecordSource], out: Path) -> BoardRows:
         made.refused += portion.refused
         rows |= {_ids(row.cells): row for row in portion.rows}
     by_id = {source.path.stem: source for source in sources}
-    for cells in group(cell for row in rows.values() for cell in row.cells):
+    for cells in cells_by_row(cell for row in rows.values() for cell in row.cells):
         if (row := rows.get(_ids(cells))) is not None:
             made.rows.append(row)
         else:  # they were dealt to several processes
@@ -90,23 +90,23 @@ def make_portion(sources: Iterable[RecordSource], out: Path) -> BoardRows:
         except BenchError as error:
             made.refused.append(Refusal(source.path, str(error)))
             continue
-        put(out / "records" / f"{cell.name}.json", content)
+        write_if_changed(out / "records" / f"{cell.name}.json", content)
         if segments is not None:
             cell.segments = digest(segments)
-            put(out / "segments" / f"{cell.name}.parquet", segments)
+            write_if_changed(out / "segments" / f"{cell.name}.parquet", segments)
         parts[cell.id] = LoadedCell(cell, record, scores)
-    for cells in group(part.cell for part in parts.values()):
+    for cells in cells_by_row(part.cell for part in parts.values()):
         made.rows.append(_write_row([parts[cell.id] for cell in cells], out))
     return made
 
 
 def _write_row(parts: list[LoadedCell], out: Path) -> Row:
     row = make_row([part.cell for part in parts], {part.cell.id: part.scores for part in parts})
-    put(out / "rows" / f"{row.name}.html", render_row(row, [part.record for part in parts]).encode())
+    write_if_changed(out / "rows" / f"{row.name}.html", render_row(row, [part.record for part in parts]).encode())
     return row
 
 
-def put(path: Path, content: bytes) -> None:
+def write_if_changed(path: Path, content: bytes) -> None:
     """Write a file unless the last board's says the same, since some disks need minutes to replace all.
 
     That one is shared with the last board (see `folder`), so another content is another file.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from markupsafe import Markup
 
 from eeg2speech_bench.leaderboard.page.pareto import ParetoPoint, cost_quality
-from eeg2speech_bench.leaderboard.page.rows import MeanScore, Row, describe
+from eeg2speech_bench.leaderboard.page.rows import MeanScore, Row, describing_score
 from eeg2speech_bench.leaderboard.standings.identity import EEG_KINDS
 from eeg2speech_bench.leaderboard.standings.standings import Standing, Standings
 
@@ -133,7 +133,7 @@ def _plots(rows: Sequence[Row], headlines: Sequence[str]) -> list[Markup]:
         ):
             points, left_out = _points(rows, metric, cost, unit)
             if len(points) > 1:
-                described = describe(rows, metric)
+                described = describing_score(rows, metric)
                 made.append(cost_quality(points, axis, described.title, described.chance, left_out=left_out))
     return made
 

@@ -72,11 +72,11 @@ def render_row(row: Row, records: Sequence[Record]) -> str:
     )
 
 
-def flat(tree: dict[str, Any], prefix: str = "") -> Iterator[str]:
+def setting_lines(tree: dict[str, Any], prefix: str = "") -> Iterator[str]:
     """Yield ``section.key = value`` lines of a nested dictionary."""
     for key, value in tree.items():
         if isinstance(value, dict) and value:
-            yield from flat(value, f"{prefix}{key}.")
+            yield from setting_lines(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key} = {value}"
 
@@ -99,7 +99,7 @@ def _commands(row: Row) -> dict[str, str]:
 def _facts(row: Row, records: Sequence[Record]) -> dict[str, str]:
     """Return what was run as text; what seeds share is said once, what differs with the seed before it."""
     first = records[row.cells.index(row.first)]
-    environments = [list(flat(_as_read(r.provenance, "stages"))) for r in records]
+    environments = [list(setting_lines(_as_read(r.provenance, "stages"))) for r in records]
     shared = [line for line in environments[0] if all(line in lines for lines in environments[1:])]
     known = set(shared)
     own = [
@@ -108,9 +108,9 @@ def _facts(row: Row, records: Sequence[Record]) -> dict[str, str]:
         for line in lines
         if line not in known
     ]
-    training = list(flat({stage: _as_read(trained, "history") for stage, trained in first.training.items()}))
+    training = list(setting_lines({stage: _as_read(trained, "history") for stage, trained in first.training.items()}))
     return {
-        "Configuration": "\n".join(flat(first.config)),
+        "Configuration": "\n".join(setting_lines(first.config)),
         "Encoder, target, data and split": "\n".join(_origin(first)),
         f"Training, seed {row.first.seed}": "\n".join(training),
         "Environment": "\n".join([*shared, *own]),
@@ -119,7 +119,7 @@ def _facts(row: Row, records: Sequence[Record]) -> dict[str, str]:
 
 def _origin(record: Record) -> Iterator[str]:
     for name in ("cell", "encoder", "target", "dataset", "split"):
-        yield from flat(_as_read(getattr(record, name)), f"{name}.")
+        yield from setting_lines(_as_read(getattr(record, name)), f"{name}.")
 
 
 def _as_read(part: BaseModel, *without: str) -> dict[str, Any]:

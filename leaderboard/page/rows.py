@@ -175,7 +175,7 @@ def ended_text(cell: CellSummary) -> str:
     return f"{cell.status.upper()} in {cell.error}"
 
 
-def group(cells: Iterable[CellSummary]) -> list[list[CellSummary]]:
+def cells_by_row(cells: Iterable[CellSummary]) -> list[list[CellSummary]]:
     """Return the cells of each row, in the order of their seeds.
 
     A cell that ended before its split was made joins the row that is like it in all else.
@@ -248,7 +248,7 @@ def metric_names(rows: Iterable[Row]) -> list[str]:
     return list(known | found)
 
 
-def describe(rows: Iterable[Row], metric: str) -> Score:
+def describing_score(rows: Iterable[Row], metric: str) -> Score:
     """Return what one of the rows says of a metric that some of them have, if possible one with a label."""
     scores = [mean.first for row in rows if (mean := row.mean(metric)) is not None]
     return next((score for score in scores if score.label), scores[0])
@@ -260,7 +260,7 @@ def headline_names(rows: Sequence[Row]) -> list[str]:
     return [name for name in metric_names(rows) if name in found]
 
 
-def variants(rows: Sequence[Row]) -> dict[int, str]:
+def preset_variants(rows: Sequence[Row]) -> dict[int, str]:
     """Return what to add to the preset's name where rows would otherwise read the same, by position."""
     seen: dict[tuple[str, ...], list[int]] = {}
     for number, row in enumerate(rows):

@@ -8,7 +8,7 @@ from typing import Any
 from eeg2speech_bench.core.conditions import condition_label
 from eeg2speech_bench.leaderboard.labels import BOARD_METRICS
 from eeg2speech_bench.leaderboard.page.cell_summary import CellSummary
-from eeg2speech_bench.leaderboard.page.rows import MeanScore, Row, describe, ended_text, variants
+from eeg2speech_bench.leaderboard.page.rows import MeanScore, Row, describing_score, ended_text, preset_variants
 from eeg2speech_bench.leaderboard.standings.standings import Standings
 from eeg2speech_bench.leaderboard.tables.table import RANK_NOTE
 
@@ -30,7 +30,7 @@ def table_columns(metrics: Sequence[str], headlines: Sequence[str], rows: Sequen
         _column("p", "preset", "text", "the configuration; four letters tell variants of one preset apart"),
     ]
     for number, name in enumerate(metrics):
-        first = describe(rows, name)
+        first = describing_score(rows, name)
         note = f"{first.note or first.unit} {'Higher' if first.higher_is_better else 'Lower'} is better.".strip()
         if name in headlines:
             columns.append(_column(f"r{number}", f"rank, {first.title}", "rank", RANK_NOTE))
@@ -64,7 +64,7 @@ def table_rows(
     standings: Standings,
 ) -> list[dict[str, Any]]:
     """Return one dictionary per row, with its cells as children where there are several."""
-    variant = variants(rows)
+    variant = preset_variants(rows)
     ranks = [_ranks(rows, name, metrics.index(name), standings) for name in headlines]
     made = []
     for number, row in enumerate(rows):

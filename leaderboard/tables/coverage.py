@@ -61,7 +61,7 @@ class Coverage:
         return found.text if found is not None else "–"
 
 
-def cover(cells: Iterable[CoveredCell]) -> Coverage:
+def cell_coverage(cells: Iterable[CoveredCell]) -> Coverage:
     """Count which pairs of encoder and data set some cells cover."""
     seeds: dict[tuple[str, str], SeedCounts] = {}
     for cell in cells:

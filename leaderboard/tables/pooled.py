@@ -52,7 +52,7 @@ def _width(confidence: float) -> float:
     return 2 * NormalDist().inv_cdf((1 + confidence) / 2)
 
 
-def pool(effects: Sequence[Effect]) -> PooledEffect | str:
+def pool_effects(effects: Sequence[Effect]) -> PooledEffect | str:
     """Return the random-effects mean over data sets, or why there is none.
 
     Parameters
@@ -103,7 +103,7 @@ def _pooled_table(title: str, groups: list[tuple[LocatedRecord, list[Difference]
         own = [(cell, d) for cell, found in groups for d in found if d.metric == metric]
         title = own[0][1].label
         effects = [Effect(cell.tested_on[0], d.effect, standard_error(d.low, d.high)) for cell, d in own]
-        pooled = pool(effects)
+        pooled = pool_effects(effects)
         if isinstance(pooled, str):
             table.notes.append(f"{title} is not pooled: {pooled}.")
             continue

@@ -13,7 +13,7 @@ from eeg2speech_bench.core.records.provenance import total_seconds
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.leaderboard.labels import BOARD_METRICS, CONTROL_METRICS, WITH_INTERVAL, metric_titles, p_text
 from eeg2speech_bench.leaderboard.standings.identity import dataset_titles, kind_of
-from eeg2speech_bench.leaderboard.tables.coverage import CoveredCell, cover
+from eeg2speech_bench.leaderboard.tables.coverage import CoveredCell, cell_coverage
 
 if TYPE_CHECKING:
     from eeg2speech_bench.leaderboard.standings.standings import Standings
@@ -233,7 +233,7 @@ def _revision_notes(titles: Mapping[tuple[str, str], str]) -> list[str]:
 
 def _coverage_notes(records: list[Record], titles: Mapping[tuple[str, str], str]) -> list[str]:
     """Say which encoders have no scores on which data sets, where there are several."""
-    found = cover(
+    found = cell_coverage(
         CoveredCell(name_text(r), titles[_data(r)], r.cell.seed, r.status == "done", generated=False) for r in records
     )
     if len(found.datasets) < 2:

@@ -18,7 +18,13 @@ from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.statistics.proportions import guessing_band
 from eeg2speech_bench.core.statistics.spacing import evenly_spaced
 from eeg2speech_bench.leaderboard.labels import metric_titles
-from eeg2speech_bench.leaderboard.page.listening_items import ListeningItem, chosen, clip_content, inside, read_items
+from eeg2speech_bench.leaderboard.page.listening_items import (
+    ListeningItem,
+    clip_content,
+    clip_numbers,
+    path_inside,
+    read_items,
+)
 from eeg2speech_bench.leaderboard.page.plots import short
 from eeg2speech_bench.leaderboard.page.spectrogram import TOP_HZ, log_mel_db, palette, read_clip
 from eeg2speech_bench.leaderboard.results.history import learning_series
@@ -187,18 +193,18 @@ def _chance(entry: Metric) -> tuple[tuple[float, float] | None, str]:
 
 def _first_item(record: Record, results: Path) -> ListeningItem:
     """Return the first clip that was kept, with its scores."""
-    audio = inside(results, record.files["audio"])
+    audio = path_inside(results, record.files["audio"])
     n_clips = len(list((audio / "reference").glob("clip_*.flac")))
     if not n_clips:
         then = "Copy the audio beside the record, or run that cell again."
         raise DataError(f"No true speech in {audio}", then=then)
     segments = record.files.get("segments")
-    return read_items(inside(results, segments) if segments else None, chosen(n_clips)[:1], n_clips, {})[0]
+    return read_items(path_inside(results, segments) if segments else None, clip_numbers(n_clips)[:1], n_clips, {})[0]
 
 
 def _level_db(record: Record, results: Path, condition: str, number: int) -> tuple[np.ndarray, float, float] | None:
     """Return the spectrogram of a clip, its length in s and its highest frequency in Hz; None if there is no clip."""
-    source = inside(results, f"{record.files['audio']}/{condition}/clip_{number:03d}.flac")
+    source = path_inside(results, f"{record.files['audio']}/{condition}/clip_{number:03d}.flac")
     if not source.is_file():
         return None
     samples, rate_hz = read_clip(clip_content(source), source)

@@ -16,7 +16,7 @@ from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.leaderboard.comparison import choose, configure_compare, picture, run_compare
 from eeg2speech_bench.leaderboard.standings.differences import Difference, compare
-from eeg2speech_bench.leaderboard.tables.pooled import Effect, pool, standard_error
+from eeg2speech_bench.leaderboard.tables.pooled import Effect, pool_effects, standard_error
 
 N_LISTENERS, N_WINDOWS = 8, 20
 LISTENER, WINDOW = (a.ravel() for a in np.indices((N_LISTENERS, N_WINDOWS)))
@@ -290,11 +290,11 @@ def test_pools_of_other_sizes_are_named_where_differences_are_pooled(
 
 def test_a_data_set_with_two_splits_is_not_three_data_sets() -> None:
     twice = [Effect("one", 0.1, 0.1), Effect("two", 0.1, 0.1), Effect("one", 0.3, 0.1)]
-    assert pool(twice) == "tested in two ways on one"
+    assert pool_effects(twice) == "tested in two ways on one"
 
 
 def test_differences_without_sampling_error_are_not_pooled() -> None:
-    assert "finite errors above 0" in pool([Effect(name, 0.1, 0.0) for name in ("one", "two", "three")])
+    assert "finite errors above 0" in pool_effects([Effect(name, 0.1, 0.0) for name in ("one", "two", "three")])
 
 
 def test_a_bootstrap_interval_has_the_error_that_a_normal_one_would_have() -> None:

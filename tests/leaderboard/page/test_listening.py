@@ -11,7 +11,7 @@ from PIL import Image
 
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.leaderboard.page.folder import build
-from eeg2speech_bench.leaderboard.page.listening_items import ListeningItem, chosen, read_items
+from eeg2speech_bench.leaderboard.page.listening_items import ListeningItem, clip_numbers, read_items
 from eeg2speech_bench.leaderboard.page.spectrogram import N_BANDS, draw_mel
 
 
@@ -24,7 +24,7 @@ def test_all_encoders_are_heard_on_the_same_evenly_spaced_clips_with_their_own_s
         write_audio(tmp_path, record)
     out = build([tmp_path], tmp_path / "out").index.parent
     text = (out / "listen" / "1.html").read_text()
-    assert [int(n) - 1 for n in re.findall(r"<small>\s*clip (\d+) of 20", text)] == chosen(20)
+    assert [int(n) - 1 for n in re.findall(r"<small>\s*clip (\d+) of 20", text)] == clip_numbers(20)
     for name in ("one", "two"):
         assert text.count(f'aria-label="clips of {name}"') == 8
     assert "mel r 0.19" in text  # of the last clip
@@ -58,9 +58,9 @@ def test_segments_that_are_no_table_of_numbers_are_refused(tmp_path, columns):
 
 
 def test_chosen_clips_are_spread_from_the_first_to_the_last():
-    assert chosen(78) == [0, 11, 22, 33, 44, 55, 66, 77]
-    assert chosen(3) == [0, 1, 2]
-    assert chosen(1) == [0]
+    assert clip_numbers(78) == [0, 11, 22, 33, 44, 55, 66, 77]
+    assert clip_numbers(3) == [0, 1, 2]
+    assert clip_numbers(1) == [0]
 
 
 def test_equal_audio_is_kept_once(tmp_path, write, write_audio):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from eeg2speech_bench.leaderboard.tables.coverage import CoveredCell, cover
+from eeg2speech_bench.leaderboard.tables.coverage import CoveredCell, cell_coverage
 
 
 def test_seeds_are_counted_once_by_how_far_they_went():
-    found = cover(
+    found = cell_coverage(
         [
             CoveredCell("net", "a", 0, done=True, generated=True),
             CoveredCell("net", "a", 0, done=True, generated=False),  # the same seed, for retrieval alone
@@ -18,7 +18,7 @@ def test_seeds_are_counted_once_by_how_far_they_went():
 
 
 def test_pairs_without_scores_are_missing_whether_they_failed_or_were_never_run():
-    found = cover(
+    found = cell_coverage(
         [
             CoveredCell("net", "a", 0, done=True, generated=False),
             CoveredCell("net", "b", 0, done=False, generated=False),
@@ -31,4 +31,4 @@ def test_pairs_without_scores_are_missing_whether_they_failed_or_were_never_run(
 
 
 def test_no_cells_cover_nothing():
-    assert cover([]).missing == []
+    assert cell_coverage([]).missing == []
