@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
 from eeg2speech_bench.core.errors import UnknownNameError, UsageError
 
@@ -31,7 +31,13 @@ class DataConfig(Section):
     clamp_iqr: float = Field(20.0, gt=0, description="clamp after scaling, in inter-quartile ranges")
     highpass_hz: float | None = Field(None, description="high-pass edge; none by default, as in brainmagick")
     lowpass_hz: float | None = Field(None, description="low-pass edge")
-    split: Literal["stimulus-time", "subject", "recording"] = "stimulus-time"
+    split: Literal["stimulus-time", "story", "sentence", "subject", "recording"] = Field(
+        "stimulus-time",
+        description="what parts are made of; story: whole sounds; sentence: cut between two",
+    )
+    held_out_listeners: NonNegativeInt | tuple[str, ...] = Field(
+        0, description="listeners, by number or name, whose EEG is tested and never trained on"
+    )
     fractions: tuple[float, float, float] | None = Field(None, description="train, valid, test; null: data set's own")
     guard_s: float = Field(3.0, ge=0, description="stimulus time left unused between splits")
 

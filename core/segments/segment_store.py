@@ -40,7 +40,8 @@ class SignalInfo:
     chs_info : tuple of dict
         One MNE channel dictionary per channel (``ch_name``, ``loc`` with the position in metres at ``loc[:3]``).
     n_subjects : int
-        Listeners in the data set; ``Batch.subject`` holds indices below it.
+        Listeners that encoders are trained on; ``Batch.subject`` holds indices below it, and higher ones for
+        listeners that are held out.
     sound_rate_hz : float, optional
         Samples per second of ``Batch.sound``; None where the data set publishes no audio.
     """
@@ -194,7 +195,7 @@ class SegmentStore:
         """The EEG of a window, as encoders are told of it."""
         signal = self.meta.signal
         chs_info = tuple({**c, "loc": np.asarray(c["loc"], dtype=float)} for c in signal.chs_info)
-        n_subjects = len(self.meta.subjects)
+        n_subjects = len(self.meta.subjects) - len(self.meta.split.held_out)
         sound_rate_hz = self.sound_rate_hz if self.has_audio else None
         return SignalInfo(
             signal.n_chans, signal.n_times, signal.sfreq, chs_info, n_subjects, sound_rate_hz=sound_rate_hz

@@ -43,14 +43,17 @@ class Split(BaseModel):
     Attributes
     ----------
     kind : str
-        ``"stimulus-time"``, ``"subject"`` or ``"recording"``.
+        ``"stimulus-time"``, ``"story"``, ``"sentence"``, ``"subject"`` or ``"recording"``.
     fractions : list of float
         Shares of train, valid and test that were asked for.
     guard_s : float
         Stimulus time kept free between parts.
+    held_out : list of str
+        Listeners whose EEG is tested and never trained on.
     evidence : Evidence
     hash : str, optional
-        SHA-256 of the zones: equal for equal splits of equal audio; None in the record of a cell that was not split.
+        SHA-256 of the zones and of held-out listeners: equal for equal splits of equal audio; None in the record of a
+        cell that was not split.
     """
 
     model_config = ConfigDict(
@@ -60,5 +63,6 @@ class Split(BaseModel):
     kind: str = ""
     fractions: list[float] = []
     guard_s: float = 0.0
+    held_out: list[str] = []
     evidence: Evidence = Evidence()
     hash: Annotated[str, Field(pattern=r"^[0-9a-f]{16,128}$")] | None = None

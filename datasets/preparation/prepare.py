@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +76,7 @@ def prepare(dataset: SpeechDataset, settings: DataConfig, out: Path, progress: P
     track = write_sounds(stimuli, out / "sound.npy", lambda text, share: report(text, 0.1 * share))
     zones = zone_table(plan, stimuli, track)
     windows = window_table(zones, stimuli, settings, track)
-    eeg = _write_eeg(dataset, settings, windows, track, out, report)
+    eeg = _write_eeg(dataset, settings, plan, windows, track, out, report)
     windows, segments = drop_unheard(windows, eeg.segments)
     tables = {"zones": zones, "windows": windows, "segments": segments, "words": word_table(zones, stimuli)}
     for name, table in tables.items():
@@ -124,7 +125,25 @@ def _heard_stimuli(dataset: SpeechDataset) -> list[Stimulus]:
 def _plan(dataset: SpeechDataset, settings: DataConfig, stimuli: list[Stimulus]) -> SplitPlan:
     durations_s = {s.stimulus_id: s.duration_s for s in stimuli}
     fractions = settings.fractions or dataset.split_fractions or DEFAULT_FRACTIONS
-    return plan_split(settings.split, durations_s, dataset.recordings, fractions, settings.guard_s, settings.window_s)
+    return plan_split(
+        settings.split,
+        durations_s,
+        dataset.recordings,
+        fractions,
+        settings.guard_s,
+        settings.window_s,
+        sentence_ends_s={s.stimulus_id: sentence_ends(s) for s in stimuli},
+        held_out=settings.held_out_listeners,
+    )
+
+
+def sentence_ends(stimulus: Stimulus) -> list[float]:
+    """Return the times in the middle between two sentences, in seconds; empty without numbered sentences."""
+    return [
+        (word.stop_s + after.start_s) / 2
+        for word, after in pairwise(stimulus.words)
+        if None not in (word.sentence, after.sentence) and word.sentence != after.sentence
+    ]
 
 
 @dataclass(frozen=True)
@@ -142,6 +161,7 @@ class _Eeg:
 def _write_eeg(
     dataset: SpeechDataset,
     settings: DataConfig,
+    plan: SplitPlan,
     windows: pd.DataFrame,
     track: SoundTrack,
     out: Path,
@@ -151,7 +171,8 @@ def _write_eeg(
     import pandas as pd
 
     recordings = dataset.recordings
-    subjects = sorted({r.subject for r in recordings})
+    # those that are held out come last, so that encoders have a place for those alone that they are trained on
+    subjects = sorted({r.subject for r in recordings}, key=lambda name: (name in plan.held_out, name))
     n_times, n_baseline = (round(seconds * settings.sfreq) for seconds in (settings.window_s, settings.baseline_s))
     reference: list[dict[str, Any]] = []
     tables, scales, bounds = [], [], []
@@ -170,6 +191,7 @@ def _write_eeg(
             scales.append(scale if scale is None else check_scale(recording, scale, names))
             bounds.append((array.n_rows, array.n_rows + len(eeg)))
             table["eeg_start"] += array.n_rows
+            table = table[[plan.serves(recording.subject, split) for split in table["split"]]]
             tables.append(table.assign(recording=i, subject=subjects.index(recording.subject)))
             array.append(eeg)
     filled, origins = _fill_scales(scales, [r.subject for r in recordings])

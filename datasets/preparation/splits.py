@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 
@@ -49,7 +49,7 @@ class SplitPlan:
     Attributes
     ----------
     kind : str
-        ``"stimulus-time"``, ``"subject"`` or ``"recording"``.
+        ``"stimulus-time"``, ``"story"``, ``"sentence"``, ``"subject"`` or ``"recording"``.
     fractions : tuple of float
         Shares of (train, valid, test) that were asked for.
     guard_s : float
@@ -58,6 +58,8 @@ class SplitPlan:
         Sorted; zones of different splits never share stimulus time.
     evidence : Evidence
         Of the stimuli; what concerns the EEG is known later.
+    held_out : tuple of str
+        Listeners whose EEG is tested and never trained on; if there are any, the others are not tested.
     """
 
     kind: str
@@ -65,11 +67,17 @@ class SplitPlan:
     guard_s: float
     zones: tuple[Zone, ...]
     evidence: Evidence
+    held_out: tuple[str, ...] = ()
+
+    def serves(self, subject: str, split: str) -> bool:
+        """Whether EEG of a listener may serve a part of the split."""
+        return not self.held_out or (subject in self.held_out) == (split == "test")
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the zones: equal for equal splits of equal audio."""
+        """SHA-256 of the zones, and of held-out listeners: equal for equal splits of equal audio."""
         rows = [[z.stimulus_id, round(z.start_s, 6), round(z.stop_s, 6), z.split] for z in self.zones]
+        rows += [["listener", name] for name in self.held_out]
         return hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).hexdigest()
 
     def proven(self, eeg_gap_s: float | None) -> Split:
@@ -78,6 +86,7 @@ class SplitPlan:
             kind=self.kind,
             fractions=list(self.fractions),
             guard_s=self.guard_s,
+            held_out=list(self.held_out),
             evidence=self.evidence.model_copy(update={"eeg_gap_s": eeg_gap_s}),
             hash=self.hash,
         )
@@ -90,13 +99,18 @@ def plan_split(
     fractions: tuple[float, float, float] = DEFAULT_FRACTIONS,
     guard_s: float = 3.0,
     window_s: float = 2.88,
+    sentence_ends_s: Mapping[str, Sequence[float]] | None = None,
+    held_out: int | Sequence[str] = 0,
 ) -> SplitPlan:
     """Plan zones of stimulus time for train, valid and test, and prove them disjoint.
 
     ``"stimulus-time"`` orders the stimuli by a hash of their id. Where every stimulus is at most as long as the
     smallest share, whole stimuli are held out (test is rounded up); else the line of all stimuli is cut at the
-    asked shares, with ``guard_s`` left unused around a cut. ``"subject"`` and ``"recording"`` hold out listeners
+    asked shares, with ``guard_s`` left unused around a cut. ``"story"`` never cuts a stimulus, ``"sentence"`` cuts
+    between two sentences, nearest to the asked shares. ``"subject"`` and ``"recording"`` hold out listeners
     or recordings, which is refused where they heard the same audio (reference: datasets, section 0, point 4).
+
+    Listeners are held out on top of any of them: then the test asks for audio and a listener that are both new.
 
     Parameters
     ----------
@@ -108,6 +122,10 @@ def plan_split(
         Shares of (train, valid, test); they sum to 1.
     guard_s, window_s : float
         Seconds.
+    sentence_ends_s : mapping of str to sequence of float, optional
+        Times between two sentences of each stimulus; needed for ``"sentence"`` alone.
+    held_out : int or sequence of str
+        Listeners whose EEG is only tested: how many, chosen by a hash of their names, or which.
 
     Returns
     -------
@@ -116,21 +134,54 @@ def plan_split(
     Raises
     ------
     UsageError
-        If the fractions are not three positive numbers that sum to 1.
+        If the fractions are not three positive numbers that sum to 1, or the listeners to hold out are not there.
     LeakageError
         If two splits share stimulus audio, or come closer than the guard.
     DataError
         If a split holds no window, or there are fewer than three listeners or recordings to share out.
     """
     fractions = _checked_fractions(fractions)
-    if kind == "stimulus-time":
+    listeners = held_out_listeners({r.subject for r in recordings}, held_out)
+    if kind == "story":
+        zones = _zones_by_story(durations_s, fractions)
+    elif kind == "sentence":
+        zones = _zones_by_sentence(durations_s, sentence_ends_s or {}, fractions, guard_s)
+    elif kind == "stimulus-time":
         zones = _zones_by_time(durations_s, fractions, guard_s)
     else:
         zones = _zones_by_listener(kind, recordings, fractions)
     shared = prove_disjoint(kind, zones, guard_s)
     kept = tuple(z for z in _merged(zones) if z.n_windows(window_s))
     _check_not_empty(kind, kept, durations_s, guard_s, window_s)
-    return SplitPlan(kind, fractions, guard_s, kept, _evidence(kept, shared, window_s))
+    return SplitPlan(kind, fractions, guard_s, kept, _evidence(kept, shared, window_s), listeners)
+
+
+def held_out_listeners(subjects: Collection[str], asked: int | Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the listeners to hold out, sorted.
+
+    Parameters
+    ----------
+    subjects : collection of str
+        All listeners.
+    asked : int or sequence of str
+        How many, chosen by a hash of their names, or which.
+
+    Raises
+    ------
+    UsageError
+        If one that was named does not exist, or nobody would be left to train on.
+    """
+    names = _shuffled(sorted(subjects))[:asked] if isinstance(asked, int) else sorted(set(asked))
+    n_asked = asked if isinstance(asked, int) else len(names)
+    unknown = sorted(set(names) - set(subjects))
+    if unknown or (n_asked and n_asked >= len(subjects)):
+        raise UsageError(
+            "Configuration key 'data.held_out_listeners' asks for listeners that cannot be held out",
+            got=", ".join(unknown) if unknown else f"{n_asked} of {len(subjects)}",
+            expected=f"some, but not all, of {', '.join(sorted(subjects)[:12])}",
+            then="For example --set data.held_out_listeners=2, or --set 'data.held_out_listeners=[\"01\"]'.",
+        )
+    return tuple(sorted(names))
 
 
 def prove_disjoint(kind: str, zones: Sequence[Zone], guard_s: float = 0.0) -> dict[str, float]:
@@ -184,7 +235,46 @@ def _zones_by_time(durations_s: Mapping[str, float], fractions: Sequence[float],
     if max(durations_s.values()) <= min(fractions) * total_s + TOLERANCE_S:
         splits = _share_out(order, durations_s, fractions)
         return [Zone(s, 0.0, durations_s[s], splits[s]) for s in order]
-    return list(_cut_line(order, durations_s, fractions, guard_s))
+    borders = [0.0, fractions[0] * total_s, (fractions[0] + fractions[1]) * total_s, total_s]
+    return list(_cut_line(order, durations_s, borders, guard_s))
+
+
+def _zones_by_story(durations_s: Mapping[str, float], fractions: Sequence[float]) -> list[Zone]:
+    if len(durations_s) < 3:
+        raise DataError(
+            "Split 'story' needs a sound for each of train, valid and test",
+            got=len(durations_s),
+            expected="at least 3",
+            then="Use --set data.split=stimulus-time, which cuts a sound.",
+        )
+    splits = _share_out(_shuffled(list(durations_s)), durations_s, fractions)
+    return [Zone(s, 0.0, durations_s[s], splits[s]) for s in durations_s]
+
+
+def _zones_by_sentence(
+    durations_s: Mapping[str, float],
+    sentence_ends_s: Mapping[str, Sequence[float]],
+    fractions: Sequence[float],
+    guard_s: float,
+) -> list[Zone]:
+    """Cut the line of all stimuli between two sentences or two stimuli, as near to the asked shares as may be."""
+    if not any(sentence_ends_s.values()) and len(durations_s) < 3:
+        raise DataError(
+            "Split 'sentence' needs transcripts that number their sentences",
+            got="no sound with more than one sentence",
+            expected="a column sentence in stimuli/<name>_words.tsv",
+            then="Add it, or use --set data.split=stimulus-time.",
+        )
+    order, offset, places = _shuffled(list(durations_s)), 0.0, [0.0]
+    for stimulus in order:
+        places += [offset + end_s for end_s in sentence_ends_s.get(stimulus, ())]
+        offset += durations_s[stimulus]
+        places.append(offset)
+    borders = [0.0]
+    for share in (fractions[0], fractions[0] + fractions[1]):
+        later = [place for place in places if place > borders[-1] + TOLERANCE_S]
+        borders.append(min(later, key=lambda place: abs(place - share * offset), default=offset))
+    return list(_cut_line(order, durations_s, [*borders, offset], guard_s))
 
 
 def _share_out(order: Sequence[str], sizes: Mapping[str, float], fractions: Sequence[float]) -> dict[str, str]:
@@ -204,11 +294,9 @@ def _share_out(order: Sequence[str], sizes: Mapping[str, float], fractions: Sequ
 
 
 def _cut_line(
-    order: Sequence[str], durations_s: Mapping[str, float], fractions: Sequence[float], guard_s: float
+    order: Sequence[str], durations_s: Mapping[str, float], borders: Sequence[float], guard_s: float
 ) -> Iterator[Zone]:
-    """Cut the line of all stimuli, end to end, at the asked shares."""
-    total_s = sum(durations_s.values())
-    borders = [0.0, fractions[0] * total_s, (fractions[0] + fractions[1]) * total_s, total_s]
+    """Cut the line of all stimuli, end to end, at three borders after its start."""
     offset = 0.0
     for stimulus in order:
         end = offset + durations_s[stimulus]
