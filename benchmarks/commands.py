@@ -48,6 +48,8 @@ def configure_run(parser: argparse.ArgumentParser) -> None:
     )
     add_folders(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+    parser.add_argument("--time-limit", type=float, metavar="MIN", help="end a cell that takes longer")
+    parser.add_argument("--memory-limit", type=float, metavar="GB", help="end a cell that uses more memory")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and the configuration, run nothing")
 
 
@@ -92,6 +94,7 @@ def run(arguments: argparse.Namespace, registry: Registry) -> int:
 
 def _request(arguments: argparse.Namespace) -> RunRequest:
     """Return what was typed as typed fields; names that stand for settings become settings."""
+    from eeg2speech_bench.benchmarks.launchers.workers import Limits
     from eeg2speech_bench.benchmarks.plan import parse_seeds
     from eeg2speech_bench.benchmarks.session import RunRequest
 
@@ -104,6 +107,7 @@ def _request(arguments: argparse.Namespace) -> RunRequest:
         seeds=tuple(parse_seeds(arguments.seeds)),
         with_twins=arguments.controls == "full",
         device=arguments.device,
+        limits=Limits(None if arguments.time_limit is None else 60 * arguments.time_limit, arguments.memory_limit),
     )
 
 

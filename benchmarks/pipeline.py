@@ -132,6 +132,13 @@ class Pipeline:
             return [*first, *encoded, self.score]
         return [*first, self.autoencoder, self.ceilings, *encoded, self.diffuse, self.generate, self.score]
 
+    def known_stages(self) -> list[Stage]:
+        """Return all stages; none of an encoder whose source is not there, which fails in its own cell."""
+        try:
+            return self.stages()
+        except (Exception, SystemExit):
+            return []
+
     def skipped(self) -> dict[str, str]:
         """Return the stages that are left out, with the reason."""
         skipped = {"words": NO_WORDS} if self.config.scores.extended and not self.at_words else {}

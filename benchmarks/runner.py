@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -37,21 +38,32 @@ TRACEBACK_LINES = 30
 STOPS = (KeyboardInterrupt, GeneratorExit, OutputClosed)
 
 
+class FailedBefore(Exception):  # noqa: N818  another cell's error, told again
+    """Says that a stage failed for an earlier cell."""
+
+    def __init__(self, report: ErrorReport) -> None:
+        super().__init__(report.message)
+        self.report = report
+
+
 @dataclass
 class Runner:
     """Runs cells over one stage store and one results folder.
 
     Attributes
     ----------
-    failed_stages : dict
-        Errors of stages that failed in this run, so that no second cell repeats one in vain.
+    failed_stages : dict of str to ErrorReport
+        Stages by their key that failed in this run, so that no second cell repeats one in vain.
+    begins : callable
+        Called with the name of a stage before it runs or is found.
     """
 
     registry: Registry
     stages: StageStore
     records: RecordStore
     console: Console
-    failed_stages: dict[str, BaseException] = field(default_factory=dict)
+    failed_stages: dict[str, ErrorReport] = field(default_factory=dict)
+    begins: Callable[[str], None] = lambda phase: None
 
     def run(self, pipeline: Pipeline) -> Record:
         """Run one cell and write its record.
@@ -72,6 +84,7 @@ class Runner:
         try:
             for stage in pipeline.stages():
                 phase = stage.name
+                self.begins(phase)
                 results.append(_describe_stage(self.run_stage(stage)))
             phase = "record"
             self._finish(record, pipeline)
@@ -80,14 +93,20 @@ class Runner:
                 self._keep(record, "interrupted", _describe_stop(phase, stop))
             raise
         except BaseException as error:
-            described = _describe_error(phase, error)
-            path = self._keep(record, "failed", described)
-            message = f"FAILED {pipeline.cell.encoder}: {phase}: {described.message}"
-            say(self.console, message)
-            if path != self.records.path(pipeline.cell.id):
-                message = f"The finished record of this cell is kept; {path} describes this attempt."
-                say(self.console, message)
+            self._fail(record, describe_error(phase, error))
         return record
+
+    def give_up(self, pipeline: Pipeline, error: ErrorReport) -> Record:
+        """Write and return the record of a cell whose process ended without one."""
+        record = self.new_record(pipeline)
+        self._fail(record, error)
+        return record
+
+    def _fail(self, record: Record, error: ErrorReport) -> None:
+        path = self._keep(record, "failed", error)
+        say(self.console, f"FAILED {record.cell.encoder}: {error.phase}: {error.message}")
+        if path != self.records.path(record.cell.id):
+            say(self.console, f"The finished record of this cell is kept; {path} describes this attempt.")
 
     def _finish(self, record: Record, pipeline: Pipeline) -> None:
         """Complete the record and put it and its files in place together."""
@@ -113,7 +132,7 @@ class Runner:
     def run_stage(self, stage: Stage) -> StageResult:
         """Run one stage, or find it, and say so; a stage that failed in this run is not tried again."""
         if stage.key in self.failed_stages:
-            raise self.failed_stages[stage.key]
+            raise FailedBefore(self.failed_stages[stage.key])
         progress = StageProgress(self.console)
         started = time.monotonic()
         try:
@@ -122,7 +141,7 @@ class Runner:
         except STOPS:
             raise
         except BaseException as error:
-            self.failed_stages[stage.key] = error
+            self.failed_stages[stage.key] = describe_error(stage.name, error)
             raise
         if result.cached:
             line = f"  {stage.name:<12} reused    (took {result.seconds:.0f} s when it ran)"
@@ -235,7 +254,10 @@ def _draw_report(record: Record, pipeline: Pipeline, out: Path) -> None:
     draw_report(out, record, StageFolders(*places, **generated))
 
 
-def _describe_error(phase: str, error: BaseException) -> ErrorReport:
+def describe_error(phase: str, error: BaseException) -> ErrorReport:
+    """Return what a record says of an error: message, kind, and the end of its traceback."""
+    if isinstance(error, FailedBefore):
+        return error.report
     lines = "".join(traceback.format_exception(error)).splitlines()
     message = str(error) or type(error).__name__  # MemoryError says nothing
     if isinstance(error, SystemExit):

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
+from eeg2speech_bench.benchmarks.launchers.plan_file import PlanFile
+from eeg2speech_bench.benchmarks.launchers.worker import STOPPED, UNHEARD
+from eeg2speech_bench.benchmarks.launchers.workers import Limits, Workers
 from eeg2speech_bench.benchmarks.pipeline import Pipeline
-from eeg2speech_bench.benchmarks.plan import choose_encoders, find_dataset, make_cells, print_plan, refuse_unknown_names
+from eeg2speech_bench.benchmarks.plan import choose_encoders, make_cells, open_dataset, print_plan, refuse_unknown_names
 from eeg2speech_bench.benchmarks.runner import Runner
-from eeg2speech_bench.core.errors import BenchError, DataError, UsageError
+from eeg2speech_bench.core.errors import BenchError, UsageError
 from eeg2speech_bench.core.machine.environment import choose_device, choose_precision
 from eeg2speech_bench.core.presets.config import RunConfig
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
-from eeg2speech_bench.core.registry.failures import reason_of
+from eeg2speech_bench.core.records.running import RunningCell
 from eeg2speech_bench.core.registry.registry import Registry
-from eeg2speech_bench.core.segments.recordings import SpeechDataset
-from eeg2speech_bench.core.specs import DatasetSpec
 from eeg2speech_bench.core.stages.import_closure import forget_sources
-from eeg2speech_bench.core.stages.stage_store import Stage, StageStore, explained
+from eeg2speech_bench.core.stages.stage_store import StageStore, explained
 from eeg2speech_bench.core.stages.usage import marked_in_use
 from eeg2speech_bench.core.terminal.interruption import stoppable
 from eeg2speech_bench.core.terminal.progress import OutputClosed, say
 from eeg2speech_bench.core.terminal.quiet import silence_libraries
+
+NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,8 @@ class RunRequest:
         Also train every encoder on surrogate EEG.
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    limits : Limits
+        What each cell may use.
     """
 
     encoders: tuple[str, ...]
@@ -56,6 +66,7 @@ class RunRequest:
     seeds: tuple[int, ...] = (0,)
     with_twins: bool = False
     device: str = "auto"
+    limits: Limits = NO_LIMITS
 
     def __post_init__(self) -> None:
         for name in ("results", "cache"):
@@ -77,11 +88,10 @@ def plan_cells(request: RunRequest, registry: Registry, console: Console) -> lis
     forget_sources()  # a notebook may have changed them since its last run
     refuse_unknown_names(request.config, registry)
     encoders = choose_encoders(request.encoders, registry)
-    spec, argument = find_dataset(request.dataset, registry)
     device = choose_device(request.device)
     precision = choose_precision(request.config.precision, device)
     stages = StageStore(request.cache / "stages")
-    dataset = _open_dataset(spec, argument, request.cache, console)
+    dataset = open_dataset(request.dataset, request.cache, registry, console)
     chosen = encoders, request.dataset, dataset.name, request.seeds, request.config, registry
     cells = make_cells(*chosen, revision=dataset.revision, with_twins=request.with_twins)
     pipelines = [Pipeline(cell, dataset, registry, stages, device, precision) for cell in cells]
@@ -90,7 +100,9 @@ def plan_cells(request: RunRequest, registry: Registry, console: Console) -> lis
 
 
 def run_cells(request: RunRequest, registry: Registry, console: Console) -> list[Record]:
-    """Plan and run cells; one that fails costs itself alone.
+    """Plan and run cells, each in a process of its own; one that fails costs itself alone.
+
+    Encoders that were given as Python objects run in this process, where they are.
 
     Returns
     -------
@@ -104,47 +116,69 @@ def run_cells(request: RunRequest, registry: Registry, console: Console) -> list
     KeyboardInterrupt
         If the user stopped it; its record says so, and the same request goes on where it was.
     """
-    pipelines = plan_cells(request, registry, console)
-    for pipeline in pipelines:
-        _refuse_wrong_options(pipeline)
-    if registry.broken:
-        message = f"{len(registry.broken)} plugin(s) are broken and left out: see 'eeg2speech-bench encoders --broken'."
-        say(console, message)
-    records = RecordStore(request.results)
-    records.require_writable(pipeline.cell.id for pipeline in pipelines)
-    silence_libraries()
-    runner = Runner(registry, pipelines[0].store, records, console)
-    finished = []
-    stages = pipelines[0].store
-    places = {stages.place(stage) for pipeline in pipelines for stage in _known_stages(pipeline)}
-    with stoppable(), marked_in_use(stages, places):
-        for number, pipeline in enumerate(pipelines, 1):
-            cell = pipeline.cell
-            title = f"[{number}/{len(pipelines)}] {cell.label} on {cell.dataset_name}, seed {cell.seed}"
-            say(console, title)
-            finished.append(runner.run(pipeline))
-    return finished
+    with Workers(request.limits) as workers:  # it imports while the plan is made
+        pipelines = plan_cells(request, registry, console)
+        for pipeline in pipelines:
+            _refuse_wrong_options(pipeline)
+        if registry.broken:
+            message = (
+                f"{len(registry.broken)} plugin(s) are broken and left out: see 'eeg2speech-bench encoders --broken'."
+            )
+            say(console, message)
+        records = RecordStore(request.results)
+        records.require_writable(pipeline.cell.id for pipeline in pipelines)
+        silence_libraries()
+        runner = Runner(registry, pipelines[0].store, records, console)
+        with stoppable(), _plan_file(request, registry, pipelines) as plan:
+            finished = []
+            for number, pipeline in enumerate(pipelines):
+                cell = pipeline.cell
+                title = f"[{number + 1}/{len(pipelines)}] {cell.label} on {cell.dataset_name}, seed {cell.seed}"
+                say(console, title)
+                finished.append(_run_cell(pipeline, number, plan, workers, runner))
+            return finished
 
 
-def _known_stages(pipeline: Pipeline) -> list[Stage]:
-    """Return the stages of a cell; a plugin without source fails in its own cell."""
+@contextmanager
+def _plan_file(request: RunRequest, registry: Registry, pipelines: list[Pipeline]) -> Iterator[Path]:
+    """Write the plan that workers read, for as long as they need it."""
+    cells = [pipeline.cell for pipeline in pipelines]
+    plan = PlanFile.of(cells, request.results, request.cache, pipelines[0].device, registry.choice)
+    path = request.results / "running" / f"plan-{platform.node()}-{os.getpid()}-{secrets.token_hex(4)}.json"
+    with explained(request.results):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        plan.write(path)
     try:
-        return pipeline.stages()
-    except (Exception, SystemExit):
-        return []
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+        with suppress(OSError):  # others may run here
+            path.parent.rmdir()
 
 
-def _open_dataset(spec: DatasetSpec, argument: str | None, cache: Path, console: Console) -> SpeechDataset:
-    opens = spec.load()
-    try:
-        with explained(cache):
-            opened: SpeechDataset = opens(argument, cache, lambda line: say(console, line))
-    except (BenchError, OutputClosed):
-        raise
-    except (Exception, SystemExit) as error:  # whatever a plugin does; ours say what is wrong
-        then = f"Ask the authors of '{spec.target.partition(':')[0]}'."
-        raise DataError(f"Data set '{spec.name}' cannot be opened", got=reason_of(error), then=then) from error
-    return opened
+def _run_cell(pipeline: Pipeline, number: int, plan: Path, workers: Workers, runner: Runner) -> Record:
+    """Run a cell in a worker, or here if its encoder is a Python object, and return its record."""
+    cell = pipeline.cell
+    if runner.registry.provenance("encoder", cell.encoder).distribution == "python":
+        with marked_in_use(pipeline.store, {pipeline.place(stage) for stage in pipeline.known_stages()}):
+            return runner.run(pipeline)
+    end = workers.run(plan, number, runner.failed_stages)
+    sign = runner.records.running_path(cell.id)
+    left = RunningCell.read(sign)
+    sign.unlink(missing_ok=True)
+    if end.code == UNHEARD:
+        raise OutputClosed
+    if end.code == STOPPED:
+        raise KeyboardInterrupt
+    if left is None and not end.reason:
+        record = runner.records.latest(cell.id)
+    else:
+        phase = left.phase if left else "start"
+        record = runner.give_up(pipeline, (left and left.error) or end.report(phase))
+    failed = {stage.name: stage.key for stage in pipeline.known_stages()}
+    if record.error is not None and record.error.phase in failed:
+        runner.failed_stages[failed[record.error.phase]] = record.error
+    return record
 
 
 def _refuse_wrong_options(pipeline: Pipeline) -> None:

@@ -44,6 +44,7 @@ FLOORS = {
         "report stage_runs",
         "pipeline",
         "plan runner",
+        "launchers",
         "session",
         "commands",
         "rerun __init__",

@@ -40,6 +40,10 @@ class RecordStore:
         """Return where an attempt lies that did not finish while an earlier one had."""
         return self.results / "attempts" / f"{cell_id}.json"
 
+    def running_path(self, cell_id: str) -> Path:
+        """Return where a cell leaves signs of life while it runs."""
+        return self.results / "running" / f"{cell_id}.json"
+
     def cell_folder(self, cell_id: str) -> Path:
         """Return the folder of a cell's audio and per-segment values."""
         return self.results / "cells" / cell_id
@@ -128,6 +132,17 @@ class RecordStore:
             probe = self._beside(cells[-1], f"writable-{os.getpid():07d}")
             probe.write_bytes(b"")
             probe.replace(self.results / "records" / probe.name).unlink()
+
+    def latest(self, cell_id: str) -> Record:
+        """Read what the latest attempt at a cell left.
+
+        Raises
+        ------
+        StorageError
+            If there is none, or it is damaged.
+        """
+        attempt = self.attempt_path(cell_id)
+        return Record.read(attempt if attempt.exists() else self.path(cell_id))
 
     def read_all(self) -> list[Record]:
         """Read every record in the folder, in the order of file names."""

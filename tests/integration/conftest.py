@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ import pytest
 
 from eeg2speech_bench.datasets.simulation.dataset import simulate
 from eeg2speech_bench.datasets.simulation.listeners import SimulationSettings
+
+FIXTURES = Path(__file__).resolve().parents[1] / "fixture_plugins"
 
 #: options of the brainmagick encoder and of those built like it
 NARROW_ENCODER = """
@@ -143,3 +146,32 @@ def tiny_bids(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bench(tmp_path_factory: pytest.TempPathFactory, tiny_bids: Path) -> Bench:
     """The command line over a fresh cache."""
     return Bench(tmp_path_factory.mktemp("bench"), tiny_bids)
+
+
+def build_wheel(package: Path, folder: Path) -> Path:
+    """Build a wheel of a fixture package, without a build backend, whose start would take seconds per package."""
+    module, name = package.name, package.name.replace("_", "-")
+    info = f"fixture_{module}-1.0.dist-info"
+    texts = {f"{module}/{file.name}": file.read_text(encoding="utf8") for file in package.glob("*.py")}
+    texts[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: fixture-{name}\nVersion: 1.0\n"
+    texts[f"{info}/WHEEL"] = "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    texts[f"{info}/entry_points.txt"] = f"[eeg2speech_bench]\n{name} = {module}\n"
+    texts[f"{info}/RECORD"] = "".join(f"{path},,\n" for path in [*texts, f"{info}/RECORD"])
+    wheel = folder / f"fixture_{module}-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for path, text in texts.items():
+            archive.writestr(path, text)
+    return wheel
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install every fixture package with pip into a folder of its own."""
+    pytest.importorskip("pip", reason="the fixture packages are installed with pip")
+    wheels, target = tmp_path_factory.mktemp("wheels"), tmp_path_factory.mktemp("installed")
+    built = [
+        build_wheel(package, wheels) for package in sorted(FIXTURES.iterdir()) if (package / "__init__.py").exists()
+    ]
+    options = ["--no-index", "--no-deps", "--no-compile", "--disable-pip-version-check", "--quiet", "--target", target]
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, *built], check=True, capture_output=True)
+    return target

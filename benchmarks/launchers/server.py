@@ -1,0 +1,121 @@
+"""Starts workers from a process that has imported everything once and has run nothing.
+
+A worker is a copy of it: no plugin of an earlier cell has touched its state, and nothing has to be imported again.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import selectors
+import signal
+import sys
+import threading
+import time
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, NoReturn
+
+#: what every cell needs: imported once, before anything of a plugin runs
+PRELOADED = (
+    "torch", "torchaudio", "lightning", "diffusers", "transformers", "mne", "scipy.signal", "sklearn.linear_model",
+    "pyarrow.parquet",
+    "eeg2speech_bench.benchmarks.launchers.worker",
+    "eeg2speech_bench.benchmarks.stages.align", "eeg2speech_bench.benchmarks.stages.autoencoder",
+    "eeg2speech_bench.benchmarks.stages.diffuse", "eeg2speech_bench.benchmarks.stages.embed",
+    "eeg2speech_bench.benchmarks.stages.generate", "eeg2speech_bench.benchmarks.stages.score",
+)  # fmt: skip
+#: seconds between looks at whether the server is still there
+PARENT_CHECK_S = 2.0
+
+
+def serve() -> None:
+    """Start a worker for every order that comes, and report how each ends, until nobody orders any more.
+
+    The arguments of the command are the file descriptor of a two-way connection and the module search path as JSON.
+    Orders are ``{"plan", "number", "failed"}``; answers are ``{"started": pid}`` and ``{"ended": pid, "code": exit
+    code, negative for a signal}``.
+    """
+    channel, sys.path[:] = int(sys.argv[1]), json.loads(sys.argv[2])
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # whoever ordered the workers stops them, and this one ends with him
+    for module in PRELOADED:
+        with suppress(ImportError):
+            importlib.import_module(module)
+    connection = Connection(channel)
+    wakeup = _wake_when_children_end()
+    with selectors.DefaultSelector() as selector:
+        selector.register(connection, selectors.EVENT_READ)
+        selector.register(wakeup, selectors.EVENT_READ)
+        while True:
+            ready = {key.fileobj for key, _ in selector.select()}
+            if wakeup in ready:
+                os.read(wakeup, 4096)
+                _report_ended(connection)
+            if connection in ready:
+                try:
+                    order = json.loads(connection.recv_bytes())
+                except EOFError:
+                    return
+                _start(order, connection)
+
+
+def _wake_when_children_end() -> int:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # without a handler, nothing is written
+    return reading
+
+
+def _report_ended(connection: Connection) -> None:
+    with suppress(ChildProcessError):
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                return
+            _send(connection, {"ended": pid, "code": os.waitstatus_to_exitcode(status)})
+
+
+def _send(connection: Connection, answer: dict[str, Any]) -> None:
+    with suppress(BrokenPipeError):  # whoever ordered is gone; the next reading says so
+        connection.send_bytes(json.dumps(answer).encode())
+
+
+def _start(order: dict[str, Any], connection: Connection) -> None:
+    server = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        connection.close()
+        _become_worker(order, server)
+    _send(connection, {"started": pid})
+
+
+def _become_worker(order: dict[str, Any], server: int) -> NoReturn:
+    """Run a cell in this copy of the server and end with it, whatever threads a plugin has left behind."""
+    from eeg2speech_bench.benchmarks.launchers.worker import UNHEARD, work
+
+    code = 1
+    try:
+        os.setpgid(0, 0)  # so that what a plugin starts can be ended with it
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        threading.Thread(target=_end_with, args=(server,), daemon=True).start()
+        code = work(Path(order["plan"]), order["number"], order["failed"])
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+    except BrokenPipeError:
+        code = UNHEARD
+    finally:
+        os._exit(code)
+
+
+def _end_with(server: int) -> None:
+    """Stop this worker in order if the server is gone, since then nobody waits for it."""
+    while os.getppid() == server:
+        time.sleep(PARENT_CHECK_S)
+    os.kill(os.getpid(), signal.SIGTERM)

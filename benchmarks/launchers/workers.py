@@ -1,0 +1,221 @@
+"""Lets workers run cells, one process each, and says how each of them ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import IO, Any, Self
+
+import psutil
+
+from eeg2speech_bench.core.errors import BenchError
+from eeg2speech_bench.core.records.provenance import ErrorReport
+
+#: seconds between looks at a worker
+LOOK_S = 0.5
+#: seconds that a worker has to write its record when it is asked to stop
+STOP_S = 60.0
+GIGABYTE = 1e9
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Says how much one cell may use; None for as much as there is.
+
+    Attributes
+    ----------
+    seconds : float, optional
+    memory_gb : float, optional
+        Resident memory of the worker and of what it starts.
+    """
+
+    seconds: float | None = None
+    memory_gb: float | None = None
+
+
+@dataclass(frozen=True)
+class WorkerEnd:
+    """How a worker ended.
+
+    Attributes
+    ----------
+    code : int
+        Its exit code; negative for a signal.
+    reason : str
+        Why it was ended from outside; empty if it was not.
+    memory_gb : float
+        What it used when it was last looked at.
+    """
+
+    code: int
+    reason: str
+    memory_gb: float
+
+    def report(self, phase: str) -> ErrorReport:
+        """Describe the end of a worker that left no record."""
+        if self.reason:
+            return ErrorReport(phase=phase, type="LimitExceeded", message=self.reason)
+        if self.code >= 0:
+            message = f"its process ended with exit code {self.code} and no record; a plugin may have called os._exit"
+            return ErrorReport(phase=phase, type="ProcessEnded", message=message)
+        name = signal.Signals(-self.code).name
+        message = f"its process was ended by {name}"
+        if -self.code == signal.SIGKILL:
+            total_gb = psutil.virtual_memory().total / GIGABYTE
+            message += f", most likely for want of memory: it last used {self.memory_gb:.1f} of {total_gb:.1f} GB"
+        elif -self.code in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE):
+            message += ", a crash in native code"
+        return ErrorReport(phase=phase, type=name, message=message)
+
+
+class Workers:
+    """Starts workers from a server that has imported what they need, and ends it at the end of a block.
+
+    What workers print appears where this process prints, also where that is no file but a notebook or a test.
+
+    Parameters
+    ----------
+    limits : Limits
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+
+    def __enter__(self) -> Self:
+        ours, theirs = socket.socketpair()
+        caught = not _prints_to_descriptor()
+        server = [sys.executable, "-P", "-c", "from eeg2speech_bench.benchmarks.launchers.server import serve; serve()"]
+        with theirs:
+            self._server = subprocess.Popen(
+                [*server, str(theirs.fileno()), json.dumps(sys.path)],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE if caught else None,
+                text=True,
+                start_new_session=False,
+            )
+        self._connection = Connection(ours.detach())
+        self._printing = threading.Thread(target=_print_all, args=(self._server.stdout,), daemon=True)
+        if caught:
+            self._printing.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()  # which ends the server
+        self._server.wait()
+        if self._server.stdout is not None:
+            self._printing.join()
+            self._server.stdout.close()
+
+    def run(self, plan: Path, number: int, failed: Mapping[str, ErrorReport]) -> WorkerEnd:
+        """Let a worker run one cell of a plan, and wait for its end.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If the user stopped it; the worker has written its record.
+        BenchError
+            If the server ended.
+        """
+        reports = {key: report.model_dump(mode="json") for key, report in failed.items()}
+        self._send({"plan": str(plan), "number": number, "failed": reports})
+        pid = int(self._receive(None)["started"])
+        try:
+            return self._watch(pid)
+        except KeyboardInterrupt:
+            self._stop(pid)
+            raise
+
+    def _watch(self, pid: int) -> WorkerEnd:
+        started, reason, used_gb = time.monotonic(), "", 0.0
+        while True:
+            answer = self._receive(LOOK_S)
+            if answer and answer["ended"] == pid:
+                return WorkerEnd(answer["code"], reason, used_gb)
+            used_gb = _memory_gb(pid) or used_gb
+            if not reason and (reason := self._exceeded(time.monotonic() - started, used_gb)):
+                _signal(pid, signal.SIGKILL)
+
+    def _exceeded(self, seconds: float, memory_gb: float) -> str:
+        limits = self.limits
+        if limits.seconds is not None and seconds > limits.seconds:
+            return f"it took longer than {limits.seconds / 60:g} min (--time-limit)"
+        if limits.memory_gb is not None and memory_gb > limits.memory_gb:
+            return f"it used {memory_gb:.1f} GB, more than {limits.memory_gb:g} GB (--memory-limit)"
+        return ""
+
+    def _stop(self, pid: int) -> None:
+        """Ask a worker to stop and wait until its record is written; an impatient user ends it at once."""
+        _signal(pid, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_S
+        with suppress(BenchError):
+            try:
+                while time.monotonic() < deadline:
+                    answer = self._receive(LOOK_S)
+                    if answer and answer["ended"] == pid:
+                        return
+            finally:
+                _signal(pid, signal.SIGKILL)
+
+    def _send(self, order: dict[str, Any]) -> None:
+        try:
+            self._connection.send_bytes(json.dumps(order).encode())
+        except OSError as error:
+            raise self._lost() from error
+
+    def _receive(self, timeout_s: float | None) -> dict[str, Any]:
+        """Return the next answer of the server; empty if there is none in time."""
+        try:
+            if not self._connection.poll(timeout_s):
+                return {}
+            answer: dict[str, Any] = json.loads(self._connection.recv_bytes())
+        except (EOFError, OSError) as error:
+            raise self._lost() from error
+        return answer
+
+    def _lost(self) -> BenchError:
+        code = self._server.wait()
+        return BenchError("The process that starts workers ended", got=f"exit code {code}", then="Type it again.")
+
+
+def _prints_to_descriptor() -> bool:
+    """Whether what this process prints goes where its children print too."""
+    try:
+        return sys.stdout.fileno() == 1
+    except (AttributeError, OSError, ValueError):
+        return False
+
+
+def _print_all(stream: IO[str]) -> None:
+    for line in stream:
+        sys.stdout.write(line)
+
+
+def _memory_gb(pid: int) -> float:
+    """Return the resident memory of a worker and of what it has started; 0 if it is gone."""
+    try:
+        worker = psutil.Process(pid)
+        family = [worker, *worker.children(recursive=True)]
+        return sum(float(one.memory_info().rss) for one in family) / GIGABYTE
+    except psutil.Error:
+        return 0.0
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    """Send a signal to a worker; what ends it for good also ends what it has started."""
+    with suppress(ProcessLookupError, PermissionError):
+        if number == signal.SIGKILL and os.getpgid(pid) == pid:
+            os.killpg(pid, number)
+        else:
+            os.kill(pid, number)
