@@ -13,6 +13,7 @@ from eeg2speech_bench.core.presets.config import DataConfig
 from eeg2speech_bench.core.segments.recordings import Presentation, Recording, Sound
 from eeg2speech_bench.core.segments.segment_store import has_position
 from eeg2speech_bench.core.statistics.spacing import evenly_spaced
+from eeg2speech_bench.datasets.preparation.resampling import resample
 
 if TYPE_CHECKING:
     import mne
@@ -68,9 +69,7 @@ def load_eeg(recording: Recording, settings: DataConfig, sound: Callable[[str], 
     _check_not_flat(recording, raw)
     _interpolate(recording, raw)
     _filter(recording, raw, settings)
-    if raw.info["sfreq"] != settings.sfreq:
-        raw.resample(settings.sfreq, verbose="ERROR")
-    eeg = np.ascontiguousarray(raw.get_data().T * MICROVOLT, dtype=np.float32)
+    eeg = resample(raw.get_data(), raw.info["sfreq"], settings.sfreq, [(0, raw.n_times)]) * np.float32(MICROVOLT)
     chs_info = [_channel(c) for c in raw.info["chs"]]
     return LoadedEeg(eeg, chs_info, recording.presentations, recording.notes)
 
