@@ -11,9 +11,9 @@ import numpy as np
 from scipy.sparse import csr_array
 
 #: the stop band begins at the lower of the two Nyquist frequencies, the pass band ends at this share of it
-PASS_BAND = 0.9
+PASS_BAND = 0.95
 #: attenuation in the stop band; length and shape of the Kaiser window for it (Kaiser 1974)
-STOP_DB = 80.0
+STOP_DB = 70.0
 KAISER_BETA = 0.1102 * (STOP_DB - 8.7)
 #: half of the impulse response, in samples of the lower rate
 HALF_LENGTH = (STOP_DB - 7.95) / (2.285 * np.pi * (1 - PASS_BAND)) / 2

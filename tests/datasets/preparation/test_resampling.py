@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -43,7 +45,7 @@ def sine(times_s, hz=SINE_HZ):
 
 def resampled(values, sfreq, new_sfreq, cuts=()):
     borders = [0, *cuts, len(values)]
-    return resample(values[None], sfreq, new_sfreq, list(zip(borders, borders[1:], strict=False)))[:, 0].astype(float)
+    return resample(values[None], sfreq, new_sfreq, list(pairwise(borders)))[:, 0].astype(float)
 
 
 def fitted(values, times_s, hz):
@@ -86,7 +88,7 @@ def test_a_sine_above_the_new_nyquist_frequency_does_not_come_back_as_a_slower_o
 
 
 @pytest.mark.parametrize(("sfreq", "new_sfreq"), [(500, 120), (499.83, 120), (2048, 64), (64, 120)])
-@pytest.mark.parametrize("share", [0.05, 0.5, 0.89])
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.94])
 def test_a_sine_in_the_pass_band_keeps_its_amplitude(sfreq, new_sfreq, share):
     hz = share * min(sfreq, new_sfreq) / 2
     values = resampled(sine(np.arange(int(20 * sfreq)) / sfreq, hz), sfreq, new_sfreq)
