@@ -38,7 +38,7 @@ def heard_in(raw: mne.io.BaseRaw, rows: pd.DataFrame, join: Join) -> tuple[Prese
     raw : mne.io.BaseRaw
         The recording; its samples are not read.
     rows : DataFrame
-        From `events.read_stimulus_rows`, with a column onset in seconds.
+        From `events.read_stimulus_rows`.
     join : callable
         Takes rows and the recording's length in seconds; called once for all stretches between which it is known how
         long the recording was paused.
@@ -48,7 +48,7 @@ def heard_in(raw: mne.io.BaseRaw, rows: pd.DataFrame, join: Join) -> tuple[Prese
     tuple of Presentation
         Their onsets count stored samples. One that goes on over a cut is whole: `cuts.cut_presentations` splits it.
     """
-    cuts, duration_s = find_cuts(raw), raw.n_times / raw.info["sfreq"]
+    cuts, duration_s = find_cuts(raw), raw.n_times / float(raw.info["sfreq"])
     stretches = stretches_between(cuts, duration_s)
     passed = _passed(rows, cuts)
     last = max(stretch.clock for stretch in stretches)
@@ -57,11 +57,11 @@ def heard_in(raw: mne.io.BaseRaw, rows: pd.DataFrame, join: Join) -> tuple[Prese
         own = [stretch for stretch in stretches if stretch.clock == clock]
         mine = passed[passed["clock"] == clock].drop(columns="clock")
         if len(own) and len(mine):
-            begin_s = own[0].start_s + own[0].ahead_s if clock else 0.0
-            # Nobody knows how much of a sound a pause of unknown length took.
-            length_s = own[-1].stop_s + own[-1].ahead_s - begin_s if clock == last else math.inf
-            joined = join(mine.assign(onset=mine["onset"] - begin_s), recording_s=length_s)
-            heard += _stored([replace(p, onset_s=p.onset_s + begin_s) for p in joined], own)
+            # Behind a pause of unknown length a sound may have begun at any time before, and before one end at any.
+            earlier_s = float(mine["in_file"].max()) if clock and mine["in_file"].notna().any() else 0.0
+            stop_s = own[-1].stop_s + own[-1].ahead_s + earlier_s if clock == last else math.inf
+            joined = join(mine.assign(onset=mine["onset"] + earlier_s), recording_s=stop_s)
+            heard += _stored([replace(p, onset_s=p.onset_s - earlier_s) for p in joined], own)
     return tuple(heard)
 
 
@@ -79,7 +79,7 @@ def _stored(heard: Sequence[Presentation], stretches: Sequence[Stretch]) -> Iter
         for stretch in stretches:
             late_s = stretch.start_s + stretch.ahead_s - p.onset_s
             if p.onset_s < stretch.stop_s + stretch.ahead_s - TOLERANCE_S and late_s < p.duration_s:
-                late_s = max(0.0, late_s) if stretch is not stretches[0] else 0.0
+                late_s = max(0.0, late_s)
                 onset_s = p.onset_s + late_s - stretch.ahead_s
                 yield replace(p, onset_s=onset_s, duration_s=p.duration_s - late_s, start_s=p.start_s + late_s)
                 break
