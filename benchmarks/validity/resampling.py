@@ -164,9 +164,8 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=3, help="simulations of each kind")
     arguments = parser.parse_args()
     settings = SimulationSettings(n_listeners=arguments.listeners, stories=arguments.stories)
-    print(
-        "| recordings | seed | resampled by | late, ms | ridge r | top-1 | of |\n| --- | --- | --- | --- | --- | --- | --- |"
-    )
+    print("| recordings | seed | resampled by | late, ms | ridge r | top-1 | of |")
+    print("| --- " * 7 + "|")
     for kind in KINDS:
         for seed in range(arguments.seeds):
             with tempfile.TemporaryDirectory() as folder:

@@ -77,9 +77,13 @@ def _annotated(raw: mne.io.BaseRaw, told_by_files: bool) -> Iterator[Cut]:
             yield Cut(onset_s, 0.0, SKIP, duration_s)
         elif text in JOINTS:
             yield Cut(onset_s, None, text)
-        # A row of events.tsv may call something else a boundary, such as the end of a sentence.
-        elif text == BOUNDARY and not told_by_files:
+        elif told_by_files:
+            # A row of events.tsv may call something else a boundary, such as the end of a sentence.
+            continue
+        elif text == BOUNDARY:
             yield _boundary(onset_s, duration_s)
+        elif text.startswith(f"{SEGMENT}/"):
+            yield Cut(onset_s, None, SEGMENT)
 
 
 def _boundary(onset_s: float, duration_s: float) -> Cut:

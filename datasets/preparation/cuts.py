@@ -11,6 +11,9 @@ from eeg2speech_bench.core.segments.recordings import Presentation
 #: onsets in tables have three decimals: one that lies closer before a cut is behind it
 TOLERANCE_S = 1e-3
 
+#: cleaned recordings have hundreds of cuts
+MAX_NOTES = 10
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -113,7 +116,7 @@ def cut_presentations(
     -------
     presentations : tuple of Presentation
     notes : tuple of str
-        One line per cut that a presentation met.
+        One line per cut that a presentation met, up to `MAX_NOTES`.
     """
     if not cuts:
         return tuple(presentations), ()
@@ -125,7 +128,10 @@ def cut_presentations(
         for p in presentations
         for piece in _pieces(p, clock_at(p.onset_s, cuts), stretches, duration_s, shift_s, room_s)
     ]
-    return tuple(pieces), tuple(_notes(presentations, cuts, Path(source).name))
+    notes = list(_notes(presentations, cuts, Path(source).name))
+    if len(notes) > MAX_NOTES:
+        notes[MAX_NOTES:] = [f"{Path(source).name}: so at {len(notes) - MAX_NOTES} later places."]
+    return tuple(pieces), tuple(notes)
 
 
 def _pieces(

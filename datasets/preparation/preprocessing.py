@@ -76,7 +76,8 @@ def load_eeg(recording: Recording, settings: DataConfig, sound: Callable[[str], 
     sfreq = float(raw.info["sfreq"])
     stretches = stretches_between(cuts, raw.n_times / sfreq)
     samples = [(round(s.start_s * sfreq), round(s.stop_s * sfreq)) for s in stretches]
-    eeg = resample(raw.get_data(), sfreq, settings.sfreq, samples) * np.float32(MICROVOLT)
+    eeg = resample(raw.get_data(), sfreq, settings.sfreq, samples)
+    eeg *= MICROVOLT
     heard, notes = cut_presentations(
         recording.presentations, cuts, raw.n_times / sfreq, recording.source, settings.shift_s, settings.sfreq
     )

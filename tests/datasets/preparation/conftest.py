@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -69,39 +70,46 @@ def write_eeglab(stem: Path, eeg: np.ndarray, pauses: Pauses) -> None:
     savemat(stem.with_suffix(".set"), {"EEG": content})
 
 
-def write_edf(stem: Path, eeg: np.ndarray, pauses: Pauses, padded_s: float = 0.0) -> None:
-    """Write microvolts in records of half a second with an onset each, which a pause sets apart (EDF+D)."""
+def write_edf(stem: Path, eeg: np.ndarray, pauses: Pauses, padded_s: float = 0.0, kind: str = "EDF") -> None:
+    """Write microvolts in records of half a second with an onset each, which a pause sets apart (EDF+D or BDF+D)."""
+    n_bytes, top = (2, 2**15) if kind == "EDF" else (3, 2**23)
     record_s, n = 0.5, SFREQ // 2
     n_records = eeg.shape[1] // n
     stretch_of = np.searchsorted([sample for sample, _ in pauses], np.arange(n_records) * n, side="right")
     ahead_s = np.cumsum([0.0, *[pause_s for _, pause_s in pauses]])[stretch_of]
-    labels, counts = [*NAMES, "EDF Annotations"], [n] * len(NAMES) + [40]
+    labels, counts = [*NAMES, f"{kind} Annotations"], [n] * len(NAMES) + [40]
     fields = [
         (16, labels),
         (80, [""] * 5),
         (8, [*["uV"] * 4, ""]),
         (8, [*[-1000] * 4, -1]),
         (8, [*[1000] * 4, 1]),
-        (8, [-32768] * 5),
-        (8, [32767] * 5),
+        (8, [-top] * 5),
+        (8, [top - 1] * 5),
         (80, [""] * 5),
         (8, counts),
         (32, [""] * 5),
     ]
-    head = f"{0:<8}{'X X X X':<80}{'Startdate 06-MAY-2024 X X X':<80}06.05.2410.00.00{256 * 6:<8}"
-    head += f"{'EDF+D' if pauses else 'EDF+C':<44}{n_records:<8}{record_s:<8}{len(labels):<4}"
+    head = f"{'X X X X':<80}{'Startdate 06-MAY-2024 X X X':<80}06.05.2410.00.00{256 * 6:<8}"
+    head += f"{kind + ('+D' if pauses else '+C'):<44}{n_records:<8}{record_s:<8}{len(labels):<4}"
     head += "".join(f"{value!s:<{width}}" for width, values in fields for value in values)
-    records = [head.encode("ascii")]
-    steps = np.round((eeg + 1000) * 65535 / 2000 - 32768).astype("<i2")
+    records = [(b"0       " if kind == "EDF" else b"\xffBIOSEMI") + head.encode("ascii")]
+    steps = np.round((eeg + 1000) * (2 * top - 1) / 2000 - top).astype("<i4")
+    as_bytes = np.ascontiguousarray(steps[..., None]).view(np.uint8)[..., :n_bytes]
     for k in range(n_records):
         onsets = f"+{k * record_s + ahead_s[k]:g}\x14\x14\x00"
         if k == 0 and padded_s:
             onsets += f"+{n_records * record_s - padded_s:g}\x15{padded_s:g}\x14BAD_ACQ_SKIP\x14\x00"
-        records += [steps[:, k * n : (k + 1) * n].tobytes(), onsets.encode("ascii").ljust(80, b"\0")]
-    stem.with_suffix(".edf").write_bytes(b"".join(records))
+        records += [as_bytes[:, k * n : (k + 1) * n].tobytes(), onsets.encode("ascii").ljust(40 * n_bytes, b"\0")]
+    stem.with_suffix(f".{kind.lower()}").write_bytes(b"".join(records))
 
 
-WRITERS = {"brainvision": write_brainvision, "eeglab": write_eeglab, "edf": write_edf}
+WRITERS = {
+    "brainvision": write_brainvision,
+    "eeglab": write_eeglab,
+    "edf": write_edf,
+    "bdf": partial(write_edf, kind="BDF"),
+}
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ def sides(found, cut_s=PAUSE_AT_S):
 # Pauses of known length
 
 
-@pytest.mark.parametrize("kind", ["brainvision", "eeglab", "edf"])
+@pytest.mark.parametrize("kind", ["brainvision", "eeglab", "edf", "bdf"])
 def test_behind_a_pause_the_sound_is_later_by_what_was_not_recorded(paused_bids, kind):
     root = paused_bids(kind, recorded(45, [PAUSE]), [PAUSE], {"a.wav": STORY_S}, f"{TABLE}2|40|a.wav\n")
     eeg = load_eeg(open_bids(root).recordings[0], SETTINGS)
@@ -93,6 +93,14 @@ def test_a_pause_within_a_story_is_noted(paused_bids, kind, name):
     (note,) = load_eeg(open_bids(root).recordings[0], SETTINGS).notes
     assert note.startswith("sub-01_task-listen_eeg.")
     assert f"3.500 s are missing at 15.500 s ({name.replace('.', '+')}); 1 presentation went on meanwhile" in note
+
+
+def test_only_the_first_of_many_cuts_are_noted_by_themselves():
+    raw = raw_of(recorded(45, []))
+    raw.set_annotations(mne.Annotations(np.arange(5, 20), np.full(15, 0.1), "boundary"))
+    notes = loaded(raw, Presentation("a", ONSET_S, STORY_S)).notes
+    assert len(notes) == 11
+    assert notes[-1] == "r.fif: so at 5 later places."
 
 
 def test_a_pause_between_stories_is_not_noted_and_moves_nothing(paused_bids):
@@ -186,6 +194,12 @@ def test_a_row_named_boundary_is_no_cut_in_a_format_with_marks_of_its_own(paused
     events = "onset|duration|trial_type|stim_file\n2|40|story|a.wav\n9|0|boundary|n/a\n"
     root = paused_bids("brainvision", recorded(45, []), [], {"a.wav": STORY_S}, events)
     assert load_eeg(open_bids(root).recordings[0], SETTINGS).notes == ()
+
+
+def test_a_new_segment_of_a_converted_file_is_a_pause_of_unknown_length():
+    raw = raw_of(recorded(45, []))
+    raw.set_annotations(mne.Annotations(PAUSE_AT_S, 0, "New Segment/"))
+    assert [(cut.at_s, cut.removed_s) for cut in find_cuts(raw)] == [(PAUSE_AT_S, None)]
 
 
 # Samples that were not recorded
