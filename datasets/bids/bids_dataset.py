@@ -15,6 +15,7 @@ from eeg2speech_bench.core.segments.recordings import Recording, Stimulus
 from eeg2speech_bench.core.segments.segment_store import has_position
 from eeg2speech_bench.core.stages.file_hashes import FileHashes, files_below
 from eeg2speech_bench.datasets.bids.events import presentations, read_stimulus_rows
+from eeg2speech_bench.datasets.bids.paused_recordings import heard_in
 from eeg2speech_bench.datasets.sounds.sound_files import StimulusFolder, is_pointer
 
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ def open_bids(
             if rows is None or (reason := _not_downloaded(path.fpath)):
                 skipped.append((path.fpath.stem, reason))
                 continue
-            heard = presentations(rows, folder, _duration_s(path), _events_path(path))
+            join = partial(presentations, folder=folder, source=_events_path(path))
+            heard = heard_in(_opened(path), rows, join)
             recordings.append(Recording(path.fpath.stem, path.subject, str(path.fpath), heard, partial(read_raw, path)))
     if not recordings:
         raise _nothing_usable(root, skipped)
@@ -170,11 +172,11 @@ def _not_downloaded(eeg: Path) -> str:
     return f"{parts[0].name} was not downloaded (git-annex pointer); run: datalad get {eeg.parent}" if parts else ""
 
 
-def _duration_s(path: BIDSPath) -> float:
+def _opened(path: BIDSPath) -> mne.io.BaseRaw:
     import mne
 
     try:
-        raw = mne.io.read_raw(path.fpath, preload=False, verbose="ERROR")
+        return mne.io.read_raw(path.fpath, preload=False, verbose="ERROR")
     except Exception as error:  # MNE's readers raise whatever a broken file leads them to
         raise DataError(
             f"Recording {path.fpath} cannot be read",
@@ -182,7 +184,6 @@ def _duration_s(path: BIDSPath) -> float:
             expected="a complete BrainVision, EDF, BDF or EEGLAB file",
             then="Download it again.",
         ) from error
-    return raw.n_times / raw.info["sfreq"]
 
 
 def _nothing_usable(root: Path, skipped: list[tuple[str, str]]) -> DataError:

@@ -13,6 +13,9 @@ from eeg2speech_bench.core.presets.config import DataConfig
 from eeg2speech_bench.core.segments.recordings import Presentation, Recording, Sound
 from eeg2speech_bench.core.segments.segment_store import has_position
 from eeg2speech_bench.core.statistics.spacing import evenly_spaced
+from eeg2speech_bench.datasets.preparation.cut_markers import find_cuts, mark_cuts
+from eeg2speech_bench.datasets.preparation.cuts import cut_presentations, stretches_between
+from eeg2speech_bench.datasets.preparation.resampling import resample
 
 if TYPE_CHECKING:
     import mne
@@ -64,15 +67,21 @@ def load_eeg(recording: Recording, settings: DataConfig, sound: Callable[[str], 
         marked bad, or a bad channel that cannot be interpolated.
     """
     raw = _read(recording)
+    cuts = find_cuts(raw)
+    mark_cuts(raw, cuts)
     _check_finite(recording, raw)
     _check_not_flat(recording, raw)
     _interpolate(recording, raw)
     _filter(recording, raw, settings)
-    if raw.info["sfreq"] != settings.sfreq:
-        raw.resample(settings.sfreq, verbose="ERROR")
-    eeg = np.ascontiguousarray(raw.get_data().T * MICROVOLT, dtype=np.float32)
-    chs_info = [_channel(c) for c in raw.info["chs"]]
-    return LoadedEeg(eeg, chs_info, recording.presentations, recording.notes)
+    sfreq = float(raw.info["sfreq"])
+    stretches = stretches_between(cuts, raw.n_times / sfreq)
+    samples = [(round(s.start_s * sfreq), round(s.stop_s * sfreq)) for s in stretches]
+    eeg = resample(raw.get_data(), sfreq, settings.sfreq, samples)
+    eeg *= MICROVOLT
+    heard, notes = cut_presentations(
+        recording.presentations, cuts, raw.n_times / sfreq, recording.source, settings.shift_s, settings.sfreq
+    )
+    return LoadedEeg(eeg, [_channel(c) for c in raw.info["chs"]], heard, (*recording.notes, *notes))
 
 
 def robust_scale(eeg: np.ndarray, starts: np.ndarray, n_times: int, n_baseline: int) -> np.ndarray:
