@@ -16,6 +16,7 @@ from eeg2speech_bench.core.statistics.spacing import evenly_spaced
 from eeg2speech_bench.datasets.preparation.cut_markers import find_cuts, mark_cuts
 from eeg2speech_bench.datasets.preparation.cuts import cut_presentations, stretches_between
 from eeg2speech_bench.datasets.preparation.resampling import resample
+from eeg2speech_bench.datasets.preparation.sound_in_eeg import check_no_sound
 
 if TYPE_CHECKING:
     import mne
@@ -58,19 +59,21 @@ def load_eeg(recording: Recording, settings: DataConfig, sound: Callable[[str], 
     recording : Recording
     settings : DataConfig
     sound : callable, optional
-        Returns the samples of a stimulus by its id.
+        Returns the samples of a stimulus by its id; without it nobody checks that they were not recorded too.
 
     Raises
     ------
     DataError
         If the file cannot be read, has no EEG channel, or holds NaN, infinite values, a flat channel that is not
-        marked bad, or a bad channel that cannot be interpolated.
+        marked bad, or a bad channel that cannot be interpolated; or if it recorded the sound.
     """
     raw = _read(recording)
     cuts = find_cuts(raw)
     mark_cuts(raw, cuts)
     _check_finite(recording, raw)
     _check_not_flat(recording, raw)
+    if sound is not None:
+        check_no_sound(recording, raw, sound)
     _interpolate(recording, raw)
     _filter(recording, raw, settings)
     sfreq = float(raw.info["sfreq"])
