@@ -149,13 +149,7 @@ def _read_file(eeg: Path) -> mne.io.BaseRaw:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            try:
-                return mne.io.read_raw(eeg, preload=False, verbose="ERROR")
-            except Exception as error:
-                if "latin1" not in str(error):
-                    raise
-                # EDF asks for ASCII; amplifiers write the micro sign and umlauts in Latin-1
-                return mne.io.read_raw(eeg, preload=False, encoding="latin1", verbose="ERROR")
+            return mne.io.read_raw(eeg, preload=False, verbose="ERROR")
     except Exception as error:  # MNE's readers raise whatever a broken file leads them to
         raise DataError(
             f"Recording {eeg} cannot be read",
@@ -170,7 +164,7 @@ def _check_data_file(eeg: Path) -> None:
     if eeg.suffix != ".vhdr":
         return
     found = re.search(r"^DataFile=(.*)$", eeg.read_text(encoding="latin-1"), flags=re.MULTILINE)
-    named = found[1].strip().replace("$b", eeg.stem) if found else ""
+    named = found[1].strip() if found else ""
     if not named or (eeg.parent / named).is_file():
         return
     beside = [p.name for p in sorted(eeg.parent.glob(f"{eeg.stem}.*")) if p.suffix in (".eeg", ".dat", ".avg", ".seg")]

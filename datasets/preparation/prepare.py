@@ -23,8 +23,9 @@ from eeg2speech_bench.core.segments.prepared import (
     SkippedRecording,
 )
 from eeg2speech_bench.core.segments.recordings import SpeechDataset, Stimulus
+from eeg2speech_bench.datasets.preparation.channel_sets import with_equal_channels
 from eeg2speech_bench.datasets.preparation.growing_array import GrowingArray
-from eeg2speech_bench.datasets.preparation.preprocessing import check_scale, in_order_of, load_eeg, robust_scale
+from eeg2speech_bench.datasets.preparation.preprocessing import check_scale, load_eeg, robust_scale
 from eeg2speech_bench.datasets.preparation.sound_track import SoundTrack, write_sounds
 from eeg2speech_bench.datasets.preparation.splits import DEFAULT_FRACTIONS, SplitPlan, plan_split
 from eeg2speech_bench.datasets.preparation.windows import (
@@ -147,10 +148,10 @@ def _write_eeg(
     out: Path,
     report: Progress,
 ) -> _Eeg:
-    """Append the recordings to eeg.npy and write scale.npy; the channels are the first recording's, in its order."""
+    """Append the recordings to eeg.npy and write scale.npy; channels are in the order of the first recording."""
     import pandas as pd
 
-    recordings = dataset.recordings
+    recordings = with_equal_channels(dataset.recordings, settings)
     subjects = sorted({r.subject for r in recordings})
     n_times, n_baseline = (round(seconds * settings.sfreq) for seconds in (settings.window_s, settings.baseline_s))
     reference: list[dict[str, Any]] = []
@@ -160,9 +161,8 @@ def _write_eeg(
         for i, recording in enumerate(recordings):
             report(f"EEG {i + 1} of {len(recordings)}: {recording.recording_id}", 0.1 + 0.9 * i / len(recordings))
             loaded = load_eeg(recording, settings, track.sound)
-            reference = reference or loaded.chs_info
+            reference, eeg = reference or loaded.chs_info, loaded.eeg
             names = [c["ch_name"] for c in reference]
-            eeg = in_order_of(recording, loaded.eeg, loaded.chs_info, names)
             notes += [ReadingNote(recording=recording.recording_id, note=note) for note in loaded.notes]
             table = segment_table(loaded.presentations, windows, track.stimulus_ids, settings, len(eeg))
             starts = table.loc[table["split"] == "train", "eeg_start"].to_numpy()
