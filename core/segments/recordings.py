@@ -82,7 +82,8 @@ class Recording:
     """One listener's continuous EEG.
 
     ``load`` returns an `mne.io.BaseRaw` with EEG in volts; ``source`` names the file in error messages; ``notes``
-    are lines on what was decided when it was opened (a clock that was fitted), which the record repeats.
+    are lines on what was decided when it was opened (a clock that was fitted), which the record repeats;
+    ``channels`` are the names of its EEG channels, left empty where only ``load`` can tell.
     """
 
     recording_id: str
@@ -91,6 +92,7 @@ class Recording:
     presentations: tuple[Presentation, ...]
     load: Callable[[], mne.io.BaseRaw] = field(repr=False)
     notes: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
 
 
 class SpeechDataset(Protocol):

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.segments.recordings import Recording, Stimulus
-from eeg2speech_bench.core.segments.segment_store import has_position
 from eeg2speech_bench.core.stages.file_hashes import FileHashes, files_below
 from eeg2speech_bench.datasets.bids.events import presentations, read_stimulus_rows
 from eeg2speech_bench.datasets.bids.paused_recordings import heard_in
-from eeg2speech_bench.datasets.sounds.sound_files import StimulusFolder, is_pointer
+from eeg2speech_bench.datasets.bids.recordings import not_downloaded, read_header, read_raw
+from eeg2speech_bench.datasets.sounds.sound_files import StimulusFolder
 
 if TYPE_CHECKING:
-    import mne
     from mne_bids import BIDSPath
 
 #: BrainVision, EDF, BDF, EEGLAB
@@ -90,12 +89,22 @@ def open_bids(
     with hashes.saved_once():
         for path in _recording_paths(root):
             rows, reason = read_stimulus_rows(_events_path(path))
-            if rows is None or (reason := _not_downloaded(path.fpath)):
+            if rows is None or (reason := not_downloaded(path.fpath)):
                 skipped.append((path.fpath.stem, reason))
                 continue
+            header = read_header(path)
             join = partial(presentations, folder=folder, source=_events_path(path))
-            heard = heard_in(_opened(path), rows, join)
-            recordings.append(Recording(path.fpath.stem, path.subject, str(path.fpath), heard, partial(read_raw, path)))
+            recordings.append(
+                Recording(
+                    recording_id=path.fpath.stem,
+                    subject=path.subject,
+                    source=str(path.fpath),
+                    presentations=heard_in(header.raw, rows, join),
+                    load=partial(read_raw, path),
+                    notes=header.notes,
+                    channels=header.channels,
+                )
+            )
     if not recordings:
         raise _nothing_usable(root, skipped)
     name = re.sub(r"[^\w.-]+", "_", root.name)
@@ -111,25 +120,6 @@ def _about(root: Path) -> str:
     except (OSError, ValueError, KeyError, TypeError):
         return ""
     return " ".join("".join(c if c.isprintable() else " " for c in str(name)).split())[:MAX_ABOUT]
-
-
-def read_raw(path: BIDSPath) -> mne.io.BaseRaw:
-    """Read a recording with its channel types, bad channels and electrode positions.
-
-    Where the folder has no electrodes.tsv and every EEG channel bears a name of the 10-05 system, the
-    positions are those of MNE's template head.
-    """
-    import mne
-    import mne_bids
-
-    raw = mne_bids.read_raw_bids(path, verbose="ERROR")
-    located = any(map(has_position, raw.info["chs"]))
-    template = mne.channels.make_standard_montage("colin27_1005")
-    known = {name.lower() for name in template.ch_names}
-    eeg = [raw.ch_names[k] for k in mne.pick_types(raw.info, eeg=True, exclude=())]
-    if not located and all(name.lower() in known for name in eeg):
-        raw.set_montage(template, match_case=False, on_missing="ignore", verbose="ERROR")
-    return raw
 
 
 def _checked_root(root: Path) -> Path:
@@ -164,26 +154,6 @@ def _recording_paths(root: Path) -> list[BIDSPath]:
 
 def _events_path(path: BIDSPath) -> Path:
     return path.fpath.with_name(path.fpath.stem.removesuffix("_eeg") + "_events.tsv")
-
-
-def _not_downloaded(eeg: Path) -> str:
-    """Reason to skip a recording of which git-annex holds only a pointer."""
-    parts = [p for p in sorted(eeg.parent.glob(f"{eeg.stem}.*")) if p.suffix != ".json" and is_pointer(p)]
-    return f"{parts[0].name} was not downloaded (git-annex pointer); run: datalad get {eeg.parent}" if parts else ""
-
-
-def _opened(path: BIDSPath) -> mne.io.BaseRaw:
-    import mne
-
-    try:
-        return mne.io.read_raw(path.fpath, preload=False, verbose="ERROR")
-    except Exception as error:  # MNE's readers raise whatever a broken file leads them to
-        raise DataError(
-            f"Recording {path.fpath} cannot be read",
-            got=f"{type(error).__name__}: {error}",
-            expected="a complete BrainVision, EDF, BDF or EEGLAB file",
-            then="Download it again.",
-        ) from error
 
 
 def _nothing_usable(root: Path, skipped: list[tuple[str, str]]) -> DataError:

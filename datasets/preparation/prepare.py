@@ -24,8 +24,9 @@ from eeg2speech_bench.core.segments.prepared import (
     SkippedRecording,
 )
 from eeg2speech_bench.core.segments.recordings import SpeechDataset, Stimulus
+from eeg2speech_bench.datasets.preparation.channel_sets import with_equal_channels
 from eeg2speech_bench.datasets.preparation.growing_array import GrowingArray
-from eeg2speech_bench.datasets.preparation.preprocessing import check_scale, in_order_of, load_eeg, robust_scale
+from eeg2speech_bench.datasets.preparation.preprocessing import check_scale, load_eeg, robust_scale
 from eeg2speech_bench.datasets.preparation.sound_track import SoundTrack, write_sounds
 from eeg2speech_bench.datasets.preparation.splits import DEFAULT_FRACTIONS, SplitPlan, plan_split
 from eeg2speech_bench.datasets.preparation.windows import (
@@ -167,10 +168,10 @@ def _write_eeg(
     out: Path,
     report: Progress,
 ) -> _Eeg:
-    """Append the recordings to eeg.npy and write scale.npy; the channels are the first recording's, in its order."""
+    """Append the recordings to eeg.npy and write scale.npy; channels are in the order of the first recording."""
     import pandas as pd
 
-    recordings = dataset.recordings
+    recordings = with_equal_channels(dataset.recordings, settings)
     # those that are held out come last, so that encoders have a place for those alone that they are trained on
     subjects = sorted({r.subject for r in recordings}, key=lambda name: (name in plan.held_out, name))
     n_times, n_baseline = (round(seconds * settings.sfreq) for seconds in (settings.window_s, settings.baseline_s))
@@ -181,9 +182,8 @@ def _write_eeg(
         for i, recording in enumerate(recordings):
             report(f"EEG {i + 1} of {len(recordings)}: {recording.recording_id}", 0.1 + 0.9 * i / len(recordings))
             loaded = load_eeg(recording, settings, track.sound)
-            reference = reference or loaded.chs_info
+            reference, eeg = reference or loaded.chs_info, loaded.eeg
             names = [c["ch_name"] for c in reference]
-            eeg = in_order_of(recording, loaded.eeg, loaded.chs_info, names)
             notes += [ReadingNote(recording=recording.recording_id, note=note) for note in loaded.notes]
             table = segment_table(loaded.presentations, windows, track.stimulus_ids, settings, len(eeg))
             starts = table.loc[table["split"] == "train", "eeg_start"].to_numpy()
