@@ -4,42 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import combinations, pairwise
 
 from eeg2speech_bench.core.errors import DataError, LeakageError, UsageError
 from eeg2speech_bench.core.segments.recordings import Recording
 from eeg2speech_bench.core.segments.segment_store import SPLITS
 from eeg2speech_bench.core.segments.split import Evidence, Split
+from eeg2speech_bench.datasets.preparation.shared_audio import shared_between, timelines, without_shared_passages
+from eeg2speech_bench.datasets.preparation.zones import TOLERANCE_S, Zone, merged
+from eeg2speech_bench.datasets.sounds.shared_stretches import SharedStretch
 
 #: shares of stimulus time (train, valid, test) where neither the data set nor the user names others
 DEFAULT_FRACTIONS = (0.7, 0.1, 0.2)
-
-#: seconds below which two times are the same; far under one audio sample
-TOLERANCE_S = 1e-6
-
-
-@dataclass(frozen=True, order=True)
-class Zone:
-    """A stretch of stimulus in one split; ``heard_in`` is a recording, where the split goes by recordings."""
-
-    stimulus_id: str
-    start_s: float
-    stop_s: float
-    split: str
-    heard_in: str = field(default="", compare=False)
-
-    @property
-    def duration_s(self) -> float:
-        """Length in seconds."""
-        return self.stop_s - self.start_s
-
-    def n_windows(self, window_s: float) -> int:
-        """Number of windows of ``window_s`` seconds that fit side by side."""
-        return math.floor((self.duration_s + TOLERANCE_S) / window_s)
 
 
 @dataclass(frozen=True)
@@ -90,6 +69,8 @@ def plan_split(
     fractions: tuple[float, float, float] = DEFAULT_FRACTIONS,
     guard_s: float = 3.0,
     window_s: float = 2.88,
+    shared: Sequence[SharedStretch] = (),
+    names: Mapping[str, str] | None = None,
 ) -> SplitPlan:
     """Plan zones of stimulus time for train, valid and test, and prove them disjoint.
 
@@ -97,6 +78,9 @@ def plan_split(
     smallest share, whole stimuli are held out (test is rounded up); else the line of all stimuli is cut at the
     asked shares, with ``guard_s`` left unused around a cut. ``"subject"`` and ``"recording"`` hold out listeners
     or recordings, which is refused where they heard the same audio (reference: datasets, section 0, point 4).
+
+    Stimuli that share at least half of the shorter one are split along one line of time. Of other audio that stimuli
+    of different parts share, training keeps what it has and the others lose it.
 
     Parameters
     ----------
@@ -108,6 +92,10 @@ def plan_split(
         Shares of (train, valid, test); they sum to 1.
     guard_s, window_s : float
         Seconds.
+    shared : sequence of SharedStretch
+        Audio that stimuli have in common, by their ids.
+    names : mapping of str to str, optional
+        What the data set calls the stimuli, for messages.
 
     Returns
     -------
@@ -124,17 +112,23 @@ def plan_split(
     """
     fractions = _checked_fractions(fractions)
     if kind == "stimulus-time":
-        zones = _zones_by_time(durations_s, fractions, guard_s)
+        zones = _zones_by_time(durations_s, fractions, guard_s, shared)
     else:
         zones = _zones_by_listener(kind, recordings, fractions)
-    shared = prove_disjoint(kind, zones, guard_s)
-    kept = tuple(z for z in _merged(zones) if z.n_windows(window_s))
+    shared_s = prove_disjoint(kind, zones, guard_s, shared, names)
+    kept = tuple(z for z in merged(zones) if z.n_windows(window_s))
     _check_not_empty(kind, kept, durations_s, guard_s, window_s)
-    return SplitPlan(kind, fractions, guard_s, kept, _evidence(kept, shared, window_s))
+    return SplitPlan(kind, fractions, guard_s, kept, _evidence(kept, shared_s, window_s))
 
 
-def prove_disjoint(kind: str, zones: Sequence[Zone], guard_s: float = 0.0) -> dict[str, float]:
-    """Prove that no two splits share stimulus time, and that they keep ``guard_s`` apart.
+def prove_disjoint(
+    kind: str,
+    zones: Sequence[Zone],
+    guard_s: float = 0.0,
+    shared: Sequence[SharedStretch] = (),
+    names: Mapping[str, str] | None = None,
+) -> dict[str, float]:
+    """Prove that no two splits share stimulus time or audio, and that they keep ``guard_s`` apart.
 
     Returns
     -------
@@ -146,10 +140,11 @@ def prove_disjoint(kind: str, zones: Sequence[Zone], guard_s: float = 0.0) -> di
     LeakageError
         With the shared seconds, and a stimulus and the recordings as the proof.
     """
-    shared = {f"{a}-{b}": _shared_s(zones, a, b) for a, b in combinations(SPLITS, 2)}
-    worst = max(shared, key=lambda pair: (shared[pair], pair == "train-test"))
-    if shared[worst] > TOLERANCE_S:
-        raise _leak(kind, zones, worst, shared[worst])
+    seconds = {f"{a}-{b}": _shared_s(zones, a, b) for a, b in combinations(SPLITS, 2)}
+    worst = max(seconds, key=lambda pair: (seconds[pair], pair == "train-test"))
+    if seconds[worst] > TOLERANCE_S:
+        raise _leak(kind, zones, worst, seconds[worst])
+    _prove_no_shared_audio(kind, zones, shared, names or {})
     near = _smallest_distance(zones)
     if near is not None and near < guard_s - TOLERANCE_S:
         raise LeakageError(
@@ -158,7 +153,7 @@ def prove_disjoint(kind: str, zones: Sequence[Zone], guard_s: float = 0.0) -> di
             expected=f"at least {guard_s:g} s (data.guard_s)",
             then="Use --set data.split=stimulus-time.",
         )
-    return shared
+    return seconds
 
 
 def _checked_fractions(fractions: Sequence[float]) -> tuple[float, float, float]:
@@ -178,13 +173,19 @@ def _shuffled(names: Sequence[str]) -> list[str]:
     return sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
 
 
-def _zones_by_time(durations_s: Mapping[str, float], fractions: Sequence[float], guard_s: float) -> list[Zone]:
-    order = _shuffled(list(durations_s))
-    total_s = sum(durations_s.values())
-    if max(durations_s.values()) <= min(fractions) * total_s + TOLERANCE_S:
-        splits = _share_out(order, durations_s, fractions)
-        return [Zone(s, 0.0, durations_s[s], splits[s]) for s in order]
-    return list(_cut_line(order, durations_s, fractions, guard_s))
+def _zones_by_time(
+    durations_s: Mapping[str, float], fractions: Sequence[float], guard_s: float, shared: Sequence[SharedStretch]
+) -> list[Zone]:
+    lines = {line.name: line for line in timelines(durations_s, shared)}
+    lengths_s = {name: line.duration_s for name, line in lines.items()}
+    order = _shuffled(list(lines))
+    if max(lengths_s.values()) <= min(fractions) * sum(lengths_s.values()) + TOLERANCE_S:
+        splits = _share_out(order, lengths_s, fractions)
+        zones = [Zone(name, 0.0, lengths_s[name], splits[name]) for name in order]
+    else:
+        zones = list(_cut_line(order, lengths_s, fractions, guard_s))
+    placed = [part for zone in zones for part in lines[zone.stimulus_id].zones(zone)]
+    return without_shared_passages(placed, shared)
 
 
 def _share_out(order: Sequence[str], sizes: Mapping[str, float], fractions: Sequence[float]) -> dict[str, str]:
@@ -240,18 +241,6 @@ def _zones_by_listener(kind: str, recordings: Sequence[Recording], fractions: Se
     ]
 
 
-def _merged(zones: Sequence[Zone]) -> list[Zone]:
-    """Join overlapping zones of one stimulus and split; the result is sorted."""
-    merged: list[Zone] = []
-    for zone in sorted(zones, key=lambda z: (z.stimulus_id, z.split, z.start_s)):
-        last = merged[-1] if merged else None
-        if last and (last.stimulus_id, last.split) == (zone.stimulus_id, zone.split) and zone.start_s <= last.stop_s:
-            merged[-1] = Zone(zone.stimulus_id, last.start_s, max(last.stop_s, zone.stop_s), zone.split)
-        else:
-            merged.append(Zone(zone.stimulus_id, zone.start_s, zone.stop_s, zone.split))
-    return sorted(merged)
-
-
 def _overlaps(zones: Sequence[Zone], one: str, other: str) -> Iterator[tuple[float, Zone, Zone]]:
     """Seconds shared by zones of two splits (negative: the distance between them), stimulus by stimulus."""
     by_stimulus: dict[str, list[Zone]] = defaultdict(list)
@@ -264,19 +253,19 @@ def _overlaps(zones: Sequence[Zone], one: str, other: str) -> Iterator[tuple[flo
 
 
 def _shared_s(zones: Sequence[Zone], one: str, other: str) -> float:
-    return sum((max(0.0, seconds) for seconds, _, _ in _overlaps(_merged(zones), one, other)), 0.0)
+    return sum((max(0.0, seconds) for seconds, _, _ in _overlaps(merged(zones), one, other)), 0.0)
 
 
 def _smallest_distance(zones: Sequence[Zone]) -> float | None:
-    merged = _merged(zones)
-    distances = [-s for a, b in combinations(SPLITS, 2) for s, _, _ in _overlaps(merged, a, b)]
+    joined = merged(zones)
+    distances = [-s for a, b in combinations(SPLITS, 2) for s, _, _ in _overlaps(joined, a, b)]
     return min(distances, default=None)
 
 
 def _leak(kind: str, zones: Sequence[Zone], pair: str, shared_s: float) -> LeakageError:
     one, other = pair.split("-")
     _, a, b = max(_overlaps(zones, one, other), key=lambda found: found[0])
-    held_out_s = sum(z.duration_s for z in _merged(zones) if z.split == other)
+    held_out_s = sum(z.duration_s for z in merged(zones) if z.split == other)
     heard = f" (stimulus {a.stimulus_id} heard in {a.heard_in} ({one}) and in {b.heard_in} ({other}))"
     return LeakageError(
         f"Split '{kind}' shares {shared_s:.1f} of {held_out_s:.1f} s of {other} stimulus audio with {one}"
@@ -284,6 +273,28 @@ def _leak(kind: str, zones: Sequence[Zone], pair: str, shared_s: float) -> Leaka
         expected="no shared audio: a model could name the audio without reading the EEG",
         then="Use --set data.split=stimulus-time.",
     )
+
+
+def _prove_no_shared_audio(
+    kind: str, zones: Sequence[Zone], shared: Sequence[SharedStretch], names: Mapping[str, str]
+) -> None:
+    for parts in combinations(SPLITS, 2):
+        found = list(shared_between(zones, shared, *parts))
+        if not found:
+            continue
+        _, s, a, b = max(found, key=lambda proof: proof[0])
+        one, other = (f"'{names.get(name, name)}'" for name in (s.one, s.other))
+        heard = f" (heard in {a.heard_in} and in {b.heard_in})" if a.heard_in else ""
+        seconds = sum(proof[0] for proof in found)
+        raise LeakageError(
+            f"Split '{kind}' shares {seconds:.1f} s of stimulus audio between {' and '.join(parts)}",
+            got=f"{s.duration_s:.1f} s from {s.start_s:.1f} s of {one} on are the same as from {s.other_start_s:.1f} s "
+            f"of {other} on, with a correlation of {s.correlation:.2f}{heard}",
+            expected="no shared audio: a model could name the audio without reading the EEG",
+            then="Use --set data.split=stimulus-time."
+            if kind != "stimulus-time"
+            else f"Set stim_file to n/a where {other} is heard, to leave it out.",
+        )
 
 
 def _check_not_empty(

@@ -61,6 +61,8 @@ def fingerprint(values: np.ndarray, rate_hz: float, kind: str = "waveform") -> F
 
 def _of_waveform(values: np.ndarray, rate_hz: float) -> Fingerprint:
     energy = _band_energies(values, rate_hz)
+    if not len(energy):
+        return Fingerprint(np.zeros(0, np.uint32), np.zeros(0, bool))
     power = energy.sum(1)
     sounding = power > SILENCE * power.max(initial=0.0)
     level = np.log(_smoothed(energy, round(SMOOTHING_S / FRAME_S)) + 1e-4 * SILENCE * power.max(initial=0.0) + 1e-30)
