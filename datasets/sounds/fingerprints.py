@@ -14,8 +14,9 @@ N_BITS = 32
 BANDS_HZ = np.geomspace(300.0, 3400.0, N_BITS + 2)
 #: seconds of the spectra, of their smoothing and of the difference in time (Haitsma & Kalker 2002 smooth over 0.37 s)
 SPECTRUM_S, SMOOTHING_S, DIFFERENCE_S = 0.032, 0.15, 0.06
-#: frames below this share of the loudest one's power hold silence, and nothing that tells sounds apart
-SILENCE = 1e-5
+#: frames below this share of a loud frame's power hold a pause, which noise may fill; a frame is loud that only this
+#: share of the frames with any sound surpasses
+PAUSE, LOUD = 1e-3, 0.1
 #: seconds between the slopes of an envelope whose signs are its bits: 32 of them span 2 s
 SLOPE_S = 0.0625
 #: frames whose spectra are in memory at a time
@@ -64,8 +65,9 @@ def _of_waveform(values: np.ndarray, rate_hz: float) -> Fingerprint:
     if not len(energy):
         return Fingerprint(np.zeros(0, np.uint32), np.zeros(0, bool))
     power = energy.sum(1)
-    sounding = power > SILENCE * power.max(initial=0.0)
-    level = np.log(_smoothed(energy, round(SMOOTHING_S / FRAME_S)) + 1e-4 * SILENCE * power.max(initial=0.0) + 1e-30)
+    loud = float(np.quantile(power[power >= 1e-7 * power.max()], 1 - LOUD))
+    sounding = power > PAUSE * loud
+    level = np.log(_smoothed(energy, round(SMOOTHING_S / FRAME_S)) + 1e-9 * loud + 1e-30)
     lag = round(DIFFERENCE_S / FRAME_S / 2)
     padded = np.pad(level, ((lag, lag), (0, 0)), mode="edge")
     grows = np.diff(padded[2 * lag :] - padded[: -2 * lag], axis=1) > 0

@@ -130,9 +130,9 @@ def _looked_up(prints: Sequence[Fingerprint], key: np.uint32) -> tuple[np.ndarra
 
 def _alike(one: Fingerprint, other: Fingerprint, offset: int) -> Iterator[tuple[float, float, float]]:
     """Yield start in one, start in the other and length in seconds of what is alike at about this offset in frames."""
-    tried = {near: _agreeing(one, other, near) for near in range(offset - 1, offset + 3)}
-    best = max(tried, key=lambda near: sum(stop - start for start, stop in tried[near]))
-    for start, stop in tried[best]:
+    tried = {near: _Comparison(one, other, near) for near in range(offset - 1, offset + 3)}
+    best = max(tried, key=lambda near: tried[near].agreement)
+    for start, stop in tried[best].runs():
         length_s = (stop - start) * one.frame_s + one.span_s
         if length_s >= MIN_SHARED_S:
             yield start * one.frame_s, (start - best) * one.frame_s, length_s
@@ -142,26 +142,36 @@ def _rounded(*seconds: float) -> list[float]:
     return [round(s, 2) for s in seconds]
 
 
-def _agreeing(one: Fingerprint, other: Fingerprint, offset: int) -> list[tuple[int, int]]:
-    """Return the runs of frames of ``one`` that agree with those of ``other``, ``offset`` frames earlier."""
-    from scipy.ndimage import uniform_filter1d
+class _Comparison:
+    """Compares the frames of ``one`` with those of ``other`` that lie ``offset`` frames earlier."""
 
-    first, stop = max(0, offset), min(len(one.bits), len(other.bits) + offset)
-    width = round(AVERAGED_S / one.frame_s)
-    if stop - first < width:
-        return []
-    mine, theirs = slice(first, stop), slice(first - offset, stop - offset)
-    heard = one.sounding[mine] | other.sounding[theirs]
-    both = one.sounding[mine] & other.sounding[theirs]
-    wrong = np.where(both, np.bitwise_count(one.bits[mine] ^ other.bits[theirs]) / N_BITS, 0.5) * heard
-    error = _mean_error(wrong, heard, width)
-    same = error < MAX_ERROR
-    if not same.any():
-        return []
-    # At the ends of a stretch the mean is half of what is inside and half of what chance gives.
-    sharp = _mean_error(wrong, heard, width // 4) < (np.median(error[same]) + 0.5) / 2
-    wide = uniform_filter1d(same.astype(np.float32), width, mode="constant") > 0
-    return [(first + a, first + b) for a, b in _trimmed(wide, sharp & heard)]
+    def __init__(self, one: Fingerprint, other: Fingerprint, offset: int) -> None:
+        self.first, stop = max(0, offset), min(len(one.bits), len(other.bits) + offset)
+        mine, theirs = slice(self.first, stop), slice(self.first - offset, max(0, stop - offset))
+        # In a pause of the one, the other may hold noise: that says nothing.
+        self.heard = one.sounding[mine] & other.sounding[theirs]
+        self.wrong = np.bitwise_count(one.bits[mine] ^ other.bits[theirs]) / N_BITS * self.heard
+        self.width = round(AVERAGED_S / one.frame_s)
+        self.error = _mean_error(self.wrong, self.heard, self.width)
+        self.same = self.error < MAX_ERROR
+
+    @property
+    def agreement(self) -> float:
+        """How much better than chance the frames that are the same agree, summed."""
+        return float(np.sum(0.5 - self.error[self.same]))
+
+    def runs(self) -> Iterator[tuple[int, int]]:
+        """Yield the runs of frames of ``one`` that are the same."""
+        from scipy.ndimage import uniform_filter1d
+
+        if not self.same.any():
+            return
+        # At the ends of a stretch the mean is half of what is inside and half of what chance gives.
+        middle = (np.median(self.error[self.same]) + 0.5) / 2
+        sharp = _mean_error(self.wrong, self.heard, self.width // 4) < middle
+        wide = uniform_filter1d(self.same.astype(np.float32), self.width, mode="constant") > 0
+        for start, stop in _trimmed(wide, sharp & self.heard):
+            yield self.first + start, self.first + stop
 
 
 def _mean_error(wrong: np.ndarray, heard: np.ndarray, width: int) -> np.ndarray:
