@@ -96,9 +96,8 @@ def _is_clicks(values: np.ndarray, rate_hz: float) -> bool:
 def _chosen(values: np.ndarray, path: Path, channel: int) -> tuple[np.ndarray, tuple[str, ...]]:
     n_channels = values.shape[1]
     if not 1 <= channel <= n_channels:
-        raise DataError(
-            f"Sound file {path} has no channel {channel}", got=f"{n_channels} channels", expected="1 or more"
-        )
+        expected = f"a number from 1 to {n_channels}"
+        raise DataError(f"Sound file {path} has no channel {channel}", got=channel, expected=expected)
     note = f"channel {channel} of {n_channels} was chosen"
     return np.ascontiguousarray(values[:, channel - 1]), (note,) if n_channels > 1 else ()
 

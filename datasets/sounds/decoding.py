@@ -17,8 +17,6 @@ UNKNOWN_LENGTH = 0x7FFF0000
 ENDLESS = 1 << 62
 #: codings whose decoders may give other last bits on another processor
 LOSSY = {"VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"}
-#: frames that are decoded at a time
-BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -27,13 +25,11 @@ class SoundHeader:
 
     Attributes
     ----------
-    n_frames : int, optional
-        None where only decoding tells.
-    rate_hz, n_channels : int
+    n_frames, rate_hz, n_channels : int
     is_lossy : bool
     """
 
-    n_frames: int | None
+    n_frames: int
     rate_hz: int
     n_channels: int
     is_lossy: bool
@@ -53,8 +49,8 @@ def read_header(path: Path) -> SoundHeader:
     Raises
     ------
     DataError
-        If the file is damaged or empty, is shorter than its header says, or is an MP3 that does not say where its
-        sound starts and ends.
+        If the file is damaged or empty, is shorter than its header says, or does not say how long it is or, as an MP3,
+        where its sound starts.
     """
     import soundfile
 
@@ -69,10 +65,11 @@ def read_header(path: Path) -> SoundHeader:
         raise damaged(path, "an Ogg stream that stops before its end")
     if info.frames == 0:
         raise damaged(path, "no sound in it")
+    if info.frames >= ENDLESS:
+        raise _without_length(path)
     if info.subtype.startswith("MPEG") and encoder_delay(path) is None:
         raise _mp3_without_delay(path)
-    n_frames = info.frames if info.frames < ENDLESS else None
-    return SoundHeader(n_frames, info.samplerate, info.channels, info.subtype in LOSSY)
+    return SoundHeader(info.frames, info.samplerate, info.channels, info.subtype in LOSSY)
 
 
 def decode(path: Path) -> Samples:
@@ -87,14 +84,10 @@ def decode(path: Path) -> Samples:
 
     header = read_header(path)
     try:
-        with soundfile.SoundFile(path) as file:
-            blocks = [file.read(BLOCK, dtype="float32", always_2d=True)]
-            while len(blocks[-1]) == BLOCK:
-                blocks.append(file.read(BLOCK, dtype="float32", always_2d=True))
+        values, _ = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise damaged(path, str(error)) from error
-    values = np.concatenate(blocks)
-    if header.n_frames is not None and len(values) < header.n_frames:
+    if len(values) < header.n_frames:
         raise damaged(path, f"{len(values)} of {header.n_frames} frames")
     if not np.isfinite(values).all():
         raise damaged(path, "samples that are not finite")
@@ -108,6 +101,15 @@ def damaged(path: Path, got: str) -> DataError:
         got=got,
         expected="a complete file that libsndfile reads (WAV, FLAC, Ogg, MP3)",
         then="Download or convert it again.",
+    )
+
+
+def _without_length(path: Path) -> DataError:
+    return DataError(
+        f"Sound file {path} does not say how long it is",
+        got="a FLAC stream of unknown length, as a program writes that cannot go back in its output",
+        expected="a file that says it",
+        then="Write it again: ffmpeg -i IN.flac OUT.flac.",
     )
 
 

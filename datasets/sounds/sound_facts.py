@@ -65,7 +65,7 @@ def sound_facts(path: Path, hashes: FileHashes, channel: int | None = None) -> S
 
 def _decoded_facts(path: Path, content: str, channel: int | None) -> SoundFacts:
     header = read_header(path)
-    if header.is_lossy and header.n_channels == 1 and header.n_frames is not None:
+    if header.is_lossy and header.n_channels == 1:
         return SoundFacts(content[:16], header.n_frames, header.rate_hz, [])
     samples = decode(path)
     values, notes = mixed(samples, path, channel)
