@@ -30,7 +30,8 @@ FLOORS = {
     ),
     "plugins": ("checking clap listing scaffold", "encoders", "hooks targets", "__init__"),
     "datasets": (
-        "dtu hooks preparation sounds speech",
+        "dtu hooks sounds speech",
+        "preparation",
         "bids simulation",
         "commands opening",
         "__init__",

@@ -55,6 +55,8 @@ class Stimulus:
         Returns the `Sound`; called once per stimulus, in the ``prepare`` stage.
     words : tuple of Word
         Empty where the data set has no transcript.
+    notes : tuple of str
+        Lines on what was decided when the sound was read (a channel that was left out), which the record repeats.
     """
 
     stimulus_id: str
@@ -62,6 +64,7 @@ class Stimulus:
     duration_s: float
     load: Callable[[], Sound] = field(repr=False)
     words: tuple[Word, ...] = field(default=(), repr=False)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,9 +23,10 @@ from eeg2speech_bench.core.segments.prepared import (
     ScaleOrigin,
     SkippedRecording,
 )
-from eeg2speech_bench.core.segments.recordings import SpeechDataset, Stimulus
+from eeg2speech_bench.core.segments.recordings import Recording, SpeechDataset, Stimulus
 from eeg2speech_bench.datasets.preparation.channel_sets import with_equal_channels
 from eeg2speech_bench.datasets.preparation.growing_array import GrowingArray
+from eeg2speech_bench.datasets.preparation.originals import Originals, find_originals
 from eeg2speech_bench.datasets.preparation.preprocessing import check_scale, load_eeg, robust_scale
 from eeg2speech_bench.datasets.preparation.sound_track import SoundTrack, write_sounds
 from eeg2speech_bench.datasets.preparation.splits import DEFAULT_FRACTIONS, SplitPlan, plan_split
@@ -73,11 +74,16 @@ def prepare(dataset: SpeechDataset, settings: DataConfig, out: Path, progress: P
     report = progress or (lambda text, share: None)
     out.mkdir(parents=True, exist_ok=True)
     stimuli = _heard_stimuli(dataset)
-    plan = _plan(dataset, settings, stimuli)
     track = write_sounds(stimuli, out / "sound.npy", lambda text, share: report(text, 0.1 * share))
+    originals = find_originals(stimuli, track)
+    if originals.excerpts:
+        stimuli = originals.stimuli
+        track = write_sounds(stimuli, out / "sound.npy", lambda text, share: report(text, 0.1))
+    recordings = originals.presented(dataset.recordings)
+    plan = _plan(dataset, settings, recordings, originals)
     zones = zone_table(plan, stimuli, track)
     windows = window_table(zones, stimuli, settings, track)
-    eeg = _write_eeg(dataset, settings, plan, windows, track, out, report)
+    eeg = _write_eeg(recordings, settings, plan, windows, track, out, report)
     windows, segments = drop_unheard(windows, eeg.segments)
     tables = {"zones": zones, "windows": windows, "segments": segments, "words": word_table(zones, stimuli)}
     for name, table in tables.items():
@@ -95,6 +101,7 @@ def _describe(
     eeg: _Eeg,
     segments: pd.DataFrame,
 ) -> Prepared:
+    notes = [ReadingNote(recording=s.name, note=note) for s in stimuli for note in s.notes]
     skipped = [SkippedRecording(recording=name, reason=reason) for name, reason in getattr(dataset, "skipped", ())]
     signal = PreparedSignal(n_chans=len(eeg.chs_info), n_times=eeg.n_times, sfreq=settings.sfreq, chs_info=eeg.chs_info)
     return Prepared(
@@ -104,7 +111,7 @@ def _describe(
         recordings=eeg.recordings,
         stimuli=[PreparedStimulus(stimulus_id=s.stimulus_id, name=s.name, duration_s=s.duration_s) for s in stimuli],
         sound=PreparedSound(kind=track.kind, rate_hz=track.rate_hz),
-        dataset=PreparedDataset(name=dataset.name, revision=dataset.revision, skipped=skipped, notes=eeg.notes),
+        dataset=PreparedDataset(name=dataset.name, revision=dataset.revision, skipped=skipped, notes=notes + eeg.notes),
         split=plan.proven(prove_eeg_apart(segments, eeg.n_times, settings.sfreq)),
         n_segments=count_segments(segments),
         has_transcripts=any(s.words for s in stimuli),
@@ -123,19 +130,23 @@ def _heard_stimuli(dataset: SpeechDataset) -> list[Stimulus]:
     return [s for s in dataset.stimuli if s.stimulus_id in heard]
 
 
-def _plan(dataset: SpeechDataset, settings: DataConfig, stimuli: list[Stimulus]) -> SplitPlan:
-    durations_s = {s.stimulus_id: s.duration_s for s in stimuli}
+def _plan(
+    dataset: SpeechDataset, settings: DataConfig, recordings: tuple[Recording, ...], originals: Originals
+) -> SplitPlan:
     fractions = settings.fractions or dataset.split_fractions or DEFAULT_FRACTIONS
-    return plan_split(
+    plan = plan_split(
         settings.split,
-        durations_s,
-        dataset.recordings,
+        {s.stimulus_id: s.duration_s for s in originals.stimuli},
+        recordings,
         fractions,
         settings.guard_s,
         settings.window_s,
-        sentence_ends_s={s.stimulus_id: sentence_ends(s) for s in stimuli},
+        originals.shared,
+        originals.names,
+        sentence_ends_s={s.stimulus_id: sentence_ends(s) for s in originals.stimuli},
         held_out=settings.held_out_listeners,
     )
+    return replace(plan, evidence=plan.evidence.model_copy(update=originals.evidence()))
 
 
 def sentence_ends(stimulus: Stimulus) -> list[float]:
@@ -160,7 +171,7 @@ class _Eeg:
 
 
 def _write_eeg(
-    dataset: SpeechDataset,
+    recordings: tuple[Recording, ...],
     settings: DataConfig,
     plan: SplitPlan,
     windows: pd.DataFrame,
@@ -171,7 +182,7 @@ def _write_eeg(
     """Append the recordings to eeg.npy and write scale.npy; channels are in the order of the first recording."""
     import pandas as pd
 
-    recordings = with_equal_channels(dataset.recordings, settings)
+    recordings = with_equal_channels(recordings, settings)
     # those that are held out come last, so that encoders have a place for those alone that they are trained on
     subjects = sorted({r.subject for r in recordings}, key=lambda name: (name in plan.held_out, name))
     n_times, n_baseline = (round(seconds * settings.sfreq) for seconds in (settings.window_s, settings.baseline_s))
