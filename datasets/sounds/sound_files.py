@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -20,6 +21,9 @@ UNKNOWN_LENGTH = 0x7FFF0000
 #: how git-annex and Git LFS stand in for a file that was not downloaded
 POINTERS = (b"/annex/objects/", b".git/annex/objects/", b"version https://git-lfs")
 
+#: returns the words of a sound file, given the file and its length in seconds
+WordReader = Callable[[Path, float], tuple[Word, ...]]
+
 
 class StimulusFolder:
     """Finds stimuli in the ``stimuli`` folder of a BIDS data set.
@@ -30,10 +34,12 @@ class StimulusFolder:
     ----------
     root : Path
     hashes : FileHashes
+    words : callable
+        Returns the words of a sound file, given its length in seconds.
     """
 
-    def __init__(self, root: Path, hashes: FileHashes) -> None:
-        self.root, self.hashes = root, hashes
+    def __init__(self, root: Path, hashes: FileHashes, words: WordReader = lambda path, duration_s: ()) -> None:
+        self.root, self.hashes, self.words = root, hashes, words
         self._read: set[Path] = set()
         self._by_file: dict[str, Stimulus] = {}
         self._by_id: dict[str, Stimulus] = {}
@@ -45,7 +51,7 @@ class StimulusFolder:
 
     @property
     def files(self) -> frozenset[Path]:
-        """The sound files and transcripts that the stimuli found so far are read from."""
+        """The sound files that the stimuli found so far are read from."""
         return frozenset(self._read)
 
     def find(self, stim_file: str, source: str) -> Stimulus:
@@ -58,8 +64,8 @@ class StimulusFolder:
         """
         if stim_file not in self._by_file:
             path = self._path(stim_file, source)
-            stimulus = open_stimulus(path, stim_file, self.hashes)
-            self._read |= {file for file in (path, words_table(path)) if file.is_file()}
+            stimulus = open_stimulus(path, stim_file, self.hashes, self.words)
+            self._read.add(path)
             self._by_file[stim_file] = self._by_id.setdefault(stimulus.stimulus_id, stimulus)
         return self._by_file[stim_file]
 
@@ -83,10 +89,8 @@ class StimulusFolder:
         return path
 
 
-def open_stimulus(path: Path, name: str, hashes: FileHashes) -> Stimulus:
-    """Open a sound file, and its words where ``<stem>_words.tsv`` lies beside it.
-
-    Its columns are ``onset``, ``duration`` (seconds), ``word`` and, if known, ``sentence`` (a number per sentence).
+def open_stimulus(path: Path, name: str, hashes: FileHashes, words: WordReader) -> Stimulus:
+    """Open a sound file, with the words that ``words`` returns for it.
 
     The id is a hash of the file's bytes: files that sound alike but are encoded differently are two stimuli.
 
@@ -102,7 +106,7 @@ def open_stimulus(path: Path, name: str, hashes: FileHashes) -> Stimulus:
             then=f"Run: datalad get {path} (or git annex get {path}).",
         )
     duration_s = _duration_s(path)
-    return Stimulus(hashes.of(path)[:16], name, duration_s, partial(load_sound, path), _words(path))
+    return Stimulus(hashes.of(path)[:16], name, duration_s, partial(load_sound, path), words(path, duration_s))
 
 
 def is_pointer(path: Path) -> bool:
@@ -160,28 +164,3 @@ def _damaged(path: Path, got: str) -> DataError:
         expected="a complete file that libsndfile reads (WAV, FLAC, Ogg, MP3)",
         then="Download or convert it again.",
     )
-
-
-def words_table(path: Path) -> Path:
-    """Return where the transcript of a sound file lies, if it has one."""
-    return path.with_name(f"{path.stem}_words.tsv")
-
-
-def _words(path: Path) -> tuple[Word, ...]:
-    import pandas as pd
-
-    table = words_table(path)
-    if not table.is_file():
-        return ()
-    rows = pd.read_csv(table, sep="\t", encoding="utf-8-sig", dtype=str, keep_default_na=False)
-    missing = {"onset", "duration", "word"} - set(rows.columns)
-    if missing:
-        raise DataError(f"Transcript {table} lacks columns", got=list(rows.columns), expected="onset, duration, word")
-    try:
-        onset, duration = rows["onset"].astype(float), rows["duration"].astype(float)
-        sentence = rows["sentence"].astype(int) if "sentence" in rows else [None] * len(rows)
-    except ValueError as error:
-        said = "a time or a sentence that is no number"
-        raise DataError(f"Transcript {table} has {said}", got=str(error)) from None
-    timed = zip(rows["word"], onset, duration, sentence, strict=True)
-    return tuple(Word(word, start, start + length, number) for word, start, length, number in timed)
