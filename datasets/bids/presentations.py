@@ -97,6 +97,7 @@ def join(rows: StimulusRows, find: Callable[[str, str], Stimulus], recording_s: 
         anchored += [(playback, stimulus) for playback in _playbacks(timed, stimulus, rows)]
         words[stimulus.stimulus_id] = _words(timed, stimulus, rows)
     ratio, said = _clock([playback for playback, _ in anchored], rows)
+    played = [stretch._replace(ratio=ratio) for stretch in played]
     played += [_stretch(playback, stimulus, ratio, rows) for playback, stimulus in anchored]
     return Joined(tuple(_heard(played, recording_s, rows.source)), words, (*notes, *said))
 
