@@ -153,13 +153,13 @@ def _table_path(root: Path, recording: Path, said: EventsDescription) -> Path | 
 
 
 def _markers(recording: Path) -> pd.DataFrame:
-    """Return the markers in a recording as a table of events, their text as ``value``."""
+    """Return the markers in a recording as rows, their text as ``value``; they last a sample, which says nothing."""
     import mne
     import pandas as pd
 
     marks = mne.io.read_raw(recording, preload=False, verbose="ERROR").annotations
-    columns = {"onset": marks.onset, "duration": marks.duration, "value": marks.description}
-    table = pd.DataFrame({name: [str(value) for value in values] for name, values in columns.items()}, dtype=object)
+    cells = [(str(onset), str(text)) for onset, text in zip(marks.onset, marks.description, strict=True)]
+    table = pd.DataFrame(cells, columns=["onset", "value"], dtype=object)
     return table.set_index(np.arange(1, len(table) + 1))
 
 
@@ -251,7 +251,7 @@ def _sounds(
         unknown = stim_file[~stim_file.isin(list(codes))]
         listed = ", ".join(sorted(unknown.unique())[:SHOWN])
         if len(unknown):
-            notes.append(f"{len(unknown)} rows of {name} have no sound under [sounds] in {FILE}: {listed}")
+            notes.append(f"left out rows of {name} whose code has no sound in {FILE}: {len(unknown)} ({listed})")
         stim_file = stim_file.drop(unknown.index).map(codes)
         return _named(stim_file, f"no row of {name} has a code of [sounds]; they have {listed}")
     stim_file = stim_file[~stim_file.map(is_missing)]
@@ -273,10 +273,10 @@ def _left_out_notes(stim_file: pd.Series, left_out: Mapping[str, str], source: s
         return []
     kinds = Counter(left_out[name] for name in rows)
     counted = ", ".join(f"{n} {kind}{'s' if n > 1 else ''}" for kind, n in kinds.items())
-    said = f"{len(rows)} rows of {Path(source).name} name no sound: {counted} ({rows.iloc[0]})"
-    if len(rows) < len(stim_file):
-        return [f"{said}; left out"]
-    raise NothingHeardError(f"{said}; sounds are WAV, FLAC, Ogg or MP3")
+    what = f"rows of {Path(source).name} that name no sound: {counted} (as {rows.iloc[0]})"
+    if len(rows) == len(stim_file):
+        raise NothingHeardError(f"it has only {what}; sounds are WAV, FLAC, Ogg or MP3")
+    return [f"left out {what}"]
 
 
 # When they are

@@ -93,7 +93,7 @@ def join(rows: StimulusRows, find: Callable[[str, str], Stimulus], recording_s: 
             played += _starts(own, stimulus, rows)
             continue
         if len(timed) < len(own):
-            notes.append(f"{len(own) - len(timed)} rows of '{name}' have no time inside the file; left out")
+            notes.append(f"left out rows of '{name}' without a time inside the file: {len(own) - len(timed)}")
         anchored += [(playback, stimulus) for playback in _playbacks(timed, stimulus, rows)]
         words[stimulus.stimulus_id] = _words(timed, stimulus, rows)
     ratio, said = _clock([playback for playback, _ in anchored], rows)
@@ -128,7 +128,8 @@ def _check_apart(
             expected="one row where the file starts, or a column with the time inside the file",
             then="Add a column stim_onset (seconds inside the file at each row's onset), leave one row per start, or "
             f"write what the rows are into {FILE}: under [events] rows = 'inside' and inside = 'COLUMN', or rows = "
-            "'periodic' and period_s = 1.0, or where = {trial_type = ['...']} (docs/data.md).",
+            "'periodic' and period_s = 1.0, or where = {trial_type = ['...']}; [lookup] brings a column from another "
+            "table (docs/data.md).",
         )
 
 
@@ -195,12 +196,18 @@ def _clock(found: list[Playback], source: StimulusRows) -> tuple[float, list[str
 
 
 def _stretch(playback: Playback, stimulus: Stimulus, ratio: float, source: StimulusRows) -> _Played:
-    """Return what was heard: the whole file, or from the first row to the last where playback was interrupted."""
+    """Return what was heard: the whole file, or from the first row to the last where playback was interrupted.
+
+    Periodic rows go on as long as the sound does, so that it ends a period after the last one.
+    """
     first, last = float(playback.inside_s[0]), float(playback.inside_s[-1])
-    if not playback.ends:
-        duration_s = float(source.table["duration"][playback.rows[-1]])
-        last = min(last + (0.0 if np.isnan(duration_s) else duration_s), stimulus.duration_s)
-    from_s, to_s = 0.0 if playback.begins else first, stimulus.duration_s if playback.ends else last
+    if source.meaning == "periodic":
+        last += source.period_s
+    elif playback.ends:
+        last = stimulus.duration_s
+    else:
+        last += float(np.nan_to_num(source.table["duration"][playback.rows[-1]]))
+    from_s, to_s = 0.0 if playback.begins else first, min(last, stimulus.duration_s)
     return _Played(playback.origin_s(ratio), stimulus, from_s, to_s, playback.rows[0], ratio)
 
 
