@@ -295,11 +295,17 @@ ALICE = {
         "take": {"in_wav": "onset"},
     },
 }
+#: seconds of the files: those of the published TextGrids and of the published twelfth file
+ALICE_S = [57.54, 60.85, 63.25, 69.98, 66.26, 63.77, 62.90, 57.31, 57.21, 61.24, 56.16, 46.98]
 ALICE_EEG = "sub-001/eeg/sub-001_task-alicelistening_eeg.vhdr"
 
 
+def alice_s(name):
+    return ALICE_S[int(name.removesuffix(".wav").rpartition("SoundFile")[2]) - 1]
+
+
 def test_the_published_words_of_alice_place_its_twelve_files(realdata):
-    found = joined(realdata / "brennan2019_nm000180", ALICE_EEG, ALICE, lambda name: 57.1)
+    found = joined(realdata / "brennan2019_nm000180", ALICE_EEG, ALICE, alice_s)
     starts = [p.onset_s for p in found.presentations]
     gaps = [57.618, 60.912, 63.312, 70.044, 66.328, 63.828, 62.962, 57.378, 57.278, 61.312, 56.228]
     assert np.diff(starts) == pytest.approx(gaps, abs=0.011)
@@ -309,13 +315,17 @@ def test_the_published_words_of_alice_place_its_twelve_files(realdata):
 
 def test_the_published_words_of_alice_are_refused_without_a_description(realdata):
     with pytest.raises(DataError, match=r"SoundFile1\.wav' in rows that cannot all be its start.*\[lookup\]"):
-        joined(realdata / "brennan2019_nm000180", ALICE_EEG, {}, lambda name: 57.1)
+        joined(realdata / "brennan2019_nm000180", ALICE_EEG, {}, alice_s)
+
+
+#: a little more than the last word of each
+MEG_MASC_S = {"audio/lw1_0.wav": 97.0, "audio/lw1_1.wav": 77.0, "audio/lw1_2.wav": 95.0, "audio/lw1_3.wav": 54.0}
 
 
 def test_the_published_words_of_meg_masc_place_its_four_files(realdata):
     said = {"rows": "inside", "sound": "sound", "inside": "start", "word": "word", "where": {"kind": ["word"]}}
     recording = "sub-01/ses-0/meg/sub-01_ses-0_task-0_meg.con"
-    found = joined(realdata / "bids_skeletons" / "nm000229", recording, {"events": said}, lambda name: 100.0)
+    found = joined(realdata / "bids_skeletons" / "nm000229", recording, {"events": said}, MEG_MASC_S.get)
     assert [(p.stimulus_id, round(p.onset_s, 3)) for p in found.presentations] == [
         ("audio/lw1_0.wav", 23.506),
         ("audio/lw1_1.wav", 127.185),
