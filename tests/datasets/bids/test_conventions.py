@@ -308,7 +308,7 @@ def test_the_published_words_of_alice_place_its_twelve_files(realdata):
     found = joined(realdata / "brennan2019_nm000180", ALICE_EEG, ALICE, alice_s)
     starts = [p.onset_s for p in found.presentations]
     gaps = [57.618, 60.912, 63.312, 70.044, 66.328, 63.828, 62.962, 57.378, 57.278, 61.312, 56.228]
-    assert np.diff(starts) == pytest.approx(gaps, abs=0.011)
+    assert np.diff(starts) == pytest.approx(gaps, abs=0.02)
     assert sum(map(len, found.words.values())) == 2129
     assert {p.clock_ratio for p in found.presentations} == {1.0}
 
