@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -71,13 +71,29 @@ class Stimulus:
 class Presentation:
     """A stretch of stimulus heard in a recording.
 
-    ``onset_s`` is the recording's time at which the stimulus time ``start_s`` sounds; ``duration_s`` seconds follow.
+    ``onset_s`` is the recording's time at which the stimulus time ``start_s`` sounds; ``duration_s`` seconds of the
+    stimulus follow. ``clock_ratio`` is the seconds that pass on the recording's clock in a second of the stimulus.
     """
 
     stimulus_id: str
     onset_s: float
     duration_s: float
     start_s: float = 0.0
+    clock_ratio: float = 1.0
+
+    @property
+    def recorded_s(self) -> float:
+        """Seconds that it lasts on the recording's clock."""
+        return self.duration_s * self.clock_ratio
+
+    def part(self, from_s: float, to_s: float) -> Presentation:
+        """Return what was heard between two times after its onset, in seconds on the recording's clock."""
+        return replace(
+            self,
+            onset_s=self.onset_s + from_s,
+            duration_s=(to_s - from_s) / self.clock_ratio,
+            start_s=self.start_s + from_s / self.clock_ratio,
+        )
 
 
 @dataclass(frozen=True)

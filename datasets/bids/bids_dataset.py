@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Set
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.core.segments.recordings import Recording, Stimulus
+from eeg2speech_bench.core.segments.recordings import Recording, Stimulus, Word
 from eeg2speech_bench.core.stages.file_hashes import FileHashes, files_below
-from eeg2speech_bench.datasets.bids.events import presentations, read_stimulus_rows
+from eeg2speech_bench.datasets.bids.description import FILE, description_file, read_description
+from eeg2speech_bench.datasets.bids.events import NothingHeardError, read_stimulus_rows
 from eeg2speech_bench.datasets.bids.paused_recordings import heard_in
 from eeg2speech_bench.datasets.bids.recordings import not_downloaded, read_header, read_raw
+from eeg2speech_bench.datasets.bids.transcripts import Transcripts
 from eeg2speech_bench.datasets.sounds.sound_files import StimulusFolder
 
 if TYPE_CHECKING:
@@ -66,6 +69,8 @@ def open_bids(
 ) -> BidsDataset:
     """Open a BIDS folder whose events.tsv name stimuli (column ``stim_file``, files under ``stimuli/``).
 
+    What its rows mean may be said in ``eeg2speech-bench.toml`` in the folder, or in ``<folder>.toml`` beside it.
+
     Parameters
     ----------
     root : Path
@@ -83,33 +88,44 @@ def open_bids(
     """
     root = _checked_root(Path(root))
     hashes = hashes or FileHashes()
-    folder = StimulusFolder(root / "stimuli", hashes)
+    described = description_file(root)
+    description = read_description(described)
+    transcripts = Transcripts(description.transcripts.tier)
+    folder = StimulusFolder(root / "stimuli", hashes, transcripts.words)
+    read: set[Path] = set()
+    spoken: dict[str, tuple[Word, ...]] = {}
     recordings: list[Recording] = []
     skipped: list[tuple[str, str]] = []
     with hashes.saved_once():
         for path in _recording_paths(root):
-            rows, reason = read_stimulus_rows(_events_path(path))
-            if rows is None or (reason := not_downloaded(path.fpath)):
-                skipped.append((path.fpath.stem, reason))
+            name = path.fpath.stem
+            try:
+                if reason := not_downloaded(path.fpath):
+                    raise NothingHeardError(reason)
+                rows = read_stimulus_rows(root, path.fpath, description)
+            except NothingHeardError as reason:
+                skipped.append((name, str(reason)))
                 continue
             header = read_header(path)
-            join = partial(presentations, folder=folder, source=_events_path(path))
-            recordings.append(
-                Recording(
-                    recording_id=path.fpath.stem,
-                    subject=path.subject,
-                    source=str(path.fpath),
-                    presentations=heard_in(header.raw, rows, join),
-                    load=partial(read_raw, path),
-                    notes=header.notes,
-                    channels=header.channels,
-                )
-            )
+            joined = heard_in(header.raw, rows, folder.find)
+            notes = (*header.notes, *joined.notes, *_taken(transcripts.notes))
+            source, load = str(path.fpath), partial(read_raw, path)
+            recordings.append(Recording(name, path.subject, source, joined.presentations, load, notes, header.channels))
+            spoken |= {key: words for key, words in joined.words.items() if len(words) > len(spoken.get(key, ()))}
+            read |= rows.files
     if not recordings:
         raise _nothing_usable(root, skipped)
     name = re.sub(r"[^\w.-]+", "_", root.name)
-    revision = _revision(root, folder.files, hashes, report)
-    return BidsDataset(name, _about(root), revision, folder.stimuli, tuple(recordings), tuple(skipped))
+    revision = _revision(root, described, folder.files | transcripts.files | read, hashes, report)
+    stimuli = tuple(s if s.words else replace(s, words=spoken.get(s.stimulus_id, ())) for s in folder.stimuli)
+    return BidsDataset(name, _about(root), revision, stimuli, tuple(recordings), tuple(skipped))
+
+
+def _taken(notes: list[str]) -> list[str]:
+    """Empty a list of notes that belong to the recording that is read."""
+    taken = notes[:]
+    notes.clear()
+    return taken
 
 
 def _about(root: Path) -> str:
@@ -152,14 +168,14 @@ def _recording_paths(root: Path) -> list[BIDSPath]:
     return sorted(found, key=lambda path: str(path.fpath))
 
 
-def _events_path(path: BIDSPath) -> Path:
-    return path.fpath.with_name(path.fpath.stem.removesuffix("_eeg") + "_events.tsv")
-
-
 def _nothing_usable(root: Path, skipped: list[tuple[str, str]]) -> DataError:
     name, reason = skipped[0]
     more = f" (and {len(skipped) - 1} more recordings)" if len(skipped) > 1 else ""
-    advice = "Add the column stim_file to events.tsv, with one row where each sound file starts."
+    advice = (
+        "Add the column stim_file to events.tsv, with one row where each sound file starts, or say in "
+        f"{FILE} how its sounds are found, for example [events] sound = 'story{{run}}.wav' and rows = 'recording' "
+        "(docs/data.md)."
+    )
     return DataError(
         f"BIDS data set {root} has no recording that can be joined to its stimuli",
         got=f"{name}: {reason}{more}",
@@ -168,12 +184,17 @@ def _nothing_usable(root: Path, skipped: list[tuple[str, str]]) -> DataError:
     )
 
 
-def _revision(root: Path, sounds: frozenset[Path], hashes: FileHashes, report: Callable[[str], None]) -> str:
-    files = sounds | set(_recorded_files(root))
+def _revision(
+    root: Path, described: Path | None, used: Set[Path], hashes: FileHashes, report: Callable[[str], None]
+) -> str:
+    files = used | set(_recorded_files(root))
     n_bytes = hashes.bytes_to_read(files)
     if n_bytes > GIGABYTE:
         report(f"Reading {n_bytes / GIGABYTE:.0f} GB of {root} once, to tell later whether it changes.")
-    return hashes.of_files(root, files)[:16]
+    content = hashes.of_files(root, files)
+    if described:  # it may lie beside the folder, and has the same meaning there
+        content = hashlib.sha256(f"{content} {hashes.of(described)}".encode()).hexdigest()
+    return content[:16]
 
 
 def _recorded_files(root: Path) -> Iterator[Path]:

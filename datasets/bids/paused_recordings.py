@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from eeg2speech_bench.core.segments.recordings import Presentation
+from eeg2speech_bench.core.segments.recordings import Presentation, Stimulus, Word
+from eeg2speech_bench.datasets.bids.events import StimulusRows
+from eeg2speech_bench.datasets.bids.presentations import Joined, join
 from eeg2speech_bench.datasets.preparation.cut_markers import find_cuts
 from eeg2speech_bench.datasets.preparation.cuts import TOLERANCE_S, Cut, Stretch, clock_at, stretches_between
 
@@ -16,19 +18,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Join(Protocol):
-    """Joins rows to stimuli, given the seconds that the recording lasts."""
-
-    def __call__(self, rows: pd.DataFrame, *, recording_s: float) -> tuple[Presentation, ...]:
-        """Return what was heard."""
-
-
 #: formats whose own events count the time that passed, pauses included, as do tables made from them
 COUNTING_PAUSES = ("EDF+D", "BDF+D")
 
 
-def heard_in(raw: mne.io.BaseRaw, rows: pd.DataFrame, join: Join) -> tuple[Presentation, ...]:
-    """Join the rows of an events.tsv to stimuli in the time that passed, in which a pause stops no sound.
+def heard_in(raw: mne.io.BaseRaw, rows: StimulusRows, find: Callable[[str, str], Stimulus]) -> Joined:
+    """Join the rows of a recording to stimuli in the time that passed, in which a pause stops no sound.
 
     Onsets count the samples that are stored, as the markers of BrainVision and EEGLAB do. Where the records of a file
     have times of their own (EDF+D), onsets count the time that passed.
@@ -37,32 +32,38 @@ def heard_in(raw: mne.io.BaseRaw, rows: pd.DataFrame, join: Join) -> tuple[Prese
     ----------
     raw : mne.io.BaseRaw
         The recording; its samples are not read.
-    rows : DataFrame
-        From `events.read_stimulus_rows`.
-    join : callable
-        Takes rows and the recording's length in seconds; called once for all stretches between which it is known how
-        long the recording was paused.
+    rows : StimulusRows
+    find : callable
+        Returns the stimulus of a stim_file, given the table for messages.
 
     Returns
     -------
-    tuple of Presentation
-        Their onsets count stored samples. One that goes on over a cut is whole: `cuts.cut_presentations` splits it.
+    Joined
+        Onsets count stored samples. A presentation that goes on over a cut is whole: `cuts.cut_presentations` splits
+        it.
     """
     cuts, duration_s = find_cuts(raw), raw.n_times / float(raw.info["sfreq"])
+    if not cuts:
+        return join(rows, find, duration_s)
     stretches = stretches_between(cuts, duration_s)
-    passed = _passed(rows, cuts)
+    passed = _passed(rows.table, cuts)
     last = max(stretch.clock for stretch in stretches)
     heard: list[Presentation] = []
+    words: dict[str, tuple[Word, ...]] = {}
+    notes: dict[str, None] = {}
     for clock in range(last + 1):
         own = [stretch for stretch in stretches if stretch.clock == clock]
         mine = passed[passed["clock"] == clock].drop(columns="clock")
-        if len(own) and len(mine):
-            # Behind a pause of unknown length a sound may have begun at any time before, and before one end at any.
-            earlier_s = float(mine["in_file"].max()) if clock and mine["in_file"].notna().any() else 0.0
-            stop_s = own[-1].stop_s + own[-1].ahead_s + earlier_s if clock == last else math.inf
-            joined = join(mine.assign(onset=mine["onset"] + earlier_s), recording_s=stop_s)
-            heard += _stored([replace(p, onset_s=p.onset_s - earlier_s) for p in joined], own)
-    return tuple(heard)
+        if not own or mine.empty:
+            continue
+        # Behind a pause of unknown length a sound may have begun at any time before, and before one end at any.
+        earlier_s = float(mine["in_file"].max()) if clock and mine["in_file"].notna().any() else 0.0
+        stop_s = own[-1].stop_s + own[-1].ahead_s + earlier_s if clock == last else math.inf
+        joined = join(replace(rows, table=mine.assign(onset=mine["onset"] + earlier_s)), find, stop_s)
+        heard += _stored([replace(p, onset_s=p.onset_s - earlier_s) for p in joined.presentations], own)
+        words |= joined.words
+        notes |= dict.fromkeys(joined.notes)
+    return Joined(tuple(heard), words, tuple(notes))
 
 
 def _passed(rows: pd.DataFrame, cuts: Sequence[Cut]) -> pd.DataFrame:
@@ -78,8 +79,7 @@ def _stored(heard: Sequence[Presentation], stretches: Sequence[Stretch]) -> Iter
     for p in heard:
         for stretch in stretches:
             late_s = stretch.start_s + stretch.ahead_s - p.onset_s
-            if p.onset_s < stretch.stop_s + stretch.ahead_s - TOLERANCE_S and late_s < p.duration_s:
-                late_s = max(0.0, late_s)
-                onset_s = p.onset_s + late_s - stretch.ahead_s
-                yield replace(p, onset_s=onset_s, duration_s=p.duration_s - late_s, start_s=p.start_s + late_s)
+            if p.onset_s < stretch.stop_s + stretch.ahead_s - TOLERANCE_S and late_s < p.recorded_s:
+                heard = p.part(max(0.0, late_s), p.recorded_s)
+                yield replace(heard, onset_s=heard.onset_s - stretch.ahead_s)
                 break

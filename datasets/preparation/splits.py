@@ -15,11 +15,15 @@ from eeg2speech_bench.core.segments.segment_store import SPLITS
 from eeg2speech_bench.core.segments.split import Evidence, Split
 from eeg2speech_bench.datasets.preparation.held_out import held_out_listeners
 from eeg2speech_bench.datasets.preparation.shared_audio import shared_between, timelines, without_shared_passages
-from eeg2speech_bench.datasets.preparation.zones import TOLERANCE_S, Zone, merged
+from eeg2speech_bench.datasets.preparation.zones import TOLERANCE_S, Zone, merged, shuffled
 from eeg2speech_bench.datasets.sounds.shared_stretches import SharedStretch
 
 #: shares of stimulus time (train, valid, test) where neither the data set nor the user names others
 DEFAULT_FRACTIONS = (0.7, 0.1, 0.2)
+
+
+#: seconds of which a window is a multiple, so that the generator of each preset halves it evenly at all its levels
+WINDOW_STEP_S = 0.32
 
 
 @dataclass(frozen=True)
@@ -362,6 +366,9 @@ def _prove_no_shared_audio(
 def _check_not_empty(
     kind: str, zones: Sequence[Zone], durations_s: Mapping[str, float], guard_s: float, window_s: float
 ) -> None:
+    longest_s = max(durations_s.values())
+    if longest_s < window_s - TOLERANCE_S:
+        raise _too_short(longest_s, sorted(durations_s.values()), window_s)
     for split in SPLITS:
         if not any(z.split == split for z in zones):
             raise DataError(
@@ -370,6 +377,19 @@ def _check_not_empty(
                 expected=f"a stretch of {window_s:g} s beside guards of {guard_s:g} s",
                 then="Use --set data.fractions=[0.4,0.2,0.4] or a smaller data.guard_s.",
             )
+
+
+def _too_short(longest_s: float, durations_s: Sequence[float], window_s: float) -> DataError:
+    """Advise a window that fits into nine of ten sounds, and that the generator's levels can halve."""
+    fitting_s = durations_s[len(durations_s) // 10] // WINDOW_STEP_S * WINDOW_STEP_S
+    return DataError(
+        "No sound is as long as a window",
+        got=f"{len(durations_s)} sounds of at most {longest_s:.2f} s",
+        expected=f"sounds of data.window_s = {window_s:g} s and longer",
+        then=f"Use --set data.window_s={fitting_s:g}."
+        if fitting_s
+        else f"Join them to longer files; the shortest window is {WINDOW_STEP_S:g} s.",
+    )
 
 
 def _evidence(zones: Sequence[Zone], shared: dict[str, float], window_s: float) -> Evidence:

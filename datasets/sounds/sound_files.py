@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -20,6 +21,9 @@ RATE_HZ = 16_000
 #: how git-annex and Git LFS stand in for a file that was not downloaded
 POINTERS = (b"/annex/objects/", b".git/annex/objects/", b"version https://git-lfs")
 
+#: returns the words of a sound file, given the file and its length in seconds
+WordReader = Callable[[Path, float], tuple[Word, ...]]
+
 
 class StimulusFolder:
     """Finds stimuli in the ``stimuli`` folder of a BIDS data set.
@@ -32,10 +36,18 @@ class StimulusFolder:
     hashes : FileHashes
     channel : int, optional
         The channel that was heard, counted from 1; by default the mean of those that carry speech.
+    words : callable
+        Returns the words of a sound file, given its length in seconds.
     """
 
-    def __init__(self, root: Path, hashes: FileHashes, channel: int | None = None) -> None:
-        self.root, self.hashes, self.channel = root, hashes, channel
+    def __init__(
+        self,
+        root: Path,
+        hashes: FileHashes,
+        words: WordReader = lambda path, duration_s: (),
+        channel: int | None = None,
+    ) -> None:
+        self.root, self.hashes, self.words, self.channel = root, hashes, words, channel
         self._read: set[Path] = set()
         self._by_file: dict[str, Stimulus] = {}
         self._by_id: dict[str, Stimulus] = {}
@@ -47,7 +59,7 @@ class StimulusFolder:
 
     @property
     def files(self) -> frozenset[Path]:
-        """The sound files and transcripts that the stimuli found so far are read from."""
+        """The sound files that the stimuli found so far are read from."""
         return frozenset(self._read)
 
     def find(self, stim_file: str, source: str) -> Stimulus:
@@ -60,8 +72,8 @@ class StimulusFolder:
         """
         if stim_file not in self._by_file:
             path = self._path(stim_file, source)
-            stimulus = open_stimulus(path, stim_file, self.hashes, self.channel)
-            self._read |= {file for file in (path, words_table(path)) if file.is_file()}
+            stimulus = open_stimulus(path, stim_file, self.hashes, self.words, self.channel)
+            self._read.add(path)
             first = self._by_id.setdefault(stimulus.stimulus_id, stimulus)
             if first is not stimulus:
                 note = f"'{stim_file}' holds the same samples and is the same stimulus"
@@ -89,10 +101,14 @@ class StimulusFolder:
         return path
 
 
-def open_stimulus(path: Path, name: str, hashes: FileHashes, channel: int | None = None) -> Stimulus:
-    """Open a sound file, and its words where ``<stem>_words.tsv`` lies beside it.
-
-    Its columns are ``onset``, ``duration`` (seconds), ``word`` and, if known, ``sentence`` (a number per sentence).
+def open_stimulus(
+    path: Path,
+    name: str,
+    hashes: FileHashes,
+    words: WordReader = lambda path, duration_s: (),
+    channel: int | None = None,
+) -> Stimulus:
+    """Open a sound file, with the words that ``words`` returns for it.
 
     The id is a hash of the samples: a copy in another lossless format, or with another header, is the same stimulus.
 
@@ -102,6 +118,8 @@ def open_stimulus(path: Path, name: str, hashes: FileHashes, channel: int | None
     name : str
     hashes : FileHashes
         Remembers what was decoded, where it has a cache.
+    words : callable
+        Returns the words of a sound file, given its length in seconds.
     channel : int, optional
         The channel that was heard, counted from 1; by default the mean of those that carry speech.
 
@@ -120,7 +138,7 @@ def open_stimulus(path: Path, name: str, hashes: FileHashes, channel: int | None
     facts = sound_facts(path, hashes, channel)
     duration_s = facts.n_frames / facts.rate_hz
     load = partial(load_sound, path, channel)
-    return Stimulus(facts.sound_id, name, duration_s, load, _words(path), tuple(facts.notes))
+    return Stimulus(facts.sound_id, name, duration_s, load, words(path, duration_s), tuple(facts.notes))
 
 
 def is_pointer(path: Path) -> bool:
@@ -155,28 +173,3 @@ def load_sound(path: Path, channel: int | None = None) -> Sound:
     # torchaudio's default of 6 zero crossings takes 8 % of the power of white noise below 8 kHz; 64 take 2 %.
     mono = resample(mono, samples.rate_hz, RATE_HZ, lowpass_filter_width=64)
     return Sound("waveform", mono.numpy(), float(RATE_HZ))
-
-
-def words_table(path: Path) -> Path:
-    """Return where the transcript of a sound file lies, if it has one."""
-    return path.with_name(f"{path.stem}_words.tsv")
-
-
-def _words(path: Path) -> tuple[Word, ...]:
-    import pandas as pd
-
-    table = words_table(path)
-    if not table.is_file():
-        return ()
-    rows = pd.read_csv(table, sep="\t", encoding="utf-8-sig", dtype=str, keep_default_na=False)
-    missing = {"onset", "duration", "word"} - set(rows.columns)
-    if missing:
-        raise DataError(f"Transcript {table} lacks columns", got=list(rows.columns), expected="onset, duration, word")
-    try:
-        onset, duration = rows["onset"].astype(float), rows["duration"].astype(float)
-        sentence = rows["sentence"].astype(int) if "sentence" in rows else [None] * len(rows)
-    except ValueError as error:
-        said = "a time or a sentence that is no number"
-        raise DataError(f"Transcript {table} has {said}", got=str(error)) from None
-    timed = zip(rows["word"], onset, duration, sentence, strict=True)
-    return tuple(Word(word, start, start + length, number) for word, start, length, number in timed)
