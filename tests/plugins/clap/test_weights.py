@@ -76,7 +76,7 @@ def test_what_is_loaded_is_frozen(clap, folder):
 def test_a_missing_weight_is_named(clap, tmp_path):
     state = original_layout(clap)
     del state["text_branch.encoder.layer.1.output.dense.weight"]
-    with pytest.raises(BenchError, match=r"1 missing and 0 .*no text_model.encoder.layer.1.output.dense.weight"):
+    with pytest.raises(BenchError, match=r"no text_model.encoder.layer.1.output.dense.weight \(1 missing and 0 "):
         load_clap(saved(tmp_path, state))
 
 
@@ -88,7 +88,9 @@ def test_a_missing_tower_is_named(clap, tmp_path):
 
 def test_a_weight_too_many_is_named(clap, tmp_path):
     state = original_layout(clap) | {"audio_branch.absolute_pos_embed": torch.zeros(1)}
-    with pytest.raises(BenchError, match=r"1 unexpected .*also audio_model.audio_encoder.absolute_pos_embed"):
+    with pytest.raises(
+        BenchError, match=r"also audio_model.audio_encoder.absolute_pos_embed \(0 missing and 1 unexpected"
+    ):
         load_clap(saved(tmp_path, state))
 
 
@@ -117,7 +119,7 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
 
 
 def test_weights_that_are_nowhere_are_an_error_that_says_what_to_give():
-    with pytest.raises(BenchError, match="CLAP cannot be loaded: got 'nobody/no-such-clap@v1'"):
+    with pytest.raises(BenchError, match="CLAP nobody/no-such-clap@v1 cannot be loaded: got 'nobody/no-such-clap@v1'"):
         load_clap("nobody/no-such-clap@v1")
 
 

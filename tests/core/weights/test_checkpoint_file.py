@@ -12,7 +12,9 @@ from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 from safetensors.torch import save_file
 
 from eeg2speech_bench.core.errors import BenchError, DataError, UsageError
-from eeg2speech_bench.core.training.weights import load_pretrained, read_checkpoint, read_config
+from eeg2speech_bench.core.weights.checkpoint_file import read_checkpoint
+from eeg2speech_bench.core.weights.location import read_config
+from eeg2speech_bench.core.weights.pretrained import load_pretrained
 
 
 @pytest.mark.parametrize("outer", ["state_dict", "generator", None])
@@ -101,7 +103,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, str,
     asked: list[tuple[str, str, str | None]] = []
     torch.save({"a": torch.ones(2)}, tmp_path / "pytorch_model.bin")
 
-    def download(repository: str, file: str, revision: str | None = None) -> str:
+    def download(repository: str, file: str, revision: str | None = None, subfolder: str | None = None) -> str:
         asked.append((repository, file, revision))
         if not (tmp_path / file).is_file():
             raise EntryNotFoundError(f"no {file}")
@@ -113,7 +115,8 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, str,
 
 def test_a_repository_is_asked_for_one_name_after_the_other(hub: list[tuple[str, str, str | None]]) -> None:
     assert list(read_checkpoint("owner/name")) == ["a"]
-    assert hub == [("owner/name", "model.safetensors", None), ("owner/name", "pytorch_model.bin", None)]
+    names = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
+    assert hub == [("owner/name", name, None) for name in names]
 
 
 def test_a_file_of_a_pinned_repository_is_asked_for_alone(hub: list[tuple[str, str, str | None]]) -> None:
