@@ -106,28 +106,34 @@ def match_weight_norm(state: State, wanted: Mapping[str, Tensor]) -> State:
     wanted : mapping of str to Tensor
         The network's own state.
     """
-    plain = dict(state)
+    matched = dict(state)
+    own = {stem: pair for pair in _NORM_NAMES for stem in _stems(wanted, pair)}
     for g, v in _NORM_NAMES:
-        for stem in [key.removesuffix(v) for key in state if key.endswith(f".{v}")]:
-            if stem + g in plain:
-                plain[f"{stem}weight"] = _product(plain.pop(stem + g), plain.pop(stem + v))
-    for g, v in _NORM_NAMES:
-        for stem in [key.removesuffix(v) for key in wanted if key.endswith(f".{v}")]:
-            if f"{stem}weight" in plain:
-                weight = plain.pop(f"{stem}weight")
-                plain[stem + g], plain[stem + v] = _length(weight, wanted[stem + g]), weight
-    return plain
+        for stem in _stems(state, (g, v)):
+            length, direction = matched.pop(stem + g), matched.pop(stem + v)
+            if stem in own:
+                matched |= {stem + own[stem][0]: length, stem + own[stem][1]: direction}
+            else:
+                matched[f"{stem}weight"] = length * direction / _length(direction, length)
+    for stem, (g, v) in own.items():
+        if f"{stem}weight" in matched:
+            weight = matched.pop(f"{stem}weight")
+            matched |= {stem + g: _length(weight, wanted[stem + g]), stem + v: weight}
+    return matched
 
 
-def _product(g: Tensor, v: Tensor) -> Tensor:
-    return g * v / _length(v, g)
+def _stems(state: Mapping[str, Tensor], pair: tuple[str, str]) -> list[str]:
+    """Return what is before both names of a pair, such as ``"encoder.conv."``."""
+    g, v = pair
+    stems = [key.removesuffix(v) for key in state if key == v or key.endswith(f".{v}")]
+    return [stem for stem in stems if stem + g in state]
 
 
 def _length(v: Tensor, g: Tensor) -> Tensor:
     """Return the norm of ``v`` over the axes on which ``g`` has one entry."""
     if g.ndim != v.ndim:
-        return v.norm()
-    return torch.linalg.vector_norm(v, dim=[axis for axis, n in enumerate(g.shape) if n == 1], keepdim=True)
+        return v.float().norm()
+    return torch.linalg.vector_norm(v.float(), dim=[axis for axis, n in enumerate(g.shape) if n == 1], keepdim=True)
 
 
 def _prefixes(state: State, wrappers: tuple[str, ...]) -> list[str]:

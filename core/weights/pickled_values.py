@@ -20,8 +20,8 @@ VALUE_TYPES = (
     *(f"numpy.{name}" for name in ("dtype", "ndarray", *_NUMPY)),
     *(f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("scalar", "_reconstruct")),
     *(f"datetime.{name}" for name in ("date", "datetime", "time", "timedelta", "timezone")),
-    *(f"builtins.{name}" for name in ("bool", "bytes", "complex", "dict", "float", "int", "list", "object")),
-    *(f"builtins.{name}" for name in ("range", "slice", "str", "tuple", "type")),
+    *(f"builtins.{name}" for name in ("bool", "bytes", "complex", "dict", "float", "int", "list")),
+    *(f"builtins.{name}" for name in ("frozenset", "object", "range", "slice", "str", "tuple", "type")),
     *("argparse.Namespace", "types.SimpleNamespace", "decimal.Decimal", "fractions.Fraction", "uuid.UUID"),
     *("typing.Any", "typing.Union", "typing.Dict", "typing.List", "typing.Optional", "operator.getitem"),
     *("omegaconf.dictconfig.DictConfig", "omegaconf.listconfig.ListConfig", "omegaconf.base.SCMode"),
@@ -29,8 +29,8 @@ VALUE_TYPES = (
     *(f"omegaconf.nodes.{kind}Node" for kind in _NODES),
     *("torch.torch_version.TorchVersion", "torch.Generator"),
     # Lightning 1 named the state of a callback by its class
-    *(f"pytorch_lightning.callbacks.{name}" for name in ("early_stopping.EarlyStopping",)),
-    *(f"pytorch_lightning.callbacks.{name}" for name in ("model_checkpoint.ModelCheckpoint",)),
+    "pytorch_lightning.callbacks.early_stopping.EarlyStopping",
+    "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint",
 )
 #: dictionaries and lists of other types, read as plain ones
 DICT_TYPES = (
@@ -113,5 +113,6 @@ def _refused_error(path: Path, refused: list[str]) -> DataError:
         expected="tensors only, or with settings of plain types beside them",
         then="If you trust the file, store its weights alone with two lines of Python:\n"
         f"  import torch; whole = torch.load({str(path)!r}, 'cpu', weights_only=False)\n"
-        f"  torch.save(whole['state_dict'], {str(path.with_name(path.stem + '-weights.pt'))!r})\n",
+        f"  torch.save(whole['state_dict'], {str(path.with_name(path.stem + '-weights.pt'))!r})\n"
+        "(where it holds a module and no dictionary: whole.state_dict())",
     )
