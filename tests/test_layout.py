@@ -23,7 +23,7 @@ FLOORS = {
     "core": (
         "errors conditions",
         "machine presets segments specs statistics terminal",
-        "conditioning hookspecs stages training",
+        "conditioning hookspecs stages training weights",
         "contrastive generator records registry",
         "cli conformance",
         "__main__ __init__",

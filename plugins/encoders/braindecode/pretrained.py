@@ -9,7 +9,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.core.training.weights import read_checkpoint, read_config
+from eeg2speech_bench.core.weights.checkpoint_file import read_checkpoint
+from eeg2speech_bench.core.weights.location import read_config
 
 #: the part of a braindecode model that turns features into outputs
 HEAD = "final_layer"
@@ -39,8 +40,8 @@ def open_checkpoint(source: str) -> Checkpoint:
     Parameters
     ----------
     source : str
-        A file, a folder, or ``owner/name`` on the Hugging Face Hub; see `core.training.weights.read_checkpoint`, also
-        for the errors.
+        A file, a folder, or ``owner/name`` on the Hugging Face Hub; see
+        `core.weights.checkpoint_file.read_checkpoint`, also for the errors.
     """
     return Checkpoint(source, read_checkpoint(source), read_config(source))
 

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from eeg2speech_bench.core.errors import BenchError, DataError, UsageError
-from eeg2speech_bench.core.training.weights import read_checkpoint
+from eeg2speech_bench.core.weights.checkpoint_file import read_checkpoint
 from eeg2speech_bench.plugins.encoders.braindecode.cards import catalogue
 
 pytestmark = pytest.mark.filterwarnings("ignore")
