@@ -32,7 +32,9 @@ FLOORS = {
     "datasets": (
         "dtu hooks preparation sounds speech",
         "bids simulation",
-        "commands opening",
+        "checking opening",
+        "check_command",
+        "commands",
         "__init__",
     ),
     "benchmarks": (

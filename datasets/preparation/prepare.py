@@ -70,8 +70,8 @@ def prepare(dataset: SpeechDataset, settings: DataConfig, out: Path, progress: P
     """
     report = progress or (lambda text, share: None)
     out.mkdir(parents=True, exist_ok=True)
-    stimuli = _heard_stimuli(dataset)
-    plan = _plan(dataset, settings, stimuli)
+    stimuli = heard_stimuli(dataset)
+    plan = planned_split(dataset, settings, stimuli)
     track = write_sounds(stimuli, out / "sound.npy", lambda text, share: report(text, 0.1 * share))
     zones = zone_table(plan, stimuli, track)
     windows = window_table(zones, stimuli, settings, track)
@@ -109,7 +109,8 @@ def _describe(
     )
 
 
-def _heard_stimuli(dataset: SpeechDataset) -> list[Stimulus]:
+def heard_stimuli(dataset: SpeechDataset) -> list[Stimulus]:
+    """Return the stimuli that recordings present, in the data set's order; `DataError` if there are none."""
     heard = {p.stimulus_id for r in dataset.recordings for p in r.presentations}
     unknown = heard - {s.stimulus_id for s in dataset.stimuli}
     if unknown or not heard:
@@ -121,7 +122,8 @@ def _heard_stimuli(dataset: SpeechDataset) -> list[Stimulus]:
     return [s for s in dataset.stimuli if s.stimulus_id in heard]
 
 
-def _plan(dataset: SpeechDataset, settings: DataConfig, stimuli: list[Stimulus]) -> SplitPlan:
+def planned_split(dataset: SpeechDataset, settings: DataConfig, stimuli: list[Stimulus]) -> SplitPlan:
+    """Split the time of the stimuli as ``settings`` and the data set ask; errors as in `plan_split`."""
     durations_s = {s.stimulus_id: s.duration_s for s in stimuli}
     fractions = settings.fractions or dataset.split_fractions or DEFAULT_FRACTIONS
     return plan_split(settings.split, durations_s, dataset.recordings, fractions, settings.guard_s, settings.window_s)
