@@ -17,22 +17,13 @@ from eeg2speech_bench.core.errors import UsageError
 from eeg2speech_bench.core.presets.config import RunConfig
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.segments.recordings import SpeechDataset
-from eeg2speech_bench.core.specs import DatasetSpec, EncoderSpec
+from eeg2speech_bench.core.specs import EncoderSpec
 from eeg2speech_bench.core.terminal.progress import say
 
 #: changes that a plan names of one stage
 MAX_REASONS = 3
 #: names that stand for several encoders
 GROUPS: dict[str, Callable[[EncoderSpec], bool]] = {"all": lambda spec: True, "baselines": lambda spec: spec.baseline}
-
-
-def find_dataset(text: str, registry: Registry) -> tuple[DatasetSpec, str | None]:
-    """Return the declaration and argument of a data set, given as a name, ``name:argument`` or a BIDS folder."""
-    name, _, argument = text.partition(":")
-    known = {spec.name for spec in registry.all("dataset")}
-    if name not in known and (Path(text).expanduser().exists() or "/" in text):
-        return registry.get("dataset", "bids"), text
-    return registry.get("dataset", name), argument or None
 
 
 def parse_seeds(text: str) -> list[int]:

@@ -8,22 +8,20 @@ from pathlib import Path
 from rich.console import Console
 
 from eeg2speech_bench.benchmarks.pipeline import Pipeline
-from eeg2speech_bench.benchmarks.plan import choose_encoders, find_dataset, make_cells, print_plan, refuse_unknown_names
+from eeg2speech_bench.benchmarks.plan import choose_encoders, make_cells, print_plan, refuse_unknown_names
 from eeg2speech_bench.benchmarks.runner import Runner
-from eeg2speech_bench.core.errors import BenchError, DataError, UsageError
+from eeg2speech_bench.core.errors import BenchError, UsageError
 from eeg2speech_bench.core.machine.environment import choose_device, choose_precision
 from eeg2speech_bench.core.presets.config import RunConfig
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
-from eeg2speech_bench.core.registry.failures import reason_of
+from eeg2speech_bench.core.registry.dataset_opening import find_dataset, open_dataset
 from eeg2speech_bench.core.registry.registry import Registry
-from eeg2speech_bench.core.segments.recordings import SpeechDataset
-from eeg2speech_bench.core.specs import DatasetSpec
 from eeg2speech_bench.core.stages.import_closure import forget_sources
-from eeg2speech_bench.core.stages.stage_store import Stage, StageStore, explained
+from eeg2speech_bench.core.stages.stage_store import Stage, StageStore
 from eeg2speech_bench.core.stages.usage import marked_in_use
 from eeg2speech_bench.core.terminal.interruption import stoppable
-from eeg2speech_bench.core.terminal.progress import OutputClosed, say
+from eeg2speech_bench.core.terminal.progress import say
 from eeg2speech_bench.core.terminal.quiet import silence_libraries
 
 
@@ -81,7 +79,7 @@ def plan_cells(request: RunRequest, registry: Registry, console: Console) -> lis
     device = choose_device(request.device)
     precision = choose_precision(request.config.precision, device)
     stages = StageStore(request.cache / "stages")
-    dataset = _open_dataset(spec, argument, request.cache, console)
+    dataset = open_dataset(spec, argument, request.cache, lambda line: say(console, line))
     chosen = encoders, request.dataset, dataset.name, request.seeds, request.config, registry
     cells = make_cells(*chosen, revision=dataset.revision, with_twins=request.with_twins)
     pipelines = [Pipeline(cell, dataset, registry, stages, device, precision) for cell in cells]
@@ -132,19 +130,6 @@ def _known_stages(pipeline: Pipeline) -> list[Stage]:
         return pipeline.stages()
     except (Exception, SystemExit):
         return []
-
-
-def _open_dataset(spec: DatasetSpec, argument: str | None, cache: Path, console: Console) -> SpeechDataset:
-    opens = spec.load()
-    try:
-        with explained(cache):
-            opened: SpeechDataset = opens(argument, cache, lambda line: say(console, line))
-    except (BenchError, OutputClosed):
-        raise
-    except (Exception, SystemExit) as error:  # whatever a plugin does; ours say what is wrong
-        then = f"Ask the authors of '{spec.target.partition(':')[0]}'."
-        raise DataError(f"Data set '{spec.name}' cannot be opened", got=reason_of(error), then=then) from error
-    return opened
 
 
 def _refuse_wrong_options(pipeline: Pipeline) -> None:

@@ -33,7 +33,9 @@ FLOORS = {
         "dtu hooks sounds speech",
         "preparation",
         "bids simulation",
-        "commands opening",
+        "checking opening",
+        "check_command",
+        "commands",
         "__init__",
     ),
     "benchmarks": (

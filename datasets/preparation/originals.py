@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from eeg2speech_bench.core.segments.recordings import Recording, Stimulus
+from eeg2speech_bench.core.segments.recordings import Recording, Sound, Stimulus
 from eeg2speech_bench.core.segments.split import SharedAudio
-from eeg2speech_bench.datasets.preparation.sound_track import SoundTrack
 from eeg2speech_bench.datasets.sounds.copies import copy_start_s
 from eeg2speech_bench.datasets.sounds.shared_stretches import SharedStretch, find_shared_stretches
 
@@ -81,16 +80,16 @@ class Originals:
         return {"shared_audio": listed, "n_shared_audio": len(self.found)}
 
 
-def find_originals(stimuli: Sequence[Stimulus], track: SoundTrack) -> Originals:
+def find_originals(stimuli: Sequence[Stimulus], sound: Callable[[str], Sound]) -> Originals:
     """Find the audio that stimuli share, and which of them lie in others with all their samples.
 
     Parameters
     ----------
     stimuli : sequence of Stimulus
-    track : SoundTrack
-        Their sounds.
+    sound : callable
+        Returns the samples of a stimulus by its id.
     """
-    found = find_shared_stretches({s.stimulus_id: partial(track.sound, s.stimulus_id) for s in stimuli})
+    found = find_shared_stretches({s.stimulus_id: partial(sound, s.stimulus_id) for s in stimuli})
     duration_s = {s.stimulus_id: s.duration_s for s in stimuli}
     excerpts: dict[str, tuple[str, float]] = {}
     # The longest comes first, so that an excerpt of an excerpt is one of the original.
@@ -99,7 +98,7 @@ def find_originals(stimuli: Sequence[Stimulus], track: SoundTrack) -> Originals:
         if whole == part or whole in excerpts or part in excerpts:
             continue
         about_s = stretch.start_s - stretch.other_start_s
-        start_s = copy_start_s(track.sound(whole), track.sound(part), about_s if whole == stretch.one else -about_s)
+        start_s = copy_start_s(sound(whole), sound(part), about_s if whole == stretch.one else -about_s)
         if start_s is not None:
             excerpts[part] = (whole, start_s)
     kept = [s for s in stimuli if s.stimulus_id not in excerpts]

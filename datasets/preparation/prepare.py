@@ -73,14 +73,14 @@ def prepare(dataset: SpeechDataset, settings: DataConfig, out: Path, progress: P
     """
     report = progress or (lambda text, share: None)
     out.mkdir(parents=True, exist_ok=True)
-    stimuli = _heard_stimuli(dataset)
+    stimuli = heard_stimuli(dataset)
     track = write_sounds(stimuli, out / "sound.npy", lambda text, share: report(text, 0.1 * share))
-    originals = find_originals(stimuli, track)
+    originals = find_originals(stimuli, track.sound)
     if originals.excerpts:
         stimuli = originals.stimuli
         track = write_sounds(stimuli, out / "sound.npy", lambda text, share: report(text, 0.1))
     recordings = originals.presented(dataset.recordings)
-    plan = _plan(dataset, settings, recordings, originals)
+    plan = planned_split(dataset, settings, recordings, originals)
     zones = zone_table(plan, stimuli, track)
     windows = window_table(zones, stimuli, settings, track)
     eeg = _write_eeg(recordings, settings, plan, windows, track, out, report)
@@ -118,7 +118,8 @@ def _describe(
     )
 
 
-def _heard_stimuli(dataset: SpeechDataset) -> list[Stimulus]:
+def heard_stimuli(dataset: SpeechDataset) -> list[Stimulus]:
+    """Return the stimuli that recordings present, in the data set's order; `DataError` if there are none."""
     heard = {p.stimulus_id for r in dataset.recordings for p in r.presentations}
     unknown = heard - {s.stimulus_id for s in dataset.stimuli}
     if unknown or not heard:
@@ -130,9 +131,10 @@ def _heard_stimuli(dataset: SpeechDataset) -> list[Stimulus]:
     return [s for s in dataset.stimuli if s.stimulus_id in heard]
 
 
-def _plan(
+def planned_split(
     dataset: SpeechDataset, settings: DataConfig, recordings: tuple[Recording, ...], originals: Originals
 ) -> SplitPlan:
+    """Split the time of the stimuli as ``settings`` and the data set ask; errors as in `plan_split`."""
     fractions = settings.fractions or dataset.split_fractions or DEFAULT_FRACTIONS
     plan = plan_split(
         settings.split,
