@@ -243,6 +243,12 @@ def test_no_window_spans_the_joint_of_two_runs():
     assert_in_step(eeg, segments(eeg, "b"), onset_s=102)
 
 
+def test_the_joint_of_runs_is_seen_in_a_file_that_holds_it_as_a_comment():
+    raw = raw_of(recorded(45, []))
+    raw.set_annotations(mne.Annotations(PAUSE_AT_S, 0, "Comment/BAD boundary"))
+    assert [(cut.at_s, cut.removed_s) for cut in find_cuts(raw)] == [(PAUSE_AT_S, None)]
+
+
 def test_cuts_of_joined_files_are_counted_from_the_first_sample_of_all(paused_bids):
     root = paused_bids("eeglab", recorded(45, [PAUSE]), [PAUSE], {"a.wav": STORY_S}, f"{TABLE}2|40|a.wav\n")
     read = partial(mne.io.read_raw_eeglab, next(root.rglob("*.set")), verbose="ERROR")
