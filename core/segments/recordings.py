@@ -69,6 +69,7 @@ class Presentation:
     """A stretch of stimulus heard in a recording.
 
     ``onset_s`` is the recording's time at which the stimulus time ``start_s`` sounds; ``duration_s`` seconds follow.
+    It counts stored samples from the recording's first one; a sound goes on while a recording is paused.
     """
 
     stimulus_id: str
