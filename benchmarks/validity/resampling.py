@@ -150,7 +150,7 @@ def print_rows(kind: Kind, dataset: Any, seed: int, folder: Path) -> None:
     late = [ms for n_samples in lengths for ms in late_ms(n_samples, kind.sfreq)]
     for name, resampling, span in (
         ("mne", by_mne, f"{min(late):+.2f} to {max(late):+.2f}"),
-        ("exact", as_stored, "0"),
+        ("exact", as_stored, "-"),
     ):
         out = folder / f"{name}-{kind.sfreq:g}"
         prepare(replace(dataset, recordings=in_stories(dataset.recordings, kind, resampling)), DataConfig(), out)
