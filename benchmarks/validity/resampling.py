@@ -1,47 +1,40 @@
-"""Measures what MNE's default resampling costs a linear decoder, which shifts every recording by its own length.
+"""Measures what MNE's default resampling costs a linear decoder: it shifts each recording, by its own length.
 
-Usage: ``python benchmarks/validity/resampling.py``. Simulated listeners are prepared twice from the same recordings, by
-`mne.io.Raw.resample` and by the suite's `resample`; the encoder ridge estimates the envelope of held-out windows.
+Usage: ``python benchmarks/validity/resampling.py``. Recordings of simulated listeners are prepared twice: at their rate
+(the suite resamples them, at exact times), and after `mne.io.Raw.resample`. The encoder ridge estimates envelopes.
 """
 
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
-from unittest.mock import patch
+from typing import Any, NamedTuple
 
 import mne
 import numpy as np
 import torch
+from scipy.signal import resample_poly
 
 from eeg2speech_bench.core.conditioning import pool_tokens
 from eeg2speech_bench.core.presets.config import DataConfig
+from eeg2speech_bench.core.registry.registry import load_registry
 from eeg2speech_bench.core.segments.recordings import Presentation, Recording
 from eeg2speech_bench.core.segments.segment_store import Batch, SegmentStore, TargetInfo
-from eeg2speech_bench.datasets.bids.bids_dataset import BidsDataset, open_bids
-from eeg2speech_bench.datasets.preparation import preprocessing
-from eeg2speech_bench.datasets.preparation.prepare import prepare
-from eeg2speech_bench.datasets.preparation.resampling import resample
-from eeg2speech_bench.datasets.simulation.dataset import simulate
-from eeg2speech_bench.datasets.simulation.listeners import SimulationSettings
-from eeg2speech_bench.plugins.encoders.ridge import Ridge
 
 #: silence kept before and behind a story, in seconds
 SILENCE_S = 1.0
-#: lowest rate to simulate at: mains hum is part of the simulation
-SIMULATED_HZ = 128.0
 #: envelope samples per window of 2.88 s
 N_TOKENS = 173
 BATCH = 128
 
-#: Takes data (n_chans, n_samples), the two rates and the stretches; gives rows (n_rows, n_chans).
-Resampler = Callable[[np.ndarray, float, float, Sequence[tuple[int, int]]], np.ndarray]
+Resampling = Callable[[mne.io.BaseRaw], mne.io.BaseRaw]
 
 
 class Kind(NamedTuple):
@@ -59,25 +52,32 @@ KINDS = (
 )
 
 
-def by_mne(data: np.ndarray, sfreq: float, new_sfreq: float, stretches: Sequence[tuple[int, int]]) -> np.ndarray:
-    """Resample as `mne.io.Raw.resample` does by default: a transform of the whole recording."""
-    raw = mne.io.RawArray(data, mne.create_info(len(data), sfreq, "eeg"), verbose="ERROR")
-    return raw.resample(new_sfreq, verbose="ERROR").get_data().T.astype(np.float32)
+def by_mne(raw: mne.io.BaseRaw) -> mne.io.BaseRaw:
+    """Resample by MNE's default, a transform of the whole recording."""
+    return raw.resample(DataConfig().sfreq, verbose="ERROR")
 
 
-def in_stories(dataset: BidsDataset, kind: Kind) -> BidsDataset:
+def as_stored(raw: mne.io.BaseRaw) -> mne.io.BaseRaw:
+    """Leave the rate to the stage ``prepare``."""
+    return raw
+
+
+def in_stories(recordings: tuple[Recording, ...], kind: Kind, resampling: Resampling) -> tuple[Recording, ...]:
     """Make a recording of every presentation, as data sets with one file per story have it."""
-    recordings = tuple(
+    return tuple(
         replace(
             recording,
             recording_id=f"{recording.recording_id}_{number}",
             presentations=(_story(p, kind),),
-            load=partial(_cropped, recording, p, kind),
+            load=partial(_loaded, recording, p, kind, resampling),
         )
-        for recording in dataset.recordings
+        for recording in recordings
         for number, p in enumerate(recording.presentations)
     )
-    return replace(dataset, recordings=recordings)
+
+
+def _loaded(recording: Recording, p: Presentation, kind: Kind, resampling: Resampling) -> mne.io.BaseRaw:
+    return resampling(stored(recording, p, kind))
 
 
 def _story(p: Presentation, kind: Kind) -> Presentation:
@@ -85,29 +85,28 @@ def _story(p: Presentation, kind: Kind) -> Presentation:
     return replace(p, onset_s=onset_s, duration_s=min(p.duration_s, kind.kept_s or p.duration_s))
 
 
-def _cropped(recording: Recording, p: Presentation, kind: Kind) -> mne.io.BaseRaw:
+def stored(recording: Recording, p: Presentation, kind: Kind) -> mne.io.BaseRaw:
+    """Return the EEG of a story as it is stored, at the kind's rate."""
     raw = recording.load()
     first = round((p.onset_s - _story(p, kind).onset_s) * raw.info["sfreq"])
     seconds = p.duration_s + 2 * SILENCE_S if kind.kept_s is None else kind.kept_s
     data = raw.get_data(start=first, stop=first + round(seconds * raw.info["sfreq"]))
-    stored = resample(data, raw.info["sfreq"], kind.sfreq, [(0, data.shape[1])]).T
+    # The simulation's own rate is 128 Hz: the ratio is exact.
+    ratio = Fraction(kind.sfreq) / Fraction(raw.info["sfreq"])
+    data = resample_poly(data, ratio.numerator, ratio.denominator, axis=1, padtype="line")
     info = mne.create_info(raw.ch_names, kind.sfreq, "eeg")
-    return mne.io.RawArray(stored.astype(np.float64), info, verbose="ERROR").set_montage(raw.get_montage())
+    return mne.io.RawArray(data, info, verbose="ERROR").set_montage(raw.get_montage())
 
 
-def late_ms(dataset: BidsDataset, resampler: Resampler, sfreq: float) -> np.ndarray:
-    """Measure how late a sine of 5 Hz is in each recording at both ends, in ms, shape (n_recordings, 2)."""
-    found = []
-    for recording in dataset.recordings:
-        raw = recording.load()
-        times_s = np.arange(raw.n_times) / raw.info["sfreq"]
-        sine = np.sin(2 * np.pi * 5 * times_s)[None]
-        rows = resampler(sine, raw.info["sfreq"], sfreq, [(0, raw.n_times)])[:, 0]
-        turns = rows * np.exp(-2j * np.pi * 5 * np.arange(len(rows)) / sfreq)
-        second = round(sfreq)
-        ends = turns[second : 3 * second].mean(), turns[-3 * second : -second].mean()
-        found.append([-1e3 * np.angle(1j * end) / (2 * np.pi * 5) for end in ends])
-    return np.array(found)
+def late_ms(n_samples: int, sfreq: float) -> tuple[float, float]:
+    """Measure how late MNE's default makes a sine of 5 Hz at both ends of a recording of this length, in ms."""
+    sine = np.sin(2 * np.pi * 5 * np.arange(n_samples) / sfreq)[None]
+    raw = by_mne(mne.io.RawArray(sine, mne.create_info(1, sfreq, "eeg"), verbose="ERROR"))
+    turns = raw.get_data()[0] * np.exp(-2j * np.pi * 5 * raw.times)
+    second = round(raw.info["sfreq"])
+    ends = turns[second : 3 * second].mean(), turns[-3 * second : -second].mean()
+    start, stop = (-1e3 * float(np.angle(1j * end)) / (2 * np.pi * 5) for end in ends)
+    return start, stop
 
 
 def batches(store: SegmentStore, split: str) -> Iterator[tuple[Batch, torch.Tensor]]:
@@ -125,7 +124,8 @@ def _envelopes(store: SegmentStore, windows: np.ndarray) -> torch.Tensor:
 
 def ridge_scores(store: SegmentStore) -> tuple[float, float, int]:
     """Return ridge's mean correlation with the envelope of test windows, its top-1 and the number of candidates."""
-    encoder = Ridge(store.signal, TargetInfo(1, N_TOKENS, N_TOKENS / store.window_s))
+    build = load_registry().get("encoder", "ridge").load()
+    encoder = build(store.signal, TargetInfo(1, N_TOKENS, N_TOKENS / store.window_s))
     encoder.fit(batches(store, "train"), batches(store, "valid"))
     windows = np.flatnonzero(store.windows["split"] == "test")
     candidates = _unit(pool_tokens(_envelopes(store, windows), encoder.n_tokens)[..., 0])
@@ -143,16 +143,18 @@ def _unit(values: torch.Tensor) -> torch.Tensor:
     return centred / centred.norm(dim=1, keepdim=True).clamp(min=1e-12)
 
 
-def print_rows(kind: Kind, settings: SimulationSettings, seed: int, folder: Path) -> None:
+def print_rows(kind: Kind, dataset: Any, seed: int, folder: Path) -> None:
     """Print two lines of the table: the same recordings, resampled in two ways."""
-    root = simulate(folder / "bids", replace(settings, sfreq=max(kind.sfreq, SIMULATED_HZ), seed=seed))
-    dataset, config = in_stories(open_bids(root), kind), DataConfig()
-    for name, resampler in (("mne", by_mne), ("exact", resample)):
-        with patch.object(preprocessing, "resample", resampler):
-            prepare(dataset, config, folder / name)
-        r, top1, n = ridge_scores(SegmentStore(folder / name))
-        late = late_ms(dataset, resampler, config.sfreq)
-        span = f"{late.min() + 0:.2f} to {late.max() + 0:.2f}"
+    prepare = load_registry().get("preparation", "windows").load()
+    lengths = {stored(r, p, kind).n_times for r in dataset.recordings for p in r.presentations}
+    late = [ms for n_samples in lengths for ms in late_ms(n_samples, kind.sfreq)]
+    for name, resampling, span in (
+        ("mne", by_mne, f"{min(late):+.2f} to {max(late):+.2f}"),
+        ("exact", as_stored, "-"),
+    ):
+        out = folder / f"{name}-{kind.sfreq:g}"
+        prepare(replace(dataset, recordings=in_stories(dataset.recordings, kind, resampling)), DataConfig(), out)
+        r, top1, n = ridge_scores(SegmentStore(out))
         print(f"| {kind.name} | {seed} | {name} | {span} | {r:.4f} | {top1:.4f} | {n} |", flush=True)
 
 
@@ -160,16 +162,19 @@ def main() -> int:
     """Print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--listeners", type=int, default=4)
-    parser.add_argument("--stories", type=int, default=None, help="of the 18; all by default")
-    parser.add_argument("--seeds", type=int, default=3, help="simulations of each kind")
+    parser.add_argument("--seeds", type=int, default=3, help="simulations")
     arguments = parser.parse_args()
-    settings = SimulationSettings(n_listeners=arguments.listeners, stories=arguments.stories)
     print("| recordings | seed | resampled by | late, ms | ridge r | top-1 | of |")
     print("| --- " * 7 + "|")
-    for kind in KINDS:
-        for seed in range(arguments.seeds):
-            with tempfile.TemporaryDirectory() as folder:
-                print_rows(kind, settings, seed, Path(folder))
+    for seed in range(arguments.seeds):
+        with tempfile.TemporaryDirectory() as name:
+            root = Path(name) / "bids"
+            options = [f"--out={root}", f"--seed={seed}", f"--listeners={arguments.listeners}", "--channels=16"]
+            simulate = ["eeg2speech-bench", "datasets", "simulate", *options]
+            subprocess.run(simulate, check=True, stdout=subprocess.DEVNULL)
+            dataset = load_registry().get("dataset", "bids").load()(str(root), Path(name), lambda line: None)
+            for kind in KINDS:
+                print_rows(kind, dataset, seed, Path(name))
     return 0
 
 

@@ -73,6 +73,7 @@ class Presentation:
 
     ``onset_s`` is the recording's time at which the stimulus time ``start_s`` sounds; ``duration_s`` seconds of the
     stimulus follow. ``clock_ratio`` is the seconds that pass on the recording's clock in a second of the stimulus.
+    Times count stored samples from the recording's first one; a sound goes on while a recording is paused.
     """
 
     stimulus_id: str

@@ -72,7 +72,9 @@ def mark_cuts(raw: mne.io.BaseRaw, cuts: Sequence[Cut]) -> None:
 def _annotated(raw: mne.io.BaseRaw, told_by_files: bool) -> Iterator[Cut]:
     marks = raw.annotations
     onsets_s = marks.onset - raw.first_time
-    for onset_s, duration_s, text in zip(onsets_s.tolist(), marks.duration.tolist(), marks.description, strict=True):
+    # Files that MNE-BIDS wrote hold annotations as comments.
+    texts = [text.removeprefix("Comment/") for text in marks.description.tolist()]
+    for onset_s, duration_s, text in zip(onsets_s.tolist(), marks.duration.tolist(), texts, strict=True):
         if text == SKIP:
             yield Cut(onset_s, 0.0, SKIP, duration_s)
         elif text in JOINTS:

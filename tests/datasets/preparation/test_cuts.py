@@ -8,9 +8,12 @@ import pandas as pd
 import pytest
 
 from eeg2speech_bench.core.presets.config import DataConfig
+from eeg2speech_bench.core.segments.prepared import Prepared
 from eeg2speech_bench.core.segments.recordings import Presentation, Recording
+from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.datasets.bids.bids_dataset import open_bids
 from eeg2speech_bench.datasets.preparation.cut_markers import find_cuts
+from eeg2speech_bench.datasets.preparation.prepare import prepare
 from eeg2speech_bench.datasets.preparation.preprocessing import load_eeg
 from eeg2speech_bench.datasets.preparation.windows import segment_table
 
@@ -93,6 +96,19 @@ def test_a_pause_within_a_story_is_noted(paused_bids, kind, name):
     (note,) = load_eeg(open_bids(root).recordings[0], SETTINGS).notes
     assert note.startswith("sub-01_task-listen_eeg.")
     assert f"3.500 s are missing at 15.500 s ({name.replace('.', '+')}); 1 presentation went on meanwhile" in note
+
+
+def test_the_prepared_data_set_repeats_the_note_and_keeps_windows_apart_from_the_pause(paused_bids, tmp_path):
+    root = paused_bids("brainvision", recorded(45, [PAUSE]), [PAUSE], {"a.wav": STORY_S}, f"{TABLE}2|40|a.wav\n")
+    prepare(open_bids(root), DataConfig(fractions=(0.6, 0.2, 0.2), guard_s=0.5), tmp_path / "out")
+    (note,) = Prepared.read(tmp_path / "out").dataset.notes
+    assert note.recording == "sub-01_task-listen_eeg"
+    assert "3.500 s are missing at 15.500 s" in note.note
+    rows = SegmentStore(tmp_path / "out").segments["eeg_start"].to_numpy()
+    border = round(PAUSE_AT_S * 120)
+    assert not ((rows < border) & (rows + N_TIMES > border)).any()
+    assert (rows < border).any()
+    assert (rows > border).any()
 
 
 def test_only_the_first_of_many_cuts_are_noted_by_themselves():
@@ -241,6 +257,12 @@ def test_no_window_spans_the_joint_of_two_runs():
     assert_in_step(eeg, segments(eeg, "a"))
     assert sides(segments(eeg, "b"))[1] == 35
     assert_in_step(eeg, segments(eeg, "b"), onset_s=102)
+
+
+def test_the_joint_of_runs_is_seen_in_a_file_that_holds_it_as_a_comment():
+    raw = raw_of(recorded(45, []))
+    raw.set_annotations(mne.Annotations(PAUSE_AT_S, 0, "Comment/BAD boundary"))
+    assert [(cut.at_s, cut.removed_s) for cut in find_cuts(raw)] == [(PAUSE_AT_S, None)]
 
 
 def test_cuts_of_joined_files_are_counted_from_the_first_sample_of_all(paused_bids):
