@@ -31,7 +31,7 @@ WAVE_LIMIT, WAVE_TOGETHER_LIMIT = 0.3, 0.15
 #: standard deviations of what chance gives, which a correlation has to exceed besides
 CHANCE_LIMIT = 7.0
 #: a brain follows the level later; a copy does so at once, at least this share of it
-ANSWER_SHARE = 0.5
+ANSWER_SHARE = 0.3
 #: how many times larger steps are at the onsets of sounds than around them
 PULSE_LIMIT = 4.0
 #: up to this share of channels are single channels; more are a sound that leaked into the cap
