@@ -49,9 +49,12 @@ def wave_until(sound: Sound, start_s: float, stop_s: float, edge_hz: float) -> n
     array of float32, shape (n_samples,)
     """
     wave = _cut(sound, round(start_s * sound.rate_hz), round(stop_s * sound.rate_hz))
-    spectrum = fft.rfft(wave)
-    spectrum[fft.rfftfreq(len(wave), 1 / sound.rate_hz) > edge_hz] = 0
-    return fft.irfft(spectrum, len(wave))
+    if edge_hz >= sound.rate_hz / 2:
+        return wave
+    n_fft = fft.next_fast_len(len(wave), real=True)
+    spectrum = fft.rfft(wave, n_fft)
+    spectrum[fft.rfftfreq(n_fft, 1 / sound.rate_hz) > edge_hz] = 0
+    return fft.irfft(spectrum, n_fft)[: len(wave)]
 
 
 def _cut(sound: Sound, first: int, last: int) -> np.ndarray:

@@ -200,8 +200,9 @@ def _follow_edge(eeg: list[np.ndarray], heard: list[tuple[Sound, float]], sfreq:
         near[best],
         float(together[k]),
         float(near[k]),
-        float(chance.mean()),
-        float(together[len(near) :].std()),
+        # Sounds shorter than the far lags leave silence there, which is less than chance gives.
+        max(float(chance.mean()), float(np.sqrt(2 * np.log(len(near)) * len(eeg) / n))),
+        max(float(together[len(near) :].std()), n**-0.5),
     )
 
 

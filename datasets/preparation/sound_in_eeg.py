@@ -23,14 +23,15 @@ from eeg2speech_bench.datasets.preparation.sound_following import (
 if TYPE_CHECKING:
     import mne
 
-#: correlation with the level of the sound at once that no scalp EEG reaches (docs/data.md has what was measured)
-LEVEL_LIMIT = 0.05
-#: the same of the waveform, of one channel and of the best combination
+#: correlation with the level of the sound at once that no scalp EEG reaches (docs/data.md has what was measured), of
+#: one channel and of the best combination
+LEVEL_LIMIT, LEVEL_TOGETHER_LIMIT = 0.1, 0.06
+#: the same of the waveform
 WAVE_LIMIT, WAVE_TOGETHER_LIMIT = 0.3, 0.15
 #: standard deviations of what chance gives, which a correlation has to exceed besides
 CHANCE_LIMIT = 7.0
 #: a brain follows the level later; a copy does so at once, at least this share of it
-ANSWER_SHARE = 0.5
+ANSWER_SHARE = 0.3
 #: how many times larger steps are at the onsets of sounds than around them
 PULSE_LIMIT = 4.0
 #: up to this share of channels are single channels; more are a sound that leaked into the cap
@@ -88,9 +89,10 @@ def _copies(recording: Recording, raw: mne.io.BaseRaw, sound: SoundOf) -> Iterat
 
 
 def _level_copies(raw: mne.io.BaseRaw, once: Following, answer: Following) -> Iterator[_Copy]:
-    limits = np.maximum(ANSWER_SHARE * np.abs(answer.channels), max(LEVEL_LIMIT, CHANCE_LIMIT * once.noise))
-    limit = max(LEVEL_LIMIT, CHANCE_LIMIT * once.together_noise, ANSWER_SHARE * answer.together)
-    yield from _found(raw, once, limits, limit, "the level of the sound")
+    strongest = float(np.abs(answer.channels).max())
+    limit = max(LEVEL_LIMIT, CHANCE_LIMIT * once.noise, ANSWER_SHARE * strongest)
+    together = max(LEVEL_TOGETHER_LIMIT, CHANCE_LIMIT * once.together_noise, ANSWER_SHARE * answer.together)
+    yield from _found(raw, once, limit, together, "the level of the sound")
 
 
 def _wave_copies(raw: mne.io.BaseRaw, stretches: list[Stretch], sound: SoundOf) -> Iterator[_Copy]:
@@ -98,18 +100,18 @@ def _wave_copies(raw: mne.io.BaseRaw, stretches: list[Stretch], sound: SoundOf) 
         return
     for wave in follow_waveform(raw, stretches, sound):
         # The strongest of many lags in a short stretch is high by chance.
-        limits = np.full(len(raw.ch_names), max(WAVE_LIMIT, 2 * wave.noise))
-        limit = max(WAVE_TOGETHER_LIMIT, CHANCE_LIMIT * wave.together_noise)
-        yield from _found(raw, wave, limits, limit, "the waveform of the sound")
+        limit = max(WAVE_LIMIT, 2 * wave.noise)
+        together = max(WAVE_TOGETHER_LIMIT, CHANCE_LIMIT * wave.together_noise)
+        yield from _found(raw, wave, limit, together, "the waveform of the sound")
 
 
-def _found(raw: mne.io.BaseRaw, following: Following, limits: np.ndarray, limit: float, what: str) -> Iterator[_Copy]:
+def _found(raw: mne.io.BaseRaw, following: Following, limit: float, together: float, what: str) -> Iterator[_Copy]:
     strength = np.abs(following.channels)
-    best = int((strength / limits).argmax())
-    if strength[best] > limits[best]:
+    best = int(strength.argmax())
+    if strength[best] > limit:
         shown = _shown(following.channels[best], what, following.lags_s[best])
-        yield _Copy(_strongest(raw, strength, limits), shown)
-    elif following.together > limit:
+        yield _Copy(_strongest(raw, strength, limit), shown)
+    elif following.together > together:
         shown = _shown(following.together, what, following.together_lag_s) + " of the best combination of channels"
         yield _Copy(_strongest(raw, strength, 0.0), shown, together=True)
 
@@ -118,8 +120,8 @@ def _shown(r: float, what: str, lag_s: float) -> str:
     return f"r = {r:.2f} with {what} at a lag of {round(1000 * lag_s)} ms"
 
 
-def _strongest(raw: mne.io.BaseRaw, strength: np.ndarray, limits: np.ndarray | float) -> list[str]:
-    return [raw.ch_names[i] for i in np.argsort(-strength, kind="stable") if np.all((strength > limits)[i])]
+def _strongest(raw: mne.io.BaseRaw, strength: np.ndarray, limit: float) -> list[str]:
+    return [raw.ch_names[i] for i in np.argsort(-strength, kind="stable") if strength[i] > limit]
 
 
 def _recorded(recording: Recording, copies: list[_Copy]) -> DataError:
