@@ -132,23 +132,24 @@ def without_shared_passages(zones: Sequence[Zone], shared: Sequence[SharedStretc
     return kept
 
 
-def _cut_passage(zones: list[Zone], passage: Sequence[_Place]) -> list[Zone]:
-    done: list[Zone] = []
-    taken: list[Zone] = []
+def _cut_passage(zones: Sequence[Zone], passage: Sequence[_Place]) -> list[Zone]:
+    own: dict[tuple[str, str], list[Zone]] = defaultdict(list)
+    for zone in zones:
+        own[zone.stimulus_id, zone.split].append(zone)
+    taken: list[Zone] = []  # in the time of the passage
     for part in KEEPS_FIRST:
-        own = [zone for zone in zones if zone.split == part]
+        held: list[Zone] = []
         for place in passage:
+            key = (place.stimulus_id, part)
             for span in taken:
-                stretch = _common(place, span.start_s - place.origin_s, span.stop_s - place.origin_s)
-                own = [piece for zone in own for piece in _without(zone, stretch)]
-        held = [(zone, place) for zone in own for place in passage if zone.stimulus_id == place.stimulus_id]
-        for zone, place in held:
-            stretch = _common(place, zone.start_s, zone.stop_s)
-            if stretch.duration_s > TOLERANCE_S:
-                taken.append(Zone("", stretch.start_s + place.origin_s, stretch.stop_s + place.origin_s, ""))
-        taken = merged(taken)
-        done += own
-    return done
+                left_out = _common(place, span.start_s - place.origin_s, span.stop_s - place.origin_s)
+                own[key] = [piece for zone in own[key] for piece in _without(zone, left_out)]
+            for zone in own[key]:
+                kept = _common(place, zone.start_s, zone.stop_s)
+                if kept.duration_s > TOLERANCE_S:
+                    held.append(Zone("", kept.start_s + place.origin_s, kept.stop_s + place.origin_s, ""))
+        taken = merged([*taken, *held])
+    return [zone for pieces in own.values() for zone in pieces]
 
 
 def _common(place: _Place, start_s: float, stop_s: float) -> Zone:
@@ -166,36 +167,45 @@ def _without(zone: Zone, left_out: Zone) -> Iterator[Zone]:
             yield replace(zone, start_s=start_s, stop_s=stop_s)
 
 
+#: places of one passage, by stimulus
+_Passage = dict[str, list[_Place]]
+
+
 def _passages(shared: Sequence[SharedStretch]) -> list[list[_Place]]:
     """Collect the places of each passage; what is the same as a third is the same."""
-    passages: dict[int, dict[str, list[_Place]]] = {}
+    passages: dict[int, _Passage] = {}
     held_by: dict[str, set[int]] = defaultdict(set)
     for number, s in enumerate(shared):
-        ends = (
-            _Place(s.one, s.start_s, s.start_s + s.duration_s, -s.start_s),
-            _Place(s.other, s.other_start_s, s.other_start_s + s.duration_s, -s.other_start_s),
-        )
-        passages[number] = defaultdict(list)
-        for end in ends:
+        one = _Place(s.one, s.start_s, s.start_s + s.duration_s, -s.start_s)
+        other = _Place(s.other, s.other_start_s, s.other_start_s + s.duration_s, -s.other_start_s)
+        current, passages[number] = number, defaultdict(list)
+        for end in (one, other):
             passages[number][end.stimulus_id].append(end)
-        for end in ends:
-            for old in list(held_by[end.stimulus_id]):
-                same = next((place for place in passages[old][end.stimulus_id] if place.overlaps(end)), None)
-                if same:
-                    _join(passages[number], passages.pop(old), end.origin_s - same.origin_s)
-                    for stimulus in passages[number]:
-                        held_by[stimulus].discard(old)
-        for stimulus in passages[number]:
-            held_by[stimulus].add(number)
+        for stimulus in {s.one, s.other}:
+            for old in held_by[stimulus] - {current}:
+                current = _join(passages, current, old, stimulus, held_by)
+        for stimulus in {s.one, s.other}:
+            held_by[stimulus].add(current)
     return [[place for places in passage.values() for place in places] for passage in passages.values()]
 
 
-def _join(passage: dict[str, list[_Place]], other: dict[str, list[_Place]], shift_s: float) -> None:
-    for stimulus, places in other.items():
-        for place in places:
-            moved = replace(place, origin_s=place.origin_s + shift_s)
-            if not any(moved.is_within(known) for known in passage[stimulus]):
-                passage[stimulus].append(moved)
+def _join(passages: dict[int, _Passage], current: int, old: int, stimulus: str, held_by: Mapping[str, set[int]]) -> int:
+    """Join two passages that hold the same time of a stimulus, the smaller into the larger; return what is current."""
+    pairs = product(passages[current][stimulus], passages[old][stimulus])
+    mine, theirs = next(((a, b) for a, b in pairs if a.overlaps(b)), (None, None))
+    if mine is None or theirs is None:
+        return current
+    shift_s = mine.origin_s - theirs.origin_s
+    kept, gone = current, old
+    if len(passages[old]) > len(passages[current]):
+        kept, gone, shift_s = old, current, -shift_s
+    for name, places in passages.pop(gone).items():
+        moved = (replace(place, origin_s=place.origin_s + shift_s) for place in places)
+        known = passages[kept][name]
+        known += [place for place in moved if not any(place.is_within(other) for other in known)]
+        held_by[name].discard(gone)
+        held_by[name].add(kept)
+    return kept
 
 
 def shared_between(

@@ -65,17 +65,16 @@ def find_shared_stretches(sounds: Mapping[str, Callable[[], Sound]]) -> list[Sha
     """
     names = list(sounds)
     prints = [fingerprint(sound.values, sound.rate_hz, sound.kind) for sound in (load() for load in sounds.values())]
+    is_waveform = all(p.span_s == 0 for p in prints)
     found: dict[tuple[str, str], list[SharedStretch]] = {}
     for first, second, offset in _candidates(prints):
         one, other = names[first], names[second]
         known = found.setdefault((one, other), [])
         if not any(abs(offset * prints[first].frame_s - (s.start_s - s.other_start_s)) < 0.1 for s in known):
-            known += (
-                SharedStretch(one, other, *_rounded(start_s, other_s, length_s), round(correlation, 3))
-                for start_s, other_s, length_s in _alike(prints[first], prints[second], offset)
-                if (correlation := _correlation(sounds[one](), sounds[other](), start_s, other_s, length_s))
-                >= (MIN_CORRELATION if prints[first].span_s == 0 and length_s > SHORT_S else MIN_CORRELATION_SHORT)
-            )
+            for start_s, other_start_s, length_s in _alike(prints[first], prints[second], offset):
+                r = _correlation(sounds[one](), sounds[other](), start_s, other_start_s, length_s)
+                if r >= (MIN_CORRELATION if is_waveform and length_s > SHORT_S else MIN_CORRELATION_SHORT):
+                    known.append(SharedStretch(one, other, start_s, other_start_s, length_s, r))
     return sorted(stretch for stretches in found.values() for stretch in stretches)
 
 
@@ -135,11 +134,7 @@ def _alike(one: Fingerprint, other: Fingerprint, offset: int) -> Iterator[tuple[
     for start, stop in tried[best].runs():
         length_s = (stop - start) * one.frame_s + one.span_s
         if length_s >= MIN_SHARED_S:
-            yield start * one.frame_s, (start - best) * one.frame_s, length_s
-
-
-def _rounded(*seconds: float) -> list[float]:
-    return [round(s, 2) for s in seconds]
+            yield round(start * one.frame_s, 3), round((start - best) * one.frame_s, 3), round(length_s, 3)
 
 
 class _Comparison:
@@ -199,7 +194,8 @@ def _correlation(first: Sound, second: Sound, start_s: float, other_s: float, le
     n = min(round(PIECE_S * rate_hz), n_samples)
     n_lags = max(1, round(DISPLACED_S * rate_hz))
     starts = [(round(start_s * rate_hz) + k, round(other_s * rate_hz) + k) for k in range(0, n_samples - n + 1, n)]
-    return float(np.median([_best_correlation(first.values[a:][:n], second.values[b:][:n], n_lags) for a, b in starts]))
+    pieces = [_best_correlation(first.values[a:][:n], second.values[b:][:n], n_lags) for a, b in starts]
+    return round(float(np.median(pieces)), 3)
 
 
 def _best_correlation(a: np.ndarray, b: np.ndarray, n_lags: int) -> float:

@@ -72,6 +72,6 @@ def _decoded_facts(path: Path, content: str, channel: int | None) -> SoundFacts:
     sound_id = content[:16]
     if not header.is_lossy:
         digest = hashlib.sha256(f"{samples.rate_hz}\0".encode())
-        digest.update(np.ascontiguousarray(values + np.float32(0.0), dtype="<f4"))  # no sign for zero
+        digest.update(np.ascontiguousarray(values + np.float32(0.0), dtype="<f4").data)  # no sign for zero
         sound_id = digest.hexdigest()[:16]
     return SoundFacts(sound_id, len(values), samples.rate_hz, list(notes))

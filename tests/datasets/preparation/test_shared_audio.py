@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 
@@ -74,18 +74,10 @@ def test_one_long_story_and_its_lossy_halves_are_cut_at_the_same_moments():
     assert spans["second", "test"] == pytest.approx((62.0, 100.0))
 
 
-def test_without_shared_audio_the_split_is_what_it_was():
-    durations_s = {f"s{k}": 60.0 for k in range(12)}
-    assert (
-        plan_split("stimulus-time", durations_s, [], shared=[]).hash
-        == plan_split("stimulus-time", durations_s, []).hash
-    )
-
-
 def test_a_jingle_of_all_stories_stays_in_training_alone():
     names = [f"s{k}" for k in range(12)]
     # Each was compared with the next alone: the others follow.
-    shared = [same(a, b, 10.0, 10.0, 2.0) for a, b in zip(names, names[1:], strict=False)]
+    shared = [same(a, b, 10.0, 10.0, 2.0) for a, b in pairwise(names)]
     plan = plan_split("stimulus-time", dict.fromkeys(names, 60.0), [], shared=shared)
     holding = {z.split for z in plan.zones if z.start_s < 12.0 and z.stop_s > 10.0}
     assert holding == {"train"}
@@ -110,7 +102,7 @@ def test_a_passage_within_one_part_is_kept():
     assert sorted(without_shared_passages(zones, [same("a", "b", 0.0, 0.0, 20.0)])) == zones
 
 
-def test_many_stories_with_one_jingle_are_split_quickly_enough_to_finish():
+def test_three_hundred_stories_with_one_jingle_are_split():
     names = [f"s{k:03}" for k in range(300)]
     shared = [same(names[i], names[j], 1.0, 1.0, 2.0) for i in range(300) for j in range(i + 1, min(300, i + 9))]
     plan = plan_split("stimulus-time", dict.fromkeys(names, 30.0), [], shared=shared)
