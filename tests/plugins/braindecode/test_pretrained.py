@@ -44,6 +44,16 @@ def test_a_bare_state_dictionary_loads(eegnet_folder, tmp_path, build, suffix):
     assert torch.equal(encoder.network.state_dict()[key], state[key])
 
 
+@pytest.mark.parametrize("prefix", ["module.", "model.", "model.module."])
+def test_weights_of_a_trainer_load_without_its_prefix(eegnet_folder, tmp_path, build, prefix):
+    state = read_checkpoint(eegnet_folder)
+    wrapped = {prefix + key: value for key, value in state.items()} | {"criterion.weight": torch.ones(2)}
+    torch.save({"state_dict": wrapped, "hyper_parameters": {"folder": tmp_path}}, tmp_path / "last.ckpt")
+    encoder = build("eegnet", weights=str(tmp_path / "last.ckpt"), F1=4, F2=8)
+    key = "conv_temporal.weight"
+    assert torch.equal(encoder.network.state_dict()[key], state[key])
+
+
 def test_weights_of_another_width_are_refused(build, eegnet_folder):
     with pytest.raises(DataError, match=r"do not fit this network: got size mismatch for conv_temporal\.weight"):
         build("eegnet", weights=str(eegnet_folder), F1=8, F2=16)
