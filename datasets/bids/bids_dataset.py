@@ -14,7 +14,7 @@ from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.segments.recordings import Recording, Stimulus
 from eeg2speech_bench.core.stages.file_hashes import FileHashes, files_below
 from eeg2speech_bench.datasets.bids.events import presentations, read_stimulus_rows
-from eeg2speech_bench.datasets.bids.recordings import not_downloaded, read_header, read_raw
+from eeg2speech_bench.datasets.bids.recordings import not_downloaded, open_recording, read_raw
 from eeg2speech_bench.datasets.sounds.sound_files import StimulusFolder
 
 if TYPE_CHECKING:
@@ -91,8 +91,8 @@ def open_bids(
             if rows is None or (reason := not_downloaded(path.fpath)):
                 skipped.append((path.fpath.stem, reason))
                 continue
-            header = read_header(path)
-            heard = presentations(rows, folder, header.duration_s, _events_path(path))
+            opened = open_recording(path)
+            heard = presentations(rows, folder, opened.duration_s, _events_path(path))
             recordings.append(
                 Recording(
                     recording_id=path.fpath.stem,
@@ -100,8 +100,8 @@ def open_bids(
                     source=str(path.fpath),
                     presentations=heard,
                     load=partial(read_raw, path),
-                    notes=header.notes,
-                    channels=header.channels,
+                    notes=opened.notes,
+                    channels=opened.channels,
                 )
             )
     if not recordings:

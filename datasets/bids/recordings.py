@@ -28,34 +28,30 @@ OTHER_DATATYPES = ("meg", "ieeg", "nirs")
 
 
 @dataclass(frozen=True)
-class RecordingHeader:
-    """What is known of a recording before its samples are read.
+class OpenedRecording:
+    """A recording whose samples are not read yet.
 
     Attributes
     ----------
-    duration_s : float
-    channels : tuple of str
-        Names of the EEG channels.
+    raw : mne.io.BaseRaw
+        As `read_raw` returns it.
     notes : tuple of str
         Which channels are used, and where their positions come from.
     """
 
-    duration_s: float
-    channels: tuple[str, ...]
+    raw: mne.io.BaseRaw
     notes: tuple[str, ...]
 
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return float(self.raw.n_times / self.raw.info["sfreq"])
 
-def read_header(path: BIDSPath) -> RecordingHeader:
-    """Read what is known of a recording before its samples are read.
-
-    Raises
-    ------
-    DataError
-        As `read_raw`.
-    """
-    raw, notes = _opened(path)
-    eeg = [name for name, kind in zip(raw.ch_names, raw.get_channel_types(), strict=True) if kind == "eeg"]
-    return RecordingHeader(raw.n_times / raw.info["sfreq"], tuple(eeg), notes)
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the EEG channels, bad ones included."""
+        kinds = self.raw.get_channel_types()
+        return tuple(name for name, kind in zip(self.raw.ch_names, kinds, strict=True) if kind == "eeg")
 
 
 def read_raw(path: BIDSPath) -> mne.io.BaseRaw:
@@ -79,7 +75,7 @@ def read_raw(path: BIDSPath) -> mne.io.BaseRaw:
     DataError
         If the file or one of its tables cannot be read or contradicts another.
     """
-    return _opened(path)[0]
+    return open_recording(path).raw
 
 
 def not_downloaded(eeg: Path) -> str:
@@ -88,7 +84,8 @@ def not_downloaded(eeg: Path) -> str:
     return f"{parts[0].name} was not downloaded (git-annex pointer); run: datalad get {eeg.parent}" if parts else ""
 
 
-def _opened(path: BIDSPath) -> tuple[mne.io.BaseRaw, tuple[str, ...]]:
+def open_recording(path: BIDSPath) -> OpenedRecording:
+    """Open a recording and say what was decided of its channels; raises as `read_raw` does."""
     eeg, root = Path(path.fpath), Path(path.root)
     raw = _read_file(eeg)
     kinds = dict(zip(raw.ch_names, raw.get_channel_types(), strict=True))
@@ -104,7 +101,7 @@ def _opened(path: BIDSPath) -> tuple[mne.io.BaseRaw, tuple[str, ...]]:
         _place(raw, {name: place for name, place in places.items() if name in choice.electrodes}, positions)
     _rename(raw, choice.electrodes)
     notes = [*choice.notes, *(positions.notes if positions else ()), *_template(raw, list(choice.electrodes.values()))]
-    return raw, (*notes, *_ignored(eeg))
+    return OpenedRecording(raw, (*notes, *_ignored(eeg)))
 
 
 def _rename(raw: mne.io.BaseRaw, electrodes: dict[str, str]) -> None:
@@ -149,7 +146,13 @@ def _read_file(eeg: Path) -> mne.io.BaseRaw:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return mne.io.read_raw(eeg, preload=False, verbose="ERROR")
+            try:
+                return mne.io.read_raw(eeg, preload=False, verbose="ERROR")
+            except Exception as error:
+                if "latin1" not in str(error):
+                    raise
+                # EDF+ asks for UTF-8 in its notes; some amplifiers write Latin-1, and MNE names the way out
+                return mne.io.read_raw(eeg, preload=False, encoding="latin1", verbose="ERROR")
     except Exception as error:  # MNE's readers raise whatever a broken file leads them to
         raise DataError(
             f"Recording {eeg} cannot be read",

@@ -110,7 +110,7 @@ def test_rows_without_three_numbers_or_at_the_origin_have_no_position(positions,
 
 
 def test_a_decimal_comma_is_named(positions, head):
-    with pytest.raises(DataError, match=r"a position that is no number: got Fz: 0,01, 0\.05, 0\.08"):
+    with pytest.raises(DataError, match=r"Row 6 of table .*no number in column 'x': got '0,01'.*Write 0\.01"):
         positions({**head, "Fz": ["0,01", "0.05", "0.08"]}, CAPTRAK)
 
 
