@@ -42,6 +42,8 @@ class ElectrodePositions:
 
     Attributes
     ----------
+    path : Path
+        The table.
     places : dict of str to array, shape (3,)
         Metres, by the table's names; x to the right, y to the front, z up.
     landmarks : dict of str to array
@@ -49,6 +51,7 @@ class ElectrodePositions:
     notes : tuple of str
     """
 
+    path: Path
     places: dict[str, np.ndarray]
     landmarks: dict[str, np.ndarray]
     notes: tuple[str, ...]
@@ -122,7 +125,7 @@ def _in_the_head(path: Path, points: dict[str, np.ndarray], system: dict[str, An
     found = {mark: points[row] * metres for mark, row in marks.items()} if len(marks) == len(LANDMARKS) else {}
     found = found or _declared_landmarks(system, metres)
     landmarks = {mark: rotation @ place for mark, place in found.items()}
-    return ElectrodePositions(places, landmarks, (*notes, *more))
+    return ElectrodePositions(path, places, landmarks, (*notes, *more))
 
 
 def _landmarks_among(points: dict[str, np.ndarray]) -> dict[str, str]:
@@ -217,6 +220,19 @@ def _fit(electrodes: dict[str, np.ndarray], rotation: np.ndarray) -> float:
 
 
 def places_of(positions: ElectrodePositions, names: list[str]) -> dict[str, np.ndarray]:
-    """Return the positions of a recording's channels, by the recording's names."""
+    """Return the positions of a recording's channels, by the recording's names.
+
+    Raises
+    ------
+    DataError
+        If the table names none of them: a template head would take its place without a word.
+    """
     pairs = joined_by_name(list(positions.places), names)
+    if not pairs:
+        raise DataError(
+            f"{positions.path} names no channel of the recording",
+            got=", ".join(list(positions.places)[:5]),
+            expected=f"names such as {', '.join(names[:5])}",
+            then="Correct its column name, or delete it with coordsystem.json to use MNE's template head.",
+        )
     return {name: positions.places[row] for row, name in pairs.items()}

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.segments.segment_store import has_position
 from eeg2speech_bench.datasets.bids.channels import choose_eeg, read_channel_table
-from eeg2speech_bench.datasets.bids.electrode_names import electrodes_10_05
 from eeg2speech_bench.datasets.bids.electrodes import ElectrodePositions, places_of, read_positions
 from eeg2speech_bench.datasets.sounds.sound_files import is_pointer
 
 if TYPE_CHECKING:
     import mne
+    import numpy as np
     from mne_bids import BIDSPath
 
 #: folders beside ``eeg`` whose recordings are not read
@@ -97,7 +97,7 @@ def open_recording(path: BIDSPath) -> OpenedRecording:
     kinds_now |= {name: "eeg" for name in choice.electrodes if kinds[name] != "eeg"}
     raw.set_channel_types(kinds_now, on_unit_change="ignore", verbose="ERROR")
     raw.info["bads"] = list(choice.bads)
-    if positions and places:
+    if positions:
         _place(raw, {name: place for name, place in places.items() if name in choice.electrodes}, positions)
     _rename(raw, choice.electrodes)
     notes = [*choice.notes, *(positions.notes if positions else ()), *_template(raw, list(choice.electrodes.values()))]
@@ -110,7 +110,7 @@ def _rename(raw: mne.io.BaseRaw, electrodes: dict[str, str]) -> None:
     raw.rename_channels({**taken, **electrodes}, verbose="ERROR")
 
 
-def _place(raw: mne.io.BaseRaw, places: dict[str, object], positions: ElectrodePositions) -> None:
+def _place(raw: mne.io.BaseRaw, places: dict[str, np.ndarray], positions: ElectrodePositions) -> None:
     import mne
 
     frame = "unknown" if positions.landmarks else "head"
@@ -128,7 +128,7 @@ def _template(raw: mne.io.BaseRaw, names: list[str]) -> list[str]:
     if len(lacking) < len(names):
         return [f"no electrode position: {', '.join(lacking)}"]
     template = mne.channels.make_standard_montage("colin27_1005")
-    if not set(names) <= set(template.ch_names) or not set(names) <= set(electrodes_10_05().values()):
+    if not set(names) <= set(template.ch_names):
         return ["no electrode positions"]
     raw.set_montage(template, on_missing="ignore", verbose="ERROR")
     return ["electrode positions are those of MNE's template head (colin27_1005), by name"]

@@ -117,6 +117,14 @@ def test_the_template_head_is_used_where_nothing_gives_positions_and_said(bids_r
     assert recording.notes[1:] == ("electrode positions are those of MNE's template head (colin27_1005), by name",)
 
 
+def test_positions_of_other_electrodes_are_refused_by_name(bids_root):
+    rewrite(bids_root, "*_electrodes.tsv", lambda text: re.sub(r"^(\w+)(?=\t-?\d)", r"X\1", text, flags=re.MULTILINE))
+    with pytest.raises(
+        DataError, match=r"electrodes\.tsv names no channel of the recording: got XFz, XCz, .*such as Fz"
+    ):
+        open_bids(bids_root)
+
+
 def test_positions_in_millimetres_called_metres_are_a_head_and_said(bids_root):
     def in_millimetres(text):
         head, *rows = text.strip().split("\n")
