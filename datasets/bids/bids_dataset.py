@@ -17,7 +17,7 @@ from eeg2speech_bench.core.stages.file_hashes import FileHashes, files_below
 from eeg2speech_bench.datasets.bids.description import FILE, description_file, read_description
 from eeg2speech_bench.datasets.bids.events import NothingHeardError, read_stimulus_rows
 from eeg2speech_bench.datasets.bids.paused_recordings import heard_in
-from eeg2speech_bench.datasets.bids.recordings import not_downloaded, read_header, read_raw
+from eeg2speech_bench.datasets.bids.recordings import not_downloaded, open_recording, read_raw
 from eeg2speech_bench.datasets.bids.transcripts import Transcripts
 from eeg2speech_bench.datasets.sounds.sound_files import StimulusFolder
 
@@ -106,11 +106,11 @@ def open_bids(
             except NothingHeardError as reason:
                 skipped.append((name, str(reason)))
                 continue
-            header = read_header(path)
-            joined = heard_in(header.raw, rows, folder.find)
-            notes = (*header.notes, *joined.notes, *_taken(transcripts.notes))
+            opened = open_recording(path)
+            joined = heard_in(opened.raw, rows, folder.find)
+            notes = (*opened.notes, *joined.notes, *_taken(transcripts.notes))
             source, load = str(path.fpath), partial(read_raw, path)
-            recordings.append(Recording(name, path.subject, source, joined.presentations, load, notes, header.channels))
+            recordings.append(Recording(name, path.subject, source, joined.presentations, load, notes, opened.channels))
             spoken |= {key: words for key, words in joined.words.items() if len(words) > len(spoken.get(key, ()))}
             read |= rows.files
     if not recordings:

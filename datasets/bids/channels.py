@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.datasets.bids.electrode_names import (
@@ -14,11 +16,11 @@ from eeg2speech_bench.datasets.bids.electrode_names import (
     is_other_name,
     joined_by_name,
 )
-from eeg2speech_bench.datasets.bids.sidecars import sidecars
-from eeg2speech_bench.datasets.bids.tables import read_table
+from eeg2speech_bench.datasets.bids.inheritance import nearest_file
+from eeg2speech_bench.datasets.bids.tables import is_missing, read_table
 
-#: cells that say nothing
-EMPTY = ("", "n/a", "N/A", "NaN", "nan")
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def read_channel_table(recording: Path, root: Path) -> ChannelTable | None:
     DataError
         If it has no column ``name``, or two rows that contradict each other.
     """
-    path = next(iter(sidecars(recording, root, "channels.tsv")), None)
+    path = nearest_file(root, recording, "channels.tsv")
     if path is None:
         return None
     table = read_table(path)
@@ -78,16 +80,19 @@ def read_channel_table(recording: Path, root: Path) -> ChannelTable | None:
             expected="the columns name, type, units",
             then="Call the column with the channels' names 'name'.",
         )
-    for column in ("type", "status"):
-        values = table.get(column, "")
-        table = table.assign(**{column: values}).replace({column: dict.fromkeys(EMPTY, "")})
-    table = table.assign(type=table["type"].str.upper(), status=table["status"].str.lower())
-    table = table[["name", "type", "status"]].drop_duplicates()
-    twice = table.loc[table["name"].duplicated(), "name"].tolist()
+    said = {column: _said(table, column) for column in ("type", "status")}
+    rows = dict.fromkeys(zip(table["name"], said["type"], said["status"], strict=True))
+    twice = [name for name, count in Counter(name for name, _, _ in rows).items() if count > 1]
     if twice:
         raise DataError(f"{path} has rows that contradict each other", got=", ".join(twice), then="Leave one of each.")
-    bads = frozenset(table.loc[table["status"] == "bad", "name"])
-    return ChannelTable(path, dict(zip(table["name"], table["type"], strict=True)), bads)
+    bads = frozenset(name for name, _, status in rows if status == "BAD")
+    return ChannelTable(path, {name: kind for name, kind, _ in rows}, bads)
+
+
+def _said(table: pd.DataFrame, column: str) -> list[str]:
+    """Return the cells of a column in upper case, empty where they or the whole column say nothing."""
+    cells = table[column] if column in table else [""] * len(table)
+    return ["" if is_missing(cell) else cell.upper() for cell in cells]
 
 
 def choose_eeg(

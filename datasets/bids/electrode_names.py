@@ -61,7 +61,7 @@ def bare_names(names: Sequence[str]) -> dict[str, str]:
     Parameters
     ----------
     names : sequence of str
-        All channels of a recording: "Fp1-CPz" is Fp1 against CPz where all channels end in CPz, and a pair of
+        All channels of a recording: "Fp1-CPz" is Fp1 against CPz where most channels end in CPz, and a pair of
         electrodes where each ends in another.
 
     Returns
@@ -72,7 +72,8 @@ def bare_names(names: Sequence[str]) -> dict[str, str]:
     parts = {name: found.groups() for name, text in plain.items() if (found := _REFERENCED.fullmatch(text))}
     known = electrodes_10_05()
     shared = {reference for _, reference in parts.values() if reference in known and reference not in _REFERENCES}
-    accepted = _REFERENCES | (shared if len(shared) == 1 else frozenset())
+    is_common = len(shared) == 1 and 2 * len(parts) >= len(names)
+    accepted = _REFERENCES | (shared if is_common else frozenset())
     stripped = {name: text for name, (text, reference) in parts.items() if reference in accepted}
     return plain | stripped
 

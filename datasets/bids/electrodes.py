@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.datasets.bids.channels import EMPTY
 from eeg2speech_bench.datasets.bids.electrode_names import electrodes_10_05, joined_by_name
-from eeg2speech_bench.datasets.bids.sidecars import read_json, sidecars, space_of
-from eeg2speech_bench.datasets.bids.tables import read_table
+from eeg2speech_bench.datasets.bids.inheritance import entities, nearest_file, read_sidecar
+from eeg2speech_bench.datasets.bids.tables import numbers, read_table
 
 METRES = {"m": 1.0, "cm": 1e-2, "mm": 1e-3}
 
@@ -43,6 +42,8 @@ class ElectrodePositions:
 
     Attributes
     ----------
+    path : Path
+        The table.
     places : dict of str to array, shape (3,)
         Metres, by the table's names; x to the right, y to the front, z up.
     landmarks : dict of str to array
@@ -50,6 +51,7 @@ class ElectrodePositions:
     notes : tuple of str
     """
 
+    path: Path
     places: dict[str, np.ndarray]
     landmarks: dict[str, np.ndarray]
     notes: tuple[str, ...]
@@ -70,24 +72,36 @@ def read_positions(recording: Path, root: Path) -> ElectrodePositions | None:
     DataError
         If a coordinate is no number, or no unit makes a head of the positions.
     """
-    tables = sidecars(recording, root, "electrodes.tsv")
-    if not tables:
+    found = []
+    for space in ("", *_spaces(recording, root, "electrodes.tsv")):
+        path = nearest_file(root, _in_space(recording, space), "electrodes.tsv")
+        points = _points(path) if path else {}
+        if path and points:
+            found.append((path, points, _system(recording, root, space)))
+    if not found:
         return None
-    nearest = [p for p in tables if p.parent == tables[0].parent]
-    systems = {p: _system_of(p, recording, root) for p in nearest}
-    path = min(nearest, key=lambda p: systems[p].get("EEGCoordinateSystem") not in RAS_SYSTEMS + ALS_SYSTEMS)
-    points = _points(path)
-    if not points:
-        return None
-    return _in_the_head(path, points, systems[path])
+    return _in_the_head(*min(found, key=lambda f: f[2].get("EEGCoordinateSystem") not in RAS_SYSTEMS + ALS_SYSTEMS))
 
 
-def _system_of(table: Path, recording: Path, root: Path) -> dict[str, Any]:
-    """Read the coordsystem.json of a table: the one of its space, else the nearest that names none."""
-    files = sidecars(recording, root, "coordsystem.json")
-    space = space_of(table)
-    own = [p for p in files if space_of(p) == space] or [p for p in files if not space_of(p) or not space]
-    return read_json(own[0]) if own else {}
+def _spaces(recording: Path, root: Path, ending: str) -> list[str]:
+    """List the coordinate spaces that tables beside a recording and above it are named after."""
+    folders = [folder for folder in (recording.parent, *recording.parent.parents) if folder.is_relative_to(root)]
+    names = [path.name for folder in folders for path in sorted(folder.glob(f"*_space-*{ending}"))]
+    return list(dict.fromkeys(entities(name)["space"] for name in names))
+
+
+def _in_space(recording: Path, space: str) -> Path:
+    """Return the name under which tables of a coordinate space apply to a recording."""
+    return recording.with_name(f"space-{space}_{recording.name}") if space else recording
+
+
+def _system(recording: Path, root: Path, space: str) -> dict[str, Any]:
+    """Read what coordsystem.json says of a space; one for a single named space also serves a table without one."""
+    spaces = _spaces(recording, root, "coordsystem.json")
+    system = read_sidecar(root, _in_space(recording, space), "coordsystem.json")
+    if not system and len(spaces) == 1 and not space:
+        system = read_sidecar(root, _in_space(recording, spaces[0]), "coordsystem.json")
+    return system
 
 
 def _points(path: Path) -> dict[str, np.ndarray]:
@@ -96,34 +110,22 @@ def _points(path: Path) -> dict[str, np.ndarray]:
     lacking = [column for column in ("name", "x", "y", "z") if column not in table]
     if lacking:
         raise DataError(f"{path} lacks columns", got=", ".join(table.columns), expected="name, x, y and z")
-    points = {}
-    for name, *cells in table[["name", "x", "y", "z"]].itertuples(index=False):
-        if any(cell in EMPTY for cell in cells):
-            continue
-        try:
-            place = np.array([float(cell) for cell in cells])
-        except ValueError:
-            raise DataError(
-                f"{path} has a position that is no number",
-                got=f"{name}: {', '.join(cells)}",
-                expected="numbers with a decimal point, or n/a",
-            ) from None
-        if np.isfinite(place).all() and place.any():
-            points[str(name)] = place
-    return points
+    places = np.c_[tuple(numbers(table, axis, path).to_numpy() for axis in "xyz")]
+    known = np.isfinite(places).all(1) & places.any(1)
+    return {str(name): place for name, place, is_known in zip(table["name"], places, known, strict=True) if is_known}
 
 
 def _in_the_head(path: Path, points: dict[str, np.ndarray], system: dict[str, Any]) -> ElectrodePositions:
     marks = _landmarks_among(points)
     electrodes = {name: place for name, place in points.items() if name not in marks.values()}
-    declared = str(system.get("EEGCoordinateUnits", "")).strip()
+    declared = str(system.get("EEGCoordinateUnits") or "").strip()
     metres, notes = _metres(path, np.array(list(electrodes.values())), declared)
-    rotation, more = _to_ras(electrodes, str(system.get("EEGCoordinateSystem", "")).strip())
+    rotation, more = _to_ras(electrodes, str(system.get("EEGCoordinateSystem") or "").strip())
     places = {name: rotation @ place * metres for name, place in electrodes.items()}
     found = {mark: points[row] * metres for mark, row in marks.items()} if len(marks) == len(LANDMARKS) else {}
     found = found or _declared_landmarks(system, metres)
     landmarks = {mark: rotation @ place for mark, place in found.items()}
-    return ElectrodePositions(places, landmarks, (*notes, *more))
+    return ElectrodePositions(path, places, landmarks, (*notes, *more))
 
 
 def _landmarks_among(points: dict[str, np.ndarray]) -> dict[str, str]:
@@ -218,6 +220,19 @@ def _fit(electrodes: dict[str, np.ndarray], rotation: np.ndarray) -> float:
 
 
 def places_of(positions: ElectrodePositions, names: list[str]) -> dict[str, np.ndarray]:
-    """Return the positions of a recording's channels, by the recording's names."""
+    """Return the positions of a recording's channels, by the recording's names.
+
+    Raises
+    ------
+    DataError
+        If the table names none of them: a template head would take its place without a word.
+    """
     pairs = joined_by_name(list(positions.places), names)
+    if not pairs:
+        raise DataError(
+            f"{positions.path} names no channel of the recording",
+            got=", ".join(list(positions.places)[:5]),
+            expected=f"names such as {', '.join(names[:5])}",
+            then="Correct its column name, or delete it with coordsystem.json to use MNE's template head.",
+        )
     return {name: positions.places[row] for row, name in pairs.items()}

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.segments.segment_store import has_position
 from eeg2speech_bench.datasets.bids.channels import choose_eeg, read_channel_table
-from eeg2speech_bench.datasets.bids.electrode_names import electrodes_10_05
 from eeg2speech_bench.datasets.bids.electrodes import ElectrodePositions, places_of, read_positions
 from eeg2speech_bench.datasets.sounds.sound_files import is_pointer
 
 if TYPE_CHECKING:
     import mne
+    import numpy as np
     from mne_bids import BIDSPath
 
 #: folders beside ``eeg`` whose recordings are not read
@@ -28,35 +28,30 @@ OTHER_DATATYPES = ("meg", "ieeg", "nirs")
 
 
 @dataclass(frozen=True)
-class RecordingHeader:
-    """What is known of a recording before its samples are read.
+class OpenedRecording:
+    """A recording whose samples are not read yet.
 
     Attributes
     ----------
     raw : mne.io.BaseRaw
-        Its samples are on the disk.
-    channels : tuple of str
-        Names of the EEG channels.
+        As `read_raw` returns it.
     notes : tuple of str
         Which channels are used, and where their positions come from.
     """
 
     raw: mne.io.BaseRaw
-    channels: tuple[str, ...]
     notes: tuple[str, ...]
 
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return float(self.raw.n_times / self.raw.info["sfreq"])
 
-def read_header(path: BIDSPath) -> RecordingHeader:
-    """Read what is known of a recording before its samples are read.
-
-    Raises
-    ------
-    DataError
-        As `read_raw`.
-    """
-    raw, notes = _opened(path)
-    eeg = [name for name, kind in zip(raw.ch_names, raw.get_channel_types(), strict=True) if kind == "eeg"]
-    return RecordingHeader(raw, tuple(eeg), notes)
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the EEG channels, bad ones included."""
+        kinds = self.raw.get_channel_types()
+        return tuple(name for name, kind in zip(self.raw.ch_names, kinds, strict=True) if kind == "eeg")
 
 
 def read_raw(path: BIDSPath) -> mne.io.BaseRaw:
@@ -80,7 +75,7 @@ def read_raw(path: BIDSPath) -> mne.io.BaseRaw:
     DataError
         If the file or one of its tables cannot be read or contradicts another.
     """
-    return _opened(path)[0]
+    return open_recording(path).raw
 
 
 def not_downloaded(eeg: Path) -> str:
@@ -89,7 +84,8 @@ def not_downloaded(eeg: Path) -> str:
     return f"{parts[0].name} was not downloaded (git-annex pointer); run: datalad get {eeg.parent}" if parts else ""
 
 
-def _opened(path: BIDSPath) -> tuple[mne.io.BaseRaw, tuple[str, ...]]:
+def open_recording(path: BIDSPath) -> OpenedRecording:
+    """Open a recording and say what was decided of its channels; raises as `read_raw` does."""
     eeg, root = Path(path.fpath), Path(path.root)
     raw = _read_file(eeg)
     kinds = dict(zip(raw.ch_names, raw.get_channel_types(), strict=True))
@@ -101,11 +97,11 @@ def _opened(path: BIDSPath) -> tuple[mne.io.BaseRaw, tuple[str, ...]]:
     kinds_now |= {name: "eeg" for name in choice.electrodes if kinds[name] != "eeg"}
     raw.set_channel_types(kinds_now, on_unit_change="ignore", verbose="ERROR")
     raw.info["bads"] = list(choice.bads)
-    if positions and places:
+    if positions:
         _place(raw, {name: place for name, place in places.items() if name in choice.electrodes}, positions)
     _rename(raw, choice.electrodes)
     notes = [*choice.notes, *(positions.notes if positions else ()), *_template(raw, list(choice.electrodes.values()))]
-    return raw, (*notes, *_ignored(eeg))
+    return OpenedRecording(raw, (*notes, *_ignored(eeg)))
 
 
 def _rename(raw: mne.io.BaseRaw, electrodes: dict[str, str]) -> None:
@@ -114,7 +110,7 @@ def _rename(raw: mne.io.BaseRaw, electrodes: dict[str, str]) -> None:
     raw.rename_channels({**taken, **electrodes}, verbose="ERROR")
 
 
-def _place(raw: mne.io.BaseRaw, places: dict[str, object], positions: ElectrodePositions) -> None:
+def _place(raw: mne.io.BaseRaw, places: dict[str, np.ndarray], positions: ElectrodePositions) -> None:
     import mne
 
     frame = "unknown" if positions.landmarks else "head"
@@ -132,7 +128,7 @@ def _template(raw: mne.io.BaseRaw, names: list[str]) -> list[str]:
     if len(lacking) < len(names):
         return [f"no electrode position: {', '.join(lacking)}"]
     template = mne.channels.make_standard_montage("colin27_1005")
-    if not set(names) <= set(template.ch_names) or not set(names) <= set(electrodes_10_05().values()):
+    if not set(names) <= set(template.ch_names):
         return ["no electrode positions"]
     raw.set_montage(template, on_missing="ignore", verbose="ERROR")
     return ["electrode positions are those of MNE's template head (colin27_1005), by name"]
@@ -150,7 +146,13 @@ def _read_file(eeg: Path) -> mne.io.BaseRaw:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return mne.io.read_raw(eeg, preload=False, verbose="ERROR")
+            try:
+                return mne.io.read_raw(eeg, preload=False, verbose="ERROR")
+            except Exception as error:
+                if "latin1" not in str(error):
+                    raise
+                # EDF+ asks for UTF-8 in its notes; some amplifiers write Latin-1, and MNE names the way out
+                return mne.io.read_raw(eeg, preload=False, encoding="latin1", verbose="ERROR")
     except Exception as error:  # MNE's readers raise whatever a broken file leads them to
         raise DataError(
             f"Recording {eeg} cannot be read",

@@ -206,11 +206,12 @@ def _interpolate(recording: Recording, raw: mne.io.BaseRaw) -> None:
     bads = raw.info["bads"]
     if not bads:
         return
-    located = all(map(has_position, raw.info["chs"]))
-    if not located or len(bads) == len(raw.ch_names):
+    unlocated = [c["ch_name"] for c in raw.info["chs"] if not has_position(c)]
+    if unlocated or len(bads) == len(raw.ch_names):
+        reason = f"electrodes without positions: {', '.join(unlocated)}" if unlocated else "no good channel"
         raise DataError(
             f"Bad channels of {recording.source} cannot be interpolated",
-            got=f"bad: {', '.join(bads)}; " + ("no good channel" if located else "electrodes without positions"),
+            got=f"bad: {', '.join(bads)}; {reason}",
             expected="good channels with positions around them",
             then="Add electrodes.tsv and coordsystem.json, or give the bad channels the type MISC in every recording.",
         )

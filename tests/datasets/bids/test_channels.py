@@ -118,9 +118,10 @@ def test_labels_with_the_reference_are_their_electrodes(pattern):
     assert list(choice.electrodes.values()) == CAP
 
 
-def test_pairs_of_electrodes_are_no_electrode():
-    with pytest.raises(DataError, match="may or may not be EEG: got Fp1-F7, F7-T3"):
-        choose(["Fp1-F7", "F7-T3", *CAP])
+@pytest.mark.parametrize("pairs", [["Fp1-F7", "F7-T3"], ["T7-F7"]])
+def test_pairs_of_electrodes_are_no_electrode(pairs):
+    with pytest.raises(DataError, match=f"may or may not be EEG: got {', '.join(pairs)}: no electrode"):
+        choose([*pairs, *CAP])
 
 
 def test_two_channels_of_one_electrode_are_none():
@@ -209,3 +210,22 @@ def test_rows_that_contradict_each_other_are_refused_and_repeated_ones_are_not(t
     table_at(tmp_path, "name|type\nFz|EEG\nFz|EEG\nCz|EEG\nCz|MISC\n")
     with pytest.raises(DataError, match=r"rows that contradict each other: got Cz\."):
         read_channel_table(recording_in(tmp_path), tmp_path)
+
+
+# Published tables
+
+
+def test_published_tables_give_their_caps_without_sound_and_eyes(realdata):
+    tables = sorted((realdata / "brennan2019_nm000180").rglob("*_channels.tsv"))
+    for path in tables:
+        table = read_channel_table(path.with_name(path.name.replace("channels.tsv", "eeg.vhdr")), path.parents[2])
+        choice = choose(list(table.types), table.types)
+        assert list(choice.electrodes.values()) == [str(k) for k in range(1, 62) if k != 29]
+        assert "VEOG" in choice.left_out
+    assert len(tables) > 30
+
+
+def test_the_published_biosemi_cap_is_128_electrodes(realdata):
+    path = next((realdata / "bids_skeletons" / "ds004408").rglob("*_channels.tsv"))
+    table = read_channel_table(path.with_name(path.name.replace("channels.tsv", "eeg.vhdr")), path.parents[2])
+    assert len(choose(list(table.types), table.types).electrodes) == 128

@@ -110,7 +110,7 @@ def test_rows_without_three_numbers_or_at_the_origin_have_no_position(positions,
 
 
 def test_a_decimal_comma_is_named(positions, head):
-    with pytest.raises(DataError, match=r"a position that is no number: got Fz: 0,01, 0\.05, 0\.08"):
+    with pytest.raises(DataError, match=r"Row 6 of table .*no number in column 'x': got '0,01'.*Write 0\.01"):
         positions({**head, "Fz": ["0,01", "0.05", "0.08"]}, CAPTRAK)
 
 
@@ -191,3 +191,15 @@ def test_landmarks_among_the_rows_are_no_electrodes(positions, head):
     found = positions({**head, **rows}, CAPTRAK | {"EEGCoordinateUnits": "m"})
     assert set(found.places) == set(NAMES)
     np.testing.assert_allclose(found.landmarks["lpa"], MARKS["LPA"])
+
+
+# Published tables
+
+
+def test_published_positions_are_read_as_they_are_declared(realdata):
+    root = realdata / "brennan2019_nm000180"
+    found = read_positions(next(root.rglob("*_eeg.vhdr")), root)
+    assert len(found.places) == 60
+    assert found.notes == ()
+    assert found.places["1"][2] == pytest.approx(0.135, abs=1e-3)
+    assert set(found.landmarks) == {"nasion", "lpa", "rpa"}

@@ -9,7 +9,7 @@ import pytest
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.presets.config import DataConfig
 from eeg2speech_bench.datasets.bids.bids_dataset import open_bids
-from eeg2speech_bench.datasets.bids.recordings import read_header
+from eeg2speech_bench.datasets.bids.recordings import open_recording
 from eeg2speech_bench.datasets.preparation.preprocessing import load_eeg
 
 SETTINGS = DataConfig()
@@ -62,12 +62,12 @@ def as_edf(root, names, unit="uV"):
 # What is read
 
 
-def test_the_header_tells_duration_channels_and_notes(bids_original):
+def test_an_opened_recording_tells_duration_channels_and_notes(bids_original):
     recording = open_bids(bids_original).recordings[0]
-    header = read_header(recording.load.args[0])
-    assert header.raw.times[-1] == 72.0
-    assert header.channels == recording.channels == ("Fz", "Cz", "Pz", "Oz", "F3", "F4", "T7", "T8")
-    assert header.notes == recording.notes == ("8 EEG channels: Fz Cz Pz Oz F3 F4 T7 T8",)
+    opened = open_recording(recording.load.args[0])
+    assert opened.duration_s == 72.0
+    assert opened.channels == recording.channels == ("Fz", "Cz", "Pz", "Oz", "F3", "F4", "T7", "T8")
+    assert opened.notes == recording.notes == ("8 EEG channels: Fz Cz Pz Oz F3 F4 T7 T8",)
 
 
 def test_samples_are_in_volts_and_stay_on_the_disk_until_they_are_needed(bids_original):
@@ -115,6 +115,14 @@ def test_the_template_head_is_used_where_nothing_gives_positions_and_said(bids_r
     without_positions(bids_root)
     recording = open_bids(bids_root).recordings[0]
     assert recording.notes[1:] == ("electrode positions are those of MNE's template head (colin27_1005), by name",)
+
+
+def test_positions_of_other_electrodes_are_refused_by_name(bids_root):
+    rewrite(bids_root, "*_electrodes.tsv", lambda text: re.sub(r"^(\w+)(?=\t-?\d)", r"X\1", text, flags=re.MULTILINE))
+    with pytest.raises(
+        DataError, match=r"electrodes\.tsv names no channel of the recording: got XFz, XCz, .*such as Fz"
+    ):
+        open_bids(bids_root)
 
 
 def test_positions_in_millimetres_called_metres_are_a_head_and_said(bids_root):

@@ -4,77 +4,7 @@ import json
 
 import pytest
 
-from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.datasets.bids.bids_dataset import open_bids
-from eeg2speech_bench.datasets.bids.sidecars import read_json, sidecars
-
-RECORDING = "sub-01/ses-1/eeg/sub-01_ses-1_task-x_run-2_eeg.edf"
-
-
-def found(root, *names, suffix="channels.tsv"):
-    for name in (RECORDING, *names):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).touch()
-    return [str(path.relative_to(root)) for path in sidecars(root / RECORDING, root, suffix)]
-
-
-# The inheritance principle
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "channels.tsv",
-        "task-x_channels.tsv",
-        "sub-01/sub-01_task-x_channels.tsv",
-        "sub-01/ses-1/sub-01_ses-1_channels.tsv",
-        "sub-01/ses-1/eeg/sub-01_ses-1_task-x_channels.tsv",
-    ],
-)
-def test_a_table_above_applies_to_the_recordings_below(tmp_path, name):
-    assert found(tmp_path, name) == [name]
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "task-y_channels.tsv",
-        "sub-02/eeg/sub-02_task-x_channels.tsv",
-        "sub-01/ses-1/eeg/sub-01_ses-1_task-x_run-1_channels.tsv",
-        "sub-01/ses-1/eeg/sub-01_ses-1_task-x_electrodes.tsv",
-        "sub-01/ses-1/eeg/sub-01_ses-1_task-x_acq-a_channels.tsv",
-    ],
-)
-def test_a_table_of_another_recording_does_not_apply(tmp_path, name):
-    assert found(tmp_path, name) == []
-
-
-def test_the_nearest_table_comes_first(tmp_path):
-    near, above, far = "sub-01/ses-1/eeg/sub-01_channels.tsv", "sub-01/sub-01_channels.tsv", "task-x_channels.tsv"
-    assert found(tmp_path, far, above, near) == [near, above, far]
-
-
-def test_in_one_folder_the_table_that_says_more_comes_first(tmp_path):
-    folder = "sub-01/ses-1/eeg/"
-    less, more = folder + "sub-01_ses-1_channels.tsv", folder + "sub-01_ses-1_task-x_run-2_channels.tsv"
-    assert found(tmp_path, less, more) == [more, less]
-
-
-def test_nothing_above_the_data_set_applies(tmp_path):
-    assert found(tmp_path / "data", "../task-x_channels.tsv") == []
-
-
-def test_a_space_belongs_to_the_table_and_not_to_the_recording(tmp_path):
-    name = "sub-01/ses-1/eeg/sub-01_ses-1_space-CapTrak_electrodes.tsv"
-    assert found(tmp_path, name, suffix="electrodes.tsv") == [name]
-
-
-@pytest.mark.parametrize(("text", "message"), [("{", "cannot be read"), ("[1]", "got list, expected a JSON object")])
-def test_a_sidecar_that_is_no_object_is_named(tmp_path, text, message):
-    (tmp_path / "x.json").write_text(text)
-    with pytest.raises(DataError, match=message):
-        read_json(tmp_path / "x.json")
-
 
 # Tables that nothing here needs
 
