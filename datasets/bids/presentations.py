@@ -90,6 +90,7 @@ def join(rows: StimulusRows, find: Callable[[str, str], Stimulus], recording_s: 
             own = own.assign(in_file=_periodic(own["onset"].to_numpy(), stimulus, rows))
         timed = own[own["in_file"].notna()]
         if timed.empty:
+            _check_starts(str(name), own, rows)
             played += _starts(own, stimulus, rows)
             continue
         if len(timed) < len(own):
@@ -103,6 +104,17 @@ def join(rows: StimulusRows, find: Callable[[str, str], Stimulus], recording_s: 
 
 
 # Rows that are starts
+
+
+def _check_starts(name: str, rows: pd.DataFrame, source: StimulusRows) -> None:
+    """Refuse rows without a time inside their file where a description says that they have one."""
+    if source.meaning == "inside" and source.is_described:
+        raise DataError(
+            f"No row of {source.source} says where inside '{name}' it lies",
+            got=f"n/a in {len(rows)} rows, the first of them row {rows.index[0]}",
+            expected="seconds inside the file",
+            then=f"Correct the column, or 'inside' and [lookup] in {FILE}.",
+        )
 
 
 def _starts(rows: pd.DataFrame, stimulus: Stimulus, source: StimulusRows) -> list[_Played]:
