@@ -14,6 +14,7 @@ from eeg2speech_bench.datasets.bids.tables import read_table
 from eeg2speech_bench.datasets.sounds.sound_files import is_pointer
 
 if TYPE_CHECKING:
+    import mne
     import pandas as pd
 
 
@@ -47,13 +48,22 @@ def _below(root: Path, name: str, key: str) -> Path:
 
 def markers(recording: Path) -> pd.DataFrame:
     """Return the markers in a recording as rows, their text as ``value``; they last a sample, which says nothing."""
-    import mne
     import pandas as pd
 
-    marks = mne.io.read_raw(recording, preload=False, verbose="ERROR").annotations
+    marks = open_recording(recording).annotations
     cells = [(str(onset), str(text)) for onset, text in zip(marks.onset, marks.description, strict=True)]
     table = pd.DataFrame(cells, columns=["onset", "value"], dtype=object)
     return table.set_index(np.arange(1, len(table) + 1))
+
+
+def open_recording(recording: Path) -> mne.io.BaseRaw:
+    """Open a recording without its samples, for its markers and its sampling rate."""
+    import mne
+
+    try:
+        return mne.io.read_raw(recording, preload=False, verbose="ERROR")
+    except Exception as error:  # MNE's readers raise whatever a broken file leads them to
+        raise DataError(f"Recording {recording} cannot be read", got=f"{type(error).__name__}: {error}") from error
 
 
 def looked_up(

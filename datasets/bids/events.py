@@ -12,7 +12,15 @@ import numpy as np
 
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.datasets.bids.description import FILE, Description, EventsDescription, fill, is_template
-from eeg2speech_bench.datasets.bids.event_tables import NothingHeardError, key_of, looked_up, markers, need, table_path
+from eeg2speech_bench.datasets.bids.event_tables import (
+    NothingHeardError,
+    key_of,
+    looked_up,
+    markers,
+    need,
+    open_recording,
+    table_path,
+)
 from eeg2speech_bench.datasets.bids.inheritance import entities, read_sidecar
 from eeg2speech_bench.datasets.bids.media import other_than_sound
 from eeg2speech_bench.datasets.bids.tables import is_missing, numbers, read_table
@@ -208,7 +216,7 @@ class _Units:
                 expected="'s'",
                 then=f'Correct it, or say what holds: onset_unit = "ms" (or "s") under [events] in {FILE}.',
             )
-        unit = {"s": 1.0, "ms": 1e-3}.get(said.onset_unit) or 1.0 / _sfreq(recording)
+        unit = {"s": 1.0, "ms": 1e-3}.get(said.onset_unit) or 1.0 / open_recording(recording).info["sfreq"]
         inside = 1e-3 if said.inside_unit == "ms" else 1.0
         if said.inside and "inside_unit" not in said.model_fields_set:
             inside = _unit(sidecar, said.inside)
@@ -219,12 +227,6 @@ def _unit(sidecar: Mapping[str, Any], column: str) -> float:
     described = sidecar.get(column)
     units = described.get("Units") if isinstance(described, dict) else None
     return _UNITS.get(str(units).strip().lower(), 1.0)
-
-
-def _sfreq(recording: Path) -> float:
-    import mne
-
-    return float(mne.io.read_raw(recording, preload=False, verbose="ERROR").info["sfreq"])
 
 
 def _timed(table: pd.DataFrame, stim_file: pd.Series, said: EventsDescription, units: _Units) -> pd.DataFrame:
