@@ -171,16 +171,23 @@ def _recording_paths(root: Path) -> list[BIDSPath]:
 def _nothing_usable(root: Path, skipped: list[tuple[str, str]]) -> DataError:
     name, reason = skipped[0]
     more = f" (and {len(skipped) - 1} more recordings)" if len(skipped) > 1 else ""
-    advice = (
-        "Add the column stim_file to events.tsv, with one row where each sound file starts, or say in "
-        f"{FILE} how its sounds are found, for example [events] sound = 'story{{run}}.wav' and rows = 'recording' "
-        "(docs/data.md)."
-    )
     return DataError(
         f"BIDS data set {root} has no recording that can be joined to its stimuli",
         got=f"{name}: {reason}{more}",
         expected="events.tsv with a column stim_file that names files under stimuli/",
-        then="Download the recordings first." if "not downloaded" in reason else advice,
+        then=_way_out(reason),
+    )
+
+
+def _way_out(reason: str) -> str:
+    if "not downloaded" in reason:
+        return "Download the recordings first."
+    if "name no sound" in reason:
+        return "Convert what was heard to WAV or FLAC, and name those files in stim_file."
+    return (
+        "Add the column stim_file to events.tsv, with one row where each sound file starts, or say in "
+        f"{FILE} how its sounds are found, for example [events] sound = 'story{{run}}.wav' and rows = 'recording' "
+        "(docs/data.md)."
     )
 
 

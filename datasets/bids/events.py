@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.datasets.bids.description import (
-    FILE,
-    MARKERS,
-    Description,
-    EventsDescription,
-    LookupDescription,
-    fill,
-    is_template,
+from eeg2speech_bench.datasets.bids.description import FILE, Description, EventsDescription, fill, is_template
+from eeg2speech_bench.datasets.bids.event_tables import (
+    NothingHeardError,
+    key_of,
+    looked_up,
+    markers,
+    need,
+    open_recording,
+    table_path,
 )
-from eeg2speech_bench.datasets.bids.inheritance import entities, nearest_file, read_sidecar
+from eeg2speech_bench.datasets.bids.inheritance import entities, read_sidecar
 from eeg2speech_bench.datasets.bids.media import other_than_sound
 from eeg2speech_bench.datasets.bids.tables import is_missing, numbers, read_table
-from eeg2speech_bench.datasets.sounds.sound_files import is_pointer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,10 +36,6 @@ _UNITS = {"ms": 1e-3, "msec": 1e-3, "millisecond": 1e-3, "milliseconds": 1e-3}
 
 #: values of a column that a message lists
 SHOWN = 8
-
-
-class NothingHeardError(Exception):
-    """A recording is left out; the text is the reason."""
 
 
 @dataclass(frozen=True)
@@ -97,16 +93,16 @@ def read_stimulus_rows(root: Path, recording: Path, description: Description) ->
     if said.rows == "recording":
         return _whole_recording(fill(said.sound, names, recording.name), said)
     notes: list[str] = []
-    path = _table_path(root, recording, said)
+    path = table_path(root, recording, said)
     source = str(path or f"markers of {recording.name}")
-    table = read_table(path, notes.append) if path else _markers(recording)
+    table = read_table(path, notes.append) if path else markers(recording)
     files = {path} if path else set()
     if description.lookup:
-        files.add(root / description.lookup.table)
-        table = _looked_up(table, description.lookup, root, source, notes)
+        table, looked_in = looked_up(table, description.lookup, root, source, notes)
+        files.add(looked_in)
     table = _selected(table, said, source)
     stim_file = _sounds(table, description, names, source, notes)
-    table, stim_file = table.loc[stim_file.index], stim_file
+    table = table.loc[stim_file.index]
     left_out = {name: kind for name in stim_file.unique() if (kind := other_than_sound(root / "stimuli" / name))}
     notes += _left_out_notes(stim_file, left_out, source)
     kept = ~stim_file.isin(list(left_out))
@@ -129,99 +125,15 @@ def _in_file_column(said: EventsDescription, table: pd.DataFrame) -> str | None:
     return said.inside or next((name for name in IN_FILE_COLUMNS if name in table), None)
 
 
-# Where the rows are
-
-
-def _table_path(root: Path, recording: Path, said: EventsDescription) -> Path | None:
-    """Return the table of a recording; None where its own markers are the rows."""
-    if said.table == MARKERS:
-        return None
-    if said.table is None:
-        path = nearest_file(root, recording, "events.tsv")
-        if path is None:
-            own = recording.name.rpartition("_")[0]
-            raise NothingHeardError(f"no {own}_events.tsv")
-    else:
-        path = root / fill(said.table, entities(recording.name), recording.name)
-        if root.resolve() not in path.resolve().parents and not is_pointer(path):
-            raise DataError(f"events.table in {FILE} leads out of {root}", got=repr(said.table), then="Correct it.")
-        if not path.is_file() and not is_pointer(path):
-            raise NothingHeardError(f"no {path.relative_to(root)}")
-    if is_pointer(path):
-        raise NothingHeardError(f"{path.name} was not downloaded (git-annex pointer); run: datalad get {path}")
-    return path
-
-
-def _markers(recording: Path) -> pd.DataFrame:
-    """Return the markers in a recording as rows, their text as ``value``; they last a sample, which says nothing."""
-    import mne
-    import pandas as pd
-
-    marks = mne.io.read_raw(recording, preload=False, verbose="ERROR").annotations
-    cells = [(str(onset), str(text)) for onset, text in zip(marks.onset, marks.description, strict=True)]
-    table = pd.DataFrame(cells, columns=["onset", "value"], dtype=object)
-    return table.set_index(np.arange(1, len(table) + 1))
-
-
-def _looked_up(
-    table: pd.DataFrame, lookup: LookupDescription, root: Path, source: str, notes: list[str]
-) -> pd.DataFrame:
-    """Add the columns that another table has for the rows."""
-    path = root / lookup.table
-    other = read_table(path, notes.append)
-    _need(other, [*lookup.match.values(), *lookup.take.values()], str(path))
-    _need(table, list(lookup.match), source)
-    keys = _keys(other, list(lookup.match.values()))
-    number_of: dict[tuple[str, ...], object] = {}
-    for key, number in zip(keys, other.index, strict=True):
-        if key in number_of:
-            raise DataError(
-                f"Rows {number_of[key]} and {number} of table {path} have the same key",
-                got=", ".join(key),
-                expected="one row for each",
-                then=f"Add a column to lookup.match in {FILE} that tells them apart.",
-            )
-        number_of[key] = number
-    found = [number_of.get(key) for key in _keys(table, list(lookup.match))]
-    taken = table.copy()
-    for name, column in lookup.take.items():
-        cells = other[column].to_dict()
-        taken[name] = [cells.get(number, "n/a") for number in found]
-    return taken
-
-
-def _keys(table: pd.DataFrame, columns: list[str]) -> list[tuple[str, ...]]:
-    """Return the cells of each row; ``1.0`` is the key ``1``."""
-    return [tuple(_key(cell) for cell in row) for row in table[columns].itertuples(index=False)]
-
-
-def _key(cell: str) -> str:
-    try:
-        return f"{float(cell):.12g}"
-    except ValueError:
-        return cell
-
-
-def _need(table: pd.DataFrame, columns: list[str], source: str) -> None:
-    missing = [name for name in columns if name not in table]
-    if missing:
-        raise DataError(
-            f"{source} has no column '{missing[0]}'",
-            got=", ".join(table.columns),
-            expected=f"the columns that {FILE} names",
-            then="Correct the name there.",
-        )
-
-
 # Which rows name which sound
 
 
 def _selected(table: pd.DataFrame, said: EventsDescription, source: str) -> pd.DataFrame:
     """Return the rows that have the values which the description asks for."""
-    _need(table, list(said.where), source)
+    need(table, list(said.where), source)
     for column, values in said.where.items():
         there = table[column]
-        table = table[there.isin([str(value) for value in values])]
+        table = table[there.map(key_of).isin([key_of(str(value)) for value in values])]
         if table.empty:
             found = ", ".join(sorted(there.unique())[:SHOWN])
             raise NothingHeardError(f"no row of {Path(source).name} has {column} = {values}; it has {found}")
@@ -304,7 +216,7 @@ class _Units:
                 expected="'s'",
                 then=f'Correct it, or say what holds: onset_unit = "ms" (or "s") under [events] in {FILE}.',
             )
-        unit = {"s": 1.0, "ms": 1e-3}.get(said.onset_unit) or 1.0 / _sfreq(recording)
+        unit = {"s": 1.0, "ms": 1e-3}.get(said.onset_unit) or 1.0 / open_recording(recording).info["sfreq"]
         inside = 1e-3 if said.inside_unit == "ms" else 1.0
         if said.inside and "inside_unit" not in said.model_fields_set:
             inside = _unit(sidecar, said.inside)
@@ -317,17 +229,11 @@ def _unit(sidecar: Mapping[str, Any], column: str) -> float:
     return _UNITS.get(str(units).strip().lower(), 1.0)
 
 
-def _sfreq(recording: Path) -> float:
-    import mne
-
-    return float(mne.io.read_raw(recording, preload=False, verbose="ERROR").info["sfreq"])
-
-
 def _timed(table: pd.DataFrame, stim_file: pd.Series, said: EventsDescription, units: _Units) -> pd.DataFrame:
     import pandas as pd
 
     wanted = [said.onset, *filter(None, [said.inside, said.word, said.sentence])]
-    _need(table, wanted, str(units.source))
+    need(table, wanted, str(units.source))
     rows = pd.DataFrame({"stim_file": stim_file, "onset": numbers(table, said.onset, units.source) * units.onset})
     rows["onset"] += said.offset_s
     rows["duration"] = np.nan
@@ -335,7 +241,7 @@ def _timed(table: pd.DataFrame, stim_file: pd.Series, said: EventsDescription, u
         rows["duration"] = numbers(table, said.duration, units.source) * units.duration
     column = _in_file_column(said, table)
     if said.rows == "inside":
-        _need(table, [column or IN_FILE_COLUMNS[0]], str(units.source))
+        need(table, [column or IN_FILE_COLUMNS[0]], str(units.source))
     rows["in_file"] = numbers(table, column, units.source) * units.inside if column else np.nan
     for name, own in (("word", said.word), ("sentence", said.sentence)):
         rows[name] = table[own] if own else "n/a"

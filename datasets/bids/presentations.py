@@ -30,6 +30,10 @@ TOLERANCE_S = 0.1
 #: a shorter duration may be that of a marker or a word, and is that of a sound only if somebody says so
 MARKER_S = 1.0
 
+#: rows that tell by their absence that a stretch of the file was not heard, and seconds of silence that files begin or
+#: end with
+MANY_ROWS, SLACK_S = 10, 2.0
+
 #: a stimulus may lose this share, and at most these seconds, to the end of the recording or to the next stimulus
 LOST_SHARE, LOST_S = 0.1, 5.0
 
@@ -90,6 +94,7 @@ def join(rows: StimulusRows, find: Callable[[str, str], Stimulus], recording_s: 
             own = own.assign(in_file=_periodic(own["onset"].to_numpy(), stimulus, rows))
         timed = own[own["in_file"].notna()]
         if timed.empty:
+            _check_starts(str(name), own, rows)
             played += _starts(own, stimulus, rows)
             continue
         if len(timed) < len(own):
@@ -99,10 +104,22 @@ def join(rows: StimulusRows, find: Callable[[str, str], Stimulus], recording_s: 
     ratio, said = _clock([playback for playback, _ in anchored], rows)
     played = [stretch._replace(ratio=ratio) for stretch in played]
     played += [_stretch(playback, stimulus, ratio, rows) for playback, stimulus in anchored]
-    return Joined(tuple(_heard(played, recording_s, rows.source)), words, (*notes, *said))
+    notes += [*said, *_partly_heard(played)]
+    return Joined(tuple(_heard(played, recording_s, rows.source)), words, tuple(notes))
 
 
 # Rows that are starts
+
+
+def _check_starts(name: str, rows: pd.DataFrame, source: StimulusRows) -> None:
+    """Refuse rows without a time inside their file where a description says that they have one."""
+    if source.meaning == "inside" and source.is_described:
+        raise DataError(
+            f"No row of {source.source} says where inside '{name}' it lies",
+            got=f"n/a in {len(rows)} rows, the first of them row {rows.index[0]}",
+            expected="seconds inside the file",
+            then=f"Correct the column, or 'inside' and [lookup] in {FILE}.",
+        )
 
 
 def _starts(rows: pd.DataFrame, stimulus: Stimulus, source: StimulusRows) -> list[_Played]:
@@ -196,19 +213,37 @@ def _clock(found: list[Playback], source: StimulusRows) -> tuple[float, list[str
 
 
 def _stretch(playback: Playback, stimulus: Stimulus, ratio: float, source: StimulusRows) -> _Played:
-    """Return what was heard: the whole file, or from the first row to the last where playback was interrupted.
+    """Return what was heard: the whole file, or from the first row to the last where there was no more.
 
-    Periodic rows go on as long as the sound does, so that it ends a period after the last one.
+    That is where playback was interrupted, where rows are periodic (they go on as long as the sound does), and where
+    many rows leave a stretch at the start or the end of the file that is longer than any between them.
     """
-    first, last = float(playback.inside_s[0]), float(playback.inside_s[-1])
-    if source.meaning == "periodic":
-        last += source.period_s
-    elif playback.ends:
-        last = stimulus.duration_s
-    else:
-        last += float(np.nan_to_num(source.table["duration"][playback.rows[-1]]))
-    from_s, to_s = 0.0 if playback.begins else first, min(last, stimulus.duration_s)
+    first = float(playback.inside_s[0])
+    last = min(float(playback.inside_s[-1]) + _length_s(playback, source), stimulus.duration_s)
+    slack_s = max(SLACK_S, 2 * float(np.max(np.diff(playback.inside_s), initial=0.0)))
+    if len(playback.rows) < MANY_ROWS:
+        slack_s = np.inf
+    begins = playback.begins and first <= slack_s
+    ends = playback.ends and stimulus.duration_s - last <= slack_s and source.meaning != "periodic"
+    from_s, to_s = 0.0 if begins else first, stimulus.duration_s if ends else last
     return _Played(playback.origin_s(ratio), stimulus, from_s, to_s, playback.rows[0], ratio)
+
+
+def _length_s(playback: Playback, source: StimulusRows) -> float:
+    """Return how long the last row of a playback lasts."""
+    if source.meaning == "periodic":
+        return source.period_s
+    return float(np.nan_to_num(source.table["duration"][playback.rows[-1]]))
+
+
+def _partly_heard(played: list[_Played]) -> list[str]:
+    """Say how many files were heard in part, by what their rows say."""
+    parts = [p for p in played if p.to_s - p.from_s < p.stimulus.duration_s - TOLERANCE_S]
+    if not parts:
+        return []
+    name, whole_s = parts[0].stimulus.name, parts[0].stimulus.duration_s
+    first = f"{name} from {parts[0].from_s:.1f} to {parts[0].to_s:.1f} of {whole_s:.1f} s"
+    return [f"heard in part, by their rows: {len(parts)} of {len(played)} ({first})"]
 
 
 def _words(rows: pd.DataFrame, stimulus: Stimulus, source: StimulusRows) -> tuple[Word, ...]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.segments.recordings import Stimulus
 from eeg2speech_bench.datasets.bids.bids_dataset import open_bids
-from eeg2speech_bench.datasets.bids.description import Description
+from eeg2speech_bench.datasets.bids.description import Description, EventsDescription
 from eeg2speech_bench.datasets.bids.events import NothingHeardError, read_stimulus_rows
 from eeg2speech_bench.datasets.bids.presentations import join
 
@@ -103,10 +107,29 @@ def test_the_revision_follows_the_other_table(describe, events_of, words_csv):
     assert open_bids(describe(LOOKUP)).revision != before
 
 
-def test_keys_that_are_there_twice_are_refused(describe, words_csv):
+def test_keys_that_are_there_twice_are_refused(describe, events_of, words_csv):
     words_csv.write_text("Order,onset\n1,0.5\n1.0,0.7\n")
-    with pytest.raises(DataError, match=r"column 'word_index'|Rows 2 and 3 of table .*words\.csv have the same key"):
+    events_of("01", "onset|duration|stim_file|word_index\n2.5|.3|a.wav|1\n")
+    with pytest.raises(DataError, match=r"Rows 2 and 3 of table .*words\.csv have the same key: got 1"):
         open_bids(describe(LOOKUP))
+
+
+def test_rows_that_the_other_table_lacks_are_counted(describe, events_of, words_csv):
+    events_of("01", "onset|duration|stim_file|word_index\n2.5|.3|a.wav|1\n2.9|.3|a.wav|77\n")
+    events_of("02", None)
+    notes = open_bids(describe(LOOKUP)).recordings[0].notes
+    assert notes == ("left out rows of 'a.wav' without a time inside the file: 1",)
+
+
+def test_a_file_of_which_no_row_has_a_time_is_refused(describe, events_of, words_csv):
+    events_of("01", "onset|duration|stim_file|word_index\n2.5|.3|a.wav|77\n")
+    with pytest.raises(DataError, match=r"No row of .* says where inside 'a\.wav' it lies: got n/a in 1 rows.*row 2"):
+        open_bids(describe(LOOKUP))
+
+
+def test_another_table_outside_the_folder_is_refused(describe):
+    with pytest.raises(DataError, match=r"lookup\.table in eeg2speech-bench\.toml leads out of .*got '/etc/x\.csv'"):
+        open_bids(describe(LOOKUP.replace("sourcedata/words.csv", "/etc/x.csv")))
 
 
 # C: a row every second, as in ds006468
@@ -161,7 +184,7 @@ def test_an_entity_that_a_recording_lacks_is_named(describe):
 
 # E: codes and what was attended, as in ds006434 and ds005345
 
-CODES = "onset|duration|value|attend|chapter\n2|12|1|Female|1\n2.001|0|4|Female|1\n20|14.5|1|Male|12\n"
+CODES = "onset|duration|value|attend|chapter\n2|12|1|Female|1\n2.001|0|4|Female|1\n20|14.5|1.0|Male|12\n"
 
 
 def test_names_of_files_are_made_of_columns(describe, events_of):
@@ -277,6 +300,15 @@ def test_a_folder_without_events_says_what_to_write_into_the_description(bids_ro
         events_of(subject, None)
     with pytest.raises(DataError, match=r"eeg2speech-bench\.toml .*\[events\] sound = 'story\{run\}\.wav' and rows ="):
         open_bids(bids_root)
+
+
+def test_the_page_on_data_names_all_keys_of_a_description():
+    page = (Path(__file__).resolve().parents[3] / "docs" / "data.md").read_text(encoding="utf8")
+    example = tomllib.loads(re.search(r"\n(    \[events\]\n.*?)\n\n\w", page, re.DOTALL)[1])
+    Description.model_validate(example)
+    said = set(example["events"]) | set(re.findall(r"(\w+) = ", page))
+    assert set(EventsDescription.model_fields) <= said
+    assert set(example) == set(Description.model_fields)
 
 
 # Metadata of published data sets, with stimuli of the lengths that are published

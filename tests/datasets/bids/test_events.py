@@ -121,7 +121,17 @@ def test_the_revision_follows_a_table_that_is_inherited(bids_root):
 
 def test_only_what_a_duration_says_was_heard(bids_root, events_of):
     events_of("01", HEADER + "2|7.5|a.wav\n16|14.5|b.wav\n")
-    assert heard(open_bids(bids_root)) == [("a.wav", 2.0, 7.5), ("b.wav", 16.0, 14.5)]
+    dataset = open_bids(bids_root)
+    assert heard(dataset) == [("a.wav", 2.0, 7.5), ("b.wav", 16.0, 14.5)]
+    assert dataset.recordings[0].notes == ("heard in part, by their rows: 1 of 2 (a.wav from 0.0 to 7.5 of 12.0 s)",)
+
+
+def test_sounds_that_are_arrays_in_all_rows_say_what_to_convert(bids_root, events_of):
+    (bids_root / "stimuli" / "a.npz.gz").write_bytes(b"\x1f\x8b\x08" + bytes(99))
+    for subject in ("01", "02"):
+        events_of(subject, HEADER + "2|12|a.npz.gz\n")
+    with pytest.raises(DataError, match=r"name no sound: 1 NumPy array \(as a\.npz\.gz\).*Convert .* to WAV or FLAC"):
+        open_bids(bids_root)
 
 
 @pytest.mark.parametrize("duration", ["0", "n/a", "", "12.04", "11.95"])
@@ -207,6 +217,20 @@ def test_rows_that_are_inexact_are_noted(bids_root, events_of):
     rows = "".join(f"{2 + s + 0.008 * (s % 1):.3f}|.25|d.wav|{s}\n" for s in np.arange(0.5, 18, 0.5))
     events_of("01", "onset|duration|stim_file|stim_onset\n" + rows)
     assert open_bids(bids_root).recordings[0].notes == ("rows agree within 4 ms on when their sound started",)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"), [(0, 9, (0.0, 8.95)), (9, 18, (9.0, 18.0)), (6, 12, (6.0, 11.95))]
+)
+def test_a_stretch_of_a_file_without_rows_was_not_heard(bids_root, events_of, low, high, expected):
+    rows = "".join(f"{20 + s:.2f}|.2|d.wav|{s}\n" for s in np.arange(low, high, 0.25))
+    events_of("01", "onset|duration|stim_file|stim_onset\n" + rows)
+    recording = open_bids(bids_root).recordings[0]
+    (p,) = recording.presentations
+    assert (p.start_s, p.start_s + p.duration_s) == pytest.approx(expected)
+    assert p.onset_s == pytest.approx(20 + expected[0])
+    said = f"d.wav from {expected[0]:.1f} to {expected[1]:.1f} of 18.0 s"
+    assert recording.notes == (f"heard in part, by their rows: 1 of 1 ({said})",)
 
 
 # Rows that name no sound
