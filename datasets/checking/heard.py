@@ -120,8 +120,9 @@ def speech_envelope(sound: Sound, rate_hz: float) -> np.ndarray:
 
 def in_band(signals: np.ndarray, rate_hz: float) -> np.ndarray:
     """Filter along the first axis; what is too short to be filtered becomes zero."""
-    sections = butter(3, BAND_HZ, "bandpass", fs=rate_hz, output="sos")
-    if len(signals) < 3 * rate_hz / BAND_HZ[0] / 4:
+    low_hz, high_hz = BAND_HZ
+    sections = butter(3, (low_hz, min(high_hz, 0.45 * rate_hz)), "bandpass", fs=rate_hz, output="sos")
+    if len(signals) < rate_hz / low_hz:
         return np.zeros_like(signals, dtype=np.float64)
     filtered: np.ndarray = sosfiltfilt(sections, signals, axis=0)
     return filtered

@@ -77,9 +77,9 @@ def gumbel_p(value: float, maxima: np.ndarray) -> float:
 
 def correlate(estimate: np.ndarray, envelope: np.ndarray, rate_hz: float) -> LagCurve:
     """Correlate an estimate of the envelope, which may be late, with the envelope; both of shape (n_times,)."""
-    n_times = len(envelope)
+    n_times = fft.next_fast_len(len(envelope), real=True)  # zeros behind the end are silence
     size = np.sqrt(np.sum(envelope**2) * np.sum(estimate**2 * (envelope != 0)))
-    spectrum = fft.rfft(estimate) * np.conj(fft.rfft(envelope))
+    spectrum = fft.rfft(estimate, n_times) * np.conj(fft.rfft(envelope, n_times))
     return LagCurve.of_all_shifts(fft.irfft(spectrum, n_times) / (size or 1.0), rate_hz)
 
 

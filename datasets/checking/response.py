@@ -20,15 +20,15 @@ def response_curve(heard: Heard) -> LagCurve:
     The impulse response of every channel is found by regularised deconvolution over all circular lags at once, and
     weighed by what channels have in common at all lags, so that its size follows one distribution without response.
     """
-    n_times = len(heard.eeg)
-    envelope = fft.rfft(heard.envelope)
+    n_times = fft.next_fast_len(len(heard.eeg), real=True)  # zeros behind the end are silence
+    envelope = fft.rfft(heard.envelope, n_times)
     power = _smooth(np.abs(envelope) ** 2, max(1, round(0.5 * n_times / heard.rate_hz)))
     frequency = np.arange(len(envelope)) * heard.rate_hz / n_times
     floor = PENALTY * float(power[(frequency > 1) & (frequency < 6)].mean())
     if not floor > 0:
         return LagCurve.of_all_shifts(np.ones(n_times), heard.rate_hz)
     gain = (np.conj(envelope) / (power + floor)).astype(np.complex64)
-    impulse = fft.irfft(fft.rfft(heard.eeg, axis=0) * gain[:, None], n_times, axis=0)
+    impulse = fft.irfft(fft.rfft(heard.eeg, n_times, axis=0) * gain[:, None], n_times, axis=0)
     common = np.linalg.pinv(impulse.T @ impulse / n_times, hermitian=True)
     size = np.einsum("ij,ij->i", impulse @ common, impulse) / impulse.shape[1]
     return LagCurve.of_all_shifts(size.astype(np.float64), heard.rate_hz)
