@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.segments.recordings import Recording, Stimulus, Word
 from eeg2speech_bench.core.stages.file_hashes import FileHashes, files_below
-from eeg2speech_bench.datasets.bids.description import FILE, description_file, read_description
+from eeg2speech_bench.datasets.bids.description import FILE, Description, description_file, read_description
 from eeg2speech_bench.datasets.bids.events import NothingHeardError, read_stimulus_rows
 from eeg2speech_bench.datasets.bids.paused_recordings import heard_in
 from eeg2speech_bench.datasets.bids.recordings import not_downloaded, open_recording, read_raw
@@ -96,15 +96,17 @@ def open_bids(
     spoken: dict[str, tuple[Word, ...]] = {}
     recordings: list[Recording] = []
     skipped: list[tuple[str, str]] = []
+    paths = _recording_paths(root)
+    _check_left_out(description, [path.fpath.stem for path in paths])
     with hashes.saved_once():
-        for path in _recording_paths(root):
+        for path in paths:
             name = path.fpath.stem
             try:
-                if reason := not_downloaded(path.fpath):
+                if reason := description.reason_to_leave_out(name) or not_downloaded(path.fpath):
                     raise NothingHeardError(reason)
                 rows = read_stimulus_rows(root, path.fpath, description)
-            except NothingHeardError as reason:
-                skipped.append((name, str(reason)))
+            except NothingHeardError as left_out:
+                skipped.append((name, str(left_out)))
                 continue
             opened = open_recording(path)
             joined = heard_in(opened.raw, rows, folder.find)
@@ -119,6 +121,17 @@ def open_bids(
     revision = _revision(root, described, folder.files | transcripts.files | read, hashes, report)
     stimuli = tuple(s if s.words else replace(s, words=spoken.get(s.stimulus_id, ())) for s in folder.stimuli)
     return BidsDataset(name, _about(root), revision, stimuli, tuple(recordings), tuple(skipped))
+
+
+def _check_left_out(description: Description, recordings: list[str]) -> None:
+    for name in description.leave_out:
+        if not any(f"{recording}_".startswith(f"{name}_") for recording in recordings):
+            raise DataError(
+                f"[leave_out] in {FILE} names no recording",
+                got=repr(name),
+                expected=f"how one of these begins: {', '.join(recordings[:5])}, ...",
+                then="Correct or delete it.",
+            )
 
 
 def _taken(notes: list[str]) -> list[str]:

@@ -90,12 +90,19 @@ class Description(_Section):
         other codes are left out.
     lookup : LookupDescription, optional
     transcripts : TranscriptsDescription
+    leave_out : dict of str to str
+        How the names of recordings begin that are not used, and why.
     """
 
     events: EventsDescription = EventsDescription()
     sounds: dict[str, str] = {}
     lookup: LookupDescription | None = None
     transcripts: TranscriptsDescription = TranscriptsDescription()
+    leave_out: dict[str, str] = {}
+
+    def reason_to_leave_out(self, recording: str) -> str:
+        """Return why a recording is not used, empty if it is: ``sub-02`` stands for ``sub-02_task-listen_eeg``."""
+        return next((why for name, why in self.leave_out.items() if f"{recording}_".startswith(f"{name}_")), "")
 
 
 def description_file(root: Path) -> Path | None:

@@ -106,7 +106,8 @@ def read_stimulus_rows(root: Path, recording: Path, description: Description) ->
     left_out = {name: kind for name in stim_file.unique() if (kind := other_than_sound(root / "stimuli" / name))}
     notes += _left_out_notes(stim_file, left_out, source)
     kept = ~stim_file.isin(list(left_out))
-    rows = _timed(table[kept], stim_file[kept], said, _Units.of(root, recording, said, source))
+    sidecar = _sidecar(root, recording, notes) if said.table is None else {}
+    rows = _timed(table[kept], stim_file[kept], said, _Units.of(sidecar, recording, said, source))
     meaning = said.rows or ("inside" if _in_file_column(said, table) else "starts")
     return StimulusRows(rows, meaning, bool(said.rows), said.period_s, source, frozenset(files), tuple(notes))
 
@@ -204,9 +205,8 @@ class _Units:
     source: Path
 
     @classmethod
-    def of(cls, root: Path, recording: Path, said: EventsDescription, source: str) -> _Units:
+    def of(cls, sidecar: Mapping[str, Any], recording: Path, said: EventsDescription, source: str) -> _Units:
         """Take the units from the description, and where it says nothing from the sidecar of the events."""
-        sidecar = read_sidecar(root, recording, "events.json") if said.table is None else {}
         described = {column: _unit(sidecar, column) for column in (said.onset, said.duration)}
         wrong = next((column for column, unit in described.items() if unit != 1.0), None)
         if wrong and "onset_unit" not in said.model_fields_set:
@@ -221,6 +221,14 @@ class _Units:
         if said.inside and "inside_unit" not in said.model_fields_set:
             inside = _unit(sidecar, said.inside)
         return cls(unit, inside, unit, Path(source))
+
+
+def _sidecar(root: Path, recording: Path, notes: list[str]) -> dict[str, Any]:
+    try:
+        return read_sidecar(root, recording, "events.json")
+    except DataError as error:  # BIDS gives times in seconds, so that only another unit would be lost
+        notes.append(f"{error.problem}; times of events are taken as seconds")
+        return {}
 
 
 def _unit(sidecar: Mapping[str, Any], column: str) -> float:

@@ -256,6 +256,21 @@ def test_rows_that_are_starts_by_description_may_be_near(describe, events_of):
     assert (first.duration_s, second.duration_s) == (4.0, 0.5)
 
 
+# Recordings that are left out
+
+
+def test_a_recording_that_is_left_out_is_listed_with_its_reason(describe):
+    dataset = open_bids(describe("[leave_out]\nsub-02 = 'fell asleep'\n"))
+    assert [r.subject for r in dataset.recordings] == ["01"]
+    assert dataset.skipped == (("sub-02_task-listening_eeg", "fell asleep"),)
+
+
+@pytest.mark.parametrize("name", ["sub-0", "sub-03", "02"])
+def test_leaving_out_what_is_not_there_is_refused(describe, name):
+    with pytest.raises(DataError, match=rf"\[leave_out\] in .* names no recording: got '{name}'"):
+        open_bids(describe(f"[leave_out]\n{name} = 'typed wrong'\n"))
+
+
 # The file itself
 
 

@@ -187,6 +187,16 @@ def test_an_onset_in_milliseconds_by_its_sidecar_is_refused(bids_root, events_of
         open_bids(bids_root)
 
 
+@pytest.mark.parametrize("content", ["{", "[1]", "/annex/objects/SHA256E-s1--0.json\n"])
+def test_a_sidecar_that_cannot_be_read_is_noted_and_times_are_seconds(bids_root, content):
+    before = heard(open_bids(bids_root))
+    (bids_root / "events.json").write_text(content)
+    dataset = open_bids(bids_root)
+    assert heard(dataset) == before
+    (note,) = dataset.recordings[0].notes
+    assert note.endswith("; times of events are taken as seconds")
+
+
 # What is heard of a recording whose clock drifts
 
 
