@@ -68,14 +68,15 @@ class Stimulus:
 class Presentation:
     """A stretch of stimulus heard in a recording.
 
-    ``onset_s`` is the recording's time at which the stimulus time ``start_s`` sounds; ``duration_s`` seconds follow.
-    It counts stored samples from the recording's first one; a sound goes on while a recording is paused.
+    ``onset_s`` is the recording's time at which the stimulus time ``start_s`` sounds; ``duration_s`` seconds of the
+    stimulus follow. ``clock_ratio`` is the seconds that pass on the recording's clock in a second of the stimulus.
     """
 
     stimulus_id: str
     onset_s: float
     duration_s: float
     start_s: float = 0.0
+    clock_ratio: float = 1.0
 
 
 @dataclass(frozen=True)

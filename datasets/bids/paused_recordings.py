@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from eeg2speech_bench.core.segments.recordings import Presentation
 from eeg2speech_bench.datasets.preparation.cut_markers import find_cuts
-from eeg2speech_bench.datasets.preparation.cuts import TOLERANCE_S, Cut, Stretch, clock_at, stretches_between
+from eeg2speech_bench.datasets.preparation.cuts import TOLERANCE_S, Cut, Stretch, clock_at, remainder, stretches_between
 
 if TYPE_CHECKING:
     import mne
@@ -77,9 +77,8 @@ def _stored(heard: Sequence[Presentation], stretches: Sequence[Stretch]) -> Iter
     """Count onsets in stored samples; a sound that began in a pause is heard from the pause's end."""
     for p in heard:
         for stretch in stretches:
-            late_s = stretch.start_s + stretch.ahead_s - p.onset_s
-            if p.onset_s < stretch.stop_s + stretch.ahead_s - TOLERANCE_S and late_s < p.duration_s:
-                late_s = max(0.0, late_s)
-                onset_s = p.onset_s + late_s - stretch.ahead_s
-                yield replace(p, onset_s=onset_s, duration_s=p.duration_s - late_s, start_s=p.start_s + late_s)
+            late_s = max(0.0, stretch.start_s + stretch.ahead_s - p.onset_s)
+            left_s = p.duration_s - late_s / p.clock_ratio
+            if p.onset_s < stretch.stop_s + stretch.ahead_s - TOLERANCE_S and left_s > 0:
+                yield remainder(p, late_s, p.onset_s + late_s - stretch.ahead_s, left_s)
                 break

@@ -147,15 +147,19 @@ def _pieces(
     for stretch in stretches:
         if stretch.clock != clock:
             continue
-        start_s, stop_s = begin_s, begin_s + p.duration_s
+        start_s, stop_s = begin_s, begin_s + p.duration_s * p.clock_ratio
         # Windows that leave the recording itself are dropped later.
         if stretch.start_s > 0:
             start_s = max(start_s, stretch.start_s + stretch.ahead_s - shift_s + room_s)
         if stretch.stop_s < duration_s:
             stop_s = min(stop_s, stretch.stop_s + stretch.ahead_s - shift_s - room_s)
         if stop_s > start_s:
-            into_s = start_s - begin_s
-            yield replace(p, onset_s=start_s - stretch.ahead_s, duration_s=stop_s - start_s, start_s=p.start_s + into_s)
+            yield remainder(p, start_s - begin_s, start_s - stretch.ahead_s, (stop_s - start_s) / p.clock_ratio)
+
+
+def remainder(p: Presentation, into_s: float, onset_s: float, duration_s: float) -> Presentation:
+    """Return the part of a presentation from ``into_s`` on, in seconds of the recording's clock."""
+    return replace(p, onset_s=onset_s, duration_s=duration_s, start_s=p.start_s + into_s / p.clock_ratio)
 
 
 def _notes(presentations: Sequence[Presentation], cuts: Sequence[Cut], name: str) -> Iterator[str]:
@@ -167,7 +171,7 @@ def _notes(presentations: Sequence[Presentation], cuts: Sequence[Cut], name: str
             for (ahead_then_s, clock_then), p in begun
             if clock_then == clock
             and p.onset_s + ahead_then_s < cut.at_s + ahead_s + cut.skipped_s
-            and cut.at_s + ahead_s < p.onset_s + ahead_then_s + p.duration_s
+            and cut.at_s + ahead_s < p.onset_s + ahead_then_s + p.duration_s * p.clock_ratio
         ]
         if met:
             yield _note(cut, name, len(met))

@@ -92,7 +92,7 @@ def segment_table(
             & (start_s + settings.window_s <= p.start_s + p.duration_s + TOLERANCE_S)
         )
         window = np.flatnonzero(covered)
-        time_s = p.onset_s + (start_s[window] - p.start_s) + settings.shift_s
+        time_s = p.onset_s + (start_s[window] - p.start_s) * p.clock_ratio + settings.shift_s
         first = np.round(time_s * settings.sfreq).astype(np.int64)
         inside = (first >= 0) & (first + n_times <= n_samples)
         parts.append(pd.DataFrame({"window": window[inside], "eeg_start": first[inside]}))
