@@ -91,7 +91,7 @@ def open_bids(
     described = description_file(root)
     description = read_description(described)
     transcripts = Transcripts(description.transcripts.tier)
-    folder = StimulusFolder(root / "stimuli", hashes, transcripts.words)
+    folder = StimulusFolder(root / "stimuli", hashes, transcripts.words, description.audio.channel)
     read: set[Path] = set()
     spoken: dict[str, tuple[Word, ...]] = {}
     recordings: list[Recording] = []

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.datasets.bids.tables import read_text
@@ -79,6 +79,14 @@ class TranscriptsDescription(_Section):
     tier: str | None = Field(None, description="tier of a TextGrid that holds the words; by default words or word")
 
 
+class AudioDescription(_Section):
+    """How sound files are read."""
+
+    channel: PositiveInt | None = Field(
+        None, description="channel that was heard, from 1; by default the mean of those that carry the sound"
+    )
+
+
 class Description(_Section):
     """What ``eeg2speech-bench.toml`` says of a data set.
 
@@ -90,6 +98,7 @@ class Description(_Section):
         other codes are left out.
     lookup : LookupDescription, optional
     transcripts : TranscriptsDescription
+    audio : AudioDescription
     leave_out : dict of str to str
         How the names of recordings begin that are not used, and why.
     """
@@ -98,6 +107,7 @@ class Description(_Section):
     sounds: dict[str, str] = {}
     lookup: LookupDescription | None = None
     transcripts: TranscriptsDescription = TranscriptsDescription()
+    audio: AudioDescription = AudioDescription()
     leave_out: dict[str, str] = {}
 
     def reason_to_leave_out(self, recording: str) -> str:

@@ -80,6 +80,6 @@ def _stored(heard: Sequence[Presentation], stretches: Sequence[Stretch]) -> Iter
         for stretch in stretches:
             late_s = stretch.start_s + stretch.ahead_s - p.onset_s
             if p.onset_s < stretch.stop_s + stretch.ahead_s - TOLERANCE_S and late_s < p.recorded_s:
-                heard = p.part(max(0.0, late_s), p.recorded_s)
-                yield replace(heard, onset_s=heard.onset_s - stretch.ahead_s)
+                rest = p.part(max(0.0, late_s), p.recorded_s)
+                yield replace(rest, onset_s=rest.onset_s - stretch.ahead_s)
                 break

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from eeg2speech_bench.datasets.checking.sound_order import (
     read_timetables,
 )
 from eeg2speech_bench.datasets.checking.sounds import check_sounds, findings_of_repeats
+from eeg2speech_bench.datasets.preparation.channel_sets import with_equal_channels
 from eeg2speech_bench.datasets.preparation.originals import find_originals
 from eeg2speech_bench.datasets.preparation.prepare import heard_stimuli, planned_split
 from eeg2speech_bench.datasets.sounds.sound_files import is_pointer
@@ -112,6 +113,7 @@ class _DatasetCheck:
         self.dataset, self.stimuli, self.settings = dataset, stimuli, settings
         self.timetables, self.progress = timetables, progress
         self._by_id = {s.stimulus_id: s for s in stimuli}
+        self.recordings: Sequence[Recording] = dataset.recordings
 
     def run(self, findings: list[Finding]) -> Checked:
         """Check sounds, split, recordings and alignment, in this order."""
@@ -120,6 +122,10 @@ class _DatasetCheck:
         envelopes, found = check_sounds(self.stimuli, thinned_rate(self.settings.sfreq)[1])
         seconds = time.monotonic() - started_s
         findings += [*found, *findings_of_repeats(self.dataset), *self._left_out()]
+        try:
+            self.recordings = with_equal_channels(self.dataset.recordings, self.settings)
+        except BenchError as error:
+            findings.append(refusal(error, "channels"))
         forecast, split = self._planned(findings)
         checked = Checked(CheckReport(dataset=self.dataset.name))
         about = []
@@ -162,8 +168,8 @@ class _DatasetCheck:
     def _read(self) -> Iterator[ReadRecording]:
         durations_s = {s.stimulus_id: s.duration_s for s in self.stimuli}
         reader = RecordingReader(self.settings, durations_s, self._sound)
-        for number, recording in enumerate(self.dataset.recordings):
-            self.progress(recording.recording_id, 0.1 + 0.7 * number / len(self.dataset.recordings))
+        for number, recording in enumerate(self.recordings):
+            self.progress(recording.recording_id, 0.1 + 0.7 * number / len(self.recordings))
             read = reader.read(recording)
             if recording.recording_id in self.timetables:
                 read.findings += findings_of_durations(recording, self.timetables[recording.recording_id])

@@ -21,7 +21,7 @@ from eeg2speech_bench.datasets.checking.signals import (
     line_noise_db,
 )
 from eeg2speech_bench.datasets.checking.sounds import findings_of_lengths
-from eeg2speech_bench.datasets.preparation.preprocessing import LoadedEeg, in_order_of, load_eeg
+from eeg2speech_bench.datasets.preparation.preprocessing import LoadedEeg, load_eeg
 
 
 @dataclass
@@ -79,14 +79,13 @@ class RecordingReader:
             started_s = time.monotonic()
             loaded = load_eeg(recording, self._settings, self._sound)
             self._names = self._names or [c["ch_name"] for c in loaded.chs_info]
-            eeg = in_order_of(recording, loaded.eeg, loaded.chs_info, self._names)
         except BenchError as error:
             if not any(finding.severity == "refused" for finding in read.findings):
                 read.findings.append(refusal(error, "reading", recording.recording_id))
             return read
         read.seconds = time.monotonic() - started_s
-        read.loaded = LoadedEeg(eeg, loaded.chs_info, loaded.presentations, loaded.notes)
-        read.scale = scale_over_time(eeg, self._settings.sfreq)
+        read.loaded = loaded
+        read.scale = scale_over_time(loaded.eeg, self._settings.sfreq)
         read.findings += self._findings(recording, read)
         read.about = _with_what_is_used(read.about, read.loaded, recording)
         return read

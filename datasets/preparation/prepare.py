@@ -184,7 +184,7 @@ def _write_eeg(
     """Append the recordings to eeg.npy and write scale.npy; channels are in the order of the first recording."""
     import pandas as pd
 
-    recordings = with_equal_channels(recordings, settings)
+    recordings = tuple(with_equal_channels(recordings, settings))
     # those that are held out come last, so that encoders have a place for those alone that they are trained on
     subjects = sorted({r.subject for r in recordings}, key=lambda name: (name in plan.held_out, name))
     n_times, n_baseline = (round(seconds * settings.sfreq) for seconds in (settings.window_s, settings.baseline_s))

@@ -167,6 +167,17 @@ def test_a_story_that_began_in_a_pause_is_heard_from_its_end(paused_bids):
     assert_in_step(eeg, segments(eeg), onset_s=17)
 
 
+def test_behind_a_pause_a_story_goes_on_by_the_recordings_own_clock():
+    raw = raw_of(recorded(45, [PAUSE]))
+    raw.set_annotations(mne.Annotations(PAUSE_AT_S, PAUSE_S, "boundary"))
+    eeg = loaded(raw, Presentation("a", ONSET_S, STORY_S, clock_ratio=1.02))
+    found = segments(eeg)
+    assert sides(found)[1] > 30
+    for row, start_s in found:
+        passed_s = ONSET_S + 1.02 * start_s + 0.15
+        assert abs(row / 120 + (PAUSE_S if row / 120 >= PAUSE_AT_S else 0) - passed_s) < 0.5 / 120 + 1e-6
+
+
 def test_two_pauses_add_up(paused_bids):
     pauses = [PAUSE, (round(24.5 * SFREQ), 2.0)]
     root = paused_bids("brainvision", recorded(45, pauses), pauses, {"a.wav": STORY_S}, f"{TABLE}2|40|a.wav\n")
