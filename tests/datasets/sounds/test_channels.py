@@ -69,7 +69,7 @@ def test_a_channel_of_marks_is_left_out(mix, speech, marks):
 
 
 def test_two_talkers_are_refused_with_the_way_to_choose(mix, speech):
-    with pytest.raises(DataError, match=r"different sounds in channels 1 and 2.*\\[audio\\] channel = 1"):
+    with pytest.raises(DataError, match=r"different sounds in channels 1 and 2.*\[audio\] and channel = 1"):
         mix(speech(1), speech(2))
 
 
