@@ -18,8 +18,9 @@ METRES = {"m": 1.0, "cm": 1e-2, "mm": 1e-3}
 #: radii of heads in metres, from a newborn's to a large one under a cap; less than a factor of ten apart, so that
 #: one unit fits at most
 SMALLEST_HEAD, LARGEST_HEAD = 0.06, 0.13
-#: fewer electrodes give no sphere; half of their largest distance stands in, which may be far below a radius
-FEWEST_FOR_SPHERE, SMALLEST_EXTENT = 8, 0.02
+#: fewer electrodes give no sphere; half of their largest distance stands in, which may be far below a radius, or the
+#: distance of a single one from the origin, which may be above
+FEWEST_FOR_SPHERE, SMALLEST_EXTENT, LARGEST_EXTENT = 8, 0.02, 0.19
 
 #: systems whose x points to the right ear and y to the nose (RAS), and those whose x points to the nose (ALS)
 RAS_SYSTEMS = ("CapTrak", "ElektaNeuromag", "ChietiItab")
@@ -76,7 +77,7 @@ def read_positions(recording: Path, root: Path) -> ElectrodePositions | None:
     for space in ("", *_spaces(recording, root, "electrodes.tsv")):
         path = nearest_file(root, _in_space(recording, space), "electrodes.tsv")
         points = _points(path) if path else {}
-        if path and points:
+        if path and len(points) > len(_landmarks_among(points)):
             found.append((path, points, _system(recording, root, space)))
     if not found:
         return None
@@ -149,8 +150,8 @@ def _declared_landmarks(system: dict[str, Any], metres: float) -> dict[str, np.n
     return places if SMALLEST_HEAD < width < 2 * LARGEST_HEAD else {}
 
 
-def head_radius(points: np.ndarray) -> tuple[float, float]:
-    """Return the radius of the sphere through points, and the least that makes a head of it.
+def head_radius(points: np.ndarray) -> tuple[float, float, float]:
+    """Return the radius of the sphere through points, and the least and the most that make a head of it.
 
     Parameters
     ----------
@@ -164,21 +165,21 @@ def head_radius(points: np.ndarray) -> tuple[float, float]:
         solution, _, _, singular = np.linalg.lstsq(design, (scaled**2).sum(1), rcond=None)
         radius = float(np.sqrt(max(solution[3] + solution[:3] @ solution[:3], 0))) * extent
         if singular[-1] > 1e-2 * singular[0] and extent < 2 * radius:
-            return radius, SMALLEST_HEAD
-    return extent, SMALLEST_EXTENT
+            return radius, SMALLEST_HEAD, LARGEST_HEAD
+    return extent or float(np.linalg.norm(points[0])), SMALLEST_EXTENT, LARGEST_EXTENT
 
 
 def _metres(path: Path, points: np.ndarray, declared: str) -> tuple[float, list[str]]:
     """Return the metres of one unit of the table: as declared, unless only another unit makes a head of it."""
-    radius, least = head_radius(points)
-    fitting = [unit for unit, factor in METRES.items() if least <= radius * factor <= LARGEST_HEAD]
+    radius, least, most = head_radius(points)
+    fitting = [unit for unit, factor in METRES.items() if least <= radius * factor <= most]
     if declared in fitting:
         return METRES[declared], []
     if len(fitting) != 1:
         raise DataError(
             f"{path} holds no positions of a head",
             got=f"a radius of {radius:.4g} in the unit '{declared or 'not given'}'",
-            expected=f"{1000 * SMALLEST_HEAD:.0f} to {1000 * LARGEST_HEAD:.0f} mm",
+            expected=f"{1000 * least:.0f} to {1000 * most:.0f} mm",
             then="Correct x, y and z and EEGCoordinateUnits (m, cm or mm) of coordsystem.json, or delete both files.",
         )
     (unit,) = fitting

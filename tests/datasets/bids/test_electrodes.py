@@ -87,7 +87,7 @@ def test_a_sphere_of_radius_one_is_no_head(positions, head):
         positions(on_sphere, CAPTRAK | {"EEGCoordinateUnits": "m"})
 
 
-@pytest.mark.parametrize("names", [["Fz", "Cz", "Pz"], ["T7", "T8"], NAMES[:9]])
+@pytest.mark.parametrize("names", [["Fz", "Cz", "Pz"], ["T7", "T8"], ["Cz"], NAMES[:9]])
 def test_few_electrodes_are_enough_to_tell_the_unit(positions, head, names):
     few = {name: head[name] for name in names}
     assert largest_error(positions(scaled(few, 1000.0), CAPTRAK), few) < 1e-9
@@ -96,7 +96,7 @@ def test_few_electrodes_are_enough_to_tell_the_unit(positions, head, names):
 def test_the_radius_is_the_spheres_wherever_its_centre_lies():
     directions = np.random.default_rng(0).normal(size=(30, 3))
     cap = directions[directions[:, 2] > 0] / np.linalg.norm(directions[directions[:, 2] > 0], axis=1)[:, None]
-    radius, _ = head_radius(90 * cap + [300.0, -20.0, 40.0])
+    radius, *_ = head_radius(90 * cap + [300.0, -20.0, 40.0])
     assert radius == pytest.approx(90)
 
 
@@ -116,6 +116,10 @@ def test_a_decimal_comma_is_named(positions, head):
 
 def test_a_table_of_unknown_places_alone_is_no_table(positions):
     assert positions({"Fz": ["n/a"] * 3}, CAPTRAK) is None
+
+
+def test_a_table_of_landmarks_alone_is_no_table(positions):
+    assert positions({"NAS": [0.0, 0.1, 0.0], "LPA": [-0.08, 0.0, 0.0]}, CAPTRAK) is None
 
 
 def test_no_table_is_no_positions(tmp_path):
