@@ -106,6 +106,9 @@ def load_network(kind: Any, config: Any, source: str, origin: Origin, subfolder:
     DataError
         If the weights cannot be read, or are missing, left over, quantised or of another shape.
     """
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()  # it would lie between the lines of a run
     with torch.device("meta"):  # names and shapes alone
         empty = kind.from_config(config) if hasattr(kind, "from_config") else kind(config)
     wanted, network = empty.state_dict(), type(empty)
