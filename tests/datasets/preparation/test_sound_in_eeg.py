@@ -154,6 +154,14 @@ def test_short_sentences_in_noise_pass(seconds):
     check_no_sound(Recording("r", "s", "f", heard, lambda: raw), raw, SOUNDS.__getitem__)
 
 
+def test_recordings_joined_at_the_onsets_pass():
+    eeg = noise(128.0)
+    rng = np.random.default_rng(2)
+    for presentation in presentations():
+        eeg[:, round(presentation.onset_s * 128) :] += 100 * rng.standard_normal((len(NAMES), 1))
+    check(eeg, 128.0)
+
+
 def test_noise_passes():
     check(noise(128.0), 128.0)
 
