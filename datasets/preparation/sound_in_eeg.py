@@ -68,6 +68,8 @@ def check_no_sound(recording: Recording, raw: mne.io.BaseRaw, sound: SoundOf) ->
         If a channel, or a combination of channels, follows the sound earlier and better than a brain can.
     """
     good = [name for name in raw.ch_names if name not in raw.info["bads"]]
+    if not good:
+        return
     if len(good) < len(raw.ch_names):
         raw = raw.copy().pick(good, verbose="ERROR")
     copies = list(_copies(recording, raw, sound))

@@ -116,14 +116,15 @@ def listener(what: str, settings: SimulationSettings, number: int, late_s: float
 
 def leak(strength: float, settings: SimulationSettings) -> Case:
     """Add the level of the sound, weakly, to all channels of a listener who hears something else."""
-    what = f"a level of {strength:g} in all channels, no answer"
+    what = f"the same, the level leaks with {strength:g} of the EEG into the cap"
     case = listener(what, settings, 0)
     raw = case.recording.load()
     times_s, level = raw.times, np.zeros(raw.n_times)
     for p in case.recording.presentations:
         inside = (times_s >= p.onset_s) & (times_s < p.onset_s + p.duration_s)
         level[inside] = level_at(case.sound(p.stimulus_id), times_s[inside] - p.onset_s, 1 / raw.info["sfreq"])
-    raw._data += strength * raw.get_data().std(1, keepdims=True) * (level - level.mean()) / level.std()
+    gains = strength * np.random.default_rng(0).uniform(0.5, 1.5, (len(raw.ch_names), 1)) * raw.get_data().std()
+    raw._data += (gains - gains.mean()) * (level - level.mean()) / level.std()  # the average is the reference
     return Case(what, Recording("leak", "leak", what, case.recording.presentations, raw.copy), case.sound)
 
 

@@ -141,6 +141,27 @@ def test_channels_marked_bad_may_hold_the_sound():
     assert raw.ch_names == NAMES
 
 
+def test_a_recording_of_bad_channels_alone_is_left_to_other_checks():
+    raw = mne.io.RawArray(noise(128.0), mne.create_info(NAMES, 128.0, "eeg"), verbose="ERROR")
+    raw.info["bads"] = NAMES
+    check_no_sound(Recording("r", "s", "f", presentations(), lambda: raw), raw, SOUNDS.__getitem__)
+
+
+@pytest.mark.parametrize("seconds", [1.0, 2.0, 4.0])
+def test_short_sentences_in_noise_pass(seconds):
+    heard = tuple(Presentation(name, 2.0 + i * (seconds + 1), seconds) for i, name in enumerate([*STORIES] * 8))
+    raw = mne.io.RawArray(1e-5 * noise(64.0), mne.create_info(NAMES, 64.0, "eeg"), verbose="ERROR")
+    check_no_sound(Recording("r", "s", "f", heard, lambda: raw), raw, SOUNDS.__getitem__)
+
+
+def test_recordings_joined_at_the_onsets_pass():
+    eeg = noise(128.0)
+    rng = np.random.default_rng(2)
+    for presentation in presentations():
+        eeg[:, round(presentation.onset_s * 128) :] += 100 * rng.standard_normal((len(NAMES), 1))
+    check(eeg, 128.0)
+
+
 def test_noise_passes():
     check(noise(128.0), 128.0)
 
