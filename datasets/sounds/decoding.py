@@ -27,12 +27,15 @@ class SoundHeader:
     ----------
     n_frames, rate_hz, n_channels : int
     is_lossy : bool
+    delay : int, optional
+        Samples of silence that an MP3 encoder put before the sound, and decoding removes.
     """
 
     n_frames: int
     rate_hz: int
     n_channels: int
     is_lossy: bool
+    delay: int | None = None
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,10 @@ def read_header(path: Path) -> SoundHeader:
         raise damaged(path, "no sound in it")
     if info.frames >= ENDLESS:
         raise _without_length(path)
-    if info.subtype.startswith("MPEG") and encoder_delay(path) is None:
+    delay = encoder_delay(path) if info.subtype.startswith("MPEG") else None
+    if info.subtype.startswith("MPEG") and delay is None:
         raise _mp3_without_delay(path)
-    return SoundHeader(info.frames, info.samplerate, info.channels, info.subtype in LOSSY)
+    return SoundHeader(info.frames, info.samplerate, info.channels, info.subtype in LOSSY, delay)
 
 
 def decode(path: Path) -> Samples:

@@ -29,7 +29,7 @@ class SoundFacts:
         may round differently elsewhere.
     n_frames, rate_hz : int
     notes : list of str
-        On channels that were left out.
+        On channels that were left out, and on the delay of an MP3.
     """
 
     sound_id: str
@@ -65,8 +65,9 @@ def sound_facts(path: Path, hashes: FileHashes, channel: int | None = None) -> S
 
 def _decoded_facts(path: Path, content: str, channel: int | None) -> SoundFacts:
     header = read_header(path)
+    delayed = [f"the MP3 encoder's delay of {header.delay} samples was removed"] if header.delay else []
     if header.is_lossy and header.n_channels == 1:
-        return SoundFacts(content[:16], header.n_frames, header.rate_hz, [])
+        return SoundFacts(content[:16], header.n_frames, header.rate_hz, delayed)
     samples = decode(path)
     values, notes = mixed(samples, path, channel)
     sound_id = content[:16]
@@ -74,4 +75,4 @@ def _decoded_facts(path: Path, content: str, channel: int | None) -> SoundFacts:
         digest = hashlib.sha256(f"{samples.rate_hz}\0".encode())
         digest.update(np.ascontiguousarray(values + np.float32(0.0), dtype="<f4").data)  # no sign for zero
         sound_id = digest.hexdigest()[:16]
-    return SoundFacts(sound_id, len(values), samples.rate_hz, list(notes))
+    return SoundFacts(sound_id, len(values), samples.rate_hz, [*delayed, *notes])

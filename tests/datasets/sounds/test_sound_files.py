@@ -207,6 +207,10 @@ def test_an_mp3_with_an_id3_tag_before_its_delay_is_read(tmp_path, speech):
     assert open_stimulus(path, "x", FileHashes()).duration_s == 20.0
 
 
+def test_the_delay_that_decoding_removes_is_noted(opened, speech):
+    assert opened("x.mp3", speech(1)).notes == ("the MP3 encoder's delay of 576 samples was removed",)
+
+
 def test_an_mp3_whose_tag_has_no_delay_is_refused(tmp_path, speech):
     path = tmp_path / "x.mp3"
     soundfile.write(path, speech(1), 16000, format="MP3")
