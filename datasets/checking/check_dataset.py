@@ -17,6 +17,7 @@ from eeg2speech_bench.core.segments.split import Evidence
 from eeg2speech_bench.datasets.checking.alignment import AlignmentEvidence
 from eeg2speech_bench.datasets.checking.forecast import PreparationForecast
 from eeg2speech_bench.datasets.checking.heard import place_on_clock, thinned_rate
+from eeg2speech_bench.datasets.checking.reading import heard_stimuli, planned_split
 from eeg2speech_bench.datasets.checking.recordings import ReadRecording, RecordingReader, refusal
 from eeg2speech_bench.datasets.checking.report import CheckReport, Finding, Forecast
 from eeg2speech_bench.datasets.checking.sound_order import (
@@ -26,7 +27,6 @@ from eeg2speech_bench.datasets.checking.sound_order import (
     read_timetables,
 )
 from eeg2speech_bench.datasets.checking.sounds import check_sounds, findings_of_repeats
-from eeg2speech_bench.datasets.preparation.prepare import heard_stimuli, planned_split
 from eeg2speech_bench.datasets.sounds.sound_files import is_pointer
 
 Progress = Callable[[str, float], None]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from eeg2speech_bench.core.errors import BenchError
+from eeg2speech_bench.core.errors import BenchError, DataError
 from eeg2speech_bench.core.presets.config import DataConfig
 from eeg2speech_bench.core.segments.recordings import Recording, Sound
 from eeg2speech_bench.datasets.checking.channel_scale import findings_of_scale, scale_over_time
@@ -21,7 +21,7 @@ from eeg2speech_bench.datasets.checking.signals import (
     line_noise_db,
 )
 from eeg2speech_bench.datasets.checking.sounds import findings_of_lengths
-from eeg2speech_bench.datasets.preparation.preprocessing import LoadedEeg, in_order_of, load_eeg
+from eeg2speech_bench.datasets.preparation.preprocessing import LoadedEeg, load_eeg
 
 
 @dataclass
@@ -78,18 +78,31 @@ class RecordingReader:
             self._look_at_samples(recording, read)
             started_s = time.monotonic()
             loaded = load_eeg(recording, self._settings, self._sound)
-            self._names = self._names or [c["ch_name"] for c in loaded.chs_info]
-            eeg = in_order_of(recording, loaded.eeg, loaded.chs_info, self._names)
+            loaded = self._in_order(recording, loaded)
         except BenchError as error:
             if not any(finding.severity == "refused" for finding in read.findings):
                 read.findings.append(refusal(error, "reading", recording.recording_id))
             return read
         read.seconds = time.monotonic() - started_s
-        read.loaded = LoadedEeg(eeg, loaded.chs_info, loaded.presentations, loaded.notes)
-        read.scale = scale_over_time(eeg, self._settings.sfreq)
+        read.loaded = loaded
+        read.scale = scale_over_time(loaded.eeg, self._settings.sfreq)
         read.findings += self._findings(recording, read)
         read.about = _with_what_is_used(read.about, read.loaded, recording)
         return read
+
+    def _in_order(self, recording: Recording, loaded: LoadedEeg) -> LoadedEeg:
+        """Put the channels in the order of the first recording; others are an error."""
+        own = [c["ch_name"] for c in loaded.chs_info]
+        self._names = self._names or own
+        if set(own) != set(self._names):
+            missing, extra = sorted(set(self._names) - set(own)), sorted(set(own) - set(self._names))
+            raise DataError(
+                "It has other EEG channels than the first recording",
+                got=f"{len(own)} channels, missing {missing}, extra {extra}",
+                then=f"Give the extra ones of {recording.source} the type MISC in channels.tsv.",
+            )
+        order = [own.index(name) for name in self._names]
+        return replace(loaded, eeg=loaded.eeg[:, order], chs_info=[loaded.chs_info[k] for k in order])
 
     def _look_at_samples(self, recording: Recording, read: ReadRecording) -> None:
         """Look at the samples as recorded; a file that cannot be read at all is left to `load_eeg` to refuse."""

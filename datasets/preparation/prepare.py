@@ -70,8 +70,8 @@ def prepare(dataset: SpeechDataset, settings: DataConfig, out: Path, progress: P
     """
     report = progress or (lambda text, share: None)
     out.mkdir(parents=True, exist_ok=True)
-    stimuli = heard_stimuli(dataset)
-    plan = planned_split(dataset, settings, stimuli)
+    stimuli = _heard_stimuli(dataset)
+    plan = _plan(dataset, settings, stimuli)
     track = write_sounds(stimuli, out / "sound.npy", lambda text, share: report(text, 0.1 * share))
     zones = zone_table(plan, stimuli, track)
     windows = window_table(zones, stimuli, settings, track)
@@ -109,8 +109,7 @@ def _describe(
     )
 
 
-def heard_stimuli(dataset: SpeechDataset) -> list[Stimulus]:
-    """Return the stimuli that recordings present, in the data set's order; `DataError` if there are none."""
+def _heard_stimuli(dataset: SpeechDataset) -> list[Stimulus]:
     heard = {p.stimulus_id for r in dataset.recordings for p in r.presentations}
     unknown = heard - {s.stimulus_id for s in dataset.stimuli}
     if unknown or not heard:
@@ -122,8 +121,7 @@ def heard_stimuli(dataset: SpeechDataset) -> list[Stimulus]:
     return [s for s in dataset.stimuli if s.stimulus_id in heard]
 
 
-def planned_split(dataset: SpeechDataset, settings: DataConfig, stimuli: list[Stimulus]) -> SplitPlan:
-    """Split the time of the stimuli as ``settings`` and the data set ask; errors as in `plan_split`."""
+def _plan(dataset: SpeechDataset, settings: DataConfig, stimuli: list[Stimulus]) -> SplitPlan:
     durations_s = {s.stimulus_id: s.duration_s for s in stimuli}
     fractions = settings.fractions or dataset.split_fractions or DEFAULT_FRACTIONS
     return plan_split(settings.split, durations_s, dataset.recordings, fractions, settings.guard_s, settings.window_s)
