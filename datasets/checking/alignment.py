@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,6 +31,16 @@ MIN_S = 30.0
 SAME_S = 0.1
 #: probability of one false alarm in a data set, and of calling one recording aligned by chance
 ALARM_P, ALIGNED_P = 0.01, 0.05
+
+
+class _Verdict(NamedTuple):
+    """What one look at a recording says, its lags relative to all recordings."""
+
+    outcome: Outcome
+    lag_s: float
+    low_s: float
+    high_s: float
+    p: float
 
 
 @dataclass
@@ -65,8 +76,8 @@ class AlignmentEvidence:
         """Return the evidence of each recording, and what is wrong."""
         if not self._responses:
             return {}, []
-        trusted = {name for name in self._responses if not self._is_impossible(name, 0.0)} or set(self._responses)
-        late_s = self._late_s(trusted)
+        trusted = {name for name in self._responses if not self._is_impossible(name, 0.0)}
+        late_s = self._common_lateness_s(trusted)
         trusted = set(self._responses) if late_s else trusted
         findings = [self._finding_of_all(late_s)] if late_s else []
         total = self._total(trusted, late_s)
@@ -86,12 +97,24 @@ class AlignmentEvidence:
         possible = EXPECTED_S[0] <= peak_s <= EXPECTED_S[1]
         return not possible and response.p(response.at(response.peak_s())) * len(self._responses) < ALARM_P
 
-    def _late_s(self, recordings: set[str]) -> float:
-        """Return how much later than usual recordings respond in the mean; 0 if they do so when they can, or do not."""
+    def _common_lateness_s(self, trusted: set[str]) -> float:
+        """Return how much later than usual all recordings respond; 0 if only some do, or none is known to."""
+        impossible = set(self._responses) - trusted
+        if 2 * len(impossible) < len(self._responses):
+            return self._lateness_s(trusted)
+        others_respond = bool(trusted) and self._mean_response(trusted)[1] and not self._lateness_s(trusted)
+        return 0.0 if others_respond else self._lateness_s(set(self._responses))
+
+    def _lateness_s(self, recordings: set[str]) -> float:
+        peak_s, responds = self._mean_response(recordings)
+        possible = EXPECTED_S[0] <= peak_s <= EXPECTED_S[1]
+        return peak_s - TYPICAL_S if responds and not possible else 0.0
+
+    def _mean_response(self, recordings: set[str]) -> tuple[float, bool]:
+        """Return when recordings respond in the mean, and whether they do."""
         curve, maxima = mean_curve([self._responses[name] for name in sorted(recordings)])
         peak_s = curve.peak_s()
-        possible = EXPECTED_S[0] <= peak_s <= EXPECTED_S[1]
-        return 0.0 if possible or gumbel_p(curve.at(peak_s), maxima) >= ALARM_P else peak_s - TYPICAL_S
+        return peak_s, gumbel_p(curve.at(peak_s), maxima) < ALARM_P
 
     def _finding_of_all(self, late_s: float) -> Finding:
         return Finding(
@@ -132,22 +155,20 @@ class AlignmentEvidence:
 
     def _evidence(self, heard: Heard, estimate: np.ndarray, trained_on: str, late_s: float) -> Alignment:
         curve = correlate(estimate, heard.envelope, heard.rate_hz)
-        products, _ = products_of_pieces(estimate, heard.envelope, heard.presentation, heard.rate_hz)
-        low_s, high_s = peak_interval(products, curve.lags_s)
         response = self._responses[heard.recording]
-        if trained_on == "other parts":  # a decoder of its own data adapts to any shift: only the response tells
-            outcome, lag_s, p = self._by_response(heard.recording, late_s)
-        else:
-            is_off = high_s - low_s < 2 * SAME_S and (low_s > SAME_S or high_s < -SAME_S)
-            is_off = is_off or self._is_impossible(heard.recording, late_s)
-            outcome, lag_s, p = self._by_lag(curve, is_off)
+        products, _ = products_of_pieces(estimate, heard.envelope, heard.presentation, heard.rate_hz)
+        verdict = self._by_lag(curve, *peak_interval(products, curve.lags_s))
+        is_impossible = self._is_impossible(heard.recording, late_s)
+        # A decoder of a recording's own data adapts to any shift: only the time of the response tells.
+        if trained_on == "other parts" or (is_impossible and verdict.outcome != "shifted"):
+            verdict = self._by_response(response, is_impossible, late_s)
         return Alignment(
-            outcome="shifted" if late_s and outcome == "aligned" else outcome,
-            lag_s=round(lag_s + late_s, 4),
-            low_s=round(low_s + late_s, 4),
-            high_s=round(high_s + late_s, 4),
-            r=round(curve.at(lag_s), 4),
-            p=p,
+            outcome="shifted" if late_s and verdict.outcome == "aligned" else verdict.outcome,
+            lag_s=round(verdict.lag_s + late_s, 4),
+            low_s=round(verdict.low_s + late_s, 4),
+            high_s=round(verdict.high_s + late_s, 4),
+            r=round(curve.at(verdict.lag_s), 4),
+            p=verdict.p,
             latency_s=round(response.peak_s(), 4),
             trained_on=trained_on,
             minutes=round(np.count_nonzero(heard.presentation >= 0) / heard.rate_hz / 60, 2),
@@ -156,23 +177,29 @@ class AlignmentEvidence:
             null_high=round(float(np.percentile(curve.null_maxima(), 95)), 5),
         )
 
-    def _by_lag(self, curve: LagCurve, looks_shifted: bool) -> tuple[Outcome, float, float]:
+    def _by_lag(self, curve: LagCurve, low_s: float, high_s: float) -> _Verdict:
+        """Judge by the lag at which the decoder of the others fits."""
         peak_s = curve.peak_s()
         p = curve.p(curve.at(peak_s))
-        if looks_shifted and abs(peak_s) > SAME_S and p * len(self._responses) < ALARM_P:
-            return "shifted", peak_s, p
+        is_off = high_s - low_s < 2 * SAME_S and (low_s > SAME_S or high_s < -SAME_S)
+        if is_off and p * len(self._responses) < ALARM_P:
+            return _Verdict("shifted", peak_s, low_s, high_s, p)
         near_s = curve.peak_s(-SAME_S, SAME_S)
         near_p = curve.p(curve.at(near_s), 2 * SAME_S)
-        return ("aligned", near_s, near_p) if near_p < ALIGNED_P else ("no evidence", peak_s, p)
+        aligned = near_p < ALIGNED_P
+        said: tuple[Outcome, float, float] = ("aligned", near_s, near_p) if aligned else ("no evidence", peak_s, p)
+        return _Verdict(said[0], said[1], low_s, high_s, said[2])
 
-    def _by_response(self, recording: str, late_s: float) -> tuple[Outcome, float, float]:
-        curve = self._responses[recording]
-        peak_s = curve.peak_s()
-        if self._is_impossible(recording, late_s):
-            return "shifted", peak_s - late_s - TYPICAL_S, curve.p(curve.at(peak_s))
+    def _by_response(self, curve: LagCurve, is_impossible: bool, late_s: float) -> _Verdict:
+        """Judge by how long after the sound a recording responds, which differs between people by `EXPECTED_S`."""
+        peak_s = curve.peak_s() - late_s
+        if is_impossible:
+            low_s, high_s = (peak_s - edge for edge in reversed(EXPECTED_S))
+            return _Verdict("shifted", peak_s - TYPICAL_S, low_s, high_s, curve.p(curve.at(curve.peak_s())))
         low_s, high_s = (edge + late_s for edge in EXPECTED_S)
         p = curve.p(curve.at(curve.peak_s(low_s, high_s)), high_s - low_s)
-        return ("aligned" if p < ALIGNED_P else "no evidence"), 0.0, p
+        outcome: Outcome = "aligned" if p < ALIGNED_P else "no evidence"
+        return _Verdict(outcome, 0.0, EXPECTED_S[0] - TYPICAL_S, EXPECTED_S[1] - TYPICAL_S, p)
 
     def _findings(self, heard: Heard, estimate: np.ndarray, said: Alignment, late_s: float) -> Iterator[Finding]:
         if said.outcome == "shifted" and abs(said.lag_s - late_s) > SAME_S:

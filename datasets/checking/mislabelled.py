@@ -6,13 +6,15 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 
 import numpy as np
-from scipy.stats import norm
+from scipy.stats import t
 
 from eeg2speech_bench.datasets.checking.heard import Heard, standardised
 from eeg2speech_bench.datasets.checking.report import Finding
 
 CHECK = "labels"
 MAX_SHIFT = 3
+#: pairs of presentation and another sound that say what chance gives
+MIN_REST = 8
 ALARM_P = 0.01
 #: data sets of many short sounds have too many pairs to look at
 MAX_PRESENTATIONS = 300
@@ -42,19 +44,20 @@ def findings_of_labels(
     other = np.array([[a != b for b in ids] for a in ids])
     if other.sum() < len(ids):
         return
-    alike = alike / (alike[other].std() or 1.0)
     own = np.diag(alike)
-    shift = _shift_of_all(alike, own, n_recordings)
+    shift = _shift_of_all(alike, other, n_recordings)
     if shift:
         found = (
             f"the EEG follows the sound {abs(shift)} presentation(s) {'later' if shift > 0 else 'earlier'} than named"
         )
         yield _finding(heard, f"{found}, throughout: labels are off by {shift:+d}")
         return
-    limit = norm.isf(ALARM_P / (n_recordings * len(ids) * (len(ids) - 1) / 2))
+    n_tests = n_recordings * len(ids) * (len(ids) - 1) // 2
     for a, b in combinations(range(len(ids)), 2):
+        chosen = np.zeros_like(other)
+        chosen[a, b] = chosen[b, a] = other[a, b]
         swapped, named = alike[a, b] + alike[b, a], own[a] + own[b]
-        if other[a, b] and swapped / np.sqrt(2) > limit and swapped > 2 * named:
+        if _stands_out(alike, chosen, other & ~chosen, n_tests) and swapped > 2 * named:
             first, second = (np.flatnonzero(heard.presentation == k)[0] / heard.rate_hz for k in (a, b))
             yield _finding(
                 heard, f"the EEG of the presentations at {first:.1f} s and {second:.1f} s follows each other's sound"
@@ -75,14 +78,22 @@ def _likeness(heard: Heard, estimate: np.ndarray, envelopes: Mapping[str, np.nda
     return alike
 
 
-def _shift_of_all(alike: np.ndarray, own: np.ndarray, n_recordings: int) -> int | None:
-    limit = norm.isf(ALARM_P / (n_recordings * 2 * MAX_SHIFT))
+def _shift_of_all(alike: np.ndarray, other: np.ndarray, n_recordings: int) -> int | None:
+    own = np.diag(alike)
     for shift in sorted(range(-MAX_SHIFT, MAX_SHIFT + 1), key=abs):
-        moved = np.diag(alike, shift)
-        named = own[: len(moved)] if shift > 0 else own[-len(moved) :] if len(moved) else own
-        if shift and len(moved) > 1 and moved.sum() / np.sqrt(len(moved)) > limit and moved.sum() > 2 * named.sum():
+        chosen = np.eye(len(alike), k=shift, dtype=bool) & other
+        stands_out = shift and _stands_out(alike, chosen, other & ~chosen, n_recordings * 2 * MAX_SHIFT)
+        if stands_out and alike[chosen].sum() > 2 * own[chosen.any(1)].sum():
             return shift
     return None
+
+
+def _stands_out(alike: np.ndarray, chosen: np.ndarray, rest: np.ndarray, n_tests: int) -> bool:
+    """Whether chosen pairs of presentation and sound are more alike than the rest, which are few: Student's t."""
+    if chosen.sum() < 2 or rest.sum() < MIN_REST:
+        return False
+    size = alike[rest].std(ddof=1) / np.sqrt(chosen.sum())
+    return bool(alike[chosen].mean() / size > t.isf(ALARM_P / n_tests, rest.sum() - 1))
 
 
 def _finding(heard: Heard, found: str) -> Finding:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eeg2speech_bench.core.segments.recordings import Recording
-from eeg2speech_bench.datasets.bids.events import IN_FILE_COLUMNS
 from eeg2speech_bench.datasets.checking.report import Finding
 
 if TYPE_CHECKING:
     import pandas as pd
 
 CHECK = "order of sounds"
+#: columns that may say where inside the sound file a row lies
+IN_FILE_COLUMNS = ("stim_onset", "start")
 #: rows of one sound with a longer pause between them are two presentations
 PAUSE_S = 10.0
 #: listeners who heard the same agree on the time from one start to the next; played by a computer, they do to 50 ms

@@ -17,7 +17,7 @@ from eeg2speech_bench.datasets.checking.report import CheckReport
 
 SFREQ = 64.0
 CHANNELS = ["Fz", "Cz", "Pz", "Oz", "F3", "F4", "T7", "T8"]
-DURATIONS_S = (45.0, 50.0, 55.0, 60.0)
+DURATIONS_S = (36.0, 40.0, 44.0, 48.0, 52.0, 56.0)
 PAUSE_S = 3.0
 SETTINGS = DataConfig(sfreq=SFREQ, guard_s=1.0)
 

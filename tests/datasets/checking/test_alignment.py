@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
+
+from eeg2speech_bench.core.segments.recordings import Presentation
+from eeg2speech_bench.datasets.checking.alignment import AlignmentEvidence
+from eeg2speech_bench.datasets.checking.heard import in_band, place_on_clock, speech_envelope
 
 LATE_S = 0.3
 
@@ -16,6 +21,24 @@ def late(by_s):
 
 def named(report, check):
     return [f.recording for f in report.findings if f.check == check]
+
+
+@pytest.fixture
+def real_heard(realdata):
+    """Two minutes each of two listeners to one book, as late as a test says."""
+    folder = realdata / "sparrkulee_brainpipe/tests/test_data/truncated_sparrKULee/derivatives"
+    envelope = np.load(folder / "stimuli" / "audiobook_7_5_-_envelope.npy")[:, 0]
+
+    def make(late_s):
+        for path in sorted(folder.glob("eeg/*/*/*_eeg.npy")):
+            eeg = np.load(path).T
+            eeg = np.concatenate([eeg[: round(late_s * 64)], eeg])
+            heard = [Presentation("book", 0.0, len(envelope) / 64)]
+            yield place_on_clock(
+                path.stem, list(map(str, range(64))), eeg, 64.0, heard, {"book": in_band(envelope, 64.0)}
+            )
+
+    return make
 
 
 def test_recordings_that_follow_their_sound_are_called_aligned(listeners, check):
@@ -96,14 +119,10 @@ def test_labels_of_two_presentations_that_are_swapped_are_found(listeners, check
 def test_labels_that_are_off_by_one_throughout_are_found(listeners, check):
     dataset = listeners()
 
-    def rename(heard):
-        names = [p.stimulus_id for p in heard]
-        durations = {p.stimulus_id: p.duration_s for p in heard}
-        moved = [names[-1], *names[:-1]]
-        return [
-            replace(p, stimulus_id=s, duration_s=min(p.duration_s, durations[s]))
-            for p, s in zip(heard, moved, strict=True)
-        ]
+    def rename(heard):  # the first trigger was lost, and the others were numbered from one
+        lengths_s = {p.stimulus_id: p.duration_s for p in heard}
+        pairs = zip(heard[1:], [p.stimulus_id for p in heard], strict=False)
+        return [replace(p, stimulus_id=s, duration_s=min(p.duration_s, lengths_s[s])) for p, s in pairs]
 
     dataset.change(1, rename)
     report = check(dataset)
@@ -111,9 +130,6 @@ def test_labels_that_are_off_by_one_throughout_are_found(listeners, check):
 
 
 def test_recordings_with_other_channels_are_not_decoded_by_each_other(listeners, tmp_path):
-    from eeg2speech_bench.datasets.checking.alignment import AlignmentEvidence
-    from eeg2speech_bench.datasets.checking.heard import place_on_clock, speech_envelope
-
     dataset = listeners()
     envelopes = {s.stimulus_id: speech_envelope(s.load(), 64.0) for s in dataset.stimuli}
     evidence = AlignmentEvidence(tmp_path, envelopes)
@@ -124,3 +140,18 @@ def test_recordings_with_other_channels_are_not_decoded_by_each_other(listeners,
         )
         evidence.add(heard)
     assert {said.trained_on for said in evidence.judge()[0].values()} == {"other parts"}
+
+
+def test_real_recordings_follow_their_sound_when_their_files_say(real_heard, tmp_path):
+    evidence = AlignmentEvidence(tmp_path, {})
+    for heard in real_heard(late_s=0.0):
+        evidence.add(heard)
+    assert [said.outcome for said in evidence.judge()[0].values()] == ["aligned", "aligned"]
+
+
+def test_real_recordings_that_are_all_late_respond_when_none_can(real_heard, tmp_path):
+    evidence = AlignmentEvidence(tmp_path, {})
+    for heard in real_heard(late_s=LATE_S):
+        evidence.add(heard)
+    (finding,) = evidence.judge()[1]
+    assert "about 303 ms later" in finding.found
