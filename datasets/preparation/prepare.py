@@ -119,6 +119,7 @@ def _describe(
 
 
 def heard_stimuli(dataset: SpeechDataset) -> list[Stimulus]:
+    """Return the stimuli that recordings present, in the data set's order; a `DataError` if there are none."""
     heard = {p.stimulus_id for r in dataset.recordings for p in r.presentations}
     unknown = heard - {s.stimulus_id for s in dataset.stimuli}
     if unknown or not heard:

@@ -128,6 +128,6 @@ def _different(path: Path, one: int, other: int) -> DataError:
         f"Sound file {path} has different sounds in channels {one + 1} and {other + 1}",
         got="channels whose loudness goes up and down at different times, as of two talkers",
         expected="one sound, or a choice of the channel that the listener attended to",
-        then="Write [audio] and channel = 1 (the left one) into eeg2speech-bench.toml in the data set's root, or cut the "
-        "channel out.",
+        then="Write [audio] and channel = 1 (the left one) into eeg2speech-bench.toml in the data set's root, or write "
+        "that channel to a file of its own.",
     )

@@ -118,7 +118,7 @@ def test_rows_that_the_other_table_lacks_are_counted(describe, events_of, words_
     events_of("01", "onset|duration|stim_file|word_index\n2.5|.3|a.wav|1\n2.9|.3|a.wav|77\n")
     events_of("02", None)
     notes = open_bids(describe(LOOKUP)).recordings[0].notes
-    assert notes == ("left out rows of 'a.wav' without a time inside the file: 1",)
+    assert notes[1:] == ("left out rows of 'a.wav' without a time inside the file: 1",)
 
 
 def test_a_file_of_which_no_row_has_a_time_is_refused(describe, events_of, words_csv):
@@ -201,7 +201,7 @@ def test_codes_stand_for_files(describe, events_of):
         events_of(subject, "onset|duration|trial_type\n2|0|S  1\n15|0|button\n20|0|S  2\n")
     dataset = open_bids(describe("[events]\nsound = 'trial_type'\n[sounds]\n'S  1' = 'a.wav'\n'S  2' = 'b.wav'\n"))
     assert heard(dataset) == [("a.wav", 2.0), ("b.wav", 20.0)]
-    assert dataset.recordings[0].notes == (
+    assert dataset.recordings[0].notes[1:] == (
         "left out rows of sub-01_task-listening_events.tsv whose code has no sound in eeg2speech-bench.toml: "
         "1 (button)",
     )

@@ -27,7 +27,7 @@ def envelope_stimulus(name, values):
 def originals(tmp_path):
     def find(**values):
         stimuli = [envelope_stimulus(name, v) for name, v in values.items()]
-        return find_originals(stimuli, write_sounds(stimuli, tmp_path / "sound.npy", lambda text, share: None))
+        return find_originals(stimuli, write_sounds(stimuli, tmp_path / "sound.npy", lambda text, share: None).sound)
 
     return find
 
