@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from eeg2speech_bench.core.cli import default_cache
+from eeg2speech_bench.core.errors import UsageError
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.terminal.progress import make_console, say
 from eeg2speech_bench.datasets.check_command import add_check_options, check
@@ -29,6 +30,9 @@ def datasets(arguments: argparse.Namespace, registry: Registry) -> int:
     """List the data sets, check one, or simulate one and say how to run on it."""
     if arguments.action == "check":
         return check(arguments, registry)
+    if arguments.dataset:
+        then = f"Type eeg2speech-bench datasets check {arguments.dataset} to check it."
+        raise UsageError(f"datasets {arguments.action} takes no data set", got=repr(arguments.dataset), then=then)
     return _simulate(arguments) if arguments.action == "simulate" else _list(registry)
 
 

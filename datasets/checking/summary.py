@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -14,6 +14,8 @@ from eeg2speech_bench.datasets.checking.report import CheckedRecording, CheckRep
 
 #: recordings of one finding that are named, and rows of the table
 SHOWN, MAX_ROWS = 12, 24
+#: findings with one advice that are shown
+MAX_OF_A_KIND = 3
 TITLES = {
     "refused": "Refused: run would stop at",
     "wrong": "Wrong: run would take it, and scores would be wrong",
@@ -29,21 +31,26 @@ def print_report(report: CheckReport, console: Console) -> None:
         findings = [f for f in report.findings if f.severity == severity]
         if findings:
             console.print(Text(f"{title} ({len(findings)})", style="bold"))
-            for (found, then), recordings in _together(findings).items():
-                where = f"{_listed(recordings)}: " if recordings else ""
-                say(console, f"- {where}{found.rstrip('.')}. {then}".rstrip())
+            for line in _lines(findings):
+                say(console, line)
     if report.recordings:
         console.print(_table(report.recordings))
     for line in [*_about_split(report), *_about_missing(report)]:
         say(console, line)
 
 
-def _together(findings: Sequence[Finding]) -> dict[tuple[str, str], list[str]]:
-    """Put recordings of which the same is said in one line."""
-    together: dict[tuple[str, str], list[str]] = {}
+def _lines(findings: Sequence[Finding]) -> Iterator[str]:
+    """Put recordings of which the same is said in one line, and few lines where one advice is for many findings."""
+    kinds: dict[tuple[str, str], dict[str, list[str]]] = {}
     for finding in findings:
-        together.setdefault((finding.found, finding.then), []).extend([finding.recording] if finding.recording else [])
-    return together
+        recordings = kinds.setdefault((finding.check, finding.then), {}).setdefault(finding.found, [])
+        recordings += [finding.recording] if finding.recording else []
+    for (_, then), said in kinds.items():
+        for found, recordings in list(said.items())[:MAX_OF_A_KIND]:
+            where = f"{_listed(recordings)}: " if recordings else ""
+            yield f"- {where}{found.rstrip('.')}. {then}".rstrip()
+        if len(said) > MAX_OF_A_KIND:
+            yield f"  and {len(said) - MAX_OF_A_KIND} more of this kind: --json has them"
 
 
 def _table(recordings: Sequence[CheckedRecording]) -> Table:

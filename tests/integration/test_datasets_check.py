@@ -48,3 +48,8 @@ def test_tables_are_checked_where_the_eeg_was_not_downloaded(realdata, tmp_path,
 def test_a_data_set_has_to_be_named(capsys):
     assert typed() == 2
     assert "datasets check FOLDER" in capsys.readouterr().err
+
+
+def test_other_actions_refuse_a_data_set_that_they_would_ignore(capsys):
+    assert main(["datasets", "simulate", "my_bids"]) == 2
+    assert "datasets check my_bids" in capsys.readouterr().err

@@ -55,7 +55,7 @@ def test_recordings_without_response_give_no_evidence_and_no_finding(listeners, 
 
 @pytest.mark.parametrize("by_s", [LATE_S, -LATE_S])
 def test_one_recording_that_slipped_among_others_is_named(listeners, check, by_s):
-    dataset = listeners()
+    dataset = listeners(strength=0.1)
     dataset.change(1, late(by_s))
     report = check(dataset)
     assert named(report, "alignment") == ["sub-02"]

@@ -85,9 +85,9 @@ def test_a_step_is_told_with_its_time(listeners, check):
     assert "Fz at 100 s" in report.findings[0].found
 
 
-def test_volts_that_are_taken_for_microvolts_are_told(listeners, check):
+def test_eeg_of_a_size_that_no_eeg_has_is_told(listeners, check):
     dataset = listeners()
-    dataset.samples(0)[:] *= 1e6
+    dataset.samples(0)[:] *= 1e3
     assert faults(check(dataset)) == [("unit", "told", "sub-01")]
 
 
