@@ -20,15 +20,14 @@ from eeg2speech_bench.datasets.checking.heard import place_on_clock, thinned_rat
 from eeg2speech_bench.datasets.checking.recordings import ReadRecording, RecordingReader, refusal
 from eeg2speech_bench.datasets.checking.report import CheckReport, Finding, Forecast
 from eeg2speech_bench.datasets.checking.sound_order import (
-    Timetable,
-    findings_of_durations,
     findings_of_order,
     read_timetables,
 )
-from eeg2speech_bench.datasets.checking.sounds import check_sounds, findings_of_repeats
+from eeg2speech_bench.datasets.checking.sounds import check_sounds, findings_of_repeats, findings_of_shared_audio
 from eeg2speech_bench.datasets.preparation.channel_sets import with_equal_channels
 from eeg2speech_bench.datasets.preparation.originals import find_originals
 from eeg2speech_bench.datasets.preparation.prepare import heard_stimuli, planned_split
+from eeg2speech_bench.datasets.preparation.preprocessing import open_eeg
 from eeg2speech_bench.datasets.sounds.sound_files import is_pointer
 
 Progress = Callable[[str, float], None]
@@ -76,8 +75,7 @@ def check_dataset(
     progress : callable, optional
         Called with a line of text and the share (0 to 1) that is done.
     """
-    timetables = read_timetables(root) if root else {}
-    findings = list(findings_of_order(timetables))
+    findings = list(findings_of_order(read_timetables(root))) if root else []
     missing = _not_downloaded(root) if root else []
     try:
         dataset = open_dataset()
@@ -85,7 +83,7 @@ def check_dataset(
     except BenchError as error:
         findings.append(refusal(error, "opening"))
         return Checked(CheckReport(dataset=name, findings=_sorted(findings), not_downloaded=missing))
-    checked = _DatasetCheck(dataset, stimuli, settings, timetables, progress).run(findings)
+    checked = _DatasetCheck(dataset, stimuli, settings, progress).run(findings)
     report = {"dataset": name, "revision": dataset.revision, "not_downloaded": missing}
     checked.report = checked.report.model_copy(update=report)
     return checked
@@ -99,6 +97,13 @@ def _sorted(findings: list[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
+def _is_readable(recording: Recording) -> bool:
+    try:
+        return bool(recording.channels or open_eeg(recording))
+    except BenchError:
+        return False
+
+
 class _DatasetCheck:
     """Goes through an opened data set."""
 
@@ -107,11 +112,10 @@ class _DatasetCheck:
         dataset: SpeechDataset,
         stimuli: list[Stimulus],
         settings: DataConfig,
-        timetables: dict[str, Timetable],
         progress: Progress,
     ) -> None:
         self.dataset, self.stimuli, self.settings = dataset, stimuli, settings
-        self.timetables, self.progress = timetables, progress
+        self.progress = progress
         self._by_id = {s.stimulus_id: s for s in stimuli}
         self.recordings: Sequence[Recording] = dataset.recordings
 
@@ -122,10 +126,7 @@ class _DatasetCheck:
         envelopes, found = check_sounds(self.stimuli, thinned_rate(self.settings.sfreq)[1])
         seconds = time.monotonic() - started_s
         findings += [*found, *findings_of_repeats(self.dataset), *self._left_out()]
-        try:
-            self.recordings = with_equal_channels(self.dataset.recordings, self.settings)
-        except BenchError as error:
-            findings.append(refusal(error, "channels"))
+        self.recordings = self._with_equal_channels(findings)
         forecast, split = self._planned(findings)
         checked = Checked(CheckReport(dataset=self.dataset.name))
         about = []
@@ -149,6 +150,16 @@ class _DatasetCheck:
         )
         return checked
 
+    def _with_equal_channels(self, findings: list[Finding]) -> Sequence[Recording]:
+        """Give the recordings their common channels; those that cannot be read stay, to be refused one by one."""
+        readable = [recording for recording in self.dataset.recordings if _is_readable(recording)]
+        try:
+            equal = {r.recording_id: r for r in with_equal_channels(readable, self.settings)} if readable else {}
+        except BenchError as error:
+            findings.append(refusal(error, "channels"))
+            equal = {}
+        return [equal.get(recording.recording_id, recording) for recording in self.dataset.recordings]
+
     def _planned(self, findings: list[Finding]) -> tuple[PreparationForecast | None, Evidence | None]:
         try:
             originals = find_originals(self.stimuli, lambda name: self._by_id[name].load())
@@ -157,6 +168,7 @@ class _DatasetCheck:
         except BenchError as error:
             findings.append(refusal(error, "split"))
             return None, None
+        findings += findings_of_shared_audio(plan.evidence)
         return PreparationForecast(plan, self.stimuli, self.dataset.sound_kind, self.settings), plan.evidence
 
     def _left_out(self) -> Iterator[Finding]:
@@ -171,8 +183,6 @@ class _DatasetCheck:
         for number, recording in enumerate(self.recordings):
             self.progress(recording.recording_id, 0.1 + 0.7 * number / len(self.recordings))
             read = reader.read(recording)
-            if recording.recording_id in self.timetables:
-                read.findings += findings_of_durations(recording, self.timetables[recording.recording_id])
             yield read
 
     def _sound(self, stimulus_id: str) -> Sound:

@@ -98,9 +98,10 @@ def place_on_clock(
     number = np.full(len(filtered), -1)
     for k, heard in enumerate(presentations):
         first = max(0, round(heard.onset_s * rate_hz))
-        begin = round(heard.start_s * rate_hz)
-        values = envelopes[heard.stimulus_id][begin : begin + round(heard.duration_s * rate_hz)]
-        values = standardised(values[: len(filtered) - first])
+        envelope_heard = envelopes[heard.stimulus_id]
+        times_s = heard.start_s + np.arange(round(heard.recorded_s * rate_hz)) / rate_hz / heard.clock_ratio
+        rows = np.round(times_s * rate_hz).astype(int)
+        values = standardised(envelope_heard[rows[rows < len(envelope_heard)]][: len(filtered) - first])
         envelope[first : first + len(values)] = values
         number[first : first + len(values)] = k
     ids = tuple(p.stimulus_id for p in presentations)

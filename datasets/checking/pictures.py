@@ -35,7 +35,7 @@ def draw_recording(about: CheckedRecording, checked: Checked, path: Path) -> Non
     seconds = 3600 * about.hours if about.hours else 1.0
     _draw_scale(strip, checked.scales.get(about.recording), about.channels, seconds)
     heard = checked.recordings[about.recording].presentations
-    bar.broken_barh([(p.onset_s, p.duration_s) for p in heard], (0, 1), color=HEARD, edgecolor="white")
+    bar.broken_barh([(p.onset_s, p.recorded_s) for p in heard], (0, 1), color=HEARD, edgecolor="white")
     for time_s in about.cuts_s:
         bar.axvline(time_s, color=CUT)
     bar.set(xlim=(0, seconds), yticks=[], xlabel="seconds of the recording; green: a sound is heard, red: a cut")

@@ -16,11 +16,11 @@ from eeg2speech_bench.datasets.checking.report import CheckedRecording, Finding
 from eeg2speech_bench.datasets.checking.signals import (
     SIGNAL_CHECKS,
     RecordedEeg,
-    cuts_s,
     findings_of_cuts,
     line_noise_db,
 )
 from eeg2speech_bench.datasets.checking.sounds import findings_of_lengths
+from eeg2speech_bench.datasets.preparation.cut_markers import find_cuts
 from eeg2speech_bench.datasets.preparation.preprocessing import LoadedEeg, load_eeg
 
 
@@ -108,7 +108,7 @@ class RecordingReader:
                 "sfreq": float(raw.info["sfreq"]),
                 "bad": list(raw.info["bads"]),
                 "left_out": [n for n, kind in zip(raw.ch_names, raw.get_channel_types(), strict=True) if kind != "eeg"],
-                "cuts_s": cuts_s(raw),
+                "cuts_s": [round(cut.at_s, 3) for cut in find_cuts(raw)],
                 "line_noise_db": line_noise_db(eeg),
             }
         )
@@ -116,7 +116,7 @@ class RecordingReader:
     def _findings(self, recording: Recording, read: ReadRecording) -> Iterator[Finding]:
         assert read.loaded is not None and read.scale is not None
         name, loaded = recording.recording_id, read.loaded
-        yield from findings_of_cuts(name, read.about.cuts_s, loaded.presentations)
+        yield from findings_of_cuts(name, read.about.cuts_s, recording.presentations)
         yield from findings_of_scale(name, loaded.eeg, self._settings.sfreq, read.scale, self._names)
 
 

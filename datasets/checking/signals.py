@@ -95,7 +95,7 @@ def _gaps(eeg: RecordedEeg) -> Iterator[Finding]:
     if not runs or still.all():
         return
     gap_s = sum(stop - start for start, stop in runs) / eeg.sfreq
-    heard_s = sum(p.duration_s for p in eeg.presentations)
+    heard_s = sum(p.recorded_s for p in eeg.presentations)
     in_sound_s = sum(_overlap_s(start / eeg.sfreq, stop / eeg.sfreq, eeg.presentations) for start, stop in runs)
     found = (
         f"all channels stand still {len(runs)} time(s), {gap_s:.1f} s together, "
@@ -129,28 +129,17 @@ def line_noise_db(eeg: RecordedEeg) -> float | None:
     return round(float(max(found)), 1) if found else None
 
 
-def cuts_s(raw: mne.io.BaseRaw) -> list[float]:
-    """Return the times at which a recording was interrupted or edited, as its annotations say."""
-    marks = ("boundary", "bad_acq_skip", "edge boundary", "new segment/")
-    named = [
-        (float(onset) - raw.first_time)
-        for onset, text in zip(raw.annotations.onset, raw.annotations.description, strict=True)
-        if str(text).lower().startswith(marks)
-    ]
-    return sorted(round(time_s, 3) for time_s in named if time_s > 0)
-
-
 def findings_of_cuts(recording: str, cuts: Sequence[float], presentations: Sequence[Presentation]) -> Iterator[Finding]:
     """Tell of sound that runs on over a cut: what follows it was heard at another time."""
-    inside = [t for t in cuts if any(p.onset_s < t < p.onset_s + p.duration_s for p in presentations)]
+    inside = [t for t in cuts if any(p.onset_s < t < p.onset_s + p.recorded_s for p in presentations)]
     if inside:
         times = ", ".join(f"{t:.1f}" for t in inside[:SHOWN])
         yield Finding(
             check="cuts",
-            severity="wrong",
+            severity="told",
             recording=recording,
-            found=f"the recording was cut at {times} s, while a sound was playing",
-            then="Give what follows a cut a row of its own with its time inside the file, or set its stim_file to n/a.",
+            found=f"the recording was cut at {times} s, while a sound was playing; no window lies there",
+            then="Notes say what is used behind it; a row of its own with its time inside the file places it.",
         )
 
 
@@ -168,7 +157,7 @@ def _share_at_limits(values: np.ndarray) -> float:
 
 
 def _overlap_s(start_s: float, stop_s: float, presentations: Sequence[Presentation]) -> float:
-    return sum(max(0.0, min(stop_s, p.onset_s + p.duration_s) - max(start_s, p.onset_s)) for p in presentations)
+    return sum(max(0.0, min(stop_s, p.onset_s + p.recorded_s) - max(start_s, p.onset_s)) for p in presentations)
 
 
 def _listed(names: Sequence[str], chosen: np.ndarray) -> str:

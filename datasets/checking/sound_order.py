@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -10,15 +11,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eeg2speech_bench.core.segments.recordings import Recording
+from eeg2speech_bench.core.errors import DataError
+from eeg2speech_bench.datasets.bids.bids_dataset import EXTENSIONS
+from eeg2speech_bench.datasets.bids.description import description_file, read_description
+from eeg2speech_bench.datasets.bids.events import NothingHeardError, read_stimulus_rows
 from eeg2speech_bench.datasets.checking.report import Finding
 
 if TYPE_CHECKING:
     import pandas as pd
 
 CHECK = "order of sounds"
-#: columns that may say where inside the sound file a row lies
-IN_FILE_COLUMNS = ("stim_onset", "start")
 #: rows of one sound with a longer pause between them are two presentations
 PAUSE_S = 10.0
 #: listeners who heard the same agree on the time from one start to the next; played by a computer, they do to 50 ms
@@ -30,8 +32,6 @@ MATCH_S = 1.0
 #: as many listeners have to agree, and on as many pairs of sounds, for their times to be those of the experiment
 MIN_LISTENERS, MIN_PAIRS = 3, 2
 MAX_LABEL_SHIFT = 3
-#: seconds by which a presentation may outlast what the events say
-LONGER_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,10 @@ class Timetable:
     names : tuple of str
         In order of their starts.
     starts_s : array, shape (n,)
-    durations_s : array, shape (n,)
-        NaN where the events do not say how long it was heard.
     """
 
     names: tuple[str, ...]
     starts_s: np.ndarray
-    durations_s: np.ndarray
 
     @property
     def gaps_s(self) -> dict[tuple[str, str], float]:
@@ -58,36 +55,16 @@ class Timetable:
 
 
 def read_timetables(root: Path) -> dict[str, Timetable]:
-    """Read when sounds started from every events.tsv of a BIDS folder, by recording; no EEG and no sound is read.
+    """Read when sounds started from the rows of every recording of a BIDS folder; no EEG and no sound is read.
 
-    Tables that cannot be read are left out: opening the data set says what is wrong with them.
+    Recordings whose rows cannot be read are left out: opening the data set says what is wrong with them.
     """
     timetables = {}
-    for path in sorted(root.glob("sub-*/**/*_events.tsv")):
-        rows = _rows(path)
-        if len(rows):
-            timetables[path.name.replace("_events.tsv", "_eeg")] = _timetable(rows)
+    for path in sorted(p for p in root.glob("sub-*/**/*_eeg.*") if p.suffix in EXTENSIONS):
+        with suppress(NothingHeardError, DataError):
+            rows = read_stimulus_rows(root, path, read_description(description_file(root)))
+            timetables[path.stem] = _timetable(rows.table)
     return timetables
-
-
-def _rows(path: Path) -> pd.DataFrame:
-    """Return the rows that name a sound: onset, duration and in_file (seconds, NaN if unknown), stim_file."""
-    import pandas as pd
-
-    try:
-        table = pd.read_csv(path, sep="\t", encoding="utf-8-sig", dtype=str, keep_default_na=False)
-    except (OSError, ValueError):
-        return pd.DataFrame()
-    if not {"onset", "stim_file"} <= set(table):
-        return pd.DataFrame()
-    in_file = next((name for name in IN_FILE_COLUMNS if name in table), "")
-    named = {"onset": "onset", "duration": "duration", "in_file": in_file}
-    seconds = {
-        to: pd.to_numeric(table[name], errors="coerce") if name in table else np.nan for to, name in named.items()
-    }
-    rows = pd.DataFrame({"stim_file": table["stim_file"].str.strip(), **seconds})
-    named_rows = rows[~rows["stim_file"].isin(["", "n/a"]) & rows["onset"].notna()]
-    return named_rows.sort_values("onset", kind="stable")
 
 
 def _timetable(rows: pd.DataFrame) -> Timetable:
@@ -96,31 +73,11 @@ def _timetable(rows: pd.DataFrame) -> Timetable:
     for name, own in rows.groupby("stim_file", sort=False):
         onsets = own["onset"].to_numpy()
         first = np.flatnonzero(np.diff(onsets, prepend=-np.inf) > PAUSE_S)
-        in_file = np.nan_to_num(own["in_file"].to_numpy()[first])
-        # several rows in one presentation are words, and their durations are those of words
-        duration = np.where(np.diff(first, append=len(own)) == 1, own["duration"].to_numpy()[first], np.nan)
-        found += list(zip((onsets[first] - in_file).tolist(), [str(name)] * len(first), duration.tolist(), strict=True))
+        in_file = np.nan_to_num(own["in_file"].to_numpy(dtype=float)[first])
+        found += list(zip((onsets[first] - in_file).tolist(), [str(name)] * len(first), strict=True))
     found.sort()
-    starts_s, names, durations_s = zip(*found, strict=True)
-    return Timetable(names, np.array(starts_s), np.array(durations_s))
-
-
-def findings_of_durations(recording: Recording, timetable: Timetable) -> Iterator[Finding]:
-    """Tell of presentations that are used for longer than the events say that they lasted."""
-    for presentation in recording.presentations:
-        start_s = presentation.onset_s - presentation.start_s
-        nearest = int(np.argmin(np.abs(timetable.starts_s - start_s)))
-        said_s = float(timetable.durations_s[nearest])
-        unsaid = not said_s > 0 or abs(timetable.starts_s[nearest] - start_s) > AGREE_S
-        if not unsaid and presentation.duration_s - said_s > LONGER_S:
-            used = f"{presentation.duration_s:.1f} s of it are used"
-            yield Finding(
-                check="duration",
-                severity="wrong",
-                recording=recording.recording_id,
-                found=f"'{timetable.names[nearest]}' at {start_s:.1f} s lasted {said_s:.1f} s by the events; {used}",
-                then="Correct the column duration, or cut the sound file where playback stopped.",
-            )
+    starts_s, names = zip(*found, strict=True)
+    return Timetable(names, np.array(starts_s))
 
 
 def findings_of_order(timetables: Mapping[str, Timetable]) -> Iterator[Finding]:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import combinations
 
 import numpy as np
 
 from eeg2speech_bench.core.errors import BenchError
 from eeg2speech_bench.core.segments.recordings import Recording, Sound, SpeechDataset, Stimulus
-from eeg2speech_bench.datasets.checking.heard import speech_envelope, standardised
+from eeg2speech_bench.core.segments.split import Evidence
+from eeg2speech_bench.datasets.checking.heard import speech_envelope
 from eeg2speech_bench.datasets.checking.report import Finding
 
-#: sounds of lengths that differ by less, and whose envelopes correlate by more, are one sound
-SAME_LENGTH_S, SAME_R = 0.2, 0.95
 #: share of samples at full scale above which a sound is distorted
 CLIPPED_SHARE = 0.001
 #: samples by which a sound may differ from the length it declares
@@ -70,24 +68,16 @@ def check_sounds(stimuli: Sequence[Stimulus], rate_hz: float) -> tuple[dict[str,
         findings += found
         if not any(finding.severity == "refused" for finding in found):
             envelopes[stimulus.stimulus_id] = speech_envelope(sound, rate_hz)
-    return envelopes, findings + list(findings_of_copies(stimuli, envelopes, rate_hz))
+    return envelopes, findings
 
 
-def findings_of_copies(
-    stimuli: Sequence[Stimulus], envelopes: Mapping[str, np.ndarray], rate_hz: float
-) -> Iterator[Finding]:
-    """Tell of stimuli that are one sound in two files: a split could train on what it tests."""
-    there = sorted(
-        (len(envelopes[s.stimulus_id]), s.name, s.stimulus_id) for s in stimuli if s.stimulus_id in envelopes
-    )
-    for (length, one, first), (other_length, other, second) in combinations(there, 2):
-        if other_length - length > SAME_LENGTH_S * rate_hz or not length:
-            continue
-        r = standardised(envelopes[first]) @ standardised(envelopes[second][:length]) / length
-        if r > SAME_R:
-            found = f"'{one}' and '{other}' are one sound in two files (envelopes correlate by {r:.3f})"
-            then = "Name one file in all events: copies that differ by a byte may fall on both sides of the split."
-            yield _finding("one sound twice", "wrong", found, then)
+def findings_of_shared_audio(evidence: Evidence) -> Iterator[Finding]:
+    """Tell of audio that two stimuli share, and of how the split keeps it together."""
+    for shared in evidence.shared_audio:
+        places = f"{shared.duration_s:.1f} s of '{shared.one}' (from {shared.start_s:.1f} s) and of '{shared.other}'"
+        found = f"{places} (from {shared.other_start_s:.1f} s) are the same audio, r = {shared.correlation:.2f}"
+        then = f"It is kept as {shared.kept_as}, so that no part of the split trains on what another tests."
+        yield _finding("shared audio", "told", found, then)
 
 
 def findings_of_repeats(dataset: SpeechDataset) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 
 #: (what is being done, share that is done)
 Progress = Callable[[str, float], None]
+
+#: seconds at the end of a stimulus that may be unheard and still count as heard
+UNHEARD_S = 0.1
 
 #: settings that the meta data repeat, for whoever reads the folder without its configuration
 REPEATED = ("window_s", "stride_s", "shift_s", "baseline_s", "clamp_iqr", "highpass_hz", "lowpass_hz")
@@ -138,7 +141,7 @@ def planned_split(
     fractions = settings.fractions or dataset.split_fractions or DEFAULT_FRACTIONS
     plan = plan_split(
         settings.split,
-        {s.stimulus_id: s.duration_s for s in originals.stimuli},
+        heard_durations(originals.stimuli, recordings),
         recordings,
         fractions,
         settings.guard_s,
@@ -149,6 +152,20 @@ def planned_split(
         held_out=settings.held_out_listeners,
     )
     return replace(plan, evidence=plan.evidence.model_copy(update=originals.evidence()))
+
+
+def heard_durations(stimuli: Sequence[Stimulus], recordings: Sequence[Recording]) -> dict[str, float]:
+    """Return how much of each stimulus anybody heard, in seconds from its start, by id.
+
+    Where playback stopped early, the rest would take a share of the split that no EEG goes with.
+    """
+    until_s: dict[str, float] = {}
+    for p in (p for recording in recordings for p in recording.presentations):
+        until_s[p.stimulus_id] = max(until_s.get(p.stimulus_id, 0.0), p.start_s + p.duration_s)
+    return {
+        s.stimulus_id: until_s[s.stimulus_id] if s.duration_s - until_s[s.stimulus_id] > UNHEARD_S else s.duration_s
+        for s in stimuli
+    }
 
 
 def sentence_ends(stimulus: Stimulus) -> list[float]:

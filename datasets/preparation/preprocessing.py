@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,21 +75,21 @@ def load_eeg(recording: Recording, settings: DataConfig, sound: Callable[[str], 
     raw = open_eeg(recording, preload=True)
     cuts = find_cuts(raw)
     mark_cuts(raw, cuts)
+    sfreq = float(raw.info["sfreq"])
+    heard, notes = cut_presentations(
+        recording.presentations, cuts, raw.n_times / sfreq, recording.source, settings.shift_s, settings.sfreq
+    )
     _check_finite(recording, raw)
     _check_not_flat(recording, raw)
     _check_volts(recording, raw)
     if sound is not None:
-        check_no_sound(recording, raw, sound)
+        check_no_sound(replace(recording, presentations=heard), raw, sound)
     _interpolate(recording, raw)
     _filter(recording, raw, settings)
-    sfreq = float(raw.info["sfreq"])
     stretches = stretches_between(cuts, raw.n_times / sfreq)
     samples = [(round(s.start_s * sfreq), round(s.stop_s * sfreq)) for s in stretches]
     eeg = resample(raw.get_data(), sfreq, settings.sfreq, samples)
     eeg *= MICROVOLT
-    heard, notes = cut_presentations(
-        recording.presentations, cuts, raw.n_times / sfreq, recording.source, settings.shift_s, settings.sfreq
-    )
     return LoadedEeg(eeg, [_channel(c) for c in raw.info["chs"]], heard, (*recording.notes, *notes))
 
 

@@ -73,10 +73,11 @@ def heard_stretches(presentations: tuple[Presentation, ...], n_samples: int, sfr
     """Cut what was heard into stretches of at most 10 s, and return at most 60 of them, evenly spread."""
     found = []
     for p in presentations:
-        first, last = max(0, round(p.onset_s * sfreq)), min(n_samples, round((p.onset_s + p.duration_s) * sfreq))
+        first, last = max(0, round(p.onset_s * sfreq)), min(n_samples, round((p.onset_s + p.recorded_s) * sfreq))
         for start in range(first, last, round(STRETCH_S * sfreq)):
             stop = min(last, start + round(STRETCH_S * sfreq))
-            found.append(Stretch(start, stop, p.stimulus_id, p.start_s + start / sfreq - p.onset_s))
+            heard_s = p.start_s + (start / sfreq - p.onset_s) / p.clock_ratio
+            found.append(Stretch(start, stop, p.stimulus_id, heard_s))
     return [found[i] for i in evenly_spaced(len(found), N_STRETCHES)]
 
 

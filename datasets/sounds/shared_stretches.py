@@ -12,6 +12,11 @@ from eeg2speech_bench.datasets.sounds.fingerprints import N_BITS, Fingerprint, f
 
 #: shorter stretches are not claimed: a synthetic voice says a word the same way twice
 MIN_SHARED_S = 1.5
+#: the same for envelopes, of which a second holds four or five independent values, and the correlation over the whole
+#: stretch that proves it: 8 s of two sounds that have nothing in common came to 0.62
+MIN_SHARED_ENVELOPE_S, MIN_ENVELOPE_CORRELATION = 6.0, 0.95
+#: seconds at the ends of a stretch of envelope that may belong to it or not
+END_S = 1.0
 #: parts of the 32 bits that must agree for two frames to be compared; in noise, one of two survives more often than all
 KEYS = (np.uint32(0x003FFFFF), np.uint32(0xFFFFFC00))
 #: frames looked up at most: of more, those are taken whose bits fulfil a condition, the same in every sound
@@ -41,7 +46,7 @@ class SharedStretch:
     start_s, other_start_s, duration_s : float
         Where the stretch lies in each, to 0.1 s; the difference of the starts is exact to 10 ms.
     correlation : float
-        Of the samples, 0 to 1: the median over pieces of 2 s.
+        Of the samples, 0 to 1: the median over pieces of 2 s; of envelopes, over all but the ends.
     """
 
     one: str
@@ -53,7 +58,7 @@ class SharedStretch:
 
 
 def find_shared_stretches(sounds: Mapping[str, Callable[[], Sound]]) -> list[SharedStretch]:
-    """Find all stretches of at least 1.5 s that two sounds share, or that one sound holds twice.
+    """Find all stretches of at least 1.5 s (6 s of envelopes) that two sounds share, or that one sound holds twice.
 
     Another level, coding, sampling rate or pause before makes no difference; noise as loud as the speech little.
     Where many sounds share one passage, each is compared with some of the others and chains connect all of them.
@@ -73,9 +78,15 @@ def find_shared_stretches(sounds: Mapping[str, Callable[[], Sound]]) -> list[Sha
         if not any(abs(offset * prints[first].frame_s - (s.start_s - s.other_start_s)) < 0.1 for s in known):
             for start_s, other_start_s, length_s in _alike(prints[first], prints[second], offset):
                 r = _correlation(sounds[one](), sounds[other](), start_s, other_start_s, length_s)
-                if r >= (MIN_CORRELATION if is_waveform and length_s > SHORT_S else MIN_CORRELATION_SHORT):
+                if _is_proof(r, length_s, is_waveform=is_waveform):
                     known.append(SharedStretch(one, other, start_s, other_start_s, length_s, r))
     return sorted(stretch for stretches in found.values() for stretch in stretches)
+
+
+def _is_proof(correlation: float, length_s: float, *, is_waveform: bool) -> bool:
+    if not is_waveform:
+        return length_s >= MIN_SHARED_ENVELOPE_S and correlation >= MIN_ENVELOPE_CORRELATION
+    return correlation >= (MIN_CORRELATION if length_s > SHORT_S else MIN_CORRELATION_SHORT)
 
 
 def _candidates(prints: Sequence[Fingerprint]) -> Iterator[tuple[int, int, int]]:
@@ -188,10 +199,15 @@ def _trimmed(wide: np.ndarray, sharp: np.ndarray) -> Iterator[tuple[int, int]]:
 
 
 def _correlation(first: Sound, second: Sound, start_s: float, other_s: float, length_s: float) -> float:
-    """Correlate two stretches piece by piece, at the best displacement of each; the median, without its sign."""
+    """Correlate two stretches piece by piece, at the best displacement of each; the median, without its sign.
+
+    Envelopes, which change slowly, are one piece, without the ends, which are not known to the sample.
+    """
+    if first.kind == "envelope" and length_s > 4 * END_S:
+        start_s, other_s, length_s = start_s + END_S, other_s + END_S, length_s - 2 * END_S
     rate_hz = first.rate_hz
     n_samples = round(length_s * rate_hz)
-    n = min(round(PIECE_S * rate_hz), n_samples)
+    n = n_samples if first.kind == "envelope" else min(round(PIECE_S * rate_hz), n_samples)
     n_lags = max(1, round(DISPLACED_S * rate_hz))
     starts = [(round(start_s * rate_hz) + k, round(other_s * rate_hz) + k) for k in range(0, n_samples - n + 1, n)]
     pieces = [_best_correlation(first.values[a:][:n], second.values[b:][:n], n_lags) for a, b in starts]

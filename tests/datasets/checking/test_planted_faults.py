@@ -63,10 +63,11 @@ def test_cuts_of_a_recording_are_listed(listeners, check):
     assert [one.cuts_s for one in check(dataset).recordings] == [[], [30.0], []]
 
 
-def test_a_sound_that_runs_on_over_a_cut_is_wrong():
+def test_a_sound_that_runs_on_over_a_cut_is_told():
     heard = [Presentation("s", 10.0, 30.0), Presentation("s", 50.0, 30.0)]
     (finding,) = findings_of_cuts("sub-02", [5.0, 30.0, 45.0], heard)
-    assert (finding.severity, finding.found) == ("wrong", "the recording was cut at 30.0 s, while a sound was playing")
+    assert finding.severity == "told"
+    assert finding.found == "the recording was cut at 30.0 s, while a sound was playing; no window lies there"
 
 
 def test_a_channel_far_larger_than_the_others_is_told(listeners, check):
@@ -91,14 +92,15 @@ def test_eeg_of_a_size_that_no_eeg_has_is_told(listeners, check):
     assert faults(check(dataset)) == [("unit", "told", "sub-01")]
 
 
-def test_one_sound_in_two_files_is_wrong(listeners, check):
+def test_one_sound_in_two_files_is_told(listeners, check):
     dataset = listeners()
     one, two, *others = dataset.stimuli
     dataset.stimuli = (one, two, *others, replace(two, stimulus_id="copy", name="copy of story 1"))
     dataset.change(0, lambda heard: [replace(p, stimulus_id="copy") if p.stimulus_id == "s1" else p for p in heard])
     report = check(dataset)
-    assert faults(report) == [("one sound twice", "wrong", "")]
-    assert "'copy of story 1' and 'story 1'" in report.findings[0].found
+    assert faults(report) == [("shared audio", "told", "")]
+    assert "of 'story 1' (from 0.0 s) and of 'copy of story 1' (from 0.0 s) are the same" in report.findings[0].found
+    assert "kept as one stimulus" in report.findings[0].then
 
 
 def test_one_sound_for_all_recordings_is_told(listeners, check):
