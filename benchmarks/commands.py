@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from eeg2speech_bench.benchmarks.session import RunRequest
     from eeg2speech_bench.core.records.record import Record
+
+#: different notes on the reading of recordings that are shown after a run
+MOST_NOTES = 10
 
 
 def configure_nothing(parser: argparse.ArgumentParser) -> None:
@@ -122,7 +126,7 @@ def _say_where(results: Path, records: list[Record], console: Console) -> None:
     from eeg2speech_bench.core.records.record_store import RecordStore
 
     store = RecordStore(results)
-    lines = []
+    lines = _reading_notes(records)
     for record in records:
         cell = record.cell.id
         kept_aside = record.status != "done" and store.attempt_path(cell).exists()
@@ -137,6 +141,14 @@ def _say_where(results: Path, records: list[Record], console: Console) -> None:
     ]
     for line in lines:
         say(console, line)
+
+
+def _reading_notes(records: list[Record]) -> list[str]:
+    """Return what was decided while the recordings were read, each sentence once; the records hold all of it."""
+    notes = next((record.dataset.reading_notes for record in records if record.dataset.reading_notes), [])
+    counts = Counter(note["note"] for note in notes)
+    said = [f"Read: {note}" + (f" ({n} recordings)" if n > 1 else "") for note, n in counts.most_common(MOST_NOTES)]
+    return said + ([f"Read: {len(counts) - MOST_NOTES} more notes in the record"] if len(counts) > MOST_NOTES else [])
 
 
 def env(arguments: argparse.Namespace, registry: Registry) -> int:

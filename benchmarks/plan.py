@@ -13,49 +13,17 @@ from rich.table import Table
 
 from eeg2speech_bench.benchmarks.cells import Cell
 from eeg2speech_bench.benchmarks.pipeline import Pipeline
-from eeg2speech_bench.core.errors import BenchError, DataError, UsageError
+from eeg2speech_bench.core.errors import UsageError
 from eeg2speech_bench.core.presets.config import RunConfig
-from eeg2speech_bench.core.registry.failures import reason_of
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.segments.recordings import SpeechDataset
-from eeg2speech_bench.core.specs import DatasetSpec, EncoderSpec
-from eeg2speech_bench.core.stages.stage_store import explained
-from eeg2speech_bench.core.terminal.progress import OutputClosed, say
+from eeg2speech_bench.core.specs import EncoderSpec
+from eeg2speech_bench.core.terminal.progress import say
 
 #: changes that a plan names of one stage
 MAX_REASONS = 3
 #: names that stand for several encoders
 GROUPS: dict[str, Callable[[EncoderSpec], bool]] = {"all": lambda spec: True, "baselines": lambda spec: spec.baseline}
-
-
-def find_dataset(text: str, registry: Registry) -> tuple[DatasetSpec, str | None]:
-    """Return the declaration and argument of a data set, given as a name, ``name:argument`` or a BIDS folder."""
-    name, _, argument = text.partition(":")
-    known = {spec.name for spec in registry.all("dataset")}
-    if name not in known and (Path(text).expanduser().exists() or "/" in text):
-        return registry.get("dataset", "bids"), text
-    return registry.get("dataset", name), argument or None
-
-
-def open_dataset(text: str, cache: Path, registry: Registry, console: Console) -> SpeechDataset:
-    """Open a data set that was typed.
-
-    Raises
-    ------
-    DataError
-        If its plugin fails; what ours say of a data set that cannot be read passes.
-    """
-    spec, argument = find_dataset(text, registry)
-    opens = spec.load()
-    try:
-        with explained(cache):
-            opened: SpeechDataset = opens(argument, cache, lambda line: say(console, line))
-    except (BenchError, OutputClosed):
-        raise
-    except (Exception, SystemExit) as error:  # whatever a plugin does
-        then = f"Ask the authors of '{spec.target.partition(':')[0]}'."
-        raise DataError(f"Data set '{spec.name}' cannot be opened", got=reason_of(error), then=then) from error
-    return opened
 
 
 def parse_seeds(text: str) -> list[int]:

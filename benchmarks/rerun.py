@@ -142,10 +142,11 @@ def _prepare(
     record: Record, arguments: argparse.Namespace, registry: Registry, console: Console
 ) -> tuple[Runner, Pipeline]:
     from eeg2speech_bench.benchmarks.pipeline import Pipeline
-    from eeg2speech_bench.benchmarks.plan import find_dataset, make_cells, refuse_unknown_names
+    from eeg2speech_bench.benchmarks.plan import make_cells, refuse_unknown_names
     from eeg2speech_bench.benchmarks.runner import Runner
     from eeg2speech_bench.core.machine.environment import choose_device, choose_precision
     from eeg2speech_bench.core.records.record_store import RecordStore
+    from eeg2speech_bench.core.registry.dataset_opening import find_dataset
     from eeg2speech_bench.core.stages.stage_store import StageStore
 
     cell, config = record.cell, record.settings

@@ -16,7 +16,7 @@ from eeg2speech_bench.benchmarks.launchers.plan_file import PlanFile
 from eeg2speech_bench.benchmarks.launchers.worker import STOPPED, UNHEARD
 from eeg2speech_bench.benchmarks.launchers.workers import Limits, Workers
 from eeg2speech_bench.benchmarks.pipeline import Pipeline
-from eeg2speech_bench.benchmarks.plan import choose_encoders, make_cells, open_dataset, print_plan, refuse_unknown_names
+from eeg2speech_bench.benchmarks.plan import choose_encoders, make_cells, print_plan, refuse_unknown_names
 from eeg2speech_bench.benchmarks.runner import Runner
 from eeg2speech_bench.core.errors import BenchError, UsageError
 from eeg2speech_bench.core.machine.environment import choose_device, choose_precision
@@ -24,6 +24,7 @@ from eeg2speech_bench.core.presets.config import RunConfig
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.records.running import RunningCell
+from eeg2speech_bench.core.registry.dataset_opening import open_dataset
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.stages.import_closure import forget_sources
 from eeg2speech_bench.core.stages.stage_store import StageStore, explained
@@ -91,7 +92,7 @@ def plan_cells(request: RunRequest, registry: Registry, console: Console) -> lis
     device = choose_device(request.device)
     precision = choose_precision(request.config.precision, device)
     stages = StageStore(request.cache / "stages")
-    dataset = open_dataset(request.dataset, request.cache, registry, console)
+    dataset = open_dataset(*find_dataset(request.dataset, registry), request.cache, lambda line: say(console, line))
     chosen = encoders, request.dataset, dataset.name, request.seeds, request.config, registry
     cells = make_cells(*chosen, revision=dataset.revision, with_twins=request.with_twins)
     pipelines = [Pipeline(cell, dataset, registry, stages, device, precision) for cell in cells]

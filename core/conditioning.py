@@ -12,6 +12,9 @@ from torch import Tensor, nn
 from eeg2speech_bench.core.errors import ContractError
 from eeg2speech_bench.core.segments.segment_store import Batch, SignalInfo, TargetInfo
 
+#: frames by which a stretch of sound may be longer or shorter than its rate says: rounding, and a layer's edge
+SURPLUS_FRAMES = 2
+
 
 @dataclass
 class Conditioning:
@@ -164,6 +167,59 @@ def check_conditioning(name: str, conditioning: object, batch_size: int, target:
             then="Lower the learning rate or check the encoder's normalisation.",
         )
     return conditioning
+
+
+def check_frames(name: str, frames: object, seconds: float, rate_hz: float) -> Tensor:
+    """Return what a target's `Target.features` made of a stretch of sound if it keeps the contract.
+
+    Parameters
+    ----------
+    name : str
+        The target's.
+    frames : Tensor, shape (n_frames, n_features)
+    seconds : float
+        Length of the stretch.
+    rate_hz : float
+        The target's `Target.feature_rate_hz`.
+
+    Raises
+    ------
+    ContractError
+        If it is no table of finite numbers, or its length is off by more than two frames: windows would get the
+        frames of another moment.
+    """
+    if not isinstance(frames, Tensor) or frames.ndim != 2 or not frames.is_floating_point():
+        got = f"{tuple(frames.shape)} of {frames.dtype}" if isinstance(frames, Tensor) else type(frames).__name__
+        raise ContractError(
+            f"Target '{name}' returned no frames", got=got, expected="a float tensor (n_frames, n_features)"
+        )
+    expected = round(seconds * rate_hz)
+    if abs(len(frames) - expected) > SURPLUS_FRAMES:
+        raise ContractError(
+            f"Target '{name}' returned another number of frames than its feature_rate_hz says",
+            got=f"{len(frames)} frames for {seconds:g} s",
+            expected=f"{expected}, at {rate_hz:g} Hz",
+            then="Return frames at the rate that feature_rate_hz says.",
+        )
+    if not bool(torch.isfinite(frames).all()):
+        raise ContractError(f"Target '{name}' returned frames that are not finite", got="NaN or infinity")
+    return frames
+
+
+def check_tokens(name: str, tokens: object, batch_size: int, info: TargetInfo) -> Tensor:
+    """Return what a target's forward returned if it is as its `Target.info` says, else raise `ContractError`."""
+    shape = tuple(tokens.shape) if isinstance(tokens, Tensor) else type(tokens).__name__
+    expected = (batch_size, info.n_tokens, info.dim)
+    if not isinstance(tokens, Tensor) or shape != expected:
+        raise ContractError(
+            f"Target '{name}' returned tokens of another shape than its info says",
+            got=shape,
+            expected=expected,
+            then="Return (batch, n_tokens, dim) from forward, or correct info.",
+        )
+    if not bool(torch.isfinite(tokens).all()):
+        raise ContractError(f"Target '{name}' returned tokens that are not finite", got="NaN or infinity")
+    return tokens
 
 
 def pool_tokens(embeddings: Tensor, n_tokens: int) -> Tensor:

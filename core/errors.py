@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class BenchError(Exception):
@@ -60,6 +61,30 @@ class LeakageError(DataError):
 
 class ContractError(BenchError):
     """A plugin returned something other than its contract promises."""
+
+
+@contextmanager
+def naming_plugin(what: str) -> Iterator[None]:
+    """Say whose code failed when a plugin raises, or calls sys.exit, in the code inside.
+
+    Parameters
+    ----------
+    what : str
+        The plugin, such as ``"Target 'mel'"``.
+
+    Raises
+    ------
+    ContractError
+        With the plugin's own error as its cause. Our own errors and a lack of memory pass as they are.
+    """
+    try:
+        yield
+    except (BenchError, MemoryError):
+        raise
+    except SystemExit as stop:
+        raise ContractError(f"{what} called sys.exit", got=stop.code, then="Raise an error instead.") from stop
+    except Exception as error:  # a plugin can raise anything
+        raise ContractError(f"{what} failed", got=f"{type(error).__name__}: {error}") from error
 
 
 class StorageError(BenchError):

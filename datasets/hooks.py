@@ -49,7 +49,7 @@ def register_commands() -> list[CommandSpec]:
         CommandSpec(
             "datasets",
             f"{_ROOM}.commands:datasets",
-            "list data sets, or write a simulated one",
+            "list data sets, check one, or write a simulated one",
             configure=f"{_ROOM}.commands:configure",
         )
     ]

@@ -23,16 +23,19 @@ FLOORS = {
     "core": (
         "errors conditions",
         "machine presets segments specs statistics terminal",
-        "conditioning hookspecs stages training",
+        "conditioning hookspecs stages training weights",
         "contrastive generator records registry",
         "cli conformance",
         "__main__ __init__",
     ),
     "plugins": ("checking clap listing scaffold", "encoders", "hooks targets", "__init__"),
     "datasets": (
-        "dtu hooks preparation sounds speech",
+        "dtu hooks sounds speech",
+        "preparation",
         "bids simulation",
-        "commands opening",
+        "checking opening",
+        "check_command",
+        "commands",
         "__init__",
     ),
     "benchmarks": (

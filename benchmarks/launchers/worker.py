@@ -10,18 +10,18 @@ from rich.console import Console
 
 from eeg2speech_bench.benchmarks.launchers.plan_file import PlanFile
 from eeg2speech_bench.benchmarks.pipeline import Pipeline
-from eeg2speech_bench.benchmarks.plan import open_dataset
 from eeg2speech_bench.benchmarks.runner import Runner, describe_error
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.machine.environment import choose_precision
 from eeg2speech_bench.core.records.provenance import ErrorReport
 from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.records.running import RunningCell
+from eeg2speech_bench.core.registry.dataset_opening import find_dataset, open_dataset
 from eeg2speech_bench.core.registry.registry import Registry, load_registry
 from eeg2speech_bench.core.stages.stage_store import StageStore
 from eeg2speech_bench.core.stages.usage import marked_in_use
 from eeg2speech_bench.core.terminal.interruption import stoppable
-from eeg2speech_bench.core.terminal.progress import OutputClosed, make_console
+from eeg2speech_bench.core.terminal.progress import OutputClosed, make_console, say
 from eeg2speech_bench.core.terminal.quiet import silence_libraries
 
 #: how a worker ends: its cell is done, failed with a record, never began, was stopped, or nobody reads what it says
@@ -100,7 +100,7 @@ def open_pipeline(plan: PlanFile, number: int, registry: Registry, console: Cons
     BenchError
         If it cannot be opened.
     """
-    dataset = open_dataset(plan.dataset, plan.cache, registry, console)
+    dataset = open_dataset(*find_dataset(plan.dataset, registry), plan.cache, lambda line: say(console, line))
     if dataset.revision != plan.revision:
         raise DataError(
             f"Data set '{plan.dataset}' has changed since the plan was made",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from eeg2speech_bench.benchmarks.metrics.availability import why_unavailable
+from eeg2speech_bench.core.errors import BenchError
 from eeg2speech_bench.core.segments.clips import CLIP_RATE_HZ, Clips
 
 #: parts of the clips whose scores are averaged, as in audioldm_eval
@@ -16,6 +17,7 @@ N_SPLITS = 10
 #: guards the division by a class that the generated clip never gets, as in audioldm_eval
 _EPSILON = 1e-6
 _BATCH_SIZE = 8
+OPTION = "scores.models.tagger"
 
 
 def divergence(generated: Clips, reference: Clips, model: str) -> np.ndarray:
@@ -110,6 +112,8 @@ def available(model: str | None = None) -> str | None:
         return f"tagger {model} is not there (no config.json in that folder)"
     try:
         _tagger(model)
+    except BenchError as error:
+        return f"tagger {model} cannot be used: {error}"
     except Exception as error:  # transformers and the hub's client raise of many kinds
         return f"tagger {model} is not there ({type(error).__name__}: {str(error).strip().splitlines()[0]})"
     return None
@@ -132,12 +136,14 @@ def tags(clips: Clips, model: str) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _tagger(model: str) -> tuple[Any, Any]:
-    from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
+    from transformers import AutoConfig, AutoFeatureExtractor, AutoModelForAudioClassification
 
-    path = Path(model).expanduser()
-    source = str(path) if path.is_dir() else model
-    network = AutoModelForAudioClassification.from_pretrained(source, use_safetensors=True)
-    return AutoFeatureExtractor.from_pretrained(source), network.eval()
+    from eeg2speech_bench.core.weights.filling import Origin
+    from eeg2speech_bench.core.weights.pretrained import load_config, load_network, load_pretrained
+
+    origin = Origin(f"Tagger {model}", OPTION, "audio classifier")
+    network = load_network(AutoModelForAudioClassification, load_config(AutoConfig, model, origin), model, origin)
+    return load_pretrained(AutoFeatureExtractor, model, what=origin.source, option=OPTION), network
 
 
 def _mean_divergence_from_mean(probabilities: np.ndarray) -> float:

@@ -13,6 +13,7 @@ import torch
 from eeg2speech_bench.benchmarks.inputs.audio_files import load_clips
 from eeg2speech_bench.benchmarks.metrics import retrieval
 from eeg2speech_bench.benchmarks.metrics.identification import count_candidates
+from eeg2speech_bench.benchmarks.scoring.metric_calls import segment_values, set_value, skipping
 from eeg2speech_bench.benchmarks.scoring.values import MetricValues, ReferenceLevels, SetValue
 from eeg2speech_bench.core.generator.mel import MelSpectrogram, normalise_waveform
 from eeg2speech_bench.core.segments.clips import Clips
@@ -84,7 +85,7 @@ def training_speech(store: SegmentStore, n: int) -> Clips | None:
 
 def measure_clips(
     heard: JudgedClips, metrics: list[MetricSpec], progress: Progress, *, confidence: float, seed: int
-) -> tuple[list[MetricValues], list[SetValue]]:
+) -> tuple[list[MetricValues], list[SetValue], dict[str, str]]:
     """Measure metrics of clips and of sets under every condition and ceiling.
 
     Returns
@@ -93,21 +94,37 @@ def measure_clips(
         Of metrics of clips.
     sets : list of SetValue
         Of metrics of sets.
+    skipped : dict of str to str
+        Metrics that failed, with the reason.
     """
     of_clips, of_sets = ([m for m in metrics if m.needs == needs] for needs in ("clips", "set"))
-    levels = {m.name: heard.levels(m, confidence, derive_seed(seed, "chance", m.name)) for m in of_clips}
-    floors = {m.name: _floor(heard, m) for m in of_sets}
+    skipped: dict[str, str] = {}
+    levels: dict[str, ReferenceLevels] = {}
+    floors: dict[str, float | None] = {}
+    for m in of_clips:
+        with skipping(m, skipped):
+            levels[m.name] = heard.levels(m, confidence, derive_seed(seed, "chance", m.name))
+    for m in of_sets:
+        with skipping(m, skipped):
+            floors[m.name] = _floor(heard, m)
     measured: list[MetricValues] = []
-    sets = []
+    sets: list[SetValue] = []
     for i, (condition, folder) in enumerate(heard.folders.items()):
         progress(condition, i / len(heard.folders))
         # condition by condition: metrics that share a network remember what it said of the last two sets of clips
         made = load_clips(folder, condition)
-        measured += [MetricValues(m, condition, heard.judge(m, made), heard.table, levels[m.name]) for m in of_clips]
-        sets += [SetValue(m, condition, float(heard.judge(m, made)), len(made), floors[m.name]) for m in of_sets]
-    return measured, sets
+        for m in (m for m in (*of_clips, *of_sets) if m.name not in skipped):
+            with skipping(m, skipped):
+                judged = heard.judge(m, made)
+                if m.needs == "set":
+                    sets.append(SetValue(m, condition, set_value(judged), len(made), floors[m.name]))
+                else:
+                    values = segment_values(judged, len(heard.table))
+                    measured.append(MetricValues(m, condition, values, heard.table, levels[m.name]))
+    kept = [v for v in measured if v.metric.name not in skipped], [s for s in sets if s.metric.name not in skipped]
+    return *kept, skipped
 
 
 def _floor(heard: JudgedClips, metric: MetricSpec) -> float | None:
-    floor = float(heard.judge(metric, heard.other)) if heard.other is not None else np.nan
+    floor = set_value(heard.judge(metric, heard.other)) if heard.other is not None else np.nan
     return floor if np.isfinite(floor) else None

@@ -12,6 +12,7 @@ import pandas as pd
 
 from eeg2speech_bench.benchmarks.metrics import pools, retrieval
 from eeg2speech_bench.benchmarks.metrics import word_retrieval as words
+from eeg2speech_bench.benchmarks.scoring.metric_calls import segment_values, skipping
 from eeg2speech_bench.benchmarks.scoring.values import MetricValues, ReferenceLevels
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.core.specs import MetricSpec
@@ -75,7 +76,7 @@ def measure_scores(
     -------
     measured : list of MetricValues
     skipped : dict of str to str
-        Metrics whose pool cannot be made of these windows, with the reason.
+        Metrics whose pool cannot be made of these windows and metrics that failed, with the reason.
     """
     skipped = {m.name: reason for m in metrics if m.pool and (reason := pools.why_impossible(m.pool, scored.windows))}
     true = scored.table["true"].to_numpy()
@@ -83,10 +84,11 @@ def measure_scores(
     for metric in metrics:
         if metric.name in skipped:
             continue
-        function, levels = _bind_metric(metric, scored, confidence, derive_seed(seed, "chance", metric.name))
-        for condition in scored.conditions:
-            values = function(np.load(scored.folder / f"scores_{condition}.npy"), true)
-            measured.append(MetricValues(metric, condition, values, scored.table, levels))
+        with skipping(metric, skipped):
+            function, levels = _bind_metric(metric, scored, confidence, derive_seed(seed, "chance", metric.name))
+            under = {name: function(np.load(scored.folder / f"scores_{name}.npy"), true) for name in scored.conditions}
+            values = {name: segment_values(returned, len(true)) for name, returned in under.items()}
+            measured += [MetricValues(metric, name, v, scored.table, levels) for name, v in values.items()]
     return measured, skipped
 
 
@@ -102,7 +104,7 @@ def _bind_metric(
     if metric.pool:
         pool = pools.candidates(metric.pool, scored.windows, true, scored.table["recording"].to_numpy())
         function = partial(function, pool=pool)
-    guessed = function(np.zeros(pool.shape), true)
+    guessed = segment_values(function(np.zeros(pool.shape), true), len(true))
     sizes, defined = pool.sum(axis=1), np.isfinite(guessed)
     n_pool = pools.SIZES.get(metric.pool) or round(float(sizes[defined].mean() if defined.any() else sizes.mean()))
     # all listeners to one window are right or wrong together where the EEG is ignored

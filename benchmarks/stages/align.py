@@ -17,9 +17,10 @@ from eeg2speech_bench.benchmarks.inputs.batches import OrderedSegments, Training
 from eeg2speech_bench.benchmarks.inputs.target_frames import FrameStore
 from eeg2speech_bench.benchmarks.models.pair import AlignedPair, Pair
 from eeg2speech_bench.benchmarks.stage_inputs import AlignInputs
-from eeg2speech_bench.core.conditioning import Encoder, Target, check_conditioning, pool_tokens
+from eeg2speech_bench.core.conditioning import Encoder, Target, check_conditioning, check_tokens, pool_tokens
 from eeg2speech_bench.core.contrastive.alignment import Alignment
 from eeg2speech_bench.core.contrastive.bridge import Bridge, fit_bridge
+from eeg2speech_bench.core.errors import naming_plugin
 from eeg2speech_bench.core.presets.config import AlignmentConfig
 from eeg2speech_bench.core.segments.segment_store import Batch, SegmentStore
 from eeg2speech_bench.core.stages.json_files import write_json
@@ -32,6 +33,8 @@ from eeg2speech_bench.core.training.trainer import KeepBest, TrainingProgress, f
 TRIAL_SEED = 0
 #: training segments that the bridge is fitted on
 N_BRIDGE_SEGMENTS = 2048
+#: windows on which a target must show that it keeps its contract
+N_CHECKED_WINDOWS = 4
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,20 @@ class TrialSetup:
         """Build encoder and target anew, the same for every trial."""
         seed_everything(self.seed)
         encoder, target = self.pair.build(self.store)
-        target.fit_scaler(torch.from_numpy(self.frames.train_frames()))
+        with naming_plugin(f"Target '{self.pair.target.name}'"):
+            target.fit_scaler(torch.from_numpy(self.frames.train_frames()))
+        self._check_tokens(target)
         return encoder, target
+
+    @torch.no_grad()
+    def _check_tokens(self, target: Target) -> None:
+        """Map a few windows, so that a target that breaks its contract is not taken for a fault of the encoder."""
+        windows = self.store.segments["window"].to_numpy()[self.store.indices("train")[:N_CHECKED_WINDOWS]]
+        name, trained = self.pair.target.name, target.training
+        with naming_plugin(f"Target '{name}'"):
+            tokens = target.eval()(torch.from_numpy(self.frames.gather(windows)))
+        check_tokens(name, tokens, len(windows), target.info)
+        target.train(trained)
 
     def gather(self, rows: np.ndarray) -> Batch:
         """Gather segments with what the encoder reads."""

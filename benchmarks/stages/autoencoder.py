@@ -18,7 +18,7 @@ from eeg2speech_bench.core.stages.json_files import write_json
 from eeg2speech_bench.core.terminal.progress import Progress
 from eeg2speech_bench.core.training.seeding import seed_everything
 from eeg2speech_bench.core.training.trainer import TrainingProgress, fit, make_trainer
-from eeg2speech_bench.core.training.weights import read_checkpoint
+from eeg2speech_bench.core.weights.checkpoint_file import read_checkpoint
 
 #: the autoencoder belongs to the data set and not to a cell, so its seed is the same for all cells
 SEED = 0
@@ -46,7 +46,7 @@ def run(inputs: AutoencoderInputs, out: Path, progress: Progress) -> None:
     n_train = int((store.windows["split"] == "train").sum())
     mels = TrainingMels(store, min(config.batch_size, n_train), config.clip_s)
     if config.checkpoint:
-        load_original_vae(autoencoder.vae, read_checkpoint(Path(config.checkpoint)))
+        load_original_vae(autoencoder.vae, read_checkpoint(config.checkpoint), source=config.checkpoint)
     else:
         autoencoder.fit_input(next(iter(TrainingMels(store, min(256, n_train), config.clip_s))))
         callbacks = [TrainingProgress(lambda note, share: progress(note, 0.9 * share), config.max_steps)]

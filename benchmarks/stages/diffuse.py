@@ -21,7 +21,7 @@ from eeg2speech_bench.core.stages.json_files import write_json
 from eeg2speech_bench.core.terminal.progress import Progress
 from eeg2speech_bench.core.training.seeding import seed_everything
 from eeg2speech_bench.core.training.trainer import TrainingProgress, fit, make_trainer
-from eeg2speech_bench.core.training.weights import read_checkpoint
+from eeg2speech_bench.core.weights.checkpoint_file import read_checkpoint
 
 
 class TrainingLatents(torch.utils.data.IterableDataset):
@@ -66,7 +66,8 @@ def run(inputs: DiffuseInputs, out: Path, progress: Progress) -> None:
     conditioner.from_eeg(gather(store.indices("train")[:2]))  # learns the encoder's token count
     denoiser = config.build(store, conditioner.target.info.dim)
     if config.denoiser.checkpoint:
-        load_original_unet(denoiser.unet, read_checkpoint(Path(config.denoiser.checkpoint)))
+        checkpoint = config.denoiser.checkpoint
+        load_original_unet(denoiser.unet, read_checkpoint(checkpoint), source=checkpoint)
     frames = FrameStore(inputs.features, store)
     data = TrainingLatents(store, frames, gather, inputs.latents, diffusion, inputs.seed)
     module = LatentDiffusion(denoiser, conditioner, diffusion)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from eeg2speech_bench.benchmarks.scoring.metric_calls import skipping
 from eeg2speech_bench.benchmarks.scoring.retrieval import RetrievalScores, describe_windows, measure_scores
 from eeg2speech_bench.benchmarks.scoring.scores import Scores
 from eeg2speech_bench.benchmarks.scoring.values import (
@@ -42,8 +43,10 @@ def run(inputs: ScoreInputs, out: Path, progress: Progress) -> None:
     measured, without_pool = _retrieval(inputs, table, metrics, store)
     sets: list[SetValue] = []
     if inputs.generated is not None and inputs.ceilings is not None:
-        of_clips, sets = _generation(inputs, table[table["clip"] >= 0].sort_values("clip"), metrics, store, progress)
+        clips = table[table["clip"] >= 0].sort_values("clip")
+        of_clips, sets, failed = _generation(inputs, clips, metrics, store, progress)
         measured += of_clips
+        skipped |= failed
     measured, undefined = keep_defined(measured)
     sets, undefined_sets = keep_defined_sets(sets)
     entries = [summarise(v, config, seed, store.meta.subjects) for v in measured]
@@ -67,8 +70,11 @@ def _choose(
 ) -> tuple[list[MetricSpec], dict[str, str]]:
     """Return the metrics that are measured, and why those are not that were asked for."""
     wanted = [m for m in metrics if (config.extended or not m.extended) and (with_clips or m.needs == "scores")]
-    reasons = {m.name: m.unavailable(config.models) for m in wanted}
-    skipped = {name: reason for name, reason in reasons.items() if reason}
+    skipped: dict[str, str] = {}
+    for metric in wanted:
+        with skipping(metric, skipped):
+            if reason := metric.unavailable(config.models):
+                skipped[metric.name] = reason
     return [m for m in wanted if m.name not in skipped], skipped
 
 
@@ -103,7 +109,7 @@ def _retrieval(
 
 def _generation(
     inputs: ScoreInputs, clips: pd.DataFrame, metrics: list[MetricSpec], store: SegmentStore, progress: Progress
-) -> tuple[list[MetricValues], list[SetValue]]:
+) -> tuple[list[MetricValues], list[SetValue], dict[str, str]]:
     """Measure metrics of clips and of sets; imported here, because retrieval alone needs no torch."""
     from eeg2speech_bench.benchmarks.inputs.audio_files import load_clips
     from eeg2speech_bench.benchmarks.scoring.generated import JudgedClips, measure_clips, training_speech

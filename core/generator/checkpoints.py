@@ -1,61 +1,70 @@
-"""Brings weights in AudioLDM's original layout into the modules of diffusers and transformers."""
+"""Brings weights in AudioLDM's original layout, or in that of diffusers, into the generator's networks."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
-import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import nn
 from transformers import SpeechT5HifiGan
 
 from eeg2speech_bench.core.errors import BenchError
-from eeg2speech_bench.core.training.weights import State
+from eeg2speech_bench.core.weights.checkpoint_file import State
+from eeg2speech_bench.core.weights.filling import COUNTERS, Origin, fill
+from eeg2speech_bench.core.weights.key_names import select
 
 UNET_PREFIX, EMA_PREFIX = "model.diffusion_model.", "model_ema."
-VAE_PREFIX, VOCODER_PREFIX = "first_stage_model.", "first_stage_model.vocoder."
-#: parts of an autoencoder's checkpoint that only its training needs, or that are another network
-VAE_IGNORED = ("loss.", "vocoder.")
+#: parts of an autoencoder's checkpoint that only its training needs (discriminator, LPIPS), or that are another network
+VAE_LEFTOVERS = r"^(loss|vocoder)\."
+VAE = Origin(
+    "the checkpoint", "autoencoder.checkpoint", "AutoencoderKL", leftovers=VAE_LEFTOVERS, sizes="autoencoder.channels"
+)
+UNET = Origin("the checkpoint", "denoiser.checkpoint", "UNet2DConditionModel", sizes="denoiser.channels")
+#: AudioLDM's vocoder reads spectrograms as they are, so that the mean and the scale of its input are not used
+VOCODER = Origin(
+    "the checkpoint", "vocoder.checkpoint", "SpeechT5HifiGan", optional="^(mean|scale)$", leftovers=COUNTERS
+)
 
 
 def load_original_vae(module: AutoencoderKL, state: State, source: str = "the checkpoint") -> list[str]:
-    """Fill an autoencoder from ``vae_mel_16k_64bins.ckpt`` or from a whole AudioLDM checkpoint.
+    """Fill an autoencoder from ``vae_mel_16k_64bins.ckpt``, a whole AudioLDM checkpoint or a folder of diffusers.
 
     Parameters
     ----------
     module : AutoencoderKL
         In the shape of the checkpoint (see `build_autoencoder`).
     state : dict of str to Tensor
-        What `core.training.weights.read_checkpoint` returned.
+        What `core.weights.checkpoint_file.read_checkpoint` returned.
     source : str
         What error messages call the checkpoint.
 
     Returns
     -------
     list of str
-        Keys that were ignored: the discriminator's and LPIPS's (``loss.``), the vocoder's, and in a whole AudioLDM
-        checkpoint everything outside ``first_stage_model.``.
+        Keys that were ignored: the discriminator's and LPIPS's (``loss.``), the vocoder's, and those that do not have
+        the prefix under which the autoencoder was found (``first_stage_model.`` in a whole AudioLDM checkpoint).
 
     Raises
     ------
-    BenchError
-        If a parameter is not filled, has another shape, or the checkpoint has weights that fit nowhere.
+    DataError
+        If a weight is not filled, has another shape, or the checkpoint has weights that fit nowhere.
     """
-    inner, ignored = _under(state, VAE_PREFIX)
     n_levels = len(module.config.block_out_channels)
-    renamed = {_vae_key(k, n_levels): v for k, v in inner.items() if not k.startswith(VAE_IGNORED)}
-    for key, value in renamed.items():
-        if ".attentions.0." in key and value.ndim == 4:
-            renamed[key] = value.flatten(1)  # 1 x 1 convolutions became linear layers
-    _fill(module, renamed, source)
-    return ignored + [key for key in inner if key.startswith(VAE_IGNORED)]
+
+    def convert(inner: State) -> State:
+        renamed = {_vae_key(key, n_levels): value for key, value in inner.items()}
+        # 1 x 1 convolutions became linear layers
+        return {k: v.flatten(1) if ".attentions.0." in k and v.ndim == 4 else v for k, v in renamed.items()}
+
+    return _load(module, state, replace(VAE, source=source), convert)
 
 
 def load_original_unet(
     module: UNet2DConditionModel, state: State, ema: bool = False, source: str = "the checkpoint"
 ) -> list[str]:
-    """Fill a UNet from an AudioLDM checkpoint.
+    """Fill a UNet from an AudioLDM checkpoint, or from a folder of diffusers.
 
     Parameters
     ----------
@@ -71,22 +80,23 @@ def load_original_unet(
     Returns
     -------
     list of str
-        Keys that were ignored: everything outside ``model.diffusion_model.``.
+        Keys that were ignored: all that do not have the prefix under which the UNet was found
+        (``model.diffusion_model.``).
 
     Raises
     ------
     BenchError
-        If a parameter is not filled, has another shape (``film_emb`` most often, for a condition of another
-        width), or the checkpoint has weights that fit nowhere.
+        If a weight is not filled, has another shape (``film_emb`` most often, for a condition of another width), or
+        the checkpoint has weights that fit nowhere.
     """
-    inner, ignored = _under(state, UNET_PREFIX)
-    if ema:
-        inner = _averaged(inner, state, source)
     per_level = module.config.layers_per_block + 1
-    renamed = {_unet_key(key, per_level): value for key, value in inner.items()}
-    _check_film(module, renamed, source)
-    _fill(module, renamed, source)
-    return ignored
+
+    def convert(inner: State) -> State:
+        return {_unet_key(key, per_level): value for key, value in inner.items()}
+
+    if ema:
+        state = _averaged(state, source)
+    return _load(module, state, replace(UNET, source=source), convert)
 
 
 def load_original_vocoder(module: SpeechT5HifiGan, state: State, source: str = "the checkpoint") -> list[str]:
@@ -94,42 +104,35 @@ def load_original_vocoder(module: SpeechT5HifiGan, state: State, source: str = "
 
     Parameters, return value and errors are those of `load_original_unet`.
     """
-    inner, ignored = _under(state, VOCODER_PREFIX)
-    renamed = {re.sub(r"^ups\.", "upsampler.", key): value for key, value in _fold_weight_norm(inner).items()}
-    _fill(module, renamed, source)
-    return ignored
+
+    def convert(inner: State) -> State:
+        return {re.sub(r"^ups\.", "upsampler.", key): value for key, value in inner.items()}
+
+    return _load(module, state, replace(VOCODER, source=source), convert)
 
 
-def _under(state: State, prefix: str) -> tuple[State, list[str]]:
-    """Entries under ``prefix`` without it, and the other keys; all entries where nothing has that prefix."""
-    inner = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-    if not inner:
-        return state, []
-    return inner, [key for key in state if not key.startswith(prefix)]
+def _load(module: nn.Module, state: State, origin: Origin, convert: Callable[[State], State]) -> list[str]:
+    wanted = module.state_dict()
+    chosen = select(state, wanted, origin.source, convert=convert, optional=origin.may_lack)
+    if isinstance(module, UNet2DConditionModel):
+        _check_film(module, chosen.state, origin.source)
+    fill(module, chosen.state, origin)
+    return chosen.ignored + [key for key in chosen.state if key not in wanted]
 
 
-def _averaged(inner: State, state: State, source: str) -> State:
-    """Look up the moving average of each weight, stored under the weight's name without its dots."""
-    stored = {key: EMA_PREFIX + f"diffusion_model.{key}".replace(".", "") for key in inner}
+def _averaged(state: State, source: str) -> State:
+    """Put the moving average of each weight, stored under the weight's name without its dots, in its place."""
+    names = [key for key in state if key.startswith(UNET_PREFIX)]
+    stored = {key: EMA_PREFIX + key.removeprefix("model.").replace(".", "") for key in names}
     missing = [name for name in stored.values() if name not in state]
-    if missing:
+    if missing or not stored:
         raise BenchError(
             f"{source} has no complete moving average of the UNet",
-            got=f"no {missing[0]}",
+            got=f"no {missing[0] if missing else UNET_PREFIX}",
             expected=f"{len(stored)} keys under {EMA_PREFIX}",
             then="Load it with ema=False.",
         )
-    return {key: state[name] for key, name in stored.items()}
-
-
-def _fold_weight_norm(state: State) -> State:
-    """Multiply out weight_g * weight_v / |weight_v| (Salimans and Kingma 2016), the norm over all but axis 0."""
-    folded = {key: value for key, value in state.items() if not key.endswith((".weight_g", ".weight_v"))}
-    for key in state:
-        if key.endswith(".weight_v"):
-            stem = key.removesuffix("_v")
-            folded[stem] = torch._weight_norm(state[key], state[f"{stem}_g"], 0)
-    return folded
+    return state | {key: state[name] for key, name in stored.items()}
 
 
 def _rename(key: str, rules: list[tuple[str, str | Callable[[re.Match[str]], str]]]) -> str:
@@ -151,6 +154,9 @@ def _vae_key(key: str, n_levels: int) -> str:
             (r"\.mid\.attn_1\.norm", ".mid_block.attentions.0.group_norm"),
             (r"\.mid\.attn_1\.proj_out", ".mid_block.attentions.0.to_out.0"),
             (r"\.mid\.attn_1\.([qkv])\.", r".mid_block.attentions.0.to_\1."),
+            # names that diffusers itself used at first
+            (r"\.attentions\.0\.(query|key|value)\.", lambda m: f".attentions.0.to_{m[1][0]}."),
+            (r"\.attentions\.0\.proj_attn\.", ".attentions.0.to_out.0."),
             (r"\.nin_shortcut", ".conv_shortcut"),
             (r"\.norm_out", ".conv_norm_out"),
         ],
@@ -215,27 +221,3 @@ def _check_film(module: UNet2DConditionModel, state: State, source: str) -> None
             then=f"Choose an audio target whose embeddings have {found.shape[1]} values, "
             "or set denoiser.checkpoint=null to train from scratch.",
         )
-
-
-def _fill(module: nn.Module, state: State, source: str) -> None:
-    """Copy ``state`` into ``module``; every parameter must be filled and every weight must be used."""
-    wanted = {name: parameter.shape for name, parameter in module.named_parameters()}
-    missing = sorted(wanted.keys() - state.keys())
-    unexpected = sorted(state.keys() - wanted.keys())
-    wrong = [name for name in wanted.keys() & state.keys() if state[name].shape != wanted[name]]
-    kind = type(module).__name__
-    if missing or unexpected:
-        raise BenchError(
-            f"{source} is not a checkpoint of this {kind}",
-            got=f"{len(missing)} missing and {len(unexpected)} unexpected keys, such as {(missing + unexpected)[0]}",
-            expected=f"{len(wanted)} weights",
-            then="Choose the file of this network, or configure the network as the file's was.",
-        )
-    if wrong:
-        raise BenchError(
-            f"{source} was made by a {kind} of another size",
-            got=f"{wrong[0]} of shape {tuple(state[wrong[0]].shape)}",
-            expected=tuple(wanted[wrong[0]]),
-            then="Configure the network as the file's was.",
-        )
-    module.load_state_dict(state, strict=False)  # buffers keep their values

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,10 +14,12 @@ from torchaudio.functional import griffinlim
 from transformers import SpeechT5HifiGan, SpeechT5HifiGanConfig
 
 from eeg2speech_bench.core.errors import BenchError, UsageError
-from eeg2speech_bench.core.generator.checkpoints import load_original_vocoder
+from eeg2speech_bench.core.generator.checkpoints import VOCODER, load_original_vocoder
 from eeg2speech_bench.core.generator.mel import HOP, N_FFT, N_MELS, SAMPLE_RATE_HZ, MelSpectrogram
 from eeg2speech_bench.core.presets.config import VocoderConfig
-from eeg2speech_bench.core.training.weights import load_pretrained, read_checkpoint
+from eeg2speech_bench.core.weights.checkpoint_file import read_checkpoint
+from eeg2speech_bench.core.weights.filling import COUNTERS
+from eeg2speech_bench.core.weights.pretrained import load_config, load_network
 
 #: multiplicative updates that invert the mel filters; on speech 24 leave 2 % of the mel spectrogram unexplained and
 #: 50 leave 1 %, below what phase reconstruction adds
@@ -171,28 +175,17 @@ def _load_network(checkpoint: str) -> SpeechT5HifiGan:
     if path.is_file():
         return _load_original(path)
     source, subfolder = (str(path), "") if path.is_dir() else _hub_id(checkpoint)
-    network, report = load_pretrained(
-        SpeechT5HifiGan,
-        source,
-        what=f"Vocoder {checkpoint}",
-        option="vocoder.checkpoint",
-        subfolder=subfolder,
-        output_loading_info=True,
-    )
-    if report["missing_keys"]:  # transformers only warns, and leaves random weights
-        raise BenchError(
-            f"Vocoder {checkpoint} is incomplete",
-            got=f"no {min(report['missing_keys'])}",
-            expected="all weights of a SpeechT5HifiGan",
-            then="Check vocoder.checkpoint.",
-        )
-    return network
+    origin = replace(VOCODER, source=f"Vocoder {checkpoint}")
+    config = load_config(SpeechT5HifiGanConfig, source, origin, subfolder)
+    if config.normalize_before:
+        origin = replace(origin, optional=COUNTERS)  # the mean and the scale of the input are used
+    return load_network(SpeechT5HifiGan, config, source, origin, subfolder)
 
 
 def _hub_id(checkpoint: str) -> tuple[str, str]:
-    """Split ``owner/name/sub/folder`` into ``owner/name`` and ``sub/folder``."""
-    parts = checkpoint.split("/")
-    return "/".join(parts[:2]), "/".join(parts[2:])
+    """Split ``owner/name/sub/folder@revision`` into ``owner/name@revision`` and ``sub/folder``."""
+    found = re.fullmatch(r"([\w.-]+/[\w.-]+)(?:/([\w./-]+))?(@.+)?", checkpoint)
+    return (found[1] + (found[3] or ""), found[2] or "") if found else (checkpoint, "")
 
 
 def _load_original(path: Path) -> SpeechT5HifiGan:

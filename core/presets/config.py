@@ -40,6 +40,9 @@ class DataConfig(Section):
     )
     fractions: tuple[float, float, float] | None = Field(None, description="train, valid, test; null: data set's own")
     guard_s: float = Field(3.0, ge=0, description="stimulus time left unused between splits")
+    channels: Literal["common", "interpolate"] = Field(
+        "common", description="recordings of different channels: use those that all have, or interpolate the lacking"
+    )
 
 
 class TargetConfig(Section):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -55,6 +55,8 @@ class Stimulus:
         Returns the `Sound`; called once per stimulus, in the ``prepare`` stage.
     words : tuple of Word
         Empty where the data set has no transcript.
+    notes : tuple of str
+        Lines on what was decided when the sound was read (a channel that was left out), which the record repeats.
     """
 
     stimulus_id: str
@@ -62,19 +64,37 @@ class Stimulus:
     duration_s: float
     load: Callable[[], Sound] = field(repr=False)
     words: tuple[Word, ...] = field(default=(), repr=False)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Presentation:
     """A stretch of stimulus heard in a recording.
 
-    ``onset_s`` is the recording's time at which the stimulus time ``start_s`` sounds; ``duration_s`` seconds follow.
+    ``onset_s`` is the recording's time at which the stimulus time ``start_s`` sounds; ``duration_s`` seconds of the
+    stimulus follow. ``clock_ratio`` is the seconds that pass on the recording's clock in a second of the stimulus.
+    Times count stored samples from the recording's first one; a sound goes on while a recording is paused.
     """
 
     stimulus_id: str
     onset_s: float
     duration_s: float
     start_s: float = 0.0
+    clock_ratio: float = 1.0
+
+    @property
+    def recorded_s(self) -> float:
+        """Seconds that it lasts on the recording's clock."""
+        return self.duration_s * self.clock_ratio
+
+    def part(self, from_s: float, to_s: float) -> Presentation:
+        """Return what was heard between two times after its onset, in seconds on the recording's clock."""
+        return replace(
+            self,
+            onset_s=self.onset_s + from_s,
+            duration_s=(to_s - from_s) / self.clock_ratio,
+            start_s=self.start_s + from_s / self.clock_ratio,
+        )
 
 
 @dataclass(frozen=True)
@@ -82,7 +102,8 @@ class Recording:
     """One listener's continuous EEG.
 
     ``load`` returns an `mne.io.BaseRaw` with EEG in volts; ``source`` names the file in error messages; ``notes``
-    are lines on what was decided when it was opened (a clock that was fitted), which the record repeats.
+    are lines on what was decided when it was opened (a clock that was fitted), which the record repeats;
+    ``channels`` are the names of its EEG channels, left empty where only ``load`` can tell.
     """
 
     recording_id: str
@@ -91,6 +112,7 @@ class Recording:
     presentations: tuple[Presentation, ...]
     load: Callable[[], mne.io.BaseRaw] = field(repr=False)
     notes: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
 
 
 class SpeechDataset(Protocol):

@@ -10,6 +10,35 @@ from pydantic import BaseModel, ConfigDict, Field
 SplitName = Literal["train", "valid", "test"]
 
 
+class SharedAudio(BaseModel):
+    """Audio that was found in two stimuli, or twice in one.
+
+    Attributes
+    ----------
+    one, other : str
+        Names of the stimuli.
+    start_s, other_start_s, duration_s : float
+        Where it is in each.
+    correlation : float
+        Of the samples, 0 to 1.
+    kept_as : str
+        ``"one stimulus"`` where all of one stimulus is in the other, which replaces it; ``"one part"`` where the split
+        keeps both sides in one part, or leaves one out.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="allow", allow_inf_nan=False, ser_json_inf_nan="constants"
+    )
+
+    one: str
+    other: str
+    start_s: float
+    other_start_s: float
+    duration_s: float
+    correlation: float
+    kept_as: str
+
+
 class Evidence(BaseModel):
     """The proof that a split shares nothing between its parts.
 
@@ -23,6 +52,10 @@ class Evidence(BaseModel):
         Between parts in one stimulus; None where no stimulus has two parts.
     eeg_gap_s : float, optional
         Smallest time between EEG samples of different parts.
+    shared_audio : list of SharedAudio
+        The longest stretches of audio that stimuli share.
+    n_shared_audio : int, optional
+        How many there are; None where nobody looked.
     """
 
     model_config = ConfigDict(
@@ -35,6 +68,8 @@ class Evidence(BaseModel):
     shared_s: dict[str, float] = {}
     smallest_distance_s: float | None = None
     eeg_gap_s: float | None = None
+    shared_audio: list[SharedAudio] = []
+    n_shared_audio: int | None = None
 
 
 class Split(BaseModel):

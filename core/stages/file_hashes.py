@@ -37,6 +37,11 @@ class FileHashes:
         one that cannot be written is not kept, since a file can always be read again. None: remembered by this object
         alone.
 
+    Attributes
+    ----------
+    cache : Path or None
+        That folder, where others may keep what they learnt of a file's content.
+
     Examples
     --------
     >>> FileHashes(default_cache()).of(Path("weights"))  # doctest: +SKIP
@@ -44,6 +49,7 @@ class FileHashes:
     """
 
     def __init__(self, cache: Path | None = None) -> None:
+        self.cache = None if cache is None else Path(cache)
         self._file = None if cache is None else Path(cache) / MEMORY
         self._new: _Remembered = {}
         self._waits = False

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Set
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.core.segments.recordings import Recording, Stimulus
-from eeg2speech_bench.core.segments.segment_store import has_position
+from eeg2speech_bench.core.segments.recordings import Recording, Stimulus, Word
 from eeg2speech_bench.core.stages.file_hashes import FileHashes, files_below
-from eeg2speech_bench.datasets.bids.events import presentations, read_stimulus_rows
-from eeg2speech_bench.datasets.sounds.sound_files import StimulusFolder, is_pointer
+from eeg2speech_bench.datasets.bids.description import FILE, Description, description_file, read_description
+from eeg2speech_bench.datasets.bids.events import NothingHeardError, read_stimulus_rows
+from eeg2speech_bench.datasets.bids.paused_recordings import heard_in
+from eeg2speech_bench.datasets.bids.recordings import not_downloaded, open_recording, read_raw
+from eeg2speech_bench.datasets.bids.transcripts import Transcripts
+from eeg2speech_bench.datasets.sounds.sound_files import StimulusFolder
 
 if TYPE_CHECKING:
-    import mne
     from mne_bids import BIDSPath
 
 #: BrainVision, EDF, BDF, EEGLAB
@@ -66,6 +69,8 @@ def open_bids(
 ) -> BidsDataset:
     """Open a BIDS folder whose events.tsv name stimuli (column ``stim_file``, files under ``stimuli/``).
 
+    What its rows mean may be said in ``eeg2speech-bench.toml`` in the folder, or in ``<folder>.toml`` beside it.
+
     Parameters
     ----------
     root : Path
@@ -83,22 +88,57 @@ def open_bids(
     """
     root = _checked_root(Path(root))
     hashes = hashes or FileHashes()
-    folder = StimulusFolder(root / "stimuli", hashes)
+    described = description_file(root)
+    description = read_description(described)
+    transcripts = Transcripts(description.transcripts.tier)
+    folder = StimulusFolder(root / "stimuli", hashes, transcripts.words, description.audio.channel)
+    read: set[Path] = set()
+    spoken: dict[str, tuple[Word, ...]] = {}
     recordings: list[Recording] = []
     skipped: list[tuple[str, str]] = []
+    paths = _recording_paths(root)
+    _check_left_out(description, [path.fpath.stem for path in paths])
     with hashes.saved_once():
-        for path in _recording_paths(root):
-            rows, reason = read_stimulus_rows(_events_path(path))
-            if rows is None or (reason := _not_downloaded(path.fpath)):
-                skipped.append((path.fpath.stem, reason))
+        for path in paths:
+            name = path.fpath.stem
+            try:
+                if reason := description.reason_to_leave_out(name) or not_downloaded(path.fpath):
+                    raise NothingHeardError(reason)
+                rows = read_stimulus_rows(root, path.fpath, description)
+            except NothingHeardError as left_out:
+                skipped.append((name, str(left_out)))
                 continue
-            heard = presentations(rows, folder, _duration_s(path), _events_path(path))
-            recordings.append(Recording(path.fpath.stem, path.subject, str(path.fpath), heard, partial(read_raw, path)))
+            opened = open_recording(path)
+            joined = heard_in(opened.raw, rows, folder.find)
+            notes = (*opened.notes, *joined.notes, *_taken(transcripts.notes))
+            source, load = str(path.fpath), partial(read_raw, path)
+            recordings.append(Recording(name, path.subject, source, joined.presentations, load, notes, opened.channels))
+            spoken |= {key: words for key, words in joined.words.items() if len(words) > len(spoken.get(key, ()))}
+            read |= rows.files
     if not recordings:
         raise _nothing_usable(root, skipped)
     name = re.sub(r"[^\w.-]+", "_", root.name)
-    revision = _revision(root, folder.files, hashes, report)
-    return BidsDataset(name, _about(root), revision, folder.stimuli, tuple(recordings), tuple(skipped))
+    revision = _revision(root, described, folder.files | transcripts.files | read, hashes, report)
+    stimuli = tuple(s if s.words else replace(s, words=spoken.get(s.stimulus_id, ())) for s in folder.stimuli)
+    return BidsDataset(name, _about(root), revision, stimuli, tuple(recordings), tuple(skipped))
+
+
+def _check_left_out(description: Description, recordings: list[str]) -> None:
+    for name in description.leave_out:
+        if not any(f"{recording}_".startswith(f"{name}_") for recording in recordings):
+            raise DataError(
+                f"[leave_out] in {FILE} names no recording",
+                got=repr(name),
+                expected=f"how one of these begins: {', '.join(recordings[:5])}, ...",
+                then="Correct or delete it.",
+            )
+
+
+def _taken(notes: list[str]) -> list[str]:
+    """Empty a list of notes that belong to the recording that is read."""
+    taken = notes[:]
+    notes.clear()
+    return taken
 
 
 def _about(root: Path) -> str:
@@ -109,25 +149,6 @@ def _about(root: Path) -> str:
     except (OSError, ValueError, KeyError, TypeError):
         return ""
     return " ".join("".join(c if c.isprintable() else " " for c in str(name)).split())[:MAX_ABOUT]
-
-
-def read_raw(path: BIDSPath) -> mne.io.BaseRaw:
-    """Read a recording with its channel types, bad channels and electrode positions.
-
-    Where the folder has no electrodes.tsv and every EEG channel bears a name of the 10-05 system, the
-    positions are those of MNE's template head.
-    """
-    import mne
-    import mne_bids
-
-    raw = mne_bids.read_raw_bids(path, verbose="ERROR")
-    located = any(map(has_position, raw.info["chs"]))
-    template = mne.channels.make_standard_montage("colin27_1005")
-    known = {name.lower() for name in template.ch_names}
-    eeg = [raw.ch_names[k] for k in mne.pick_types(raw.info, eeg=True, exclude=())]
-    if not located and all(name.lower() in known for name in eeg):
-        raw.set_montage(template, match_case=False, on_missing="ignore", verbose="ERROR")
-    return raw
 
 
 def _checked_root(root: Path) -> Path:
@@ -160,49 +181,40 @@ def _recording_paths(root: Path) -> list[BIDSPath]:
     return sorted(found, key=lambda path: str(path.fpath))
 
 
-def _events_path(path: BIDSPath) -> Path:
-    return path.fpath.with_name(path.fpath.stem.removesuffix("_eeg") + "_events.tsv")
-
-
-def _not_downloaded(eeg: Path) -> str:
-    """Reason to skip a recording of which git-annex holds only a pointer."""
-    parts = [p for p in sorted(eeg.parent.glob(f"{eeg.stem}.*")) if p.suffix != ".json" and is_pointer(p)]
-    return f"{parts[0].name} was not downloaded (git-annex pointer); run: datalad get {eeg.parent}" if parts else ""
-
-
-def _duration_s(path: BIDSPath) -> float:
-    import mne
-
-    try:
-        raw = mne.io.read_raw(path.fpath, preload=False, verbose="ERROR")
-    except Exception as error:  # MNE's readers raise whatever a broken file leads them to
-        raise DataError(
-            f"Recording {path.fpath} cannot be read",
-            got=f"{type(error).__name__}: {error}",
-            expected="a complete BrainVision, EDF, BDF or EEGLAB file",
-            then="Download it again.",
-        ) from error
-    return raw.n_times / raw.info["sfreq"]
-
-
 def _nothing_usable(root: Path, skipped: list[tuple[str, str]]) -> DataError:
     name, reason = skipped[0]
     more = f" (and {len(skipped) - 1} more recordings)" if len(skipped) > 1 else ""
-    advice = "Add the column stim_file to events.tsv, with one row where each sound file starts."
     return DataError(
         f"BIDS data set {root} has no recording that can be joined to its stimuli",
         got=f"{name}: {reason}{more}",
         expected="events.tsv with a column stim_file that names files under stimuli/",
-        then="Download the recordings first." if "not downloaded" in reason else advice,
+        then=_way_out(reason),
     )
 
 
-def _revision(root: Path, sounds: frozenset[Path], hashes: FileHashes, report: Callable[[str], None]) -> str:
-    files = sounds | set(_recorded_files(root))
+def _way_out(reason: str) -> str:
+    if "not downloaded" in reason:
+        return "Download the recordings first."
+    if "name no sound" in reason:
+        return "Convert what was heard to WAV or FLAC, and name those files in stim_file."
+    return (
+        "Add the column stim_file to events.tsv, with one row where each sound file starts, or say in "
+        f"{FILE} how its sounds are found, for example [events] sound = 'story{{run}}.wav' and rows = 'recording' "
+        "(docs/data.md)."
+    )
+
+
+def _revision(
+    root: Path, described: Path | None, used: Set[Path], hashes: FileHashes, report: Callable[[str], None]
+) -> str:
+    files = used | set(_recorded_files(root))
     n_bytes = hashes.bytes_to_read(files)
     if n_bytes > GIGABYTE:
         report(f"Reading {n_bytes / GIGABYTE:.0f} GB of {root} once, to tell later whether it changes.")
-    return hashes.of_files(root, files)[:16]
+    content = hashes.of_files(root, files)
+    if described:  # it may lie beside the folder, and has the same meaning there
+        content = hashlib.sha256(f"{content} {hashes.of(described)}".encode()).hexdigest()
+    return content[:16]
 
 
 def _recorded_files(root: Path) -> Iterator[Path]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,9 +23,11 @@ from eeg2speech_bench.core.segments.prepared import (
     ScaleOrigin,
     SkippedRecording,
 )
-from eeg2speech_bench.core.segments.recordings import SpeechDataset, Stimulus
+from eeg2speech_bench.core.segments.recordings import Recording, SpeechDataset, Stimulus
+from eeg2speech_bench.datasets.preparation.channel_sets import with_equal_channels
 from eeg2speech_bench.datasets.preparation.growing_array import GrowingArray
-from eeg2speech_bench.datasets.preparation.preprocessing import check_scale, in_order_of, load_eeg, robust_scale
+from eeg2speech_bench.datasets.preparation.originals import Originals, find_originals
+from eeg2speech_bench.datasets.preparation.preprocessing import check_scale, load_eeg, robust_scale
 from eeg2speech_bench.datasets.preparation.sound_track import SoundTrack, write_sounds
 from eeg2speech_bench.datasets.preparation.splits import DEFAULT_FRACTIONS, SplitPlan, plan_split
 from eeg2speech_bench.datasets.preparation.windows import (
@@ -43,6 +45,9 @@ if TYPE_CHECKING:
 
 #: (what is being done, share that is done)
 Progress = Callable[[str, float], None]
+
+#: seconds at the end of a stimulus that may be unheard and still count as heard
+UNHEARD_S = 0.1
 
 #: settings that the meta data repeat, for whoever reads the folder without its configuration
 REPEATED = ("window_s", "stride_s", "shift_s", "baseline_s", "clamp_iqr", "highpass_hz", "lowpass_hz")
@@ -71,12 +76,17 @@ def prepare(dataset: SpeechDataset, settings: DataConfig, out: Path, progress: P
     """
     report = progress or (lambda text, share: None)
     out.mkdir(parents=True, exist_ok=True)
-    stimuli = _heard_stimuli(dataset)
-    plan = _plan(dataset, settings, stimuli)
+    stimuli = heard_stimuli(dataset)
     track = write_sounds(stimuli, out / "sound.npy", lambda text, share: report(text, 0.1 * share))
+    originals = find_originals(stimuli, track.sound)
+    if originals.excerpts:
+        stimuli = originals.stimuli
+        track = write_sounds(stimuli, out / "sound.npy", lambda text, share: report(text, 0.1))
+    recordings = originals.presented(dataset.recordings)
+    plan = planned_split(dataset, settings, recordings, originals)
     zones = zone_table(plan, stimuli, track)
     windows = window_table(zones, stimuli, settings, track)
-    eeg = _write_eeg(dataset, settings, plan, windows, track, out, report)
+    eeg = _write_eeg(recordings, settings, plan, windows, track, out, report)
     windows, segments = drop_unheard(windows, eeg.segments)
     tables = {"zones": zones, "windows": windows, "segments": segments, "words": word_table(zones, stimuli)}
     for name, table in tables.items():
@@ -94,6 +104,7 @@ def _describe(
     eeg: _Eeg,
     segments: pd.DataFrame,
 ) -> Prepared:
+    notes = [ReadingNote(recording=s.name, note=note) for s in stimuli for note in s.notes]
     skipped = [SkippedRecording(recording=name, reason=reason) for name, reason in getattr(dataset, "skipped", ())]
     signal = PreparedSignal(n_chans=len(eeg.chs_info), n_times=eeg.n_times, sfreq=settings.sfreq, chs_info=eeg.chs_info)
     return Prepared(
@@ -103,14 +114,15 @@ def _describe(
         recordings=eeg.recordings,
         stimuli=[PreparedStimulus(stimulus_id=s.stimulus_id, name=s.name, duration_s=s.duration_s) for s in stimuli],
         sound=PreparedSound(kind=track.kind, rate_hz=track.rate_hz),
-        dataset=PreparedDataset(name=dataset.name, revision=dataset.revision, skipped=skipped, notes=eeg.notes),
+        dataset=PreparedDataset(name=dataset.name, revision=dataset.revision, skipped=skipped, notes=notes + eeg.notes),
         split=plan.proven(prove_eeg_apart(segments, eeg.n_times, settings.sfreq)),
         n_segments=count_segments(segments),
         has_transcripts=any(s.words for s in stimuli),
     )
 
 
-def _heard_stimuli(dataset: SpeechDataset) -> list[Stimulus]:
+def heard_stimuli(dataset: SpeechDataset) -> list[Stimulus]:
+    """Return the stimuli that recordings present, in the data set's order; a `DataError` if there are none."""
     heard = {p.stimulus_id for r in dataset.recordings for p in r.presentations}
     unknown = heard - {s.stimulus_id for s in dataset.stimuli}
     if unknown or not heard:
@@ -122,19 +134,38 @@ def _heard_stimuli(dataset: SpeechDataset) -> list[Stimulus]:
     return [s for s in dataset.stimuli if s.stimulus_id in heard]
 
 
-def _plan(dataset: SpeechDataset, settings: DataConfig, stimuli: list[Stimulus]) -> SplitPlan:
-    durations_s = {s.stimulus_id: s.duration_s for s in stimuli}
+def planned_split(
+    dataset: SpeechDataset, settings: DataConfig, recordings: tuple[Recording, ...], originals: Originals
+) -> SplitPlan:
+    """Split the time of the stimuli as ``settings`` and the data set ask; errors as in `plan_split`."""
     fractions = settings.fractions or dataset.split_fractions or DEFAULT_FRACTIONS
-    return plan_split(
+    plan = plan_split(
         settings.split,
-        durations_s,
-        dataset.recordings,
+        heard_durations(originals.stimuli, recordings),
+        recordings,
         fractions,
         settings.guard_s,
         settings.window_s,
-        sentence_ends_s={s.stimulus_id: sentence_ends(s) for s in stimuli},
+        originals.shared,
+        originals.names,
+        sentence_ends_s={s.stimulus_id: sentence_ends(s) for s in originals.stimuli},
         held_out=settings.held_out_listeners,
     )
+    return replace(plan, evidence=plan.evidence.model_copy(update=originals.evidence()))
+
+
+def heard_durations(stimuli: Sequence[Stimulus], recordings: Sequence[Recording]) -> dict[str, float]:
+    """Return how much of each stimulus anybody heard, in seconds from its start, by id.
+
+    Where playback stopped early, the rest would take a share of the split that no EEG goes with.
+    """
+    until_s: dict[str, float] = {}
+    for p in (p for recording in recordings for p in recording.presentations):
+        until_s[p.stimulus_id] = max(until_s.get(p.stimulus_id, 0.0), p.start_s + p.duration_s)
+    return {
+        s.stimulus_id: until_s[s.stimulus_id] if s.duration_s - until_s[s.stimulus_id] > UNHEARD_S else s.duration_s
+        for s in stimuli
+    }
 
 
 def sentence_ends(stimulus: Stimulus) -> list[float]:
@@ -159,7 +190,7 @@ class _Eeg:
 
 
 def _write_eeg(
-    dataset: SpeechDataset,
+    recordings: tuple[Recording, ...],
     settings: DataConfig,
     plan: SplitPlan,
     windows: pd.DataFrame,
@@ -167,10 +198,10 @@ def _write_eeg(
     out: Path,
     report: Progress,
 ) -> _Eeg:
-    """Append the recordings to eeg.npy and write scale.npy; the channels are the first recording's, in its order."""
+    """Append the recordings to eeg.npy and write scale.npy; channels are in the order of the first recording."""
     import pandas as pd
 
-    recordings = dataset.recordings
+    recordings = tuple(with_equal_channels(recordings, settings))
     # those that are held out come last, so that encoders have a place for those alone that they are trained on
     subjects = sorted({r.subject for r in recordings}, key=lambda name: (name in plan.held_out, name))
     n_times, n_baseline = (round(seconds * settings.sfreq) for seconds in (settings.window_s, settings.baseline_s))
@@ -181,9 +212,8 @@ def _write_eeg(
         for i, recording in enumerate(recordings):
             report(f"EEG {i + 1} of {len(recordings)}: {recording.recording_id}", 0.1 + 0.9 * i / len(recordings))
             loaded = load_eeg(recording, settings, track.sound)
-            reference = reference or loaded.chs_info
+            reference, eeg = reference or loaded.chs_info, loaded.eeg
             names = [c["ch_name"] for c in reference]
-            eeg = in_order_of(recording, loaded.eeg, loaded.chs_info, names)
             notes += [ReadingNote(recording=recording.recording_id, note=note) for note in loaded.notes]
             table = segment_table(loaded.presentations, windows, track.stimulus_ids, settings, len(eeg))
             starts = table.loc[table["split"] == "train", "eeg_start"].to_numpy()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,10 @@ from eeg2speech_bench.core.presets.config import DataConfig
 from eeg2speech_bench.core.segments.recordings import Presentation, Recording, Sound
 from eeg2speech_bench.core.segments.segment_store import has_position
 from eeg2speech_bench.core.statistics.spacing import evenly_spaced
+from eeg2speech_bench.datasets.preparation.cut_markers import find_cuts, mark_cuts
+from eeg2speech_bench.datasets.preparation.cuts import cut_presentations, stretches_between
+from eeg2speech_bench.datasets.preparation.resampling import resample
+from eeg2speech_bench.datasets.preparation.sound_in_eeg import check_no_sound
 
 if TYPE_CHECKING:
     import mne
@@ -21,6 +25,11 @@ MICROVOLT = 1e6
 
 #: training windows of a recording that its scale is read from, as in brainmagick (reference: brainmagick, 4.3)
 SCALE_WINDOWS = 200
+
+#: volts between the quartiles of a channel: what scalp EEG typically has, and what it cannot have
+TYPICAL_V, LEAST_V, MOST_V = 1e-5, 1e-9, 0.1
+#: samples of a recording that its unit is judged by
+SCALE_SAMPLES = 100_000
 
 
 @dataclass(frozen=True)
@@ -55,24 +64,33 @@ def load_eeg(recording: Recording, settings: DataConfig, sound: Callable[[str], 
     recording : Recording
     settings : DataConfig
     sound : callable, optional
-        Returns the samples of a stimulus by its id.
+        Returns the samples of a stimulus by its id; without it nobody checks that they were not recorded too.
 
     Raises
     ------
     DataError
-        If the file cannot be read, has no EEG channel, or holds NaN, infinite values, a flat channel that is not
-        marked bad, or a bad channel that cannot be interpolated.
+        If the file cannot be read, has no EEG channel, holds NaN, infinite values, no signal or an impossible scale
+        in a channel that is not marked bad, a bad channel that cannot be interpolated, or the sound itself.
     """
-    raw = _read(recording)
+    raw = open_eeg(recording, preload=True)
+    cuts = find_cuts(raw)
+    mark_cuts(raw, cuts)
+    sfreq = float(raw.info["sfreq"])
+    heard, notes = cut_presentations(
+        recording.presentations, cuts, raw.n_times / sfreq, recording.source, settings.shift_s, settings.sfreq
+    )
     _check_finite(recording, raw)
     _check_not_flat(recording, raw)
+    _check_volts(recording, raw)
+    if sound is not None:
+        check_no_sound(replace(recording, presentations=heard), raw, sound)
     _interpolate(recording, raw)
     _filter(recording, raw, settings)
-    if raw.info["sfreq"] != settings.sfreq:
-        raw.resample(settings.sfreq, verbose="ERROR")
-    eeg = np.ascontiguousarray(raw.get_data().T * MICROVOLT, dtype=np.float32)
-    chs_info = [_channel(c) for c in raw.info["chs"]]
-    return LoadedEeg(eeg, chs_info, recording.presentations, recording.notes)
+    stretches = stretches_between(cuts, raw.n_times / sfreq)
+    samples = [(round(s.start_s * sfreq), round(s.stop_s * sfreq)) for s in stretches]
+    eeg = resample(raw.get_data(), sfreq, settings.sfreq, samples)
+    eeg *= MICROVOLT
+    return LoadedEeg(eeg, [_channel(c) for c in raw.info["chs"]], heard, (*recording.notes, *notes))
 
 
 def robust_scale(eeg: np.ndarray, starts: np.ndarray, n_times: int, n_baseline: int) -> np.ndarray:
@@ -112,31 +130,18 @@ def check_scale(recording: Recording, scale: np.ndarray, names: list[str]) -> np
     return scale
 
 
-def in_order_of(recording: Recording, eeg: np.ndarray, chs_info: list[dict[str, Any]], names: list[str]) -> np.ndarray:
-    """Return ``eeg`` with its channels in the order of ``names``, the first recording's.
+def open_eeg(recording: Recording, *, preload: bool = False) -> mne.io.BaseRaw:
+    """Open a recording with its EEG channels alone, bad ones included.
 
     Raises
     ------
     DataError
-        If the recording has other channels.
+        If it cannot be read.
     """
-    own = [c["ch_name"] for c in chs_info]
-    if own == names:
-        return eeg
-    if set(own) != set(names):
-        raise DataError(
-            f"{recording.source} has other EEG channels than the first recording",
-            got=f"{len(own)} channels, missing {sorted(set(names) - set(own))}, extra {sorted(set(own) - set(names))}",
-            expected=f"the same {len(names)} channels in every recording",
-            then="Give the extra ones the type MISC in channels.tsv, or add the missing ones as bad channels.",
-        )
-    return np.ascontiguousarray(eeg[:, [own.index(name) for name in names]])
-
-
-def _read(recording: Recording) -> mne.io.BaseRaw:
     try:
         raw = recording.load()
-        raw.load_data(verbose="ERROR")
+        if preload:
+            raw.load_data(verbose="ERROR")
         return raw.pick("eeg", exclude=(), verbose="ERROR")
     except BenchError:
         raise
@@ -145,26 +150,29 @@ def _read(recording: Recording) -> mne.io.BaseRaw:
             f"Recording {recording.source} cannot be read",
             got=f"{type(error).__name__}: {error}",
             expected="a complete file with EEG channels",
-            then="Open it with MNE to see more, or download it again.",
+            then="Download it again if it is shorter than the original; Recording.load, called by itself, shows more.",
         ) from error
 
 
 def _check_finite(recording: Recording, raw: mne.io.BaseRaw) -> None:
-    bad = ~np.isfinite(raw.get_data())
+    """Refuse NaN and infinity in channels that are not marked bad; the others are interpolated."""
+    good = np.array([name not in raw.info["bads"] for name in raw.ch_names])
+    bad = ~np.isfinite(raw.get_data()) & good[:, None]
     if bad.any():
         channel = int(np.argmax(bad.any(1)))
         time = int(np.argmax(bad[channel])) / raw.info["sfreq"]
         raise DataError(
             f"{recording.source} holds samples that are not finite",
             got=f"{int(bad.sum())} of them, first in channel '{raw.ch_names[channel]}' at {time:.3f} s",
-            expected="finite values",
-            then="Repair the file, or crop the recording and its events.",
+            expected="finite values in every channel that is not marked bad",
+            then="Set the channel's status to bad in channels.tsv, and it is interpolated; or repair the file.",
         )
 
 
 def _check_not_flat(recording: Recording, raw: mne.io.BaseRaw) -> None:
-    data = raw.get_data()
-    flat = [n for n, x in zip(raw.ch_names, data, strict=True) if n not in raw.info["bads"] and np.ptp(x) == 0]
+    flat = [
+        n for n, x in zip(raw.ch_names, raw.get_data(), strict=True) if n not in raw.info["bads"] and np.ptp(x) == 0
+    ]
     if flat:
         raise DataError(
             f"{recording.source} has flat channels that are not marked bad",
@@ -174,15 +182,36 @@ def _check_not_flat(recording: Recording, raw: mne.io.BaseRaw) -> None:
         )
 
 
+def _check_volts(recording: Recording, raw: mne.io.BaseRaw) -> None:
+    """Refuse a scale that no scalp gives: the unit in the file's header is missing or wrong."""
+    picks = [k for k, name in enumerate(raw.ch_names) if name not in raw.info["bads"]]
+    step = max(1, raw.n_times // SCALE_SAMPLES)
+    spreads = np.subtract(*np.percentile(raw.get_data(picks=picks)[:, ::step], [75, 25], axis=1)) if picks else []
+    wrong = {raw.ch_names[k]: s for k, s in zip(picks, spreads, strict=True) if s and not LEAST_V <= s <= MOST_V}
+    if wrong:
+        thousands = round(np.log10(np.median(list(wrong.values())) / TYPICAL_V) / 3)
+        unit = {1: "millivolts", 2: "microvolts", 3: "nanovolts"}.get(thousands)
+        likely = f"were {unit}" if unit else f"had been multiplied by 1e{3 * thousands}"
+        shown = ", ".join(f"{name} {spread:.3g} V" for name, spread in list(wrong.items())[:5])
+        raise DataError(
+            f"{recording.source} has channels on a scale that EEG cannot have",
+            got=f"{shown}{' and others' if len(wrong) > 5 else ''} between the quartiles",
+            expected=f"{LEAST_V:g} to {MOST_V:g} V",
+            then=f"They look as if their values {likely}: correct the unit in the file's header (the column units of "
+            "channels.tsv does not change it), or give channels that are no EEG the type MISC.",
+        )
+
+
 def _interpolate(recording: Recording, raw: mne.io.BaseRaw) -> None:
     bads = raw.info["bads"]
     if not bads:
         return
-    located = all(map(has_position, raw.info["chs"]))
-    if not located or len(bads) == len(raw.ch_names):
+    unlocated = [c["ch_name"] for c in raw.info["chs"] if not has_position(c)]
+    if unlocated or len(bads) == len(raw.ch_names):
+        reason = f"electrodes without positions: {', '.join(unlocated)}" if unlocated else "no good channel"
         raise DataError(
             f"Bad channels of {recording.source} cannot be interpolated",
-            got=f"bad: {', '.join(bads)}; " + ("no good channel" if located else "electrodes without positions"),
+            got=f"bad: {', '.join(bads)}; {reason}",
             expected="good channels with positions around them",
             then="Add electrodes.tsv and coordsystem.json, or give the bad channels the type MISC in every recording.",
         )

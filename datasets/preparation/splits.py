@@ -4,42 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations, pairwise
 
 from eeg2speech_bench.core.errors import DataError, LeakageError, UsageError
 from eeg2speech_bench.core.segments.recordings import Recording
 from eeg2speech_bench.core.segments.segment_store import SPLITS
 from eeg2speech_bench.core.segments.split import Evidence, Split
+from eeg2speech_bench.datasets.preparation.held_out import held_out_listeners
+from eeg2speech_bench.datasets.preparation.shared_audio import shared_between, timelines, without_shared_passages
+from eeg2speech_bench.datasets.preparation.zones import TOLERANCE_S, Zone, merged, shuffled
+from eeg2speech_bench.datasets.sounds.shared_stretches import SharedStretch
 
 #: shares of stimulus time (train, valid, test) where neither the data set nor the user names others
 DEFAULT_FRACTIONS = (0.7, 0.1, 0.2)
 
-#: seconds below which two times are the same; far under one audio sample
-TOLERANCE_S = 1e-6
 
-
-@dataclass(frozen=True, order=True)
-class Zone:
-    """A stretch of stimulus in one split; ``heard_in`` is a recording, where the split goes by recordings."""
-
-    stimulus_id: str
-    start_s: float
-    stop_s: float
-    split: str
-    heard_in: str = field(default="", compare=False)
-
-    @property
-    def duration_s(self) -> float:
-        """Length in seconds."""
-        return self.stop_s - self.start_s
-
-    def n_windows(self, window_s: float) -> int:
-        """Number of windows of ``window_s`` seconds that fit side by side."""
-        return math.floor((self.duration_s + TOLERANCE_S) / window_s)
+#: seconds of which a window is a multiple, so that the generator of each preset halves it evenly at all its levels
+WINDOW_STEP_S = 0.32
 
 
 @dataclass(frozen=True)
@@ -99,6 +83,8 @@ def plan_split(
     fractions: tuple[float, float, float] = DEFAULT_FRACTIONS,
     guard_s: float = 3.0,
     window_s: float = 2.88,
+    shared: Sequence[SharedStretch] = (),
+    names: Mapping[str, str] | None = None,
     sentence_ends_s: Mapping[str, Sequence[float]] | None = None,
     held_out: int | Sequence[str] = 0,
 ) -> SplitPlan:
@@ -112,6 +98,9 @@ def plan_split(
 
     Listeners are held out on top of any of them: then the test asks for audio and a listener that are both new.
 
+    Stimuli that share at least half of the shorter one are split along one line of time. Of other audio that stimuli
+    of different parts share, training keeps what it has and the others lose it.
+
     Parameters
     ----------
     kind : str
@@ -122,6 +111,10 @@ def plan_split(
         Shares of (train, valid, test); they sum to 1.
     guard_s, window_s : float
         Seconds.
+    shared : sequence of SharedStretch
+        Audio that stimuli have in common, by their ids.
+    names : mapping of str to str, optional
+        What the data set calls the stimuli, for messages.
     sentence_ends_s : mapping of str to sequence of float, optional
         Times between two sentences of each stimulus; needed for ``"sentence"`` alone.
     held_out : int or sequence of str
@@ -142,50 +135,24 @@ def plan_split(
     """
     fractions = _checked_fractions(fractions)
     listeners = held_out_listeners({r.subject for r in recordings}, held_out)
-    if kind == "story":
-        zones = _zones_by_story(durations_s, fractions)
-    elif kind == "sentence":
-        zones = _zones_by_sentence(durations_s, sentence_ends_s or {}, fractions, guard_s)
-    elif kind == "stimulus-time":
-        zones = _zones_by_time(durations_s, fractions, guard_s)
-    else:
+    if kind in ("subject", "recording"):
         zones = _zones_by_listener(kind, recordings, fractions)
-    shared = prove_disjoint(kind, zones, guard_s)
-    kept = tuple(z for z in _merged(zones) if z.n_windows(window_s))
+    else:
+        zones = _zones_by_time(kind, durations_s, fractions, guard_s, shared, sentence_ends_s or {})
+    shared_s = prove_disjoint(kind, zones, guard_s, shared, names)
+    kept = tuple(z for z in merged(zones) if z.n_windows(window_s))
     _check_not_empty(kind, kept, durations_s, guard_s, window_s)
-    return SplitPlan(kind, fractions, guard_s, kept, _evidence(kept, shared, window_s), listeners)
+    return SplitPlan(kind, fractions, guard_s, kept, _evidence(kept, shared_s, window_s), listeners)
 
 
-def held_out_listeners(subjects: Collection[str], asked: int | Sequence[str]) -> tuple[str, ...]:
-    """Return the names of the listeners to hold out, sorted.
-
-    Parameters
-    ----------
-    subjects : collection of str
-        All listeners.
-    asked : int or sequence of str
-        How many, chosen by a hash of their names, or which.
-
-    Raises
-    ------
-    UsageError
-        If one that was named does not exist, or nobody would be left to train on.
-    """
-    names = _shuffled(sorted(subjects))[:asked] if isinstance(asked, int) else sorted(set(asked))
-    n_asked = asked if isinstance(asked, int) else len(names)
-    unknown = sorted(set(names) - set(subjects))
-    if unknown or (n_asked and n_asked >= len(subjects)):
-        raise UsageError(
-            "Configuration key 'data.held_out_listeners' asks for listeners that cannot be held out",
-            got=", ".join(unknown) if unknown else f"{n_asked} of {len(subjects)}",
-            expected=f"some, but not all, of {', '.join(sorted(subjects)[:12])}",
-            then="For example --set data.held_out_listeners=2, or --set 'data.held_out_listeners=[\"01\"]'.",
-        )
-    return tuple(sorted(names))
-
-
-def prove_disjoint(kind: str, zones: Sequence[Zone], guard_s: float = 0.0) -> dict[str, float]:
-    """Prove that no two splits share stimulus time, and that they keep ``guard_s`` apart.
+def prove_disjoint(
+    kind: str,
+    zones: Sequence[Zone],
+    guard_s: float = 0.0,
+    shared: Sequence[SharedStretch] = (),
+    names: Mapping[str, str] | None = None,
+) -> dict[str, float]:
+    """Prove that no two splits share stimulus time or audio, and that they keep ``guard_s`` apart.
 
     Returns
     -------
@@ -197,10 +164,11 @@ def prove_disjoint(kind: str, zones: Sequence[Zone], guard_s: float = 0.0) -> di
     LeakageError
         With the shared seconds, and a stimulus and the recordings as the proof.
     """
-    shared = {f"{a}-{b}": _shared_s(zones, a, b) for a, b in combinations(SPLITS, 2)}
-    worst = max(shared, key=lambda pair: (shared[pair], pair == "train-test"))
-    if shared[worst] > TOLERANCE_S:
-        raise _leak(kind, zones, worst, shared[worst])
+    seconds = {f"{a}-{b}": _shared_s(zones, a, b) for a, b in combinations(SPLITS, 2)}
+    worst = max(seconds, key=lambda pair: (seconds[pair], pair == "train-test"))
+    if seconds[worst] > TOLERANCE_S:
+        raise _leak(kind, zones, worst, seconds[worst])
+    _prove_no_shared_audio(kind, zones, shared, names or {})
     near = _smallest_distance(zones)
     if near is not None and near < guard_s - TOLERANCE_S:
         raise LeakageError(
@@ -209,7 +177,7 @@ def prove_disjoint(kind: str, zones: Sequence[Zone], guard_s: float = 0.0) -> di
             expected=f"at least {guard_s:g} s (data.guard_s)",
             then="Use --set data.split=stimulus-time.",
         )
-    return shared
+    return seconds
 
 
 def _checked_fractions(fractions: Sequence[float]) -> tuple[float, float, float]:
@@ -224,57 +192,68 @@ def _checked_fractions(fractions: Sequence[float]) -> tuple[float, float, float]
     return train, valid, test
 
 
-def _shuffled(names: Sequence[str]) -> list[str]:
-    """Order names by their hash: the same everywhere, and unrelated to how a data set numbers its stories."""
-    return sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+def _zones_by_time(
+    kind: str,
+    durations_s: Mapping[str, float],
+    fractions: Sequence[float],
+    guard_s: float,
+    shared: Sequence[SharedStretch],
+    sentence_ends_s: Mapping[str, Sequence[float]],
+) -> list[Zone]:
+    lines = {line.name: line for line in timelines(durations_s, shared)}
+    lengths_s = {name: line.duration_s for name, line in lines.items()}
+    order = shuffled(list(lines))
+    total_s = sum(lengths_s.values())
+    if kind == "story" or (
+        kind == "stimulus-time" and max(lengths_s.values()) <= min(fractions) * total_s + TOLERANCE_S
+    ):
+        _refuse_few_stories(kind, order)
+        splits = _share_out(order, lengths_s, fractions)
+        zones = [Zone(name, 0.0, lengths_s[name], splits[name]) for name in order]
+    else:
+        borders = [0.0, fractions[0] * total_s, (fractions[0] + fractions[1]) * total_s, total_s]
+        if kind == "sentence":
+            ends_s = {name: line.places(sentence_ends_s) for name, line in lines.items()}
+            borders = _nearest_ends(borders, order, lengths_s, ends_s)
+        zones = list(_cut_line(order, lengths_s, borders, guard_s))
+    placed = [part for zone in zones for part in lines[zone.stimulus_id].zones(zone)]
+    return without_shared_passages(placed, shared)
 
 
-def _zones_by_time(durations_s: Mapping[str, float], fractions: Sequence[float], guard_s: float) -> list[Zone]:
-    order = _shuffled(list(durations_s))
-    total_s = sum(durations_s.values())
-    if max(durations_s.values()) <= min(fractions) * total_s + TOLERANCE_S:
-        splits = _share_out(order, durations_s, fractions)
-        return [Zone(s, 0.0, durations_s[s], splits[s]) for s in order]
-    borders = [0.0, fractions[0] * total_s, (fractions[0] + fractions[1]) * total_s, total_s]
-    return list(_cut_line(order, durations_s, borders, guard_s))
-
-
-def _zones_by_story(durations_s: Mapping[str, float], fractions: Sequence[float]) -> list[Zone]:
-    if len(durations_s) < 3:
+def _refuse_few_stories(kind: str, stories: Sequence[str]) -> None:
+    if kind == "story" and len(stories) < 3:
         raise DataError(
             "Split 'story' needs a sound for each of train, valid and test",
-            got=len(durations_s),
+            got=len(stories),
             expected="at least 3",
             then="Use --set data.split=stimulus-time, which cuts a sound.",
         )
-    splits = _share_out(_shuffled(list(durations_s)), durations_s, fractions)
-    return [Zone(s, 0.0, durations_s[s], splits[s]) for s in durations_s]
 
 
-def _zones_by_sentence(
-    durations_s: Mapping[str, float],
-    sentence_ends_s: Mapping[str, Sequence[float]],
-    fractions: Sequence[float],
-    guard_s: float,
-) -> list[Zone]:
-    """Cut the line of all stimuli between two sentences or two stimuli, as near to the asked shares as may be."""
-    if not any(sentence_ends_s.values()) and len(durations_s) < 3:
+def _nearest_ends(
+    borders: Sequence[float],
+    order: Sequence[str],
+    lengths_s: Mapping[str, float],
+    ends_s: Mapping[str, Sequence[float]],
+) -> list[float]:
+    """Move the borders within the line of all stimuli to the nearest ends of sentences or stimuli."""
+    if not any(ends_s.values()) and len(order) < 3:
         raise DataError(
             "Split 'sentence' needs transcripts that number their sentences",
             got="no sound with more than one sentence",
             expected="a column sentence in stimuli/<name>_words.tsv",
             then="Add it, or use --set data.split=stimulus-time.",
         )
-    order, offset, places = _shuffled(list(durations_s)), 0.0, [0.0]
+    offset, places = 0.0, [0.0]
     for stimulus in order:
-        places += [offset + end_s for end_s in sentence_ends_s.get(stimulus, ())]
-        offset += durations_s[stimulus]
+        places += [offset + end_s for end_s in ends_s[stimulus]]
+        offset += lengths_s[stimulus]
         places.append(offset)
-    borders = [0.0]
-    for share in (fractions[0], fractions[0] + fractions[1]):
-        later = [place for place in places if place > borders[-1] + TOLERANCE_S]
-        borders.append(min(later, key=lambda place: abs(place - share * offset), default=offset))
-    return list(_cut_line(order, durations_s, [*borders, offset], guard_s))
+    moved = [0.0]
+    for border in borders[1:-1]:
+        later = [place for place in places if place > moved[-1] + TOLERANCE_S]
+        moved.append(min(later, key=lambda place: abs(place - border), default=offset))
+    return [*moved, offset]
 
 
 def _share_out(order: Sequence[str], sizes: Mapping[str, float], fractions: Sequence[float]) -> dict[str, str]:
@@ -312,7 +291,7 @@ def _cut_line(
 
 def _zones_by_listener(kind: str, recordings: Sequence[Recording], fractions: Sequence[float]) -> list[Zone]:
     units = {r.recording_id: r.subject if kind == "subject" else r.recording_id for r in recordings}
-    order = _shuffled(sorted(set(units.values())))
+    order = shuffled(sorted(set(units.values())))
     if len(order) < 3:
         raise DataError(
             f"Split '{kind}' needs a {kind} for each of train, valid and test",
@@ -328,18 +307,6 @@ def _zones_by_listener(kind: str, recordings: Sequence[Recording], fractions: Se
     ]
 
 
-def _merged(zones: Sequence[Zone]) -> list[Zone]:
-    """Join overlapping zones of one stimulus and split; the result is sorted."""
-    merged: list[Zone] = []
-    for zone in sorted(zones, key=lambda z: (z.stimulus_id, z.split, z.start_s)):
-        last = merged[-1] if merged else None
-        if last and (last.stimulus_id, last.split) == (zone.stimulus_id, zone.split) and zone.start_s <= last.stop_s:
-            merged[-1] = Zone(zone.stimulus_id, last.start_s, max(last.stop_s, zone.stop_s), zone.split)
-        else:
-            merged.append(Zone(zone.stimulus_id, zone.start_s, zone.stop_s, zone.split))
-    return sorted(merged)
-
-
 def _overlaps(zones: Sequence[Zone], one: str, other: str) -> Iterator[tuple[float, Zone, Zone]]:
     """Seconds shared by zones of two splits (negative: the distance between them), stimulus by stimulus."""
     by_stimulus: dict[str, list[Zone]] = defaultdict(list)
@@ -352,19 +319,19 @@ def _overlaps(zones: Sequence[Zone], one: str, other: str) -> Iterator[tuple[flo
 
 
 def _shared_s(zones: Sequence[Zone], one: str, other: str) -> float:
-    return sum((max(0.0, seconds) for seconds, _, _ in _overlaps(_merged(zones), one, other)), 0.0)
+    return sum((max(0.0, seconds) for seconds, _, _ in _overlaps(merged(zones), one, other)), 0.0)
 
 
 def _smallest_distance(zones: Sequence[Zone]) -> float | None:
-    merged = _merged(zones)
-    distances = [-s for a, b in combinations(SPLITS, 2) for s, _, _ in _overlaps(merged, a, b)]
+    joined = merged(zones)
+    distances = [-s for a, b in combinations(SPLITS, 2) for s, _, _ in _overlaps(joined, a, b)]
     return min(distances, default=None)
 
 
 def _leak(kind: str, zones: Sequence[Zone], pair: str, shared_s: float) -> LeakageError:
     one, other = pair.split("-")
     _, a, b = max(_overlaps(zones, one, other), key=lambda found: found[0])
-    held_out_s = sum(z.duration_s for z in _merged(zones) if z.split == other)
+    held_out_s = sum(z.duration_s for z in merged(zones) if z.split == other)
     heard = f" (stimulus {a.stimulus_id} heard in {a.heard_in} ({one}) and in {b.heard_in} ({other}))"
     return LeakageError(
         f"Split '{kind}' shares {shared_s:.1f} of {held_out_s:.1f} s of {other} stimulus audio with {one}"
@@ -374,9 +341,34 @@ def _leak(kind: str, zones: Sequence[Zone], pair: str, shared_s: float) -> Leaka
     )
 
 
+def _prove_no_shared_audio(
+    kind: str, zones: Sequence[Zone], shared: Sequence[SharedStretch], names: Mapping[str, str]
+) -> None:
+    for parts in combinations(SPLITS, 2):
+        found = list(shared_between(zones, shared, *parts))
+        if not found:
+            continue
+        _, s, a, b = max(found, key=lambda proof: proof[0])
+        one, other = (f"'{names.get(name, name)}'" for name in (s.one, s.other))
+        heard = f" (heard in {a.heard_in} and in {b.heard_in})" if a.heard_in else ""
+        seconds = sum(proof[0] for proof in found)
+        raise LeakageError(
+            f"Split '{kind}' shares {seconds:.1f} s of stimulus audio between {' and '.join(parts)}",
+            got=f"{s.duration_s:.1f} s from {s.start_s:.1f} s of {one} on are the same as from {s.other_start_s:.1f} s "
+            f"of {other} on, with a correlation of {s.correlation:.2f}{heard}",
+            expected="no shared audio: a model could name the audio without reading the EEG",
+            then="Use --set data.split=stimulus-time."
+            if kind != "stimulus-time"
+            else f"Set stim_file to n/a where {other} is heard, to leave it out.",
+        )
+
+
 def _check_not_empty(
     kind: str, zones: Sequence[Zone], durations_s: Mapping[str, float], guard_s: float, window_s: float
 ) -> None:
+    longest_s = max(durations_s.values())
+    if longest_s < window_s - TOLERANCE_S:
+        raise _too_short(longest_s, sorted(durations_s.values()), window_s)
     for split in SPLITS:
         if not any(z.split == split for z in zones):
             raise DataError(
@@ -385,6 +377,19 @@ def _check_not_empty(
                 expected=f"a stretch of {window_s:g} s beside guards of {guard_s:g} s",
                 then="Use --set data.fractions=[0.4,0.2,0.4] or a smaller data.guard_s.",
             )
+
+
+def _too_short(longest_s: float, durations_s: Sequence[float], window_s: float) -> DataError:
+    """Advise a window that fits into nine of ten sounds, and that the generator's levels can halve."""
+    fitting_s = durations_s[len(durations_s) // 10] // WINDOW_STEP_S * WINDOW_STEP_S
+    return DataError(
+        "No sound is as long as a window",
+        got=f"{len(durations_s)} sounds of at most {longest_s:.2f} s",
+        expected=f"sounds of data.window_s = {window_s:g} s and longer",
+        then=f"Use --set data.window_s={fitting_s:g}."
+        if fitting_s
+        else f"Join them to longer files; the shortest window is {WINDOW_STEP_S:g} s.",
+    )
 
 
 def _evidence(zones: Sequence[Zone], shared: dict[str, float], window_s: float) -> Evidence:

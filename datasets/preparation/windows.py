@@ -15,7 +15,8 @@ from eeg2speech_bench.core.segments.recordings import Presentation, Stimulus
 from eeg2speech_bench.core.segments.segment_store import SPLITS
 from eeg2speech_bench.core.segments.transcripts import words_in_windows
 from eeg2speech_bench.datasets.preparation.sound_track import SoundTrack
-from eeg2speech_bench.datasets.preparation.splits import TOLERANCE_S, SplitPlan
+from eeg2speech_bench.datasets.preparation.splits import SplitPlan
+from eeg2speech_bench.datasets.preparation.zones import TOLERANCE_S
 
 
 def zone_table(plan: SplitPlan, stimuli: list[Stimulus], track: SoundTrack) -> pd.DataFrame:
@@ -92,7 +93,7 @@ def segment_table(
             & (start_s + settings.window_s <= p.start_s + p.duration_s + TOLERANCE_S)
         )
         window = np.flatnonzero(covered)
-        time_s = p.onset_s + (start_s[window] - p.start_s) + settings.shift_s
+        time_s = p.onset_s + (start_s[window] - p.start_s) * p.clock_ratio + settings.shift_s
         first = np.round(time_s * settings.sfreq).astype(np.int64)
         inside = (first >= 0) & (first + n_times <= n_samples)
         parts.append(pd.DataFrame({"window": window[inside], "eeg_start": first[inside]}))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -11,29 +12,42 @@ import numpy as np
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.segments.recordings import Sound, Stimulus, Word
 from eeg2speech_bench.core.stages.file_hashes import FileHashes
+from eeg2speech_bench.datasets.sounds.channels import mixed
+from eeg2speech_bench.datasets.sounds.decoding import decode
+from eeg2speech_bench.datasets.sounds.sound_facts import sound_facts
 
 RATE_HZ = 16_000
 
-#: WAV writers that do not know the length beforehand put about 2 or 4 GiB into the header
-UNKNOWN_LENGTH = 0x7FFF0000
-
 #: how git-annex and Git LFS stand in for a file that was not downloaded
 POINTERS = (b"/annex/objects/", b".git/annex/objects/", b"version https://git-lfs")
+
+#: returns the words of a sound file, given the file and its length in seconds
+WordReader = Callable[[Path, float], tuple[Word, ...]]
 
 
 class StimulusFolder:
     """Finds stimuli in the ``stimuli`` folder of a BIDS data set.
 
-    Each file is opened once, and copies of one file are one stimulus.
+    Each file is opened once, and files that hold the same samples are one stimulus.
 
     Parameters
     ----------
     root : Path
     hashes : FileHashes
+    channel : int, optional
+        The channel that was heard, counted from 1; by default the mean of those that carry speech.
+    words : callable
+        Returns the words of a sound file, given its length in seconds.
     """
 
-    def __init__(self, root: Path, hashes: FileHashes) -> None:
-        self.root, self.hashes = root, hashes
+    def __init__(
+        self,
+        root: Path,
+        hashes: FileHashes,
+        words: WordReader = lambda path, duration_s: (),
+        channel: int | None = None,
+    ) -> None:
+        self.root, self.hashes, self.words, self.channel = root, hashes, words, channel
         self._read: set[Path] = set()
         self._by_file: dict[str, Stimulus] = {}
         self._by_id: dict[str, Stimulus] = {}
@@ -45,7 +59,7 @@ class StimulusFolder:
 
     @property
     def files(self) -> frozenset[Path]:
-        """The sound files and transcripts that the stimuli found so far are read from."""
+        """The sound files that the stimuli found so far are read from."""
         return frozenset(self._read)
 
     def find(self, stim_file: str, source: str) -> Stimulus:
@@ -58,9 +72,13 @@ class StimulusFolder:
         """
         if stim_file not in self._by_file:
             path = self._path(stim_file, source)
-            stimulus = open_stimulus(path, stim_file, self.hashes)
-            self._read |= {file for file in (path, words_table(path)) if file.is_file()}
-            self._by_file[stim_file] = self._by_id.setdefault(stimulus.stimulus_id, stimulus)
+            stimulus = open_stimulus(path, stim_file, self.hashes, self.words, self.channel)
+            self._read.add(path)
+            first = self._by_id.setdefault(stimulus.stimulus_id, stimulus)
+            if first is not stimulus:
+                note = f"'{stim_file}' holds the same samples and is the same stimulus"
+                self._by_id[stimulus.stimulus_id] = replace(first, notes=(*first.notes, note))
+            self._by_file[stim_file] = self._by_id[stimulus.stimulus_id]
         return self._by_file[stim_file]
 
     def _path(self, stim_file: str, source: str) -> Path:
@@ -83,17 +101,33 @@ class StimulusFolder:
         return path
 
 
-def open_stimulus(path: Path, name: str, hashes: FileHashes) -> Stimulus:
-    """Open a sound file, and its words where ``<stem>_words.tsv`` lies beside it.
+def open_stimulus(
+    path: Path,
+    name: str,
+    hashes: FileHashes,
+    words: WordReader = lambda path, duration_s: (),
+    channel: int | None = None,
+) -> Stimulus:
+    """Open a sound file, with the words that ``words`` returns for it.
 
-    Its columns are ``onset``, ``duration`` (seconds), ``word`` and, if known, ``sentence`` (a number per sentence).
+    The id is a hash of the samples: a copy in another lossless format, or with another header, is the same stimulus.
 
-    The id is a hash of the file's bytes: files that sound alike but are encoded differently are two stimuli.
+    Parameters
+    ----------
+    path : Path
+    name : str
+    hashes : FileHashes
+        Remembers what was decoded, where it has a cache.
+    words : callable
+        Returns the words of a sound file, given its length in seconds.
+    channel : int, optional
+        The channel that was heard, counted from 1; by default the mean of those that carry speech.
 
     Raises
     ------
     DataError
-        If the file was not downloaded, is no sound file, or is shorter than its header says.
+        If the file was not downloaded, is no sound file, is shorter than its header says, is an MP3 without the
+        encoder's delay, or has different sounds in its channels.
     """
     if is_pointer(path):
         raise DataError(
@@ -101,8 +135,10 @@ def open_stimulus(path: Path, name: str, hashes: FileHashes) -> Stimulus:
             got="a git-annex or Git LFS pointer instead of audio",
             then=f"Run: datalad get {path} (or git annex get {path}).",
         )
-    duration_s = _duration_s(path)
-    return Stimulus(hashes.of(path)[:16], name, duration_s, partial(load_sound, path), _words(path))
+    facts = sound_facts(path, hashes, channel)
+    duration_s = facts.n_frames / facts.rate_hz
+    load = partial(load_sound, path, channel)
+    return Stimulus(facts.sound_id, name, duration_s, load, words(path, duration_s), tuple(facts.notes))
 
 
 def is_pointer(path: Path) -> bool:
@@ -117,71 +153,23 @@ def is_pointer(path: Path) -> bool:
     return any(pointer in text for pointer in POINTERS)
 
 
-def load_sound(path: Path) -> Sound:
-    """Read a sound file as the mean of its channels, resampled to 16 kHz."""
-    import soundfile
+def load_sound(path: Path, channel: int | None = None) -> Sound:
+    """Read a sound file as one channel, resampled to 16 kHz.
+
+    Sample ``k`` is the time ``k / 16000`` of the file, whose length is rounded up to a sample.
+
+    Parameters
+    ----------
+    path : Path
+    channel : int, optional
+        The channel to take, counted from 1; by default the mean of those that carry the sound.
+    """
     import torch
     from torchaudio.functional import resample
 
-    try:
-        values, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
-        n_frames = soundfile.info(path).frames
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise _damaged(path, str(error)) from error
-    if len(values) < n_frames:
-        raise _damaged(path, f"{len(values)} of {n_frames} frames")
-    mono = torch.from_numpy(np.ascontiguousarray(values.mean(1)))
+    samples = decode(path)
+    values, _ = mixed(samples, path, channel)
+    mono = torch.from_numpy(np.ascontiguousarray(values))
     # torchaudio's default of 6 zero crossings takes 8 % of the power of white noise below 8 kHz; 64 take 2 %.
-    mono = resample(mono, rate_hz, RATE_HZ, lowpass_filter_width=64)
+    mono = resample(mono, samples.rate_hz, RATE_HZ, lowpass_filter_width=64)
     return Sound("waveform", mono.numpy(), float(RATE_HZ))
-
-
-def _duration_s(path: Path) -> float:
-    import soundfile
-
-    try:
-        info = soundfile.info(path, verbose=True)
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise _damaged(path, str(error)) from error
-    wav = re.search(r"^data\s*: (\d+) \(should be (\d+)\)", info.extra_info, re.MULTILINE)
-    if wav and int(wav[2]) < int(wav[1]) < UNKNOWN_LENGTH:
-        raise _damaged(path, f"{wav[2]} bytes of sound where its header says {wav[1]}")
-    if "lacks an end-of-stream" in info.extra_info:
-        raise _damaged(path, "an Ogg stream that stops before its end")
-    if info.frames == 0:
-        raise _damaged(path, "no sound in it")
-    return info.frames / info.samplerate
-
-
-def _damaged(path: Path, got: str) -> DataError:
-    return DataError(
-        f"Sound file {path} is truncated or damaged",
-        got=got,
-        expected="a complete file that libsndfile reads (WAV, FLAC, Ogg, MP3)",
-        then="Download or convert it again.",
-    )
-
-
-def words_table(path: Path) -> Path:
-    """Return where the transcript of a sound file lies, if it has one."""
-    return path.with_name(f"{path.stem}_words.tsv")
-
-
-def _words(path: Path) -> tuple[Word, ...]:
-    import pandas as pd
-
-    table = words_table(path)
-    if not table.is_file():
-        return ()
-    rows = pd.read_csv(table, sep="\t", encoding="utf-8-sig", dtype=str, keep_default_na=False)
-    missing = {"onset", "duration", "word"} - set(rows.columns)
-    if missing:
-        raise DataError(f"Transcript {table} lacks columns", got=list(rows.columns), expected="onset, duration, word")
-    try:
-        onset, duration = rows["onset"].astype(float), rows["duration"].astype(float)
-        sentence = rows["sentence"].astype(int) if "sentence" in rows else [None] * len(rows)
-    except ValueError as error:
-        said = "a time or a sentence that is no number"
-        raise DataError(f"Transcript {table} has {said}", got=str(error)) from None
-    timed = zip(rows["word"], onset, duration, sentence, strict=True)
-    return tuple(Word(word, start, start + length, number) for word, start, length, number in timed)

@@ -28,7 +28,7 @@ def audio_tower(
             mel_scale_of(fused=False, option=mel_scale),
         )
     _refuse_options(owner, "with", {"dim": dim, "hidden": hidden}, "the weights decide the sizes")
-    return FrozenAudioTower(load_clap(weights), mel_scale)
+    return FrozenAudioTower(load_clap(weights, _setting(owner)), mel_scale)
 
 
 def text_tower(
@@ -42,7 +42,13 @@ def text_tower(
     _refuse_options(owner, "with", {"hidden": hidden, "depth": depth}, "the weights decide the sizes")
     if tokenizer is None:
         tokenizer = TOKENIZER if Path(weights).expanduser().is_file() else weights
-    return FrozenTextTower(load_clap(weights), load_tokenizer(tokenizer))
+    return FrozenTextTower(load_clap(weights, _setting(owner)), load_tokenizer(tokenizer))
+
+
+def _setting(owner: str) -> str:
+    """Name the setting of the weights of ``target 'NAME'`` or ``encoder 'NAME'``."""
+    kind, name = owner.replace("'", "").split()
+    return f"target.options.{name}.weights" if kind == "target" else f"encoder.{name}.weights"
 
 
 def _refuse_options(owner: str, given: str, options: dict[str, object], why: str) -> None:

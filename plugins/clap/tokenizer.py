@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from eeg2speech_bench.core.training.weights import load_pretrained
+from eeg2speech_bench.core.weights.pretrained import load_pretrained
 
 #: LAION trained the text tower on texts cut at this many tokens
 MAX_TOKENS = 77

@@ -4,31 +4,39 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterable
-from functools import lru_cache
 from pathlib import Path
 
 import torch
 from transformers import ClapConfig, ClapModel
 
 from eeg2speech_bench.core.errors import BenchError
-from eeg2speech_bench.core.training.weights import State, load_pretrained, read_checkpoint
+from eeg2speech_bench.core.weights.checkpoint_file import State, read_checkpoint
+from eeg2speech_bench.core.weights.filling import Origin, fill
+from eeg2speech_bench.core.weights.location import first_line
+from eeg2speech_bench.core.weights.pretrained import load_config, load_network
 from eeg2speech_bench.plugins.clap.front_end import front_end
 
-#: where checkpoints keep CLAP: LAION's own trainer, AudioLDM's and its training code
-PREFIXES = ("module.", "cond_stage_model.model.", "clap.model.")
 #: parts of the original that no embedding passes through: the classifier, the projections of a later loss, the
 #: spectrogram (compared and then made by our front end), and what is computed anew
-UNUSED = re.compile(
+UNUSED = (
     r"_transform\.|\.tscam_conv\.|\.head\.|\.spectrogram_extractor\.|\.logmel_extractor\.|\.attn_mask$|^attn_mask$"
     r"|\.position_ids$|\.token_type_ids$|\.relative_position_index$"
 )
+#: indices that are computed when the network is built
+COMPUTED = r"\.(position_ids|token_type_ids|relative_position_index)$"
 FILTER_BANK = "audio_branch.logmel_extractor.melW"
 AUDIO, TEXT = "audio_model.audio_encoder.", "text_model."
+#: a weight that every CLAP has, in LAION's names and in those of transformers; what is before it is a prefix
+MARKS = ("audio_branch.patch_embed.proj.weight", f"{AUDIO}patch_embed.proj.weight")
+#: relative error of a filter bank that was stored in the coarsest of the half precisions
+BFLOAT16_ERROR = 2**-8
+#: where AudioLDM keeps the CLAP that it conditions on; its training code keeps a second one for its metrics
+CONDITIONER = "cond_stage_model"
+#: the network that was loaded last, under the name of its weights: target and encoder of a cell share it
+_LOADED: dict[str, ClapModel] = {}
 
 
-@lru_cache(maxsize=1)
-def load_clap(weights: str) -> ClapModel:
+def load_clap(weights: str, option: str = "target.options.clap.weights") -> ClapModel:
     """Load a pretrained CLAP.
 
     Target and encoder of a cell share the one that was loaded last.
@@ -38,6 +46,8 @@ def load_clap(weights: str) -> ClapModel:
     weights : str
         A hub id, pinned if it ends in ``@revision``; a local folder in the format of transformers; or a file in
         LAION's original layout (``630k-audioset-best.pt``), also inside a checkpoint of AudioLDM.
+    option : str
+        The setting that named them, for messages.
 
     Returns
     -------
@@ -47,58 +57,55 @@ def load_clap(weights: str) -> ClapModel:
     Raises
     ------
     BenchError
-        If it cannot be found or read, or keys are missing or too many.
+        If it cannot be found or read, or weights are missing, too many or of another shape.
     """
-    path = Path(weights).expanduser()
-    network = _from_original(path) if path.is_file() else _from_transformers(weights)
-    return network.eval().requires_grad_(False)
+    if weights not in _LOADED:
+        path = Path(weights).expanduser()
+        network = _from_original(path, option) if path.is_file() else _from_transformers(weights, option)
+        _LOADED.clear()
+        _LOADED[weights] = network.eval().requires_grad_(False)
+    return _LOADED[weights]
 
 
-def _from_transformers(weights: str) -> ClapModel:
-    network, report = load_pretrained(ClapModel, weights, what="CLAP", option="weights", output_loading_info=True)
-    # What transformers does not know, it does not use; the files on the hub differ in such leftovers.
-    _check(weights, network, report["missing_keys"], ())
-    return network
+def _origin(source: str, option: str) -> Origin:
+    return Origin(source, option, "CLAP with HTSAT and RoBERTa", optional=COMPUTED, leftovers=UNUSED)
 
 
-def _check(source: str, network: ClapModel, absent: Iterable[str], unexpected: Collection[str]) -> None:
-    """Refuse a checkpoint that leaves a weight unfilled; buffers are computed, but for those of the batch norm."""
-    wanted = {name for name, _ in network.named_parameters()}
-    missing = [key for key in absent if key in wanted or ".running_" in key]
-    if missing or unexpected:
-        shown = ", ".join([f"no {key}" for key in sorted(missing)[:3]] + [f"also {k}" for k in sorted(unexpected)[:3]])
-        raise BenchError(
-            f"{source} is not a checkpoint of CLAP with HTSAT and RoBERTa",
-            got=f"{len(missing)} missing and {len(unexpected)} unexpected keys ({shown})",
-            expected="all weights of both towers and projections, and no others",
-            then="Choose a checkpoint of LAION's CLAP, such as laion/clap-htsat-unfused.",
-        )
+def _from_transformers(weights: str, option: str) -> ClapModel:
+    origin = _origin(f"CLAP {weights}", option)
+    return load_network(ClapModel, load_config(ClapConfig, weights, origin), weights, origin)
 
 
-def _from_original(path: Path) -> ClapModel:
-    state = _under_prefix(read_checkpoint(path))
+def _from_original(path: Path, option: str) -> ClapModel:
+    state = _under_prefix(read_checkpoint(path), path)
     _check_filter_bank(state, path)
     renamed = rename_original(state)
     try:
         network = ClapModel(_config(renamed))
-        report = network.load_state_dict(renamed, strict=False)
     except (KeyError, ValueError, RuntimeError) as error:
         raise BenchError(
             f"{path} is not a checkpoint of CLAP with HTSAT and RoBERTa",
-            got=f"no {error.args[0]}" if isinstance(error, KeyError) else str(error).strip().splitlines()[-1].strip(),
+            got=f"no {error.args[0]}" if isinstance(error, KeyError) else first_line(error),
             expected="audio_branch, text_branch and their projections",
             then="Choose a checkpoint of LAION's CLAP, such as 630k-audioset-best.pt.",
         ) from error
-    _check(str(path), network, report.missing_keys, report.unexpected_keys)
+    fill(network, renamed, _origin(str(path), option))
     return network
 
 
-def _under_prefix(state: State) -> State:
-    for prefix in PREFIXES:
-        inner = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-        if inner:
-            return inner
-    return state
+def _under_prefix(state: State, path: Path) -> State:
+    """Return the weights of the one CLAP in a file, or of the one that AudioLDM conditions on."""
+    found = sorted({key.removesuffix(mark) for key in state for mark in MARKS if key.endswith(mark)})
+    chosen = [prefix for prefix in found if prefix.startswith(CONDITIONER)] or found
+    if len(chosen) > 1:
+        raise BenchError(
+            f"{path} holds several CLAPs",
+            got=f"weights under {' and under '.join(chosen)}",
+            expected="one, or one that AudioLDM conditions on",
+            then="Store the right one alone by torch.save.",
+        )
+    prefix = chosen[0] if chosen else ""
+    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
 
 
 def _check_filter_bank(state: State, path: Path) -> None:
@@ -107,7 +114,7 @@ def _check_filter_bank(state: State, path: Path) -> None:
     if bank is None or _is_fused(state):
         return
     ours = front_end("slaney").mel_scale.fb.cpu()
-    if bank.shape != ours.shape or not torch.allclose(bank.float(), ours, atol=1e-5):
+    if bank.shape != ours.shape or not torch.allclose(bank, ours, rtol=BFLOAT16_ERROR, atol=1e-5):
         raise BenchError(
             f"{path} was trained with another front end",
             got=f"a filter bank of shape {tuple(bank.shape)} that differs from ours",
@@ -133,7 +140,7 @@ def rename_original(state: State) -> State:
     """
     renamed: State = {}
     for key, value in state.items():
-        if UNUSED.search(key):
+        if re.search(UNUSED, key):
             continue
         name = _renamed(key)
         if ".qkv." in name:  # one matrix of queries, keys and values, in this order

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import cached_property
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,13 +12,23 @@ from torch.nn.functional import pad
 
 from eeg2speech_bench.core.conditioning import SoundInfo
 from eeg2speech_bench.core.errors import DataError, UsageError
-from eeg2speech_bench.core.training.weights import load_pretrained
+from eeg2speech_bench.core.weights.filling import Origin
+from eeg2speech_bench.core.weights.pretrained import load_config, load_network
 from eeg2speech_bench.plugins.targets.frames import FrameTarget
 
 RATE_HZ = 16_000
 #: attention grows with the square of a stretch: longer ones go through in pieces with some context on either side
 PIECE_S = 30
 CONTEXT_S = 2
+OPTION = "target.options.wav2vec2.model"
+#: the vector of masked moments is read in training only; heads and what pretraining compares with embed nothing
+ORIGIN = Origin(
+    "the model",
+    OPTION,
+    "wav2vec 2.0",
+    optional=r"^masked_spec_embed$",
+    leftovers=r"^(lm_head|quantizer|project_q|project_hid|projector|classifier|layer_weights|tdnn|objective)\b",
+)
 
 
 class Wav2Vec2Target(FrameTarget):
@@ -66,8 +76,11 @@ class Wav2Vec2Target(FrameTarget):
                 expected="'waveform'",
                 then="Choose target.name=mel or deep_mel for this data set.",
             )
+        from transformers import AutoConfig
+
         self.model_name, self.random, self.layers = model, random, tuple(layers)
-        config = self._load("AutoConfig")
+        self.origin = replace(ORIGIN, source=f"Model {model} of target 'wav2vec2'")
+        config = load_config(AutoConfig, model, self.origin)
         if not self.layers or not all(0 <= layer <= config.num_hidden_layers for layer in self.layers):
             raise UsageError(
                 f"Option layers of target 'wav2vec2' does not fit {model}",
@@ -83,17 +96,11 @@ class Wav2Vec2Target(FrameTarget):
 
         Kept out of the module tree: only the scaler belongs into the state that a cell stores.
         """
+        from transformers import AutoModel
+
         if self.random:
-            from transformers import AutoModel
-
             return AutoModel.from_config(self.config).eval()
-        return self._load("AutoModel").eval()
-
-    def _load(self, kind: str) -> Any:
-        import transformers
-
-        what = "Model of target 'wav2vec2'"
-        return load_pretrained(getattr(transformers, kind), self.model_name, what=what, option="target.options.model")
+        return load_network(AutoModel, self.config, self.model_name, self.origin)
 
     @torch.no_grad()
     def features(self, sound: Tensor) -> Tensor:

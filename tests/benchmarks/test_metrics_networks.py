@@ -6,7 +6,9 @@ import builtins
 import importlib
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -156,3 +158,37 @@ def test_tags_of_a_copy_do_not_diverge_and_all_tags_sum_to_one(tagger: str) -> N
     assert audioset.mean_divergence(tones(2), silent(VOICE), tagger) == pytest.approx((unlike[0] + unlike[1]) / 2)
     many = tones(20)
     assert 1 <= audioset.inception_score(many, many, tagger) < 2
+
+
+def change_weights(tagger: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Write a folder's weights anew, as another kind of file."""
+    import torch
+    from safetensors.torch import load_file
+
+    path = Path(tagger) / "model.safetensors"
+    state = {key: value.clone() for key, value in load_file(path).items()}
+    path.unlink()
+    torch.save(change(state), Path(tagger) / "pytorch_model.bin")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: {f"module.{key}": value for key, value in state.items()},
+        lambda state: {"state_dict": {f"model.{key}": value for key, value in state.items()}, "rate": np.float64(1)},
+        lambda state: {key: value.half() for key, value in state.items()},
+    ],
+)
+def test_a_tagger_in_another_form_gives_the_same_tags(tagger: str, change: Any) -> None:
+    before = audioset.tags(VOICE, tagger)
+    change_weights(tagger, change)
+    audioset.tags.cache_clear()
+    audioset._tagger.cache_clear()
+    np.testing.assert_allclose(audioset.tags(VOICE, tagger), before, atol=1e-3)
+
+
+def test_a_tagger_without_its_classifier_is_not_available(tagger: str) -> None:
+    change_weights(tagger, lambda state: {key: value for key, value in state.items() if "classifier" not in key})
+    said = audioset.available(tagger)
+    assert said is not None
+    assert re.search(r"is incomplete: got no classifier\..*Set scores\.models\.tagger to", said)

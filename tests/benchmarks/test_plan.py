@@ -6,7 +6,6 @@ import pytest
 
 from eeg2speech_bench.benchmarks.plan import (
     choose_encoders,
-    find_dataset,
     make_cells,
     parse_seeds,
     refuse_unknown_names,
@@ -31,16 +30,6 @@ def test_seeds_are_a_count_or_a_list(text, seeds):
 def test_seeds_that_make_no_sense_are_refused(text):
     with pytest.raises(UsageError, match="--seeds was not understood"):
         parse_seeds(text)
-
-
-def test_a_data_set_is_a_name_a_name_with_argument_or_a_folder(tmp_path):
-    registry = load_registry()
-    assert find_dataset("simulated", registry)[1] is None
-    assert find_dataset("simulated:null", registry)[1] == "null"
-    spec, argument = find_dataset(str(tmp_path), registry)
-    assert (spec.name, argument) == ("bids", str(tmp_path))
-    with pytest.raises(UnknownNameError, match="Did you mean 'simulated'"):
-        find_dataset("simulatd", registry)
 
 
 def test_cells_are_encoders_by_seeds_with_names_of_their_own():

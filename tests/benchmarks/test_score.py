@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,7 @@ from eeg2speech_bench.benchmarks.scoring.verdicts import decide, summarise
 from eeg2speech_bench.benchmarks.stage_inputs import ScoreInputs
 from eeg2speech_bench.benchmarks.stages import score
 from eeg2speech_bench.core.conditions import EMBEDDED
+from eeg2speech_bench.core.errors import InterruptedRun
 from eeg2speech_bench.core.presets.config import ScoresConfig
 from eeg2speech_bench.core.records.metrics import ControlTest
 from eeg2speech_bench.core.registry.registry import load_registry
@@ -200,6 +203,65 @@ def test_a_metric_that_leaves_the_range_that_it_declared_costs_itself(tmp_path, 
     assert scores["skipped"]["mine"] == "1.0 is no value of mine, which goes from 0 to 0.5"
 
 
+def exits(*arguments, **options):
+    raise SystemExit(1)
+
+
+def raises(*arguments, **options):
+    raise KeyError("embedding")
+
+
+#: functions of metrics that fail, and what is said of them
+FAILING = {
+    "raises": (raises, "it failed: KeyError: 'embedding'"),
+    "exits": (exits, "it failed: sys.exit(1) was called"),
+    "short": (lambda scores, true, pool=None: np.zeros(len(true) - 1), "one number per segment: got ndarray of shape"),
+    "single": (lambda scores, true, pool=None: 0.5, "one number per segment: got float of shape ()"),
+    "words": (lambda scores, true, pool=None: ["a"] * len(true), "one number per segment: got list of shape"),
+    "nothing": (lambda scores, true, pool=None: None, "one number per segment: got NoneType of shape ()"),
+    "unequal": (lambda scores, true, pool=None: np.zeros(len(true)) if scores.any() else None, "got NoneType"),
+}
+
+
+@pytest.fixture
+def own(monkeypatch):
+    """Name of a plugin's module, and the module, which metrics may be put into."""
+    module = ModuleType("own_metrics")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return module
+
+
+@pytest.mark.parametrize(("function", "said"), FAILING.values(), ids=FAILING)
+def test_a_metric_that_fails_costs_itself_alone(tmp_path, store, own, function, said):
+    own.score = function
+    top1 = next(m for m in load_registry().all("metric") if m.name == "top1")
+    scores = run(tmp_path, store, strength=1.0, metrics=[top1, MetricSpec("mine", "own_metrics:score", "my score")])
+    assert {m["name"] for m in scores["metrics"]} == {"top1"}
+    assert said in scores["skipped"]["mine"]
+
+
+@pytest.mark.parametrize("spec", [
+    MetricSpec("mine", "own_metrics:gone"),
+    MetricSpec("mine", "no_such_module_at_all:score"),
+    MetricSpec("mine", "own_metrics:score", available="own_metrics:available"),
+], ids=["function", "module", "available"])  # fmt: skip
+def test_a_metric_that_cannot_be_called_costs_itself_alone(tmp_path, store, own, spec):
+    own.score, own.available = FAILING["single"][0], raises
+    top1 = next(m for m in load_registry().all("metric") if m.name == "top1")
+    scores = run(tmp_path, store, strength=1.0, metrics=[top1, spec])
+    assert {m["name"] for m in scores["metrics"]} == {"top1"}
+    assert scores["skipped"]["mine"].startswith("it failed: ")
+
+
+def test_a_stop_by_the_user_is_no_failure_of_a_metric(tmp_path, store, own):
+    def stopped(scores, true, pool=None):
+        raise InterruptedRun("stopped")
+
+    own.score = stopped
+    with pytest.raises(InterruptedRun):
+        run(tmp_path, store, strength=1.0, metrics=[MetricSpec("mine", "own_metrics:score", "my score")])
+
+
 def test_a_metric_in_a_pool_that_is_not_declared_is_left_out(tmp_path, store):
     top1 = next(m for m in load_registry().all("metric") if m.name == "top1")
     scores = run(tmp_path, store, strength=1.0, metrics=[top1, replace(top1, name="mine", pool="nowhere")])
@@ -229,7 +291,7 @@ def write_clips(path, names, waves) -> None:
         np.save(path / f"{name}.npy", (waves * 30_000).round().astype(np.int16))
 
 
-def run_with_clips(tmp_path, store, names, reference, *, extended=False) -> dict:
+def run_with_clips(tmp_path, store, names, reference, *, extended=False, more=()) -> dict:
     """Score as many clips as there are references; all conditions are noise and the ceilings are the references."""
     planted(tmp_path / "embed", store, 1.0)
     table = pd.read_parquet(tmp_path / "embed" / "segments.parquet")
@@ -239,7 +301,26 @@ def run_with_clips(tmp_path, store, names, reference, *, extended=False) -> dict
     write_clips(tmp_path / "ceilings", ("reference", "vocoder", "autoencoder"), reference)
     metrics = [m for m in load_registry().all("metric") if m.name in names]
     config = CONFIG.model_copy(update={"extended": extended})
-    return scores_of(tmp_path, store, config=config, metrics=metrics, clips=True)
+    return scores_of(tmp_path, store, config=config, metrics=[*metrics, *more], clips=True)
+
+
+@pytest.mark.parametrize("needs", ["clips", "set"])
+@pytest.mark.parametrize("function", [raises, exits, lambda made, true: "loud", lambda made, true: np.zeros(2)])
+def test_a_metric_of_clips_that_fails_costs_itself_alone(tmp_path, store, own, needs, function):
+    own.score = function
+    mine = MetricSpec("mine", "own_metrics:score", needs=needs)
+    scores = run_with_clips(tmp_path, store, ("mel_correlation", "variance_ratio"), noise(6), more=[mine])
+    assert {m["name"] for m in (*scores["metrics"], *scores["sets"])} == {"mel_correlation", "variance_ratio"}
+    assert scores["skipped"]["mine"].startswith("it failed: ")
+
+
+def test_a_metric_of_clips_that_fails_under_one_condition_has_no_values(tmp_path, store, own):
+    calls = iter(range(100))
+    own.score = lambda made, true: np.ones(len(made)) if next(calls) < 2 else raises()
+    mine = MetricSpec("mine", "own_metrics:score", needs="clips")
+    scores = run_with_clips(tmp_path, store, ("mel_correlation",), noise(6), more=[mine])
+    assert {m["name"] for m in scores["metrics"]} == {"mel_correlation"}
+    assert scores["skipped"]["mine"] == "it failed: KeyError: 'embedding'"
 
 
 def test_what_was_asked_for_and_cannot_be_measured_is_named_with_the_reason(tmp_path, store, monkeypatch):

@@ -17,6 +17,7 @@ from eeg2speech_bench.benchmarks.session import RunRequest, plan_cells, run_cell
 from eeg2speech_bench.core.errors import DataError, StorageError, UnknownNameError
 from eeg2speech_bench.core.presets.config import load_config
 from eeg2speech_bench.core.registry.registry import load_registry
+from eeg2speech_bench.core.terminal.progress import OutputClosed
 
 DATASET = {"name": "odd", "revision": "r", "about": "", "is_null": False, "sound_kind": "envelope", "stimuli": ()}
 
@@ -111,7 +112,7 @@ def test_a_folder_that_cannot_be_written_is_found_before_a_cell_runs(request_for
 
 def test_a_closed_output_is_not_blamed_on_the_data_set(request_for):
     def opens(*_: object) -> None:
-        raise session.OutputClosed
+        raise OutputClosed
 
-    with pytest.raises(session.OutputClosed):
+    with pytest.raises(OutputClosed):
         start(request_for(opens))

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from eeg2speech_bench.core.conditioning import Conditioning, check_conditioning, pool_tokens
+from eeg2speech_bench.core.conditioning import (
+    Conditioning,
+    check_conditioning,
+    check_frames,
+    check_tokens,
+    pool_tokens,
+)
 from eeg2speech_bench.core.errors import ContractError
 from eeg2speech_bench.core.generator.conditioner import make_condition
 from eeg2speech_bench.core.segments.segment_store import TargetInfo
@@ -34,6 +40,44 @@ def test_a_bare_tensor_is_refused():
 def test_nan_is_refused():
     with pytest.raises(ContractError, match="not finite"):
         check_conditioning("net", Conditioning.from_tokens(torch.full((2, 4, 3), float("nan"))), 2, TARGET)
+
+
+@pytest.mark.parametrize("n_frames", [248, 250, 252])
+def test_frames_may_be_two_more_or_fewer_than_the_rate_says(n_frames):
+    frames = torch.ones(n_frames, 3)
+    assert check_frames("mine", frames, 10.0, 25.0) is frames
+
+
+@pytest.mark.parametrize("n_frames", [0, 125, 247, 253, 500])
+def test_another_number_of_frames_than_the_rate_says_is_refused(n_frames):
+    said = f"Target 'mine' returned another number of frames .* got {n_frames} frames for 10 s, expected 250, at 25 Hz"
+    with pytest.raises(ContractError, match=said):
+        check_frames("mine", torch.ones(n_frames, 3), 10.0, 25.0)
+
+
+@pytest.mark.parametrize("frames", [None, [[1.0]], torch.ones(250), torch.ones(1, 250, 3), torch.ones(250, 3).int()])
+def test_what_is_no_table_of_frames_is_refused(frames):
+    with pytest.raises(ContractError, match="Target 'mine' returned no frames"):
+        check_frames("mine", frames, 10.0, 25.0)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_frames_that_are_not_finite_are_refused(value):
+    frames = torch.ones(250, 3)
+    frames[7, 1] = value
+    with pytest.raises(ContractError, match="Target 'mine' returned frames that are not finite"):
+        check_frames("mine", frames, 10.0, 25.0)
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 6), (2, 2, 3), (1, 4, 3), (2, 3)])
+def test_tokens_of_another_shape_than_the_target_says_are_refused(shape):
+    with pytest.raises(ContractError, match=r"Target 'mine' .* than its info says: got \(.*\), expected \(2, 4, 3\)"):
+        check_tokens("mine", torch.ones(shape), 2, TARGET)
+
+
+def test_tokens_that_are_not_finite_are_refused():
+    with pytest.raises(ContractError, match="Target 'mine' returned tokens that are not finite"):
+        check_tokens("mine", torch.full((2, 4, 3), torch.nan), 2, TARGET)
 
 
 def test_pooling_averages_neighbouring_tokens():

@@ -214,7 +214,7 @@ def test_the_state_of_wav2vec2_is_its_scaler_alone(tiny_wav2vec2):
 
 
 def test_wav2vec2_without_weights_says_what_to_do(tmp_path):
-    with pytest.raises(BenchError, match=re.escape("set target.options.model to that folder")):
+    with pytest.raises(BenchError, match=re.escape("set target.options.wav2vec2.model to that folder")):
         Wav2Vec2Target.build(SPEECH, model=str(tmp_path / "absent"))
 
 

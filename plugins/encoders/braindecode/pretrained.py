@@ -9,7 +9,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.core.training.weights import read_checkpoint, read_config
+from eeg2speech_bench.core.weights.checkpoint_file import read_checkpoint
+from eeg2speech_bench.core.weights.key_names import select
+from eeg2speech_bench.core.weights.location import read_config
 
 #: the part of a braindecode model that turns features into outputs
 HEAD = "final_layer"
@@ -39,8 +41,8 @@ def open_checkpoint(source: str) -> Checkpoint:
     Parameters
     ----------
     source : str
-        A file, a folder, or ``owner/name`` on the Hugging Face Hub; see `core.training.weights.read_checkpoint`, also
-        for the errors.
+        A file, a folder, or ``owner/name`` on the Hugging Face Hub; see
+        `core.weights.checkpoint_file.read_checkpoint`, also for the errors.
     """
     return Checkpoint(source, read_checkpoint(source), read_config(source))
 
@@ -66,7 +68,7 @@ def load_backbone(
         If any other tensor is missing, superfluous or of another shape.
     """
     own = network.state_dict()
-    state = _renamed(network, checkpoint.state)
+    state = _renamed(network, checkpoint)
     notes = [_cut_rows(state, own, name) for name in first_rows]
     anew = [HEAD, *(name for name in new if _differs(state, own, name))]
     backbone = {key: value for key, value in state.items() if not key.startswith(tuple(anew))}
@@ -81,11 +83,18 @@ def load_backbone(
     return "; ".join([said, *filter(None, notes)])
 
 
-def _renamed(network: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    # braindecode renames keys of old checkpoints inside load_state_dict; the head must be known before.
+def _renamed(network: nn.Module, checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """Take off a prefix, and rename keys of old checkpoints as braindecode does inside load_state_dict.
+
+    The head must be known before.
+    """
     mapping = getattr(network, "mapping", None) or {}
-    bare = {key.removeprefix("module."): value for key, value in state.items()}
-    return {mapping.get(key, key): value for key, value in bare.items()}
+    body = {key: value for key, value in network.state_dict().items() if not key.startswith(HEAD)}
+
+    def convert(inner: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {mapping.get(key, key): value for key, value in inner.items()}
+
+    return select(dict(checkpoint.state), body, f"Checkpoint {checkpoint.source}", convert=convert).state
 
 
 def _cut_rows(state: dict[str, Tensor], own: Mapping[str, Tensor], name: str) -> str:

@@ -140,3 +140,53 @@ def test_weights_for_griffin_lim_are_refused() -> None:
 def test_griffin_lim_runs_as_often_as_configured() -> None:
     vocoder = build_vocoder(VocoderConfig(n_iter=7))
     assert isinstance(vocoder, GriffinLimVocoder) and vocoder.n_iter == 7
+
+
+def mel_of(seed: int = 0) -> torch.Tensor:
+    return torch.randn(1, 10, 64, generator=torch.Generator().manual_seed(seed))
+
+
+def loaded(checkpoint: Path) -> HifiGanVocoder:
+    vocoder = build_vocoder(VocoderConfig(name="hifi-gan", checkpoint=str(checkpoint)))
+    assert isinstance(vocoder, HifiGanVocoder)
+    return vocoder
+
+
+def test_a_vocoder_in_half_precision_is_played_in_float32(folder: Path) -> None:
+    tiny_hifigan().half().save_pretrained(folder)
+    wave = loaded(folder)(mel_of())
+    assert wave.dtype == torch.float32
+    torch.testing.assert_close(wave, HifiGanVocoder(tiny_hifigan())(mel_of()), atol=1e-2, rtol=0)
+
+
+def test_a_vocoder_saved_under_weight_norm_is_loaded(folder: Path) -> None:
+    network = tiny_hifigan()
+    network.apply_weight_norm()
+    network.save_pretrained(folder)
+    torch.testing.assert_close(loaded(folder)(mel_of()), HifiGanVocoder(tiny_hifigan())(mel_of()), atol=1e-5, rtol=1e-4)
+
+
+def test_weights_of_a_vocoder_of_another_size_are_refused_by_the_setting(folder: Path, tmp_path: Path) -> None:
+    SpeechT5HifiGan(audioldm_vocoder_config(width=96)).save_pretrained(tmp_path / "wide")
+    (tmp_path / "wide" / "model.safetensors").replace(folder / "model.safetensors")
+    with pytest.raises(BenchError, match=r"of another size: got .* of shape .*Set vocoder\.checkpoint to"):
+        loaded(folder)
+
+
+def test_a_folder_without_a_configuration_is_not_taken_for_the_default_network(folder: Path) -> None:
+    (folder / "config.json").unlink()
+    with pytest.raises(BenchError, match=r"Vocoder .* cannot be loaded: got no config\.json"):
+        loaded(folder)
+
+
+def test_statistics_of_the_input_must_be_there_where_they_are_used(folder: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    config = audioldm_vocoder_config(width=64)
+    config.normalize_before = True
+    SpeechT5HifiGan(config).save_pretrained(folder)
+    state = load_file(folder / "model.safetensors")
+    del state["mean"]
+    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(BenchError, match=r"is incomplete: got no mean"):
+        loaded(folder)

@@ -126,7 +126,7 @@ def test_a_file_that_started_before_the_recording_is_heard_from_within(bids_root
 
 def test_rows_that_disagree_on_the_start_are_refused(bids_root, events_of):
     events_of("01", "onset|duration|stim_file|stim_onset\n3|.3|a.wav|1\n5|.3|a.wav|2\n")
-    with pytest.raises(DataError, match=r"disagree on when 'a\.wav' started: got 0\.500 s apart"):
+    with pytest.raises(DataError, match=r"Row 2 of .* on when 'a\.wav' started: got -1\.000 s off"):
         open_bids(bids_root)
 
 
@@ -247,7 +247,7 @@ def test_a_sentence_column_numbers_the_words_and_must_hold_numbers(bids_root):
     stimulus = next(s for s in open_bids(bids_root).stimuli if s.words)
     assert [w.sentence for w in stimulus.words] == [4]
     table.write_text("onset\tduration\tword\tsentence\n1\t1\thole\tfirst\n")
-    with pytest.raises(DataError, match=r"c_words\.tsv has a time or a sentence that is no number"):
+    with pytest.raises(DataError, match=r"Row 2 of table .*c_words\.tsv has no number in column 'sentence'"):
         open_bids(bids_root)
 
 

@@ -12,7 +12,7 @@ from eeg2speech_bench.core.errors import DataError, UsageError
 from eeg2speech_bench.core.presets.config import DataConfig
 from eeg2speech_bench.core.segments.recordings import Presentation, Recording, Word
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
-from eeg2speech_bench.datasets.preparation.prepare import prepare, sentence_ends
+from eeg2speech_bench.datasets.preparation.prepare import heard_durations, prepare, sentence_ends
 from eeg2speech_bench.datasets.preparation.splits import plan_split
 
 FRACTIONS = (0.5, 0.2, 0.3)
@@ -111,3 +111,12 @@ def test_the_split_says_who_was_held_out(make_dataset, tmp_path):
     prepare(make_dataset(STORIES, listeners=3), DataConfig(sfreq=120.0, held_out_listeners=1), tmp_path)
     (name,) = json.loads((tmp_path / "meta.json").read_text())["split"]["held_out"]
     assert name in {"L0", "L1", "L2"}
+
+
+def test_what_nobody_heard_takes_no_share_of_the_split(make_dataset):
+    stimuli = make_dataset([20.0, 21.0]).stimuli
+    heard = [
+        Recording("r", "a", "a", (Presentation("s0", 0.0, 12.0), Presentation("s1", 30.0, 20.95)), lambda: None),
+        Recording("q", "b", "b", (Presentation("s0", 0.0, 5.0, 9.0),), lambda: None),
+    ]
+    assert heard_durations(stimuli, heard) == {"s0": 14.0, "s1": 21.0}

@@ -121,3 +121,24 @@ def test_a_split_without_room_for_a_window_is_refused_with_the_numbers():
 def test_shares_that_are_no_shares_are_refused(fractions):
     with pytest.raises(UsageError, match=r"'data\.fractions' is wrong"):
         plan_split("stimulus-time", STORIES, [], fractions)
+
+
+@pytest.mark.parametrize(
+    ("lengths_s", "advice"),
+    [
+        ([1.4, 1.7, 2.0, 2.6] * 15, r"Use --set data\.window_s=1\.28"),
+        ([2.7, 2.8, 2.85], r"Use --set data\.window_s=2\.56"),
+        ([0.2, *[2.0] * 19], r"Use --set data\.window_s=1\.92"),
+        ([0.2, 0.25], r"Join them to longer files; the shortest window is 0\.32 s"),
+    ],
+)
+def test_sounds_that_are_shorter_than_a_window_are_refused_with_one_that_fits(lengths_s, advice):
+    durations_s = {f"sentence{k}": seconds for k, seconds in enumerate(lengths_s)}
+    with pytest.raises(DataError, match=rf"No sound is as long as a window: .*data\.window_s = 2\.88 s.*{advice}"):
+        plan_split("stimulus-time", durations_s, [])
+
+
+def test_the_window_that_is_advised_fits():
+    durations_s = {f"sentence{k}": 1.4 + 0.02 * k for k in range(60)}
+    split = plan_split("stimulus-time", durations_s, [], window_s=1.28)
+    assert min(split.evidence.n_windows_apart.values()) >= 5

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from eeg2speech_bench.core.errors import BenchError, DataError, UsageError
-from eeg2speech_bench.core.training.weights import read_checkpoint
+from eeg2speech_bench.core.weights.checkpoint_file import read_checkpoint
 from eeg2speech_bench.plugins.encoders.braindecode.cards import catalogue
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -40,6 +40,16 @@ def test_a_bare_state_dictionary_loads(eegnet_folder, tmp_path, build, suffix):
     path = tmp_path / f"state{suffix}"
     save_file(state, path) if suffix == ".safetensors" else torch.save({"state_dict": state}, path)
     encoder = build("eegnet", weights=str(path), F1=4, F2=8)
+    key = "conv_temporal.weight"
+    assert torch.equal(encoder.network.state_dict()[key], state[key])
+
+
+@pytest.mark.parametrize("prefix", ["module.", "model.", "model.module."])
+def test_weights_of_a_trainer_load_without_its_prefix(eegnet_folder, tmp_path, build, prefix):
+    state = read_checkpoint(eegnet_folder)
+    wrapped = {prefix + key: value for key, value in state.items()} | {"criterion.weight": torch.ones(2)}
+    torch.save({"state_dict": wrapped, "hyper_parameters": {"folder": tmp_path}}, tmp_path / "last.ckpt")
+    encoder = build("eegnet", weights=str(tmp_path / "last.ckpt"), F1=4, F2=8)
     key = "conv_temporal.weight"
     assert torch.equal(encoder.network.state_dict()[key], state[key])
 

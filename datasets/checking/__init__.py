@@ -1,0 +1,1 @@
+"""Checks a data set before anything is trained on it."""
