@@ -298,8 +298,9 @@ def test_a_sound_shorter_than_declared_is_refused(make_dataset, tmp_path):
 def test_a_split_that_no_recording_covers_is_refused(make_dataset, tmp_path):
     dataset = make_dataset([40.0], listeners=1)
     p = dataset.recordings[0].presentations[0]
-    part = dataclasses.replace(dataset.recordings[0], presentations=(Presentation(p.stimulus_id, p.onset_s, 20.0),))
-    with pytest.raises(DataError, match=r"A split has no segment: got train: \d+, valid: 0, test: 0"):
+    heard = (Presentation(p.stimulus_id, p.onset_s, 18.0), Presentation(p.stimulus_id, p.onset_s + 30.0, 10.0, 30.0))
+    part = dataclasses.replace(dataset.recordings[0], presentations=heard)
+    with pytest.raises(DataError, match=r"A split has no segment: got train: \d+, valid: 0, test: \d+"):
         settings = DataConfig(fractions=(0.5, 0.2, 0.3))
         prepare(dataclasses.replace(dataset, recordings=(part,)), settings, tmp_path)
 
