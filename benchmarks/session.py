@@ -24,7 +24,7 @@ from eeg2speech_bench.core.presets.config import RunConfig
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.records.running import RunningCell
-from eeg2speech_bench.core.registry.dataset_opening import open_dataset
+from eeg2speech_bench.core.registry.dataset_opening import find_dataset, open_dataset
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.stages.import_closure import forget_sources
 from eeg2speech_bench.core.stages.stage_store import StageStore, explained

@@ -15,8 +15,6 @@ from eeg2speech_bench.core.presets.config import RunConfig
 from eeg2speech_bench.core.registry.discovery import PluginChoice
 from eeg2speech_bench.core.stages.json_files import write_atomically
 
-VERSION = 1
-
 
 class _PlanPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,7 +49,7 @@ class PlanFile(_PlanPart):
         In the order in which they run.
     """
 
-    version: Literal[1] = VERSION
+    version: Literal[1] = 1
     dataset: str
     dataset_name: str
     revision: str

@@ -5,6 +5,7 @@ A worker is a copy of it: no plugin of an earlier cell has touched its state, an
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import json
 import os
@@ -29,6 +30,8 @@ PRELOADED = (
 )  # fmt: skip
 #: seconds between looks at whether the server is still there
 PARENT_CHECK_S = 2.0
+#: of Linux's prctl: the signal that a process gets when its parent ends
+PR_SET_PDEATHSIG = 1
 
 
 def serve() -> None:
@@ -57,8 +60,8 @@ def serve() -> None:
             if connection in ready:
                 try:
                     order = json.loads(connection.recv_bytes())
-                except EOFError:
-                    return
+                except (EOFError, OSError):
+                    os._exit(0)  # at once, so that workers learn of it: to tidy up after all imports takes seconds
                 _start(order, connection)
 
 
@@ -104,6 +107,7 @@ def _become_worker(order: dict[str, Any], server: int) -> NoReturn:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        _ask_to_end_with_parent()
         threading.Thread(target=_end_with, args=(server,), daemon=True).start()
         code = work(Path(order["plan"]), order["number"], order["failed"])
         for stream in (sys.stdout, sys.stderr):
@@ -112,6 +116,12 @@ def _become_worker(order: dict[str, Any], server: int) -> NoReturn:
         code = UNHEARD
     finally:
         os._exit(code)
+
+
+def _ask_to_end_with_parent() -> None:
+    """Let Linux stop this process at once when its parent ends; elsewhere `_end_with` notices within seconds."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _end_with(server: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import signal
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -41,6 +42,8 @@ class Untrained:
 def request_for(tmp_path, monkeypatch):
     """Make requests whose data set opens as ``opens`` does; no cell trains."""
     monkeypatch.setattr(session, "Runner", Untrained)
+    monkeypatch.setattr(session, "Workers", lambda limits: nullcontext())  # cells run here
+    monkeypatch.setattr(session, "_run_cell", lambda pipeline, number, plan, workers, runner: runner.run(pipeline))
     monkeypatch.setattr(session, "silence_libraries", lambda: None)
     monkeypatch.setattr(session, "print_plan", lambda *_: None)  # which reads the source of all stages
     monkeypatch.setattr(Untrained, "what", lambda: None, raising=False)

@@ -57,6 +57,7 @@ def small_hifigan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", ["full", "eeg2speech"])
 def test_a_preset_for_a_gpu_goes_from_eeg_to_scored_speech(bench, narrow_encoder, tiny_wav2vec2, small_hifigan, preset):
     config = bench.folder / f"{preset}.toml"

@@ -11,6 +11,15 @@ import pytest
 from eeg2speech_bench.core.records.record_store import RecordStore
 
 INNOCENT = "ridge"
+#: how the rows end that do not come through, and what is said of them
+FAILED = {
+    "exits-in-build": "sys.exit(0) was called; a plugin should raise an error instead",
+    "vanishes": "its process ended with exit code 0 and no record; a plugin may have called os._exit",
+    "crashes": "its process was ended by SIGSEGV, a crash in native code",
+    "is-killed": "its process was ended by SIGKILL, most likely for want of memory: it last used",
+    "retypes": "Target 'deep_mel' failed",
+}
+DONE = ("moves", "reseeds", "lingers")
 
 
 def numbers(results: Path, encoder: str) -> dict:
@@ -21,68 +30,76 @@ def numbers(results: Path, encoder: str) -> dict:
 
 @pytest.fixture(scope="module")
 def alone(bench, tmp_path_factory):
-    """The numbers of an innocent row that ran before all others and by itself."""
+    """The numbers of an innocent row that ran before all others and by itself; its own stages are made again later."""
     results = tmp_path_factory.mktemp("alone")
     done = bench.run("--encoder", INNOCENT, "--scores", "retrieval", "--results", str(results))
     assert done.returncode == 0, done.stdout + done.stderr
+    for stage in (bench.folder / "cache" / "stages").glob("*/stage.json"):
+        if json.loads(stage.read_text())["subject"].get("encoder") == INNOCENT:
+            shutil.rmtree(stage.parent)
     return numbers(results, INNOCENT)
 
 
-@pytest.fixture
-def run_beside(bench, installed, tmp_path, monkeypatch):
-    """Run encoders of the plugin, then the innocent row, which is fitted again."""
+@pytest.fixture(scope="module")
+def run_plugin(bench, installed, tmp_path_factory):
+    """Run encoders of the plugin that misbehaves."""
 
     def run(*encoders, options=()):
-        monkeypatch.setenv("PYTHONPATH", str(installed))
-        monkeypatch.setenv("EEG2SPEECH_BENCH_PLUGINS", "misbehaves")
-        typed = [part for name in (*encoders, INNOCENT) for part in ("--encoder", name)]
-        results = tmp_path / "results"
-        for stage in (bench.folder / "cache" / "stages").glob("align-*/stage.json"):
-            if json.loads(stage.read_text())["subject"].get("encoder") == INNOCENT:
-                shutil.rmtree(stage.parent)
-        done = bench.run(*typed, *options, "--scores", "retrieval", "--results", str(results))
+        results = tmp_path_factory.mktemp("results")
+        typed = [part for name in encoders for part in ("--encoder", name)]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PYTHONPATH", str(installed))
+            patch.setenv("EEG2SPEECH_BENCH_PLUGINS", "misbehaves")
+            done = bench.run(*typed, *options, "--scores", "retrieval", "--results", str(results))
         records = {record.cell.encoder: record for record in RecordStore(results).read_all()}
         return done, records, results
 
     return run
 
 
-@pytest.mark.parametrize(
-    ("encoder", "message"),
-    [
-        ("exits-in-build", r"sys.exit(0) was called; a plugin should raise an error instead"),
-        ("vanishes", "its process ended with exit code 0 and no record; a plugin may have called os._exit"),
-        ("crashes", "its process was ended by SIGSEGV, a crash in native code"),
-        ("is-killed", "its process was ended by SIGKILL, most likely for want of memory: it last used"),
-    ],
-)
-def test_a_process_that_ends_is_a_failed_row_with_the_reason(run_beside, alone, encoder, message):
-    done, records, results = run_beside(encoder)
+@pytest.fixture(scope="module")
+def beside(alone, run_plugin):
+    """One command of all encoders that misbehave, and the innocent one after them."""
+    return run_plugin(*FAILED, *DONE, INNOCENT)
+
+
+@pytest.mark.parametrize(("encoder", "message"), FAILED.items())
+def test_a_process_that_ends_is_a_failed_row_with_the_reason(beside, encoder, message):
+    done, records, _ = beside
     assert done.returncode == 1, done.stdout + done.stderr
-    assert records[encoder].status == "failed"
-    assert records[encoder].error.phase == "align"
+    assert (records[encoder].status, records[encoder].error.phase) == ("failed", "align")
     assert records[encoder].error.message.startswith(message)
     assert f"FAILED {encoder}: align: {message}" in done.stdout
-    assert numbers(results, INNOCENT) == alone
-    assert not (results / "running").exists()
 
 
-@pytest.mark.parametrize("encoder", ["moves", "retypes", "reseeds", "lingers"])
-def test_what_a_plugin_does_to_its_process_changes_no_other_row(run_beside, alone, encoder):
-    done, records, results = run_beside(encoder)
+@pytest.mark.parametrize("encoder", DONE)
+def test_a_row_that_only_spoils_its_process_is_done(beside, encoder):
+    done, records, _ = beside
     assert records[encoder].status == "done", done.stdout + done.stderr
-    assert numbers(results, INNOCENT) == alone
 
 
-def test_a_cell_that_takes_too_long_is_ended_with_the_reason(run_beside, alone):
-    done, records, results = run_beside("hangs", options=("--time-limit", "0.3"))
+def test_the_innocent_row_has_the_numbers_that_it_has_alone(beside, alone):
+    assert numbers(beside[2], INNOCENT) == alone
+
+
+def test_nothing_is_left_of_what_ran(beside):
+    assert not (beside[2] / "running").exists()
+
+
+def test_a_record_says_the_command_that_was_typed(beside):
+    _, records, _ = beside
+    assert "run --config" in records[INNOCENT].provenance.command
+
+
+@pytest.mark.parametrize(
+    ("encoder", "limit", "message"),
+    [
+        ("hangs", ("--time-limit", "0.3"), "it took longer than 0.3 min (--time-limit)"),
+        ("grows", ("--memory-limit", "2.5"), "GB, more than 2.5 GB (--memory-limit)"),
+    ],
+)
+def test_a_cell_that_takes_too_much_is_ended_with_the_reason(alone, run_plugin, encoder, limit, message):
+    done, records, _ = run_plugin(encoder, options=limit)
     assert done.returncode == 1
-    assert records["hangs"].error.text == "align: LimitExceeded: it took longer than 0.3 min (--time-limit)"
-    assert numbers(results, INNOCENT) == alone
-
-
-def test_a_cell_that_takes_too_much_memory_is_ended_with_the_reason(run_beside, alone):
-    done, records, results = run_beside("grows", options=("--memory-limit", "2.5"))
-    assert done.returncode == 1
-    assert records["grows"].error.message.endswith("GB, more than 2.5 GB (--memory-limit)")
-    assert numbers(results, INNOCENT) == alone
+    assert (records[encoder].error.phase, records[encoder].error.type) == ("align", "LimitExceeded")
+    assert records[encoder].error.message.endswith(message)
