@@ -103,7 +103,7 @@ class Workers:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE if caught else None,
                 text=True,
-                start_new_session=False,
+                process_group=0,  # Ctrl-C is for this process, which asks the worker to stop
             )
         self._connection = Connection(ours.detach())
         self._printing = threading.Thread(target=_print_all, args=(self._server.stdout,), daemon=True)
@@ -112,7 +112,8 @@ class Workers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._connection.close()  # which ends the server
+        self._connection.close()
+        self._server.kill()  # it may still be importing, and no worker is left
         self._server.wait()
         if self._server.stdout is not None:
             self._printing.join()

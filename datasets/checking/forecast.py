@@ -13,7 +13,7 @@ from eeg2speech_bench.core.segments.recordings import Presentation, Stimulus
 from eeg2speech_bench.core.segments.segment_store import SPLITS
 from eeg2speech_bench.datasets.checking.report import Forecast
 from eeg2speech_bench.datasets.preparation.sound_track import SoundTrack
-from eeg2speech_bench.datasets.preparation.splits import SplitPlan
+from eeg2speech_bench.datasets.preparation.splits.plan import SplitPlan
 from eeg2speech_bench.datasets.preparation.windows import segment_table, window_table, zone_table
 from eeg2speech_bench.datasets.sounds.sound_files import RATE_HZ
 

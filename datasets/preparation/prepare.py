@@ -29,7 +29,7 @@ from eeg2speech_bench.datasets.preparation.growing_array import GrowingArray
 from eeg2speech_bench.datasets.preparation.originals import Originals, find_originals
 from eeg2speech_bench.datasets.preparation.preprocessing import check_scale, load_eeg, robust_scale
 from eeg2speech_bench.datasets.preparation.sound_track import SoundTrack, write_sounds
-from eeg2speech_bench.datasets.preparation.splits import DEFAULT_FRACTIONS, SplitPlan, plan_split
+from eeg2speech_bench.datasets.preparation.splits.plan import DEFAULT_FRACTIONS, SplitPlan, plan_split
 from eeg2speech_bench.datasets.preparation.windows import (
     count_segments,
     drop_unheard,

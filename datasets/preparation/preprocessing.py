@@ -15,8 +15,8 @@ from eeg2speech_bench.core.segments.segment_store import has_position
 from eeg2speech_bench.core.statistics.spacing import evenly_spaced
 from eeg2speech_bench.datasets.preparation.cut_markers import find_cuts, mark_cuts
 from eeg2speech_bench.datasets.preparation.cuts import cut_presentations, stretches_between
+from eeg2speech_bench.datasets.preparation.recorded_sound.check import check_no_sound
 from eeg2speech_bench.datasets.preparation.resampling import resample
-from eeg2speech_bench.datasets.preparation.sound_in_eeg import check_no_sound
 
 if TYPE_CHECKING:
     import mne

@@ -15,8 +15,8 @@ from eeg2speech_bench.core.segments.recordings import Presentation, Stimulus
 from eeg2speech_bench.core.segments.segment_store import SPLITS
 from eeg2speech_bench.core.segments.transcripts import words_in_windows
 from eeg2speech_bench.datasets.preparation.sound_track import SoundTrack
-from eeg2speech_bench.datasets.preparation.splits import SplitPlan
-from eeg2speech_bench.datasets.preparation.zones import TOLERANCE_S
+from eeg2speech_bench.datasets.preparation.splits.plan import SplitPlan
+from eeg2speech_bench.datasets.preparation.splits.zones import TOLERANCE_S
 
 
 def zone_table(plan: SplitPlan, stimuli: list[Stimulus], track: SoundTrack) -> pd.DataFrame:

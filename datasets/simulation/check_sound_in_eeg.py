@@ -1,7 +1,7 @@
 """Measures how well EEG follows sound at once, of listeners and of recordings into which sound leaked.
 
 Run ``python -m eeg2speech_bench.datasets.simulation.check_sound_in_eeg [--dtu FOLDER] [--sparrkulee FOLDER]``.
-The limits of `datasets.preparation.sound_in_eeg` stand between what listeners reach and what recorded sound does.
+The limits of `datasets.preparation.recorded_sound` stand between what listeners reach and what recorded sound does.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.segments.recordings import Presentation, Recording, Sound
 from eeg2speech_bench.datasets import speech
 from eeg2speech_bench.datasets.dtu import open_dtu
-from eeg2speech_bench.datasets.preparation.recorded_sound import level_at
-from eeg2speech_bench.datasets.preparation.sound_following import (
+from eeg2speech_bench.datasets.preparation.recorded_sound.amplifier import level_at
+from eeg2speech_bench.datasets.preparation.recorded_sound.check import check_no_sound
+from eeg2speech_bench.datasets.preparation.recorded_sound.following import (
     Following,
     SoundOf,
     follow_level,
     follow_waveform,
     heard_stretches,
 )
-from eeg2speech_bench.datasets.preparation.sound_in_eeg import check_no_sound
 from eeg2speech_bench.datasets.simulation.auditory import band_drives, band_envelopes
 from eeg2speech_bench.datasets.simulation.head import SphericalHead
 from eeg2speech_bench.datasets.simulation.listeners import SimulationSettings, simulate_listener

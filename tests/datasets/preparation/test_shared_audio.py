@@ -6,9 +6,10 @@ import pytest
 
 from eeg2speech_bench.core.errors import LeakageError
 from eeg2speech_bench.core.segments.recordings import Presentation, Recording
-from eeg2speech_bench.datasets.preparation.shared_audio import shared_between, timelines, without_shared_passages
-from eeg2speech_bench.datasets.preparation.splits import plan_split, prove_disjoint
-from eeg2speech_bench.datasets.preparation.zones import Zone
+from eeg2speech_bench.datasets.preparation.splits.plan import plan_split
+from eeg2speech_bench.datasets.preparation.splits.proof import prove_disjoint
+from eeg2speech_bench.datasets.preparation.splits.shared_audio import shared_between, timelines, without_shared_passages
+from eeg2speech_bench.datasets.preparation.splits.zones import Zone
 from eeg2speech_bench.datasets.sounds.shared_stretches import SharedStretch
 
 PARTS = ("train", "valid", "test")

@@ -11,7 +11,7 @@ from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.segments.recordings import Presentation, Recording, Sound
 from eeg2speech_bench.datasets import speech
 from eeg2speech_bench.datasets.dtu import open_dtu
-from eeg2speech_bench.datasets.preparation.sound_in_eeg import check_no_sound
+from eeg2speech_bench.datasets.preparation.recorded_sound.check import check_no_sound
 from eeg2speech_bench.datasets.simulation.auditory import band_drives, band_envelopes
 from eeg2speech_bench.datasets.simulation.head import SphericalHead
 from eeg2speech_bench.datasets.simulation.listeners import SimulationSettings, simulate_listener

@@ -13,7 +13,7 @@ from eeg2speech_bench.core.presets.config import DataConfig
 from eeg2speech_bench.core.segments.recordings import Presentation, Recording, Word
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.datasets.preparation.prepare import heard_durations, prepare, sentence_ends
-from eeg2speech_bench.datasets.preparation.splits import plan_split
+from eeg2speech_bench.datasets.preparation.splits.plan import plan_split
 
 FRACTIONS = (0.5, 0.2, 0.3)
 STORIES = [20.0, 21.0, 22.0, 20.0, 21.0, 20.0, 22.0, 20.0, 20.0, 20.0, 21.0]

@@ -4,7 +4,9 @@ import pytest
 
 from eeg2speech_bench.core.errors import DataError, LeakageError, UsageError
 from eeg2speech_bench.core.segments.recordings import Presentation, Recording
-from eeg2speech_bench.datasets.preparation.splits import Zone, plan_split, prove_disjoint
+from eeg2speech_bench.datasets.preparation.splits.plan import plan_split
+from eeg2speech_bench.datasets.preparation.splits.proof import prove_disjoint
+from eeg2speech_bench.datasets.preparation.splits.zones import Zone
 
 STORIES = {f"story{i:02d}": 57.0 for i in range(18)}
 

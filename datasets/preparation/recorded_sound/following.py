@@ -12,7 +12,7 @@ from scipy.ndimage import uniform_filter1d
 
 from eeg2speech_bench.core.segments.recordings import Presentation, Sound
 from eeg2speech_bench.core.statistics.spacing import evenly_spaced
-from eeg2speech_bench.datasets.preparation.recorded_sound import level_at, wave_until
+from eeg2speech_bench.datasets.preparation.recorded_sound.amplifier import level_at, wave_until
 
 if TYPE_CHECKING:
     import mne

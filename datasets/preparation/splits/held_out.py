@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from eeg2speech_bench.core.errors import UsageError
-from eeg2speech_bench.datasets.preparation.zones import shuffled
+from eeg2speech_bench.datasets.preparation.splits.zones import shuffled
 
 
 def held_out_listeners(subjects: Collection[str], asked: int | Sequence[str]) -> tuple[str, ...]:

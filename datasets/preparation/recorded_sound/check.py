@@ -10,8 +10,7 @@ import numpy as np
 
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.segments.recordings import Recording
-from eeg2speech_bench.datasets.preparation.onset_pulses import pulse_ratios
-from eeg2speech_bench.datasets.preparation.sound_following import (
+from eeg2speech_bench.datasets.preparation.recorded_sound.following import (
     Following,
     SoundOf,
     Stretch,
@@ -19,6 +18,7 @@ from eeg2speech_bench.datasets.preparation.sound_following import (
     follow_waveform,
     heard_stretches,
 )
+from eeg2speech_bench.datasets.preparation.recorded_sound.onset_pulses import pulse_ratios
 
 if TYPE_CHECKING:
     import mne

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from eeg2speech_bench.datasets.preparation.zones import TOLERANCE_S, Zone, merged
+from eeg2speech_bench.datasets.preparation.splits.zones import TOLERANCE_S, Zone, merged
 from eeg2speech_bench.datasets.sounds.shared_stretches import SharedStretch
 
 #: share of the shorter of two stimuli from which on both are split as one

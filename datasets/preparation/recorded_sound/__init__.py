@@ -1,0 +1,1 @@
+"""Finds the sound itself in what should be EEG."""

@@ -1,0 +1,184 @@
+"""Splits stimulus time into train, valid and test, and proves that they share no audio."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from eeg2speech_bench.core.errors import DataError, UsageError
+from eeg2speech_bench.core.segments.recordings import Recording
+from eeg2speech_bench.core.segments.segment_store import SPLITS
+from eeg2speech_bench.core.segments.split import Evidence, Split
+from eeg2speech_bench.datasets.preparation.splits.held_out import held_out_listeners
+from eeg2speech_bench.datasets.preparation.splits.placement import zones_by_listener, zones_by_time
+from eeg2speech_bench.datasets.preparation.splits.proof import prove_disjoint, split_evidence
+from eeg2speech_bench.datasets.preparation.splits.zones import TOLERANCE_S, Zone, merged
+from eeg2speech_bench.datasets.sounds.shared_stretches import SharedStretch
+
+#: shares of stimulus time (train, valid, test) where neither the data set nor the user names others
+DEFAULT_FRACTIONS = (0.7, 0.1, 0.2)
+
+#: seconds of which a window is a multiple, so that the generator of each preset halves it evenly at all its levels
+WINDOW_STEP_S = 0.32
+
+
+@dataclass(frozen=True)
+class SplitPlan:
+    """Which stretches of stimulus train, validate and test, and the proof that they share nothing.
+
+    Attributes
+    ----------
+    kind : str
+        ``"stimulus-time"``, ``"story"``, ``"sentence"``, ``"subject"`` or ``"recording"``.
+    fractions : tuple of float
+        Shares of (train, valid, test) that were asked for.
+    guard_s : float
+        Stimulus time kept free between zones of different splits.
+    zones : tuple of Zone
+        Sorted; zones of different splits never share stimulus time.
+    evidence : Evidence
+        Of the stimuli; what concerns the EEG is known later.
+    held_out : tuple of str
+        Listeners whose EEG is tested and never trained on; if there are any, the others are not tested.
+    """
+
+    kind: str
+    fractions: tuple[float, float, float]
+    guard_s: float
+    zones: tuple[Zone, ...]
+    evidence: Evidence
+    held_out: tuple[str, ...] = ()
+
+    def serves(self, subject: str, split: str) -> bool:
+        """Whether EEG of a listener may serve a part of the split."""
+        return not self.held_out or (subject in self.held_out) == (split == "test")
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the zones, and of held-out listeners: equal for equal splits of equal audio."""
+        rows = [[z.stimulus_id, round(z.start_s, 6), round(z.stop_s, 6), z.split] for z in self.zones]
+        rows += [["listener", name] for name in self.held_out]
+        return hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).hexdigest()
+
+    def proven(self, eeg_gap_s: float | None) -> Split:
+        """Return the split without its zones, with the smallest time between EEG samples of different parts."""
+        return Split(
+            kind=self.kind,
+            fractions=list(self.fractions),
+            guard_s=self.guard_s,
+            held_out=list(self.held_out),
+            evidence=self.evidence.model_copy(update={"eeg_gap_s": eeg_gap_s}),
+            hash=self.hash,
+        )
+
+
+def plan_split(
+    kind: str,
+    durations_s: Mapping[str, float],
+    recordings: Sequence[Recording],
+    fractions: tuple[float, float, float] = DEFAULT_FRACTIONS,
+    guard_s: float = 3.0,
+    window_s: float = 2.88,
+    shared: Sequence[SharedStretch] = (),
+    names: Mapping[str, str] | None = None,
+    sentence_ends_s: Mapping[str, Sequence[float]] | None = None,
+    held_out: int | Sequence[str] = 0,
+) -> SplitPlan:
+    """Plan zones of stimulus time for train, valid and test, and prove them disjoint.
+
+    ``"stimulus-time"`` orders the stimuli by a hash of their id. Where every stimulus is at most as long as the
+    smallest share, whole stimuli are held out (test is rounded up); else the line of all stimuli is cut at the
+    asked shares, with ``guard_s`` left unused around a cut. ``"story"`` never cuts a stimulus, ``"sentence"`` cuts
+    between two sentences, nearest to the asked shares. ``"subject"`` and ``"recording"`` hold out listeners
+    or recordings, which is refused where they heard the same audio (reference: datasets, section 0, point 4).
+
+    Listeners are held out on top of any of them: then the test asks for audio and a listener that are both new.
+
+    Stimuli that share at least half of the shorter one are split along one line of time. Of other audio that stimuli
+    of different parts share, training keeps what it has and the others lose it.
+
+    Parameters
+    ----------
+    kind : str
+    durations_s : mapping of str to float
+        Length of every stimulus that is heard, by id.
+    recordings : sequence of Recording
+    fractions : tuple of float
+        Shares of (train, valid, test); they sum to 1.
+    guard_s, window_s : float
+        Seconds.
+    shared : sequence of SharedStretch
+        Audio that stimuli have in common, by their ids.
+    names : mapping of str to str, optional
+        What the data set calls the stimuli, for messages.
+    sentence_ends_s : mapping of str to sequence of float, optional
+        Times between two sentences of each stimulus; needed for ``"sentence"`` alone.
+    held_out : int or sequence of str
+        Listeners whose EEG is only tested: how many, chosen by a hash of their names, or which.
+
+    Returns
+    -------
+    SplitPlan
+
+    Raises
+    ------
+    UsageError
+        If the fractions are not three positive numbers that sum to 1, or the listeners to hold out are not there.
+    LeakageError
+        If two splits share stimulus audio, or come closer than the guard.
+    DataError
+        If a split holds no window, or there are fewer than three listeners or recordings to share out.
+    """
+    fractions = _checked_fractions(fractions)
+    listeners = held_out_listeners({r.subject for r in recordings}, held_out)
+    if kind in ("subject", "recording"):
+        zones = zones_by_listener(kind, recordings, fractions)
+    else:
+        zones = zones_by_time(kind, durations_s, fractions, guard_s, shared, sentence_ends_s or {})
+    shared_s = prove_disjoint(kind, zones, guard_s, shared, names)
+    kept = tuple(z for z in merged(zones) if z.n_windows(window_s))
+    _check_not_empty(kind, kept, durations_s, guard_s, window_s)
+    return SplitPlan(kind, fractions, guard_s, kept, split_evidence(kept, shared_s, window_s), listeners)
+
+
+def _checked_fractions(fractions: Sequence[float]) -> tuple[float, float, float]:
+    if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
+        raise UsageError(
+            "Configuration key 'data.fractions' is wrong",
+            got=list(fractions),
+            expected="three positive shares (train, valid, test) that sum to 1",
+            then="For example --set data.fractions=[0.7,0.1,0.2].",
+        )
+    train, valid, test = fractions
+    return train, valid, test
+
+
+def _check_not_empty(
+    kind: str, zones: Sequence[Zone], durations_s: Mapping[str, float], guard_s: float, window_s: float
+) -> None:
+    longest_s = max(durations_s.values())
+    if longest_s < window_s - TOLERANCE_S:
+        raise _too_short(longest_s, sorted(durations_s.values()), window_s)
+    for split in SPLITS:
+        if not any(z.split == split for z in zones):
+            raise DataError(
+                f"Split '{kind}' leaves no window for '{split}'",
+                got=f"{sum(durations_s.values()):.1f} s of audio in {len(durations_s)} stimuli",
+                expected=f"a stretch of {window_s:g} s beside guards of {guard_s:g} s",
+                then="Use --set data.fractions=[0.4,0.2,0.4] or a smaller data.guard_s.",
+            )
+
+
+def _too_short(longest_s: float, durations_s: Sequence[float], window_s: float) -> DataError:
+    """Advise a window that fits into nine of ten sounds, and that the generator's levels can halve."""
+    fitting_s = durations_s[len(durations_s) // 10] // WINDOW_STEP_S * WINDOW_STEP_S
+    return DataError(
+        "No sound is as long as a window",
+        got=f"{len(durations_s)} sounds of at most {longest_s:.2f} s",
+        expected=f"sounds of data.window_s = {window_s:g} s and longer",
+        then=f"Use --set data.window_s={fitting_s:g}."
+        if fitting_s
+        else f"Join them to longer files; the shortest window is {WINDOW_STEP_S:g} s.",
+    )
