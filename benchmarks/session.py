@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from eeg2speech_bench.benchmarks.launchers.plan_file import PlanFile
-from eeg2speech_bench.benchmarks.launchers.worker import STOPPED, UNHEARD
+from eeg2speech_bench.benchmarks.launchers.worker import DONE, FAILED, STOPPED, UNHEARD
 from eeg2speech_bench.benchmarks.launchers.workers import Limits, Workers
 from eeg2speech_bench.benchmarks.pipeline import Pipeline
 from eeg2speech_bench.benchmarks.plan import GROUPS, choose_encoders, make_cells, print_plan, refuse_unknown_names
@@ -138,7 +138,9 @@ def run_cells(request: RunRequest, registry: Registry, console: Console) -> list
         records.require_writable(pipeline.cell.id for pipeline in pipelines)
         silence_libraries()
         runner = Runner(registry, pipelines[0].store, records, console)
-        with stoppable(), _plan_file(request, registry, pipelines) as plan:
+        places = {pipeline.place(stage) for pipeline in pipelines for stage in pipeline.known_stages()}
+        in_use = marked_in_use(pipelines[0].store, places)
+        with stoppable(), in_use, _plan_file(request, registry, pipelines) as plan:
             finished = []
             for number, pipeline in enumerate(pipelines):
                 cell = pipeline.cell
@@ -169,19 +171,18 @@ def _run_cell(pipeline: Pipeline, number: int, plan: Path, workers: Workers | No
     """Run a cell in a worker, or here without workers or if its encoder is a Python object, and return its record."""
     cell = pipeline.cell
     if workers is None or runner.registry.provenance("encoder", cell.encoder).distribution == "python":
-        with marked_in_use(pipeline.store, {pipeline.place(stage) for stage in pipeline.known_stages()}):
-            return runner.run(pipeline)
+        return runner.run(pipeline)
     end = workers.run(plan, number, runner.failed_stages)
-    sign = runner.records.running_path(cell.id)
+    sign = runner.records.running_path(cell.id, end.pid)
     left = RunningCell.read(sign)
     sign.unlink(missing_ok=True)
     if end.code == UNHEARD:
         raise OutputClosed
     if end.code == STOPPED:
         raise KeyboardInterrupt
-    if left is None and not end.reason:
+    if left is None and end.code in (DONE, FAILED) and not end.reason:
         record = runner.records.latest(cell.id)
-    else:
+    else:  # whoever writes a record takes the sign away after it
         phase = left.phase if left else "start"
         record = runner.give_up(pipeline, (left and left.error) or end.report(phase))
     failed = {stage.name: stage.key for stage in pipeline.known_stages()}

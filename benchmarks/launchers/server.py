@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -98,9 +99,9 @@ def _start(order: dict[str, Any], connection: Connection) -> None:
 
 def _become_worker(order: dict[str, Any], server: int) -> NoReturn:
     """Run a cell in this copy of the server and end with it, whatever threads a plugin has left behind."""
-    from eeg2speech_bench.benchmarks.launchers.worker import UNHEARD, work
+    from eeg2speech_bench.benchmarks.launchers.worker import NEVER_BEGAN, UNHEARD, work
 
-    code = 1
+    code = NEVER_BEGAN
     try:
         os.setpgid(0, 0)  # so that what a plugin starts can be ended with it
         signal.set_wakeup_fd(-1)
@@ -114,6 +115,8 @@ def _become_worker(order: dict[str, Any], server: int) -> NoReturn:
             stream.flush()
     except BrokenPipeError:
         code = UNHEARD
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(code)
 

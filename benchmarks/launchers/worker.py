@@ -50,7 +50,7 @@ def work(plan: Path, number: int, failed: Mapping[str, object]) -> int:
     planned = PlanFile.read(plan)
     sys.argv[:] = planned.command  # the record says what was typed
     sign, cell = RunningCell.here(), planned.cells[number].id
-    path = RecordStore(planned.results).running_path(cell)
+    path = RecordStore(planned.results).running_path(cell, sign.pid)
     sign.write(path)
     try:
         with stoppable():
@@ -81,7 +81,7 @@ def run_planned_cell(
     silence_libraries()
     pipeline = open_pipeline(plan, number, registry, console)
     records = RecordStore(plan.results)
-    path = records.running_path(pipeline.cell.id)
+    path = records.running_path(pipeline.cell.id, sign.pid)
     runner = Runner(registry, pipeline.store, records, console, dict(failed))
     runner.begins = lambda phase: sign.model_copy(update={"phase": phase}).write(path)
     places = {pipeline.place(stage) for stage in pipeline.known_stages()}

@@ -50,6 +50,7 @@ class WorkerEnd:
 
     Attributes
     ----------
+    pid : int
     code : int
         Its exit code; negative for a signal.
     reason : str
@@ -58,6 +59,7 @@ class WorkerEnd:
         What it used when it was last looked at.
     """
 
+    pid: int
     code: int
     reason: str
     memory_gb: float
@@ -143,7 +145,7 @@ class Workers:
         while True:
             answer = self._receive(LOOK_S)
             if answer and answer["ended"] == pid:
-                return WorkerEnd(answer["code"], reason, used_gb)
+                return WorkerEnd(pid, answer["code"], reason, used_gb)
             used_gb = _memory_gb(pid) or used_gb
             if not reason and (reason := self._exceeded(time.monotonic() - started, used_gb)):
                 _signal(pid, signal.SIGKILL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -40,9 +41,9 @@ class RecordStore:
         """Return where an attempt lies that did not finish while an earlier one had."""
         return self.results / "attempts" / f"{cell_id}.json"
 
-    def running_path(self, cell_id: str) -> Path:
-        """Return where a cell leaves signs of life while it runs."""
-        return self.results / "running" / f"{cell_id}.json"
+    def running_path(self, cell_id: str, pid: int) -> Path:
+        """Return where a process of this machine leaves signs of life while it runs a cell, as others may do too."""
+        return self.results / "running" / f"{cell_id}.{platform.node()[:60]}.{pid}.json"
 
     def cell_folder(self, cell_id: str) -> Path:
         """Return the folder of a cell's audio and per-segment values."""

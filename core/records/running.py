@@ -16,7 +16,7 @@ from eeg2speech_bench.core.stages.json_files import write_atomically
 
 
 class RunningCell(BaseModel):
-    """A sign of life of a cell: ``running/<cell id>.json`` in the results folder, while it runs.
+    """A sign of life of a cell: ``running/<cell id>.<host>.<pid>.json`` in the results folder, while it runs.
 
     Attributes
     ----------
