@@ -139,7 +139,7 @@ def plan_split(
         zones = zones_by_time(kind, durations_s, fractions, guard_s, shared, sentence_ends_s or {})
     shared_s = prove_disjoint(kind, zones, guard_s, shared, names)
     kept = tuple(z for z in merged(zones) if z.n_windows(window_s))
-    _check_not_empty(kind, kept, durations_s, guard_s, window_s)
+    _check_not_empty(kind, kept, durations_s, guard_s, window_s, shared)
     return SplitPlan(kind, fractions, guard_s, kept, split_evidence(kept, shared_s, window_s), listeners)
 
 
@@ -156,19 +156,30 @@ def _checked_fractions(fractions: Sequence[float]) -> tuple[float, float, float]
 
 
 def _check_not_empty(
-    kind: str, zones: Sequence[Zone], durations_s: Mapping[str, float], guard_s: float, window_s: float
+    kind: str,
+    zones: Sequence[Zone],
+    durations_s: Mapping[str, float],
+    guard_s: float,
+    window_s: float,
+    shared: Sequence[SharedStretch],
 ) -> None:
     longest_s = max(durations_s.values())
     if longest_s < window_s - TOLERANCE_S:
         raise _too_short(longest_s, sorted(durations_s.values()), window_s)
-    for split in SPLITS:
-        if not any(z.split == split for z in zones):
-            raise DataError(
-                f"Split '{kind}' leaves no window for '{split}'",
-                got=f"{sum(durations_s.values()):.1f} s of audio in {len(durations_s)} stimuli",
-                expected=f"a stretch of {window_s:g} s beside guards of {guard_s:g} s",
-                then="Use --set data.fractions=[0.4,0.2,0.4] or a smaller data.guard_s.",
-            )
+    missing = [split for split in SPLITS if not any(z.split == split for z in zones)]
+    if not missing:
+        return
+    got = f"{sum(durations_s.values()):.1f} s of audio in {len(durations_s)} stimuli"
+    then = "Use --set data.fractions=[0.4,0.2,0.4] or a smaller data.guard_s."
+    if shared:
+        got += f", {max(s.duration_s for s in shared):.1f} s of it at a stretch in two of them, which training keeps"
+        then = "Name one sound file for each story, so that a story in another order or sound is still one story."
+    raise DataError(
+        f"Split '{kind}' leaves no window for '{missing[0]}'",
+        got=got,
+        expected=f"a stretch of {window_s:g} s beside guards of {guard_s:g} s",
+        then=then,
+    )
 
 
 def _too_short(longest_s: float, durations_s: Sequence[float], window_s: float) -> DataError:

@@ -14,6 +14,7 @@ from eeg2speech_bench.core.segments.recordings import Presentation, Recording, W
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.datasets.preparation.prepare import heard_durations, prepare, sentence_ends
 from eeg2speech_bench.datasets.preparation.splits.plan import plan_split
+from eeg2speech_bench.datasets.sounds.shared_stretches import SharedStretch
 
 FRACTIONS = (0.5, 0.2, 0.3)
 STORIES = [20.0, 21.0, 22.0, 20.0, 21.0, 20.0, 22.0, 20.0, 20.0, 20.0, 21.0]
@@ -120,3 +121,12 @@ def test_what_nobody_heard_takes_no_share_of_the_split(make_dataset):
         Recording("q", "b", "b", (Presentation("s0", 0.0, 5.0, 9.0),), lambda: None),
     ]
     assert heard_durations(stimuli, heard) == {"s0": 14.0, "s1": 21.0}
+
+
+def test_the_same_stories_in_another_order_are_told_as_such():
+    durations_s = {"x": 120.0, "y": 120.0}
+    turned = [SharedStretch("x", "y", start_s, 80.0 - start_s, 40.0, 1.0) for start_s in (0.0, 40.0, 80.0)]
+    with pytest.raises(
+        DataError, match=r"leaves no window for .* 40\.0 s of it at a stretch .* one sound file for each"
+    ):
+        plan("stimulus-time", durations_s, shared=turned)
