@@ -83,7 +83,8 @@ def check_dataset(
     except BenchError as error:
         findings.append(refusal(error, "opening"))
         return Checked(CheckReport(dataset=name, findings=_sorted(findings), not_downloaded=missing))
-    checked = _DatasetCheck(dataset, stimuli, settings, progress).run(findings)
+    with tempfile.TemporaryDirectory() as folder:
+        checked = _DatasetCheck(dataset, stimuli, settings, progress, Path(folder)).run(findings)
     report = {"dataset": name, "revision": dataset.revision, "not_downloaded": missing}
     checked.report = checked.report.model_copy(update=report)
     return checked
@@ -113,10 +114,12 @@ class _DatasetCheck:
         stimuli: list[Stimulus],
         settings: DataConfig,
         progress: Progress,
+        folder: Path,
     ) -> None:
         self.dataset, self.stimuli, self.settings = dataset, stimuli, settings
-        self.progress = progress
+        self.progress, self.folder = progress, folder
         self._by_id = {s.stimulus_id: s for s in stimuli}
+        self._sounds: dict[str, Sound] = {}
         self.recordings: Sequence[Recording] = dataset.recordings
 
     def run(self, findings: list[Finding]) -> Checked:
@@ -130,15 +133,14 @@ class _DatasetCheck:
         forecast, split = self._planned(findings)
         checked = Checked(CheckReport(dataset=self.dataset.name))
         about = []
-        with tempfile.TemporaryDirectory() as folder:
-            evidence = AlignmentEvidence(Path(folder), envelopes)
-            for read in self._read():
-                seconds += read.seconds
-                findings += read.findings
-                about.append(read.about)
-                self._take(read, evidence, forecast, checked)
-            self.progress("evidence of alignment", 0.8)
-            alignments, found = evidence.judge()
+        evidence = AlignmentEvidence(self.folder, envelopes)
+        for read in self._read():
+            seconds += read.seconds
+            findings += read.findings
+            about.append(read.about)
+            self._take(read, evidence, forecast, checked)
+        self.progress("evidence of alignment", 0.8)
+        alignments, found = evidence.judge()
         recordings = [one.model_copy(update={"alignment": alignments.get(one.recording)}) for one in about]
         checked.recordings = {r.recording_id: r for r in self.dataset.recordings}
         checked.report = CheckReport(
@@ -162,7 +164,7 @@ class _DatasetCheck:
 
     def _planned(self, findings: list[Finding]) -> tuple[PreparationForecast | None, Evidence | None]:
         try:
-            originals = find_originals(self.stimuli, lambda name: self._by_id[name].load())
+            originals = find_originals(self.stimuli, self._sound)
             recordings = originals.presented(self.dataset.recordings)
             plan = planned_split(self.dataset, self.settings, recordings, originals)
         except BenchError as error:
@@ -186,7 +188,13 @@ class _DatasetCheck:
             yield read
 
     def _sound(self, stimulus_id: str) -> Sound:
-        return self._by_id[stimulus_id].load()
+        """Return a sound, decoded once: every recording asks for the sounds it heard many times."""
+        if stimulus_id not in self._sounds:
+            sound = self._by_id[stimulus_id].load()
+            kept = self.folder / f"sound-{len(self._sounds)}.npy"
+            np.save(kept, sound.values)
+            self._sounds[stimulus_id] = Sound(sound.kind, np.load(kept, mmap_mode="r"), sound.rate_hz)
+        return self._sounds[stimulus_id]
 
     def _take(
         self, read: ReadRecording, evidence: AlignmentEvidence, forecast: PreparationForecast | None, into: Checked
