@@ -28,7 +28,7 @@ from eeg2speech_bench.benchmarks.stage_inputs import (
 from eeg2speech_bench.benchmarks.stage_runs import run_stage
 from eeg2speech_bench.core.conditions import embedded_conditions
 from eeg2speech_bench.core.errors import ContractError
-from eeg2speech_bench.core.presets.config import AlignmentConfig
+from eeg2speech_bench.core.presets.config import AlignmentConfig, load_config
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.segments.recordings import SpeechDataset
 from eeg2speech_bench.core.specs import Spec
@@ -83,10 +83,17 @@ class Pipeline:
         return dict(self.config.encoder.get(self.cell.encoder, {}))
 
     def check_options(self) -> None:
-        """Refuse options that encoder or target do not have, before anything runs."""
+        """Refuse options that encoder or target do not have, before anything runs.
+
+        Those that the preset names are right; to see whether others are takes the import of what they belong to.
+        """
         _ = self.alignment  # refuses settings that are not an encoder's to choose
-        self.encoder.check_options(self.encoder_options)
-        self.target.check_options(self.target_options)
+        preset = load_config(self.config.preset)
+        for spec, options, usual in (
+            (self.encoder, self.encoder_options, preset.encoder),
+            (self.target, self.target_options, preset.target.options),
+        ):
+            spec.check_options(sorted(set(options) - set(usual.get(spec.name, {}))))
 
     @property
     def no_generation(self) -> str:

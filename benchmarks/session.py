@@ -6,7 +6,7 @@ import os
 import platform
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from eeg2speech_bench.benchmarks.launchers.plan_file import PlanFile
 from eeg2speech_bench.benchmarks.launchers.worker import DONE, FAILED, STOPPED, UNHEARD
 from eeg2speech_bench.benchmarks.launchers.workers import Limits, Workers
 from eeg2speech_bench.benchmarks.pipeline import Pipeline
-from eeg2speech_bench.benchmarks.plan import GROUPS, choose_encoders, make_cells, print_plan, refuse_unknown_names
+from eeg2speech_bench.benchmarks.plan import choose_encoders, make_cells, print_plan, refuse_unknown_names
 from eeg2speech_bench.benchmarks.runner import Runner
 from eeg2speech_bench.core.errors import BenchError, UsageError
 from eeg2speech_bench.core.machine.environment import choose_device, choose_precision
@@ -69,12 +69,6 @@ class RunRequest:
     device: str = "auto"
     limits: Limits = NO_LIMITS
 
-    @property
-    def is_single(self) -> bool:
-        """Whether it is one cell without limits."""
-        named = len(self.encoders) == 1 and self.encoders[0] not in GROUPS
-        return named and len(self.seeds) == 1 and not self.with_twins and self.limits == NO_LIMITS
-
     def __post_init__(self) -> None:
         for name in ("results", "cache"):
             object.__setattr__(self, name, Path(getattr(self, name)).absolute())
@@ -109,8 +103,7 @@ def plan_cells(request: RunRequest, registry: Registry, console: Console) -> lis
 def run_cells(request: RunRequest, registry: Registry, console: Console) -> list[Record]:
     """Plan and run cells, each in a process of its own; one that fails costs itself alone.
 
-    A single cell without limits has no other to protect and runs in this process, which saves importing everything a
-    second time; so do encoders that were given as Python objects, which are here.
+    Encoders that were given as Python objects run in this process, since they are here.
 
     Returns
     -------
@@ -125,7 +118,7 @@ def run_cells(request: RunRequest, registry: Registry, console: Console) -> list
         If the user stopped it; its record says so, and the same request goes on where it was.
     """
     # the server of workers imports while the plan is made
-    with nullcontext() if request.is_single else Workers(request.limits) as workers:
+    with Workers(request.limits) as workers:
         pipelines = plan_cells(request, registry, console)
         for pipeline in pipelines:
             _refuse_wrong_options(pipeline)
@@ -167,10 +160,10 @@ def _plan_file(request: RunRequest, registry: Registry, pipelines: list[Pipeline
             path.parent.rmdir()
 
 
-def _run_cell(pipeline: Pipeline, number: int, plan: Path, workers: Workers | None, runner: Runner) -> Record:
-    """Run a cell in a worker, or here without workers or if its encoder is a Python object, and return its record."""
+def _run_cell(pipeline: Pipeline, number: int, plan: Path, workers: Workers, runner: Runner) -> Record:
+    """Run a cell in a worker, or here if its encoder is a Python object, and return its record."""
     cell = pipeline.cell
-    if workers is None or runner.registry.provenance("encoder", cell.encoder).distribution == "python":
+    if runner.registry.provenance("encoder", cell.encoder).distribution == "python":
         return runner.run(pipeline)
     end = workers.run(plan, number, runner.failed_stages)
     sign = runner.records.running_path(cell.id, end.pid)

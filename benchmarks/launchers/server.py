@@ -20,6 +20,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NoReturn
 
+from eeg2speech_bench.core.machine.threads import share_cores
+
 #: what every cell needs: imported once, before anything of a plugin runs
 PRELOADED = (
     "torch", "torchaudio", "lightning", "diffusers", "transformers", "mne", "scipy.signal", "sklearn.linear_model",
@@ -45,6 +47,7 @@ def serve() -> None:
     channel, sys.path[:] = int(sys.argv[1]), json.loads(sys.argv[2])
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # whoever ordered the workers stops them, and this one ends with him
+    share_cores()
     for module in PRELOADED:
         with suppress(ImportError):
             importlib.import_module(module)

@@ -14,7 +14,6 @@ import pytest
 from rich.console import Console
 
 from eeg2speech_bench.benchmarks import session
-from eeg2speech_bench.benchmarks.launchers.workers import Limits
 from eeg2speech_bench.benchmarks.session import RunRequest, plan_cells, run_cells
 from eeg2speech_bench.core.errors import DataError, StorageError, UnknownNameError
 from eeg2speech_bench.core.presets.config import load_config
@@ -120,18 +119,3 @@ def test_a_closed_output_is_not_blamed_on_the_data_set(request_for):
 
     with pytest.raises(OutputClosed):
         start(request_for(opens))
-
-
-@pytest.mark.parametrize(
-    ("fields", "is_single"),
-    [
-        ({}, True),
-        ({"encoders": ("ridge", "mean")}, False),
-        ({"encoders": ("baselines",)}, False),
-        ({"seeds": (0, 1)}, False),
-        ({"with_twins": True}, False),
-        ({"limits": Limits(seconds=60.0)}, False),
-    ],
-)
-def test_a_request_knows_whether_it_is_one_cell(request_for, fields, is_single):
-    assert request_for(**fields).is_single == is_single
