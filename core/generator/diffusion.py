@@ -121,6 +121,16 @@ class LatentDiffusion(L.LightningModule):
             self.history.append({"step": self.global_step + 1, "train_loss": sum(self._recent) / 50})
             self._recent.clear()
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the average of the weights, and what was noted on the way."""
+        checkpoint["ema"] = self.ema.state_dict()
+        checkpoint["noted"] = {"history": self.history, "recent": self._recent}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with the average, and with what was noted on the way."""
+        self.ema.load_state_dict(checkpoint["ema"])
+        self.history, self._recent = checkpoint["noted"]["history"], checkpoint["noted"]["recent"]
+
     def on_train_start(self) -> None:
         """Move the average to where the weights are."""
         self.ema.to(self.device)
