@@ -200,9 +200,8 @@ class StageStore:
 
     def _checkpoints(self, stage: Stage, progress: StageProgress) -> StageCheckpoints:
         about = {"name": stage.name, "key": stage.key, "subject": dict(stage.subject)}
-        return StageCheckpoints(
-            self.root / FOLDER / self.place(stage).name, about, lambda text: say(progress.console, text)
-        )
+        folder = self.root / FOLDER / self.place(stage).name
+        return StageCheckpoints(folder, about, lambda text: say(progress.console, text))
 
     def _sweep(self) -> None:
         """Remove folders in progress that were left by runs that are gone, and checkpoints that were given up."""

@@ -31,9 +31,10 @@ def random_states() -> dict[str, Any]:
     """Return the states of all global generators as tensors and plain values, those of GPUs in use included."""
     import torch
 
-    name, keys, *rest = np.random.get_state()
+    numpy_state = dict(np.random.get_state(legacy=False))
+    twister = dict(numpy_state["state"])
+    numpy_state["state"] = twister | {"key": twister["key"].tolist()}
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
-    numpy_state = (str(name), keys.tolist(), *(value for value in rest))
     return {"python": random.getstate(), "numpy": numpy_state, "torch": torch.get_rng_state(), "cuda": cuda}
 
 
@@ -42,8 +43,7 @@ def restore_random_states(states: dict[str, Any]) -> None:
     import torch
 
     random.setstate(states["python"])
-    name, keys, *rest = states["numpy"]
-    np.random.set_state((name, np.array(keys, dtype=np.uint32), *rest))
+    np.random.set_state(states["numpy"])
     torch.set_rng_state(states["torch"])
     if states["cuda"] and torch.cuda.is_available():
         torch.cuda.set_rng_state_all(states["cuda"])
