@@ -87,6 +87,7 @@ class CheckpointFile:
     def __init__(self, stage: StageCheckpoints, name: str) -> None:
         self.stage, self.name = stage, name
         self.path = stage.folder / f"{name.replace(' ', '-')}.pt"
+        self._earlier_s = 0.0
 
     def read(self) -> dict[str, Any] | None:
         """Read the state; None if there is none, or if it is damaged or another stage's, which is told in a line.

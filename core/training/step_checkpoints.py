@@ -12,8 +12,10 @@ from eeg2speech_bench.core.stages.checkpoints import CheckpointFile
 from eeg2speech_bench.core.training.seeding import random_states, restore_random_states
 from eeg2speech_bench.core.training.training_batches import TrainingBatches
 
-#: seconds of work that a killed training loses at most, beside the step that it was in
-EVERY_S = 30.0
+#: seconds between two checkpoints, if writing one takes no larger share of them than this
+EVERY_S, MAX_SHARE = 30.0, 0.03
+#: however long that takes, a killed training loses no more seconds than these and the step that it was in
+LONGEST_S = 60.0
 
 
 class StepCheckpoints(L.Callback):
@@ -30,7 +32,7 @@ class StepCheckpoints(L.Callback):
 
     def __init__(self, file: CheckpointFile) -> None:
         self.file = file
-        self._written_s = time.monotonic()
+        self._next_s = time.monotonic() + EVERY_S
         self._at: dict[str, int] = {}
         self._finished = False
         self._random: dict[str, Any] | None = None
@@ -44,9 +46,11 @@ class StepCheckpoints(L.Callback):
     ) -> None:
         """Go on with the random numbers of the state that was read, or write one if it is time."""
         self._restore_random_states()
-        if time.monotonic() - self._written_s >= EVERY_S:
+        started_s = time.monotonic()
+        if started_s >= self._next_s:
             self._write(trainer, batch_idx)
-            self._written_s = time.monotonic()
+            now_s = time.monotonic()
+            self._next_s = now_s + min(max(EVERY_S, (now_s - started_s) / MAX_SHARE), LONGEST_S)
 
     def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Write the end, so that what the stage does with the weights can be killed, too."""

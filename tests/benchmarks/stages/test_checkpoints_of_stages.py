@@ -132,6 +132,7 @@ def runs(undisturbed, tmp_path, monkeypatch):
     """Return what runs stages whose clock counts their steps, so that every third step leaves a checkpoint."""
     ticks = count()
     monkeypatch.setattr(step_checkpoints, "EVERY_S", 3)
+    monkeypatch.setattr(step_checkpoints, "LONGEST_S", 3)
     monkeypatch.setattr(step_checkpoints, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
     (tmp_path / "runs").mkdir()
     return Runs(undisturbed.inputs, tmp_path / "runs")
