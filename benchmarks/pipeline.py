@@ -194,7 +194,7 @@ class Pipeline:
         subject = {"dataset": self.dataset.name}
         if of_cell:
             subject |= {"encoder": self.cell.encoder, "seed": str(self.cell.seed)}
-        return Stage(inputs.name, parts, partial(run_stage, inputs), after, subject)
+        return Stage(inputs.name, parts, partial(run_stage, inputs), after, subject, inputs.trains)
 
     @cached_property
     def prepare(self) -> Stage:

@@ -38,6 +38,8 @@ class StageInputs:
 
     #: what the stage is called
     name: ClassVar[str]
+    #: whether it keeps checkpoints while it runs
+    trains: ClassVar[bool] = False
     #: fields that do not decide the result
     undecisive: ClassVar[tuple[str, ...]] = ("device",)
 
@@ -120,6 +122,7 @@ class AutoencoderInputs(StageInputs):
     """Training audio becomes an autoencoder; all audio becomes latents."""
 
     name = "autoencoder"
+    trains = True
     prepared: Path
     autoencoder: AutoencoderConfig
     device: str
@@ -144,6 +147,7 @@ class AlignInputs(StageInputs):
     """Encoder and target learn one space."""
 
     name = "align"
+    trains = True
     prepared: Path
     features: Path
     pair: Pair
@@ -186,6 +190,7 @@ class DiffuseInputs(StageInputs):
     """Latents and conditions become a denoiser."""
 
     name = "diffuse"
+    trains = True
     prepared: Path
     features: Path
     aligned: Path

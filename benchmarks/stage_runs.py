@@ -19,11 +19,12 @@ from eeg2speech_bench.benchmarks.stage_inputs import (
     StageInputs,
     WordsInputs,
 )
+from eeg2speech_bench.core.stages.checkpoints import StageCheckpoints
 from eeg2speech_bench.core.terminal.progress import Progress
 
 
 @singledispatch
-def run_stage(inputs: StageInputs, out: Path, progress: Progress) -> None:
+def run_stage(inputs: StageInputs, out: Path, progress: Progress, *checkpoints: StageCheckpoints) -> None:
     """Run the stage that takes these inputs.
 
     Parameters
@@ -33,6 +34,8 @@ def run_stage(inputs: StageInputs, out: Path, progress: Progress) -> None:
     out : Path
         An empty folder, which the results are written into.
     progress : Progress
+    checkpoints : StageCheckpoints
+        Only for a stage that trains: what an earlier attempt has left, and where this one leaves its own.
 
     Raises
     ------
@@ -62,10 +65,10 @@ def _(inputs: ClipsInputs, out: Path, progress: Progress) -> None:
 
 
 @run_stage.register
-def _(inputs: AutoencoderInputs, out: Path, progress: Progress) -> None:
+def _(inputs: AutoencoderInputs, out: Path, progress: Progress, checkpoints: StageCheckpoints) -> None:
     from eeg2speech_bench.benchmarks.stages.autoencoder import run
 
-    run(inputs, out, progress)
+    run(inputs, out, progress, checkpoints)
 
 
 @run_stage.register
@@ -76,10 +79,10 @@ def _(inputs: CeilingsInputs, out: Path, progress: Progress) -> None:
 
 
 @run_stage.register
-def _(inputs: AlignInputs, out: Path, progress: Progress) -> None:
+def _(inputs: AlignInputs, out: Path, progress: Progress, checkpoints: StageCheckpoints) -> None:
     from eeg2speech_bench.benchmarks.stages.align import run
 
-    run(inputs, out, progress)
+    run(inputs, out, progress, checkpoints)
 
 
 @run_stage.register
@@ -97,10 +100,10 @@ def _(inputs: WordsInputs, out: Path, progress: Progress) -> None:
 
 
 @run_stage.register
-def _(inputs: DiffuseInputs, out: Path, progress: Progress) -> None:
+def _(inputs: DiffuseInputs, out: Path, progress: Progress, checkpoints: StageCheckpoints) -> None:
     from eeg2speech_bench.benchmarks.stages.diffuse import run
 
-    run(inputs, out, progress)
+    run(inputs, out, progress, checkpoints)
 
 
 @run_stage.register

@@ -23,8 +23,8 @@ FLOORS = {
     "core": (
         "errors conditions",
         "machine presets segments specs statistics terminal",
-        "conditioning hookspecs stages training weights",
-        "contrastive generator records registry",
+        "conditioning hookspecs stages weights",
+        "contrastive generator records registry training",
         "cli conformance",
         "__main__ __init__",
     ),

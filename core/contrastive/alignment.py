@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import lightning as L
 import torch
 from torch import Tensor
@@ -92,10 +94,19 @@ class Alignment(L.LightningModule):
         self._reciprocal_ranks.clear()
         self.log("valid_mrr", reciprocal_rank)
         if not self.trainer.sanity_checking:
-            loss = torch.stack(self._losses).mean() if self._losses else torch.tensor(0.0)
+            losses = [loss.to(self.device) for loss in self._losses]  # those of a checkpoint come from the CPU
+            loss = torch.stack(losses).mean() if losses else torch.tensor(0.0)
             self._losses.clear()
             row = {"epoch": self.current_epoch, "step": self.global_step}
             self.history.append({**row, "train_loss": float(loss), "valid_mrr": float(reciprocal_rank)})
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what was noted on the way."""
+        checkpoint["noted"] = {"history": self.history, "losses": self._losses}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with what was noted on the way."""
+        self.history, self._losses = checkpoint["noted"]["history"], checkpoint["noted"]["losses"]
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return Adam as in brainmagick (Defossez et al. 2023), with decoupled weight decay if asked for."""

@@ -24,6 +24,7 @@ DECIDES_NOTHING = {
     f"{OURS}.core.hookspecs": "the doors of plugins; what comes through them is in the key by itself",
     f"{OURS}.core.registry.registry": "finds plugins; what they bring is in the key by itself",
     f"{OURS}.core.specs": "declarations; what they name is in the key by itself",
+    f"{OURS}.core.stages.checkpoints": "keeps states as they are",
     f"{OURS}.core.stages.file_hashes": "makes keys",
     f"{OURS}.core.stages.json_files": "writes and reads values as they are",
     f"{OURS}.core.stages.keys": "makes keys",

@@ -21,10 +21,11 @@ from filelock import FileLock
 from eeg2speech_bench.core.errors import StorageError
 from eeg2speech_bench.core.machine.energy import EnergyMeter
 from eeg2speech_bench.core.machine.environment import peak_memory_mb, reset_peak_memory
+from eeg2speech_bench.core.stages.checkpoints import FOLDER, StageCheckpoints, sweep_given_up
 from eeg2speech_bench.core.stages.file_hashes import FileHashes
 from eeg2speech_bench.core.stages.json_files import read_json, write_json
 from eeg2speech_bench.core.stages.keys import KeyParts
-from eeg2speech_bench.core.terminal.progress import Progress, StageProgress, say
+from eeg2speech_bench.core.terminal.progress import StageProgress, say
 
 MANIFEST = "stage.json"
 #: files up to this size are checked in full, larger ones at both ends, so that a check stays quick on hours of EEG
@@ -46,19 +47,23 @@ class Stage:
     parts : KeyParts
         Everything that decides the result.
     run : callable
-        ``run(out, progress)`` writes its files into the empty folder ``out``.
+        ``run(out, progress)`` writes its files into the empty folder ``out``. A stage that trains is called as
+        ``run(out, progress, checkpoints)`` and goes on from its `StageCheckpoints`.
     inputs : tuple of Stage
         Stages whose results this one reads.
     subject : dict of str to str
         What it is about, for people: data set, encoder, seed. An earlier stage about the same thing explains why this
         one runs again.
+    trains : bool
+        Whether it keeps checkpoints while it runs.
     """
 
     name: str
     parts: KeyParts
-    run: Callable[[Path, Progress], None] = field(compare=False)
+    run: Callable[..., None] = field(compare=False)
     inputs: tuple[Stage, ...] = ()
     subject: Mapping[str, str] = field(default_factory=dict)
+    trains: bool = False
 
     @cached_property
     def key(self) -> str:
@@ -68,7 +73,11 @@ class Stage:
 
 @dataclass(frozen=True)
 class StageResult:
-    """A finished stage: where its files lie and what it cost when it ran."""
+    """A finished stage: where its files lie and what it cost when it ran.
+
+    ``seconds`` are those of all attempts that a stage went on from. Memory is the last attempt's, and energy is known
+    (not None) only if there was one attempt.
+    """
 
     name: str
     key: str
@@ -169,24 +178,34 @@ class StageStore:
         partial = self.root / f"{PARTIAL}{stage.name}-{platform.node()}-{os.getpid()}-{secrets.token_hex(4)}"
         partial.mkdir()
         reset_peak_memory()
-        started = time.monotonic()
+        checkpoints = self._checkpoints(stage, progress)
         try:
             with EnergyMeter() as meter:
-                stage.run(partial, progress.watched(lambda: _touch(partial), TOUCH_S))
+                watched = progress.watched(lambda: _touch(partial), TOUCH_S)
+                stage.run(partial, watched, *([checkpoints] if stage.trains else []))
+            resumed = checkpoints.resumed_from_steps
             cost = {
-                "seconds": time.monotonic() - started,
+                "seconds": checkpoints.seconds,
                 "peak_memory_mb": peak_memory_mb(),
-                "energy_wh": meter.energy_wh,
+                "energy_wh": None if resumed else meter.energy_wh,
+                "resumed_from_steps": resumed,
             }
             facts = {"name": stage.name, "key": stage.key, "finished": time.time(), **cost}
             decided = {"subject": dict(stage.subject), "parts": asdict(stage.parts)}
             write_json(partial / MANIFEST, {**facts, **decided, "files": fingerprints(partial)})
             _put(partial, self.place(stage))
+            checkpoints.remove()
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
+    def _checkpoints(self, stage: Stage, progress: StageProgress) -> StageCheckpoints:
+        about = {"name": stage.name, "key": stage.key, "subject": dict(stage.subject)}
+        folder = self.root / FOLDER / self.place(stage).name
+        return StageCheckpoints(folder, about, lambda text: say(progress.console, text))
+
     def _sweep(self) -> None:
-        """Remove folders in progress that were left by runs that are gone."""
+        """Remove folders in progress that were left by runs that are gone, and checkpoints that were given up."""
+        sweep_given_up(self.root)
         for folder in self.root.glob(f"{PARTIAL}*"):
             with suppress(OSError):
                 if time.time() - folder.stat().st_mtime > ABANDONED_S:

@@ -12,7 +12,10 @@ import lightning as L
 import torch
 
 from eeg2speech_bench.core.errors import ContractError
+from eeg2speech_bench.core.stages.checkpoints import CheckpointFile
 from eeg2speech_bench.core.terminal.progress import Progress
+from eeg2speech_bench.core.training.step_checkpoints import keep_checkpoints
+from eeg2speech_bench.core.training.training_batches import TrainingBatches
 
 # Lightning sets its loggers to INFO when it is imported, so they are silenced here and not before
 for _name in ("lightning", "lightning.pytorch", "lightning.fabric", "lightning_utilities"):
@@ -34,6 +37,14 @@ class KeepBest(L.Callback):
         if not trainer.sanity_checking and value > self.best:
             self.best, self.epoch = value, trainer.current_epoch
             self._weights = copy.deepcopy(module.state_dict())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best weights so far, and how good they are."""
+        return {"best": self.best, "epoch": self.epoch, "weights": self._weights}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self.best, self.epoch, self._weights = (state_dict[name] for name in ("best", "epoch", "weights"))
 
     def on_fit_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Put the best weights back."""
@@ -84,9 +95,18 @@ def make_trainer(
 
 
 def fit(
-    trainer: L.Trainer, module: L.LightningModule, train: Iterable[Any], valid: Iterable[Any] | None = None
+    trainer: L.Trainer,
+    module: L.LightningModule,
+    train: Iterable[Any],
+    valid: Iterable[Any] | None = None,
+    checkpoint: CheckpointFile | None = None,
 ) -> None:
     """Train on iterables of whole batches (training, and validation if there is one).
+
+    Parameters
+    ----------
+    checkpoint : CheckpointFile, optional
+        Where the state is kept meanwhile, and gone on from if one is there. ``train`` is a `TrainingBatches` then.
 
     Raises
     ------
@@ -96,8 +116,13 @@ def fit(
         If what is trained tried to end the process.
     """
     handler = signal.getsignal(signal.SIGINT)
+    start = None
+    if checkpoint is not None:
+        assert isinstance(train, TrainingBatches)
+        start = keep_checkpoints(trainer, module, train, checkpoint)
     try:
-        trainer.fit(module, _loader(train), None if valid is None else _loader(valid))
+        loaders = (_loader(train), None if valid is None else _loader(valid))
+        trainer.fit(module, *loaders, ckpt_path=start, weights_only=True)
     except SystemExit as stop:
         signal.signal(signal.SIGINT, handler)
         if not isinstance(stop.__context__, KeyboardInterrupt):
