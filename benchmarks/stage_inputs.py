@@ -127,6 +127,7 @@ class AutoencoderInputs(StageInputs):
     autoencoder: AutoencoderConfig
     device: str
     precision: str
+    n_devices: int = 1
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,7 @@ class AlignInputs(StageInputs):
     seed: int
     device: str
     precision: str
+    n_devices: int = 1
 
 
 @dataclass(frozen=True)
@@ -202,6 +204,7 @@ class DiffuseInputs(StageInputs):
     seed: int
     device: str
     precision: str
+    n_devices: int = 1
 
 
 @dataclass(frozen=True)

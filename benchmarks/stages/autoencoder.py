@@ -18,6 +18,7 @@ from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.core.stages.checkpoints import StageCheckpoints
 from eeg2speech_bench.core.stages.json_files import write_json
 from eeg2speech_bench.core.terminal.progress import Progress
+from eeg2speech_bench.core.training.ranks import this_rank
 from eeg2speech_bench.core.training.seeding import seed_everything
 from eeg2speech_bench.core.training.trainer import TrainingProgress, fit, make_trainer
 from eeg2speech_bench.core.training.training_batches import TrainingBatches
@@ -40,7 +41,7 @@ class TrainingMels(TrainingBatches):
         for i in count():
             chosen = rng.choice(self.windows, self.batch_size, replace=False)  # drawn again where it is passed over
             if i >= first:
-                yield window_mels(self.store, chosen, self.clip_s)
+                yield window_mels(self.store, this_rank().share(chosen), self.clip_s)
 
 
 def run(inputs: AutoencoderInputs, out: Path, progress: Progress, checkpoints: StageCheckpoints) -> None:
@@ -54,7 +55,8 @@ def run(inputs: AutoencoderInputs, out: Path, progress: Progress, checkpoints: S
     if config.checkpoint:
         load_original_vae(autoencoder.vae, read_checkpoint(config.checkpoint), source=config.checkpoint)
     else:
-        autoencoder.fit_input(next(iter(TrainingMels(store, min(256, n_train), config.clip_s))))
+        some = np.random.default_rng(SEED).choice(mels.windows, min(256, n_train), replace=False)
+        autoencoder.fit_input(window_mels(store, some, config.clip_s))
         callbacks = [TrainingProgress(lambda note, share: progress(note, 0.9 * share), config.max_steps)]
         trainer = make_trainer(device, inputs.precision, callbacks, max_steps=config.max_steps)
         fit(trainer, AutoencoderTraining(autoencoder, config), mels, checkpoint=checkpoints.file("autoencoder"))

@@ -21,6 +21,7 @@ from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.core.stages.checkpoints import StageCheckpoints
 from eeg2speech_bench.core.stages.json_files import write_json
 from eeg2speech_bench.core.terminal.progress import Progress
+from eeg2speech_bench.core.training.ranks import this_rank
 from eeg2speech_bench.core.training.seeding import seed_everything
 from eeg2speech_bench.core.training.trainer import TrainingProgress, fit, make_trainer
 from eeg2speech_bench.core.training.training_batches import TrainingBatches
@@ -54,6 +55,7 @@ class TrainingLatents(TrainingBatches):
             chosen = rng.choice(drawn_from, self.config.batch_size)  # drawn again where it is passed over
             if i < first:
                 continue
+            chosen = this_rank().share(chosen)
             if self.config.condition_on == "audio":
                 windows, segments = chosen, None
             else:

@@ -9,6 +9,7 @@ import lightning as L
 from lightning.fabric.plugins import CheckpointIO
 
 from eeg2speech_bench.core.stages.checkpoints import CheckpointFile
+from eeg2speech_bench.core.training.ranks import this_rank
 from eeg2speech_bench.core.training.seeding import random_states, restore_random_states
 from eeg2speech_bench.core.training.training_batches import TrainingBatches
 
@@ -47,7 +48,7 @@ class StepCheckpoints(L.Callback):
         """Go on with the random numbers of the state that was read, or write one if it is time."""
         self._restore_random_states()
         started_s = time.monotonic()
-        if started_s >= self._next_s:
+        if trainer.strategy.broadcast(started_s >= self._next_s):  # all write together, or none does
             self._write(trainer, batch_idx)
             now_s = time.monotonic()
             self._next_s = now_s + min(max(EVERY_S, (now_s - started_s) / MAX_SHARE), LONGEST_S)
@@ -74,9 +75,9 @@ class StepCheckpoints(L.Callback):
         trainer.save_checkpoint(self.file.path)
 
     def _restore_random_states(self) -> None:
-        if self._random is not None:
+        if self._random is not None and not this_rank().number:  # the others' were not kept; they draw others
             restore_random_states(self._random)
-            self._random = None
+        self._random = None
 
 
 class _CheckedState(CheckpointIO):

@@ -10,10 +10,14 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.pytorch.plugins.environments import LightningEnvironment
+from lightning.pytorch.strategies import DDPStrategy
 
 from eeg2speech_bench.core.errors import ContractError
 from eeg2speech_bench.core.stages.checkpoints import CheckpointFile
 from eeg2speech_bench.core.terminal.progress import Progress
+from eeg2speech_bench.core.training.ranks import this_rank
+from eeg2speech_bench.core.training.seeding import derive_seed, seed_everything
 from eeg2speech_bench.core.training.step_checkpoints import keep_checkpoints
 from eeg2speech_bench.core.training.training_batches import TrainingBatches
 
@@ -65,10 +69,22 @@ class TrainingProgress(L.Callback):
         self.report(note, min(trainer.global_step / self.n_steps, 1.0))
 
 
+class DrawApart(L.Callback):
+    """Lets the processes that train together draw different random numbers for their shares of a batch."""
+
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Seed all but the first anew, by their number and the step that they begin at."""
+        if number := this_rank().number:
+            seed_everything(derive_seed(torch.initial_seed(), "rank", number, trainer.global_step))
+
+
 def make_trainer(
     device: str, precision: str, callbacks: Sequence[L.Callback], *, max_epochs: int = -1, max_steps: int = -1
 ) -> L.Trainer:
     """Return a Lightning trainer that writes nothing and shows nothing by itself.
+
+    Where several processes train together it is one of them; each then gets its share of every batch, and the whole
+    of the validation data, since samplers that share them out would repeat some.
 
     Parameters
     ----------
@@ -78,10 +94,17 @@ def make_trainer(
         ``float32`` or ``bfloat16`` (autocast; weights stay float32).
     """
     cuda = device.startswith("cuda")
+    rank = this_rank()
+    together: dict[str, Any] = {}
+    if rank.count > 1:
+        strategy = DDPStrategy(find_unused_parameters=True)  # encoders have layers that not every step uses
+        environment = LightningEnvironment()
+        together = {"strategy": strategy, "plugins": [environment], "sync_batchnorm": cuda}
+        callbacks = [*callbacks, DrawApart()]
     index = [int(device.split(":")[1])] if ":" in device else 1
     return L.Trainer(
         accelerator="gpu" if cuda else "cpu",
-        devices=index if cuda else 1,
+        devices=rank.count if together else index if cuda else 1,
         precision="bf16-mixed" if precision == "bfloat16" else "32-true",
         max_epochs=max_epochs,
         max_steps=max_steps,
@@ -91,6 +114,8 @@ def make_trainer(
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        **together,
     )
 
 
