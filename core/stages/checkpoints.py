@@ -111,7 +111,7 @@ class CheckpointFile:
             self._earlier_s = float(content["seconds"])
             state: dict[str, Any] = content["state"]
         except Exception as error:  # a damaged file can raise anything
-            self.refuse(str(error).partition("\n")[0] or type(error).__name__)
+            self.refuse(_reason(error))
             return None
         return state
 
@@ -124,7 +124,7 @@ class CheckpointFile:
         self.stage.goes_on(self.name, step, self._earlier_s)
 
     def write(self, state: Mapping[str, Any]) -> None:
-        """Write a state of tensors and plain values; a disk that takes none is told and costs nothing else."""
+        """Write a state of tensors and plain values; if that fails it is told, and costs nothing else."""
         import torch
 
         content = {"key": self.stage.about["key"], "seconds": self.stage.seconds, "state": dict(state)}
@@ -136,12 +136,17 @@ class CheckpointFile:
                 stream.flush()
                 os.fsync(stream.fileno())
             temporary.replace(self.path)
-        except (OSError, RuntimeError) as error:  # torch turns a full disk into a RuntimeError
-            reason = error.strerror if isinstance(error, OSError) else str(error).partition("\n")[0]
+        except Exception as error:  # the disk is full, or a plugin's module holds what cannot be written
+            reason = _reason(error)
             self.stage.tell_once(f"No checkpoint can be written in {self.path.parent} ({reason}). Training goes on.")
         finally:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+def _reason(error: Exception) -> str:
+    named = error.strerror if isinstance(error, OSError) else str(error).partition("\n")[0]
+    return named or type(error).__name__
 
 
 def unfinished(root: Path) -> Iterator[dict[str, Any]]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import lightning as L
 from lightning.fabric.plugins import CheckpointIO
+from torch.nn.parameter import is_lazy
 
 from eeg2speech_bench.core.stages.checkpoints import CheckpointFile
 from eeg2speech_bench.core.training.ranks import this_rank
@@ -124,7 +126,11 @@ def keep_checkpoints(
 
 def _misfit(state: dict[str, Any], module: L.LightningModule) -> str:
     """Say which weights are not those of the module, as after a plugin that grows while it trains; empty if none."""
-    kept = {name: value.shape for name, value in state["state_dict"].items()}
-    own = {name: value.shape for name, value in module.state_dict().items()}
+    kept, own = _shapes(state["state_dict"]), _shapes(module.state_dict())
     other = sorted(name for name in {*kept, *own} if kept.get(name) != own.get(name))
     return f"{other[0]} has another shape" if other else ""
+
+
+def _shapes(weights: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the shapes of what is in a state dict; None for what has none, as an extra state or a lazy weight."""
+    return {name: None if is_lazy(value) else getattr(value, "shape", None) for name, value in weights.items()}

@@ -168,18 +168,33 @@ def test_a_stage_that_was_stopped_ends_with_the_numbers_of_an_undisturbed_run(ru
     assert_same(contents(runs.run(name)), contents(undisturbed.out[name]))
 
 
+def started(run: Callable[[], object]) -> multiprocessing.Process:
+    """Start a process that does something and ends."""
+    process = multiprocessing.get_context("fork").Process(target=run)
+    process.start()
+    return process
+
+
 @pytest.mark.parametrize("name", N_STEPS)
 def test_a_stage_goes_on_after_kill_9(runs, undisturbed, name):
-    def run_and_die():
-        runs.run(name, stop_at=6, stop=lambda: os.kill(os.getpid(), signal.SIGKILL))
-
-    killed = multiprocessing.get_context("fork").Process(target=run_and_die)
-    killed.start()
+    killed = started(lambda: runs.run(name, stop_at=6, stop=lambda: os.kill(os.getpid(), signal.SIGKILL)))
     killed.join()
     assert killed.exitcode == -signal.SIGKILL
     gone_on = runs.run(name)
     assert "goes on from step" in runs.told[0]
     assert_same(contents(gone_on), contents(undisturbed.out[name]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", N_STEPS)
+def test_ten_kills_at_any_moment_of_the_clock_change_no_number(runs, undisturbed, name):
+    moments = random.Random(name)
+    for _ in range(10):
+        killed = started(lambda: runs.run(name))
+        killed.join(moments.uniform(0.0, 1.0))
+        killed.kill()
+        killed.join()
+    assert_same(contents(runs.run(name)), contents(undisturbed.out[name]))
 
 
 def test_a_stage_that_is_stopped_again_and_again_ends_all_the_same(runs, undisturbed):

@@ -126,6 +126,11 @@ def test_a_write_that_fails_leaves_the_state_before_and_is_told_once(kept, monke
     assert [path.suffix for path in kept.folder.iterdir() if path.name.startswith(".")] == []
 
 
+def test_a_state_that_cannot_be_written_is_told_and_no_error(kept):
+    kept.file().write({"state": lambda: None})
+    assert [line.count("Training goes on") for line in kept.told] == [1]
+
+
 def test_a_stage_that_fails_keeps_its_checkpoints_and_a_finished_one_does_not(training):
     training.fail()
     (folder,) = (training.store.root / FOLDER).iterdir()
