@@ -26,14 +26,17 @@ from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.records.running import RunningCell
 from eeg2speech_bench.core.registry.dataset_opening import find_dataset, open_dataset
 from eeg2speech_bench.core.registry.registry import Registry
+from eeg2speech_bench.core.stages.disk_trouble import explained
 from eeg2speech_bench.core.stages.import_closure import forget_sources
-from eeg2speech_bench.core.stages.stage_store import StageStore, explained
+from eeg2speech_bench.core.stages.stage_store import StageStore
 from eeg2speech_bench.core.stages.usage import marked_in_use
 from eeg2speech_bench.core.terminal.interruption import stoppable
 from eeg2speech_bench.core.terminal.progress import OutputClosed, say
 from eeg2speech_bench.core.terminal.quiet import silence_libraries
 
 NO_LIMITS = Limits()
+#: commands that end at the same time may each remove a folder that this one has just made
+WRITE_TRIES = 100
 
 
 @dataclass(frozen=True)
@@ -157,14 +160,22 @@ def _plan_file(request: RunRequest, registry: Registry, pipelines: list[Pipeline
     plan = PlanFile.of(cells, request.results, request.cache, pipelines[0].device, registry.choice)
     path = request.results / "running" / f"plan-{platform.node()}-{os.getpid()}-{secrets.token_hex(4)}.json"
     with explained(request.results):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        plan.write(path)
+        _write_beside_others(plan, path)
     try:
         yield path
     finally:
         path.unlink(missing_ok=True)
         with suppress(OSError):  # others may run here
             path.parent.rmdir()
+
+
+def _write_beside_others(plan: PlanFile, path: Path) -> None:
+    """Write a plan into the folder of signs of life, which another command that ends may remove meanwhile."""
+    for _ in range(WRITE_TRIES):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            return plan.write(path)
+    plan.write(path)
 
 
 def _run_cell(pipeline: Pipeline, number: int, plan: Path, workers: Workers | None, runner: Runner) -> Record:
