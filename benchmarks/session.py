@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,15 +154,21 @@ def run_cells(request: RunRequest, registry: Registry, console: Console) -> list
 
 
 @contextmanager
-def _plan_file(request: RunRequest, registry: Registry, pipelines: list[Pipeline]) -> Iterator[Path]:
-    """Write the plan that workers read, for as long as they need it."""
+def _plan_file(request: RunRequest, registry: Registry, pipelines: list[Pipeline]) -> Iterator[Callable[[], Path]]:
+    """Give the plan that workers read, for as long as they need it: written when asked for, if it is not there."""
     cells = [pipeline.cell for pipeline in pipelines]
     plan = PlanFile.of(cells, request.results, request.cache, pipelines[0].device, registry.choice)
     path = request.results / "running" / f"plan-{platform.node()}-{os.getpid()}-{secrets.token_hex(4)}.json"
-    with explained(request.results):
-        _write_beside_others(plan, path)
+
+    def needed() -> Path:
+        if not path.exists():  # also if somebody has removed the results folder since
+            with explained(request.results):
+                _write_beside_others(plan, path)
+        return path
+
     try:
-        yield path
+        needed()
+        yield needed
     finally:
         path.unlink(missing_ok=True)
         with suppress(OSError):  # others may run here
@@ -178,12 +184,14 @@ def _write_beside_others(plan: PlanFile, path: Path) -> None:
     plan.write(path)
 
 
-def _run_cell(pipeline: Pipeline, number: int, plan: Path, workers: Workers | None, runner: Runner) -> Record:
+def _run_cell(
+    pipeline: Pipeline, number: int, plan: Callable[[], Path], workers: Workers | None, runner: Runner
+) -> Record:
     """Run a cell in a worker, or here without workers or if its encoder is a Python object, and return its record."""
     cell = pipeline.cell
     if workers is None or runner.registry.provenance("encoder", cell.encoder).distribution == "python":
         return runner.run(pipeline)
-    end = workers.run(plan, number, runner.failed_stages)
+    end = workers.run(plan(), number, runner.failed_stages)
     sign = runner.records.running_path(cell.id, end.pid)
     left = RunningCell.read(sign)
     sign.unlink(missing_ok=True)

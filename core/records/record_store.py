@@ -19,12 +19,14 @@ from eeg2speech_bench.core.records.cell_id import MAX_ID_BYTES, is_safe_name
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.stages.disk_trouble import explained
 from eeg2speech_bench.core.stages.file_lock import file_lock
-from eeg2speech_bench.core.stages.json_files import write_atomically
+from eeg2speech_bench.core.stages.json_files import TEMPORARY, write_atomically
 
 #: the new record waits in the new folder of files until both are in place, so that a kill in between can be mended
 WAITING = ".record.json"
 #: files of a draft whose process cannot be asked for are left over when they are so old
 ABANDONED_S = 24 * 3600.0
+#: a record is written in less time
+WRITTEN_S = 600.0
 #: runs of one cell without locks may hinder each other a few times
 PUBLISH_TRIES = 50
 
@@ -233,11 +235,16 @@ class RecordStore:
             shutil.rmtree(replaced, ignore_errors=True)
 
     def _sweep(self, cell_id: str) -> None:
-        """Remove drafts that were left by runs which were killed."""
+        """Remove drafts of a cell that were left by runs which were killed, and records that they were writing."""
+        now = time.time()
         for files in self._all_beside(cell_id, "partial"):
             with suppress(OSError):
-                if is_dead(files.name.rpartition("@")[2]) or time.time() - files.stat().st_mtime > ABANDONED_S:
+                if is_dead(files.name.rpartition("@")[2]) or now - files.stat().st_mtime > ABANDONED_S:
                     shutil.rmtree(files, ignore_errors=True)
+        for record in self.path(cell_id).parent.glob(f".*{TEMPORARY}"):
+            with suppress(OSError):
+                if now - record.stat().st_mtime > WRITTEN_S:
+                    record.unlink()
 
 
 def _refuse_unsafe(cell_id: str) -> None:

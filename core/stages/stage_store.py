@@ -14,14 +14,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from eeg2speech_bench.core.errors import StorageError
+from eeg2speech_bench.core.errors import BenchError, StorageError
 from eeg2speech_bench.core.machine.energy import EnergyMeter
 from eeg2speech_bench.core.machine.environment import peak_memory_mb, reset_peak_memory
 from eeg2speech_bench.core.machine.processes import is_dead, own_name
 from eeg2speech_bench.core.stages.disk_trouble import does_not_answer, explained
 from eeg2speech_bench.core.stages.file_hashes import FileHashes
 from eeg2speech_bench.core.stages.file_lock import file_lock
-from eeg2speech_bench.core.stages.json_files import read_json, write_json
+from eeg2speech_bench.core.stages.json_files import TEMPORARY, read_json, write_json
 from eeg2speech_bench.core.stages.keys import KeyParts
 from eeg2speech_bench.core.terminal.progress import Progress, StageProgress, say
 
@@ -157,7 +157,7 @@ class StageStore:
             if not gone:
                 raise
             said = f"Stages disappeared from cache {self.root} during the run ({', '.join(gone)})"
-            raise StorageError(said, got=f"{type(error).__name__}: {error!s:.200}", then=_MADE_AGAIN) from error
+            raise StorageError(said, got=_reason(error), then=_MADE_AGAIN) from error
 
     def why(self, stage: Stage) -> list[str]:
         """Say why a stage that is not there has to run: what changed since the latest one about the same thing.
@@ -229,21 +229,30 @@ class StageStore:
             if os.path.lexists(partial):
                 raise
             said = f"What stage '{stage.name}' was writing disappeared from cache {self.root}"
-            raise StorageError(said, got=f"{type(error).__name__}: {error!s:.200}", then=_MADE_AGAIN) from error
+            raise StorageError(said, got=_reason(error), then=_MADE_AGAIN) from error
 
     def _sweep(self) -> None:
-        """Remove folders in progress that were left by runs that are gone."""
-        for folder in self.root.glob(f"{PARTIAL}*"):
+        """Remove folders in progress, and files that were being written, which runs left that are gone."""
+        for left in [*self.root.glob(f"{PARTIAL}*"), *self.root.glob(f".*{TEMPORARY}")]:
             with suppress(OSError):
-                age_s = time.time() - folder.stat().st_mtime
-                if age_s > ABANDONED_S or (age_s > DEAD_S and is_dead(folder.name.rpartition(OWNER)[2])):
-                    shutil.rmtree(folder, ignore_errors=True)
+                age_s = time.time() - left.stat().st_mtime
+                if age_s <= DEAD_S:
+                    continue
+                if left.suffix == TEMPORARY:  # written in seconds
+                    left.unlink()
+                elif age_s > ABANDONED_S or is_dead(left.name.rpartition(OWNER)[2]):
+                    shutil.rmtree(left, ignore_errors=True)
 
     def _result(self, stage: Stage, *, cached: bool) -> StageResult:
         path = self.place(stage)
         manifest = read_json(path / MANIFEST)
         seconds, peak_mb = manifest["seconds"], manifest["peak_memory_mb"]
         return StageResult(stage.name, stage.key, path, seconds, peak_mb, manifest["energy_wh"], cached)
+
+
+def _reason(error: Exception) -> str:
+    """Return an error in short; what one of ours advises would contradict what is advised here."""
+    return error.problem if isinstance(error, BenchError) else f"{type(error).__name__}: {error!s:.200}"
 
 
 def _put(partial: Path, path: Path) -> None:
