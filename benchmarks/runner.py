@@ -110,8 +110,8 @@ class Runner:
 
     def _finish(self, record: Record, pipeline: Pipeline) -> None:
         """Complete the record and put it and its files in place together."""
-        self._complete(record, pipeline)
-        with self.records.draft(pipeline.cell.id) as folder:
+        with self.stages.needing(pipeline.stages()), self.records.draft(pipeline.cell.id) as folder:
+            self._complete(record, pipeline)
             record.files = self._write_files(record, pipeline, folder)
             record.provenance.finished = _now()
             with uninterrupted():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,14 +26,17 @@ from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.records.running import RunningCell
 from eeg2speech_bench.core.registry.dataset_opening import find_dataset, open_dataset
 from eeg2speech_bench.core.registry.registry import Registry
+from eeg2speech_bench.core.stages.disk_trouble import explained
 from eeg2speech_bench.core.stages.import_closure import forget_sources
-from eeg2speech_bench.core.stages.stage_store import StageStore, explained
+from eeg2speech_bench.core.stages.stage_store import StageStore
 from eeg2speech_bench.core.stages.usage import marked_in_use
 from eeg2speech_bench.core.terminal.interruption import stoppable
 from eeg2speech_bench.core.terminal.progress import OutputClosed, say
 from eeg2speech_bench.core.terminal.quiet import silence_libraries
 
 NO_LIMITS = Limits()
+#: commands that end at the same time may each remove a folder that this one has just made
+WRITE_TRIES = 100
 
 
 @dataclass(frozen=True)
@@ -144,28 +147,42 @@ def run_cells(request: RunRequest, registry: Registry, console: Console) -> list
 
 
 @contextmanager
-def _plan_file(request: RunRequest, registry: Registry, pipelines: list[Pipeline]) -> Iterator[Path]:
-    """Write the plan that workers read, for as long as they need it."""
+def _plan_file(request: RunRequest, registry: Registry, pipelines: list[Pipeline]) -> Iterator[Callable[[], Path]]:
+    """Give the plan that workers read, for as long as they need it: written when asked for, if it is not there."""
     cells = [pipeline.cell for pipeline in pipelines]
     plan = PlanFile.of(cells, request.results, request.cache, pipelines[0].device, registry.choice)
     path = request.results / "running" / f"plan-{platform.node()}-{os.getpid()}-{secrets.token_hex(4)}.json"
-    with explained(request.results):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        plan.write(path)
+
+    def needed() -> Path:
+        if not path.exists():  # also if somebody has removed the results folder since
+            with explained(request.results):
+                _write_beside_others(plan, path)
+        return path
+
     try:
-        yield path
+        needed()
+        yield needed
     finally:
         path.unlink(missing_ok=True)
         with suppress(OSError):  # others may run here
             path.parent.rmdir()
 
 
-def _run_cell(pipeline: Pipeline, number: int, plan: Path, workers: Workers, runner: Runner) -> Record:
+def _write_beside_others(plan: PlanFile, path: Path) -> None:
+    """Write a plan into the folder of signs of life, which another command that ends may remove meanwhile."""
+    for _ in range(WRITE_TRIES):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            return plan.write(path)
+    plan.write(path)
+
+
+def _run_cell(pipeline: Pipeline, number: int, plan: Callable[[], Path], workers: Workers, runner: Runner) -> Record:
     """Run a cell in a worker, or here if its encoder is a Python object, and return its record."""
     cell = pipeline.cell
     if runner.registry.provenance("encoder", cell.encoder).distribution == "python":
         return runner.run(pipeline)
-    end = workers.run(plan, number, runner.failed_stages)
+    end = workers.run(plan(), number, runner.failed_stages)
     sign = runner.records.running_path(cell.id, end.pid)
     left = RunningCell.read(sign)
     sign.unlink(missing_ok=True)

@@ -14,8 +14,8 @@ from eeg2speech_bench.core.presets.config import load_config
 from eeg2speech_bench.core.registry.dataset_opening import find_dataset, open_dataset
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.segments.recordings import SpeechDataset
+from eeg2speech_bench.core.stages.disk_trouble import explained
 from eeg2speech_bench.core.stages.json_files import write_json
-from eeg2speech_bench.core.stages.stage_store import explained
 from eeg2speech_bench.core.terminal.progress import StageProgress, make_console, say
 from eeg2speech_bench.core.terminal.quiet import silence_libraries
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from eeg2speech_bench.core.errors import BenchError, DataError, StorageError, UnknownNameError, UsageError
 from eeg2speech_bench.core.records.record import Record
-from eeg2speech_bench.core.stages.stage_store import explained
+from eeg2speech_bench.core.stages.disk_trouble import explained
 from eeg2speech_bench.core.statistics.min_f import MIN_UNITS
 from eeg2speech_bench.leaderboard.labels import BOARD_METRICS, signed
 from eeg2speech_bench.leaderboard.results.validation import read_segments

@@ -76,7 +76,9 @@ class WorkerEnd:
         if -self.code == signal.SIGKILL:
             total_gb = psutil.virtual_memory().total / GIGABYTE
             message += f", most likely for want of memory: it last used {self.memory_gb:.1f} of {total_gb:.1f} GB"
-        elif -self.code in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE):
+        elif -self.code == signal.SIGBUS:
+            message += ": a file that it reads from memory was cut short, or its disk is full or gone"
+        elif -self.code in (signal.SIGSEGV, signal.SIGABRT, signal.SIGILL, signal.SIGFPE):
             message += ", a crash in native code"
         return ErrorReport(phase=phase, type=name, message=message)
 

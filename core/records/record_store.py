@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
 import shutil
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from eeg2speech_bench.core.errors import StorageError
+from eeg2speech_bench.core.machine.processes import is_dead, own_name
 from eeg2speech_bench.core.records.cell_id import MAX_ID_BYTES, is_safe_name
 from eeg2speech_bench.core.records.record import Record
-from eeg2speech_bench.core.stages.json_files import write_atomically
-from eeg2speech_bench.core.stages.stage_store import explained
+from eeg2speech_bench.core.stages.disk_trouble import explained
+from eeg2speech_bench.core.stages.file_lock import file_lock
+from eeg2speech_bench.core.stages.json_files import TEMPORARY, write_atomically
 
 #: the new record waits in the new folder of files until both are in place, so that a kill in between can be mended
 WAITING = ".record.json"
+#: files of a draft whose process cannot be asked for are left over when they are so old
+ABANDONED_S = 24 * 3600.0
+#: a record is written in less time
+WRITTEN_S = 600.0
+#: runs of one cell without locks may hinder each other a few times
+PUBLISH_TRIES = 50
 
 
 class RecordStore:
@@ -70,19 +78,25 @@ class RecordStore:
         record : Record
         files : Path
             What `draft` gave, filled.
+
+        Raises
+        ------
+        StorageError
+            If the folder cannot be written, or what the record names is not in ``files`` any more.
         """
         cell = record.cell.id
-        path, folder, replaced = self.path(cell), self.cell_folder(cell), self._beside(cell, "replaced")
+        path, replaced = self.path(cell), self._beside(cell, "replaced")
+        missing = [name for name in record.files.values() if not (files / Path(name).name).exists()]
+        if missing:
+            raise self._disappeared(f"no {missing[0]}")
         with explained(self.results):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(files / WAITING, _text(record.tree()).encode())
             try:
-                if folder.exists():
-                    folder.rename(replaced)
-                files.rename(folder)
-                (folder / WAITING).replace(path)
+                self._replace(cell, files, replaced)
+                self._settle(cell)
             except BaseException:
-                self._undo(cell, files)
+                self._undo(cell, files, replaced)
                 raise
             shutil.rmtree(replaced, ignore_errors=True)
             self.attempt_path(cell).unlink(missing_ok=True)
@@ -91,20 +105,30 @@ class RecordStore:
     def draft(self, cell_id: str) -> Iterator[Path]:
         """Give an empty folder for a cell's new files, removed at the end unless `publish` moved it to its place."""
         with self.lock(cell_id):
+            self._sweep(cell_id)
             files = self._beside(cell_id, "partial")
-            shutil.rmtree(files, ignore_errors=True)  # left by a run that was killed; the lock is ours
             files.mkdir()
             try:
-                yield files
+                with explained(self.results):
+                    yield files
+            except StorageError:
+                raise
+            except Exception as error:
+                if files.exists() or self.cell_folder(cell_id).exists():
+                    raise
+                raise self._disappeared(error) from error
             finally:
                 shutil.rmtree(files, ignore_errors=True)
 
     @contextmanager
     def lock(self, cell_id: str) -> Iterator[None]:
-        """Let one run at a time write what belongs to a cell, and mend first what a kill left half replaced."""
+        """Let one run at a time write what belongs to a cell, and mend first what a kill left half replaced.
+
+        On a disk without locks nothing waits; a record and its files are of one run all the same.
+        """
         with explained(self.results):
             self.cell_folder(cell_id).parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.cell_folder(cell_id).with_name(f".{cell_id}.lock")):
+            with file_lock(self.cell_folder(cell_id).with_name(f".{cell_id}.lock")):
                 self._mend(cell_id)
                 yield
 
@@ -130,7 +154,7 @@ class RecordStore:
                 with self.lock(cell):
                     pass
             # as long as the longest name to come, this process's own, and moved as records are
-            probe = self._beside(cells[-1], f"writable-{os.getpid():07d}")
+            probe = self._beside(cells[-1], "writable")
             probe.write_bytes(b"")
             probe.replace(self.results / "records" / probe.name).unlink()
 
@@ -158,10 +182,43 @@ class RecordStore:
             return True
 
     def _beside(self, cell_id: str, what: str) -> Path:
-        return self.cell_folder(cell_id).with_name(f".{what}-{cell_id}")
+        """Return a path of this process alone; no cell's name has an @."""
+        return self.cell_folder(cell_id).with_name(f".{what}-{cell_id}@{own_name()}")
 
-    def _undo(self, cell_id: str, files: Path) -> None:
-        folder, replaced = self.cell_folder(cell_id), self._beside(cell_id, "replaced")
+    def _all_beside(self, cell_id: str, what: str) -> list[Path]:
+        return list(self.cell_folder(cell_id).parent.glob(f".{what}-{cell_id}@*"))
+
+    def _disappeared(self, got: object) -> StorageError:
+        then = "Type the same command: finished stages are kept. Leave the folder alone until it ends."
+        return StorageError(f"What was written to results folder {self.results} disappeared", got=got, then=then)
+
+    def _replace(self, cell_id: str, files: Path, replaced: Path) -> None:
+        """Put new files in the place of a cell's; without locks another run may put its own there meanwhile."""
+        folder = self.cell_folder(cell_id)
+        for _ in range(PUBLISH_TRIES):
+            shutil.rmtree(replaced, ignore_errors=True)
+            with suppress(FileNotFoundError):
+                folder.rename(replaced)
+            try:
+                files.rename(folder)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+            else:
+                return
+        raise StorageError(f"Others keep writing {folder}", then="End the other runs of this cell, and type it again.")
+
+    def _settle(self, cell_id: str) -> None:
+        """Put the record that waits in a cell's folder in its place, if nobody else has."""
+        folder, path = self.cell_folder(cell_id), self.path(cell_id)
+        try:
+            (folder / WAITING).replace(path)
+        except FileNotFoundError:
+            if not path.exists():
+                raise
+
+    def _undo(self, cell_id: str, files: Path, replaced: Path) -> None:
+        folder = self.cell_folder(cell_id)
         if (folder / WAITING).exists():
             folder.rename(files)
         if replaced.exists():
@@ -169,12 +226,25 @@ class RecordStore:
 
     def _mend(self, cell_id: str) -> None:
         """End what a killed `publish` began: forward if the new files are in place, back if they are not."""
-        folder, replaced = self.cell_folder(cell_id), self._beside(cell_id, "replaced")
+        folder = self.cell_folder(cell_id)
         if (folder / WAITING).exists():
-            (folder / WAITING).replace(self.path(cell_id))
-        elif replaced.exists() and not folder.exists():
-            replaced.rename(folder)
-        shutil.rmtree(replaced, ignore_errors=True)
+            self._settle(cell_id)
+        for replaced in self._all_beside(cell_id, "replaced"):
+            with suppress(OSError):  # without locks, another run is at it
+                replaced.rename(folder)
+            shutil.rmtree(replaced, ignore_errors=True)
+
+    def _sweep(self, cell_id: str) -> None:
+        """Remove drafts of a cell that were left by runs which were killed, and records that they were writing."""
+        now = time.time()
+        for files in self._all_beside(cell_id, "partial"):
+            with suppress(OSError):
+                if is_dead(files.name.rpartition("@")[2]) or now - files.stat().st_mtime > ABANDONED_S:
+                    shutil.rmtree(files, ignore_errors=True)
+        for record in self.path(cell_id).parent.glob(f".*{TEMPORARY}"):
+            with suppress(OSError):
+                if now - record.stat().st_mtime > WRITTEN_S:
+                    record.unlink()
 
 
 def _refuse_unsafe(cell_id: str) -> None:

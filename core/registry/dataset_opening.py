@@ -10,7 +10,7 @@ from eeg2speech_bench.core.registry.failures import reason_of
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.segments.recordings import SpeechDataset
 from eeg2speech_bench.core.specs import DatasetSpec
-from eeg2speech_bench.core.stages.stage_store import explained
+from eeg2speech_bench.core.stages.disk_trouble import explained
 from eeg2speech_bench.core.terminal.progress import OutputClosed
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from eeg2speech_bench.core.errors import StorageError
+from eeg2speech_bench.core.stages.json_files import write_atomically
 
 #: the memory's file below the cache folder
 MEMORY = "file-hashes.json"
@@ -156,16 +157,14 @@ class FileHashes:
         """Add what is new to what other runs have remembered meanwhile."""
         if self._waits or not self._new or self._file is None:
             return
-        partial = self._file.with_suffix(".partial")
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{self._file}.lock", timeout=LOCK_TIMEOUT_S):
                 known = _read_memory(self._file)
                 merged = {path: entry for path, entry in known.items() if path not in self._new} | self._new
                 self._old = dict(list(merged.items())[-MAX_REMEMBERED:])
-                partial.write_text(json.dumps(self._old), encoding="ascii")
-                partial.replace(self._file)
-        except (OSError, Timeout):
+                write_atomically(self._file, json.dumps(self._old).encode())
+        except (OSError, NotImplementedError, Timeout):
             return  # a memory that cannot be kept costs time alone
         self._new = {}
 

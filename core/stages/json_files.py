@@ -8,6 +8,9 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+#: how the names of files end that are being written; a process that is killed meanwhile leaves one
+TEMPORARY = ".tmp"
+
 
 def read_json(path: Path) -> Any:
     """Read a JSON file.
@@ -28,7 +31,7 @@ def write_json(path: Path, value: Any) -> None:
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that a reader sees the old content or the new one, and never a part."""
     # the name is shorter than any that it stands for, and no other process or thread has it
-    temporary = path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    temporary = path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}{TEMPORARY}")
     try:
         temporary.write_bytes(content)
         temporary.replace(path)

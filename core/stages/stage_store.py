@@ -5,25 +5,24 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import platform
-import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
-from eeg2speech_bench.core.errors import StorageError
+from eeg2speech_bench.core.errors import BenchError, StorageError
 from eeg2speech_bench.core.machine.energy import EnergyMeter
 from eeg2speech_bench.core.machine.environment import peak_memory_mb, reset_peak_memory
+from eeg2speech_bench.core.machine.processes import is_dead, own_name
 from eeg2speech_bench.core.stages.checkpoints import FOLDER, StageCheckpoints, sweep_given_up
+from eeg2speech_bench.core.stages.disk_trouble import does_not_answer, explained
 from eeg2speech_bench.core.stages.file_hashes import FileHashes
-from eeg2speech_bench.core.stages.json_files import read_json, write_json
+from eeg2speech_bench.core.stages.file_lock import file_lock
+from eeg2speech_bench.core.stages.json_files import TEMPORARY, read_json, write_json
 from eeg2speech_bench.core.stages.keys import KeyParts
 from eeg2speech_bench.core.terminal.progress import StageProgress, say
 
@@ -34,7 +33,15 @@ FULL_CHECK_BYTES = 1 << 24
 ABANDONED_S = 24 * 3600.0
 #: seconds between signs of life of a folder in progress
 TOUCH_S = 30.0
+#: the same where its process was one of this machine and is not there: longer than any stage gives no sign of life,
+#: since a container may share name and folder with a machine and not its processes
+DEAD_S = 600.0
 PARTIAL = ".partial-"
+#: stands before the name of the process that a folder in progress belongs to
+OWNER = "@"
+#: runs without locks that find a damaged stage may hinder each other a few times
+PUT_TRIES = 20
+_MADE_AGAIN = "Type the same command: what is missing is made again. Leave the folder alone until it ends."
 
 
 @dataclass(frozen=True)
@@ -118,9 +125,10 @@ class StageStore:
     def find(self, stage: Stage) -> StageResult | None:
         """Return a stage that is finished and whole, else None."""
         path = self.place(stage)
-        if not path.is_dir() or damage(path):
-            return None
-        return self._result(stage, cached=True)
+        with explained(self.root):
+            if not path.is_dir() or damage(path):
+                return None
+            return self._result(stage, cached=True)
 
     def ensure(self, stage: Stage, progress: StageProgress) -> StageResult:
         """Run a stage unless it is there already; a damaged one is reported, removed and run again.
@@ -130,12 +138,35 @@ class StageStore:
         StorageError
             If the store cannot be written (full disk, no permission).
         """
-        with explained(self.root), _lock(self.place(stage)):
-            if self._is_whole(stage, progress):
-                _touch(self.place(stage) / MANIFEST)  # when it was last used
-                return self._result(stage, cached=True)
-            self._run(stage, progress)
+        with explained(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)  # somebody may have removed the cache since
+            with file_lock(self.root / f"{self.place(stage).name}.lock"):
+                if self._is_whole(stage, progress):
+                    _touch(self.place(stage) / MANIFEST)  # when it was last used
+                    return self._result(stage, cached=True)
+                with self.needing(stage.inputs):
+                    self._run(stage, progress)
         return self._result(stage, cached=False)
+
+    @contextmanager
+    def needing(self, stages: Iterable[Stage]) -> Iterator[None]:
+        """Say so where a block fails because stages that it reads were removed meanwhile.
+
+        Raises
+        ------
+        StorageError
+            With what the block failed of as its cause.
+        """
+        try:
+            yield
+        except StorageError:
+            raise
+        except Exception as error:
+            gone = [stage.name for stage in stages if not os.path.lexists(self.place(stage) / MANIFEST)]
+            if not gone:
+                raise
+            said = f"Stages disappeared from cache {self.root} during the run ({', '.join(gone)})"
+            raise StorageError(said, got=_reason(error), then=_MADE_AGAIN) from error
 
     def why(self, stage: Stage) -> list[str]:
         """Say why a stage that is not there has to run: what changed since the latest one about the same thing.
@@ -175,12 +206,12 @@ class StageStore:
 
     def _run(self, stage: Stage, progress: StageProgress) -> None:
         self._sweep()
-        partial = self.root / f"{PARTIAL}{stage.name}-{platform.node()}-{os.getpid()}-{secrets.token_hex(4)}"
+        partial = self.root / f"{PARTIAL}{stage.name}-{OWNER}{own_name()}"
         partial.mkdir()
         reset_peak_memory()
         checkpoints = self._checkpoints(stage, progress)
         try:
-            with EnergyMeter() as meter:
+            with EnergyMeter() as meter, self._kept(stage, partial):
                 watched = progress.watched(lambda: _touch(partial), TOUCH_S)
                 stage.run(partial, watched, *([checkpoints] if stage.trains else []))
             resumed = checkpoints.resumed_from_steps
@@ -192,8 +223,9 @@ class StageStore:
             }
             facts = {"name": stage.name, "key": stage.key, "finished": time.time(), **cost}
             decided = {"subject": dict(stage.subject), "parts": asdict(stage.parts)}
-            write_json(partial / MANIFEST, {**facts, **decided, "files": fingerprints(partial)})
-            _put(partial, self.place(stage))
+            with self._kept(stage, partial):
+                write_json(partial / MANIFEST, {**facts, **decided, "files": fingerprints(partial)})
+                _put(partial, self.place(stage))
             checkpoints.remove()
         finally:
             shutil.rmtree(partial, ignore_errors=True)
@@ -203,13 +235,32 @@ class StageStore:
         folder = self.root / FOLDER / self.place(stage).name
         return StageCheckpoints(folder, about, lambda text: say(progress.console, text))
 
+    @contextmanager
+    def _kept(self, stage: Stage, partial: Path) -> Iterator[None]:
+        """Say what is wrong with the disk while what a stage has written is there, and if it is not there any more."""
+        try:
+            with explained(self.root):
+                yield
+        except StorageError:
+            raise
+        except Exception as error:
+            if os.path.lexists(partial):
+                raise
+            said = f"What stage '{stage.name}' was writing disappeared from cache {self.root}"
+            raise StorageError(said, got=_reason(error), then=_MADE_AGAIN) from error
+
     def _sweep(self) -> None:
-        """Remove folders in progress that were left by runs that are gone, and checkpoints that were given up."""
+        """Remove what runs left that are gone: folders in progress, files half written, checkpoints that were given up."""
         sweep_given_up(self.root)
-        for folder in self.root.glob(f"{PARTIAL}*"):
+        for left in [*self.root.glob(f"{PARTIAL}*"), *self.root.glob(f".*{TEMPORARY}")]:
             with suppress(OSError):
-                if time.time() - folder.stat().st_mtime > ABANDONED_S:
-                    shutil.rmtree(folder, ignore_errors=True)
+                age_s = time.time() - left.stat().st_mtime
+                if age_s <= DEAD_S:
+                    continue
+                if left.suffix == TEMPORARY:  # written in seconds
+                    left.unlink()
+                elif age_s > ABANDONED_S or is_dead(left.name.rpartition(OWNER)[2]):
+                    shutil.rmtree(left, ignore_errors=True)
 
     def _result(self, stage: Stage, *, cached: bool) -> StageResult:
         path = self.place(stage)
@@ -218,39 +269,30 @@ class StageStore:
         return StageResult(stage.name, stage.key, path, seconds, peak_mb, manifest["energy_wh"], cached)
 
 
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Wait for another run that makes the same stage, where the file system has locks."""
-    lock = FileLock(f"{path}.lock")
-    try:
-        lock.acquire()
-    except (NotImplementedError, OSError) as error:
-        if isinstance(error, OSError) and error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
-            raise
-        yield
-        return
-    try:
-        yield
-    finally:
-        lock.release()
+def _reason(error: Exception) -> str:
+    """Return an error in short; what one of ours advises would contradict what is advised here."""
+    return error.problem if isinstance(error, BenchError) else f"{type(error).__name__}: {error!s:.200}"
 
 
 def _put(partial: Path, path: Path) -> None:
     """Rename a complete stage to its place; if another run was first, its stage stands."""
-    try:
-        partial.rename(path)
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-            raise
+    for _ in range(PUT_TRIES):
+        try:
+            partial.rename(path)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        else:
+            return
         if not damage(path):
             return
         remove_stage(path)
-        partial.rename(path)
+    raise StorageError(f"Stage {path} is damaged again and again", then="Look at its disk ('dmesg').")
 
 
 def remove_stage(path: Path) -> None:
     """Take a folder away at once, so that no other run finds half of it, then delete its files."""
-    away = path.with_name(f"{PARTIAL}removed-{platform.node()}-{os.getpid()}-{secrets.token_hex(4)}")
+    away = path.with_name(f"{PARTIAL}removed-{OWNER}{own_name()}")
     try:
         path.rename(away)
     except FileNotFoundError:  # another run has removed it
@@ -264,20 +306,32 @@ def _touch(path: Path) -> None:
 
 
 def damage(path: Path) -> str:
-    """Say what is wrong with a finished stage's folder; empty if nothing is."""
+    """Say what is wrong with a finished stage's folder; empty if nothing is.
+
+    Raises
+    ------
+    OSError
+        If the disk does not answer: what it keeps may be whole.
+    """
     try:
-        manifest = read_json(path / MANIFEST)
-        expected = manifest["files"]
-    except (OSError, ValueError, KeyError) as error:
+        expected = dict(read_json(path / MANIFEST)["files"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if does_not_answer(error):
+            raise
         return f"{MANIFEST} cannot be read ({type(error).__name__})"
     for name, (size, digest) in expected.items():
-        file = path / name
-        if not file.is_file():
+        try:
+            found = (path / name).stat().st_size
+            if found != size:
+                return f"{name} has {found} bytes instead of {size}"
+            if _digest(path / name) != digest:
+                return f"{name} has changed since it was written"
+        except FileNotFoundError:
             return f"{name} is missing"
-        if file.stat().st_size != size:
-            return f"{name} has {file.stat().st_size} bytes instead of {size}"
-        if _digest(file) != digest:
-            return f"{name} has changed since it was written"
+        except OSError as error:
+            if does_not_answer(error):
+                raise
+            return f"{name} cannot be read ({error.strerror})"
     return ""
 
 
@@ -298,48 +352,3 @@ def _digest(file: Path) -> str:
             stream.seek(-FULL_CHECK_BYTES // 2, os.SEEK_END)
             digest.update(stream.read())
     return digest.hexdigest()[:16]
-
-
-@contextmanager
-def explained(folder: Path) -> Iterator[None]:
-    """Turn the operating system's errors about ``folder`` into ones that say what to do."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno == errno.EFBIG:
-            then = "Raise the limit ('ulimit -f' shows it)."
-            raise StorageError(f"A file of {folder} is larger than is allowed here", then=then) from error
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            free_mb = shutil.disk_usage(_existing(folder)).free / 1e6
-            then = "Free some space or choose another disk with --cache, --results or --out; finished stages are kept."
-            raise StorageError(f"The disk of {folder} is full", got=f"{free_mb:.0f} MB free", then=then) from error
-        if error.errno == errno.ENAMETOOLONG and _is_about(error, folder):
-            then = (
-                "Give the data set's folder a shorter name, or choose another place with --cache, --results or --out."
-            )
-            raise StorageError(f"A name in folder {folder} is too long for its disk", then=then) from error
-        got, then = error.strerror, "Choose another folder with --cache, --results or --out."
-        if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.ELOOP) and (obstacle := _obstacle(error, folder)):
-            got = f"{obstacle} is {'a link that leads nowhere' if obstacle.is_symlink() else 'not a folder'}"
-        elif error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EXDEV):
-            raise
-        raise StorageError(f"Folder {folder} cannot be written", got=got, then=then) from error
-
-
-def _is_about(error: OSError, folder: Path) -> bool:
-    """Whether an error names something in the folder or above it, and not what a plugin does elsewhere."""
-    named = Path(os.fsdecode(error.filename)) if isinstance(error.filename, (str, bytes)) else folder
-    return named.is_relative_to(folder) or folder.is_relative_to(named)
-
-
-def _obstacle(error: OSError, folder: Path) -> Path | None:
-    """Return what stands where a folder should be: a file, or a link to nothing."""
-    if not _is_about(error, folder):
-        return None
-    named = Path(os.fsdecode(error.filename or folder))
-    nearest = next(place for place in (named, *named.parents) if os.path.lexists(place))
-    return None if nearest.is_dir() else nearest
-
-
-def _existing(folder: Path) -> Path:
-    return next(f for f in (folder, *folder.parents) if f.exists())

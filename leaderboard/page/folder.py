@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from eeg2speech_bench.core.conditions import condition_label
 from eeg2speech_bench.core.errors import StorageError, UsageError
-from eeg2speech_bench.core.stages.stage_store import explained
+from eeg2speech_bench.core.stages.disk_trouble import explained
 from eeg2speech_bench.leaderboard.labels import p_text
 from eeg2speech_bench.leaderboard.page.boards import write_standings
 from eeg2speech_bench.leaderboard.page.cell_summary import CellSummary

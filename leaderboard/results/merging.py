@@ -8,13 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from filelock import FileLock
-
 from eeg2speech_bench.core.errors import StorageError, UsageError
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
-from eeg2speech_bench.core.stages.atomic_folder import atomic_folder
-from eeg2speech_bench.core.stages.stage_store import explained
 from eeg2speech_bench.leaderboard.results.validation import (
     Refusal,
     disagreeing_splits,
@@ -124,18 +120,17 @@ def copy_cell(path: Path, record: Record, results: Path) -> None:
     """
     source = path.parent.parent
     store = RecordStore(results)
-    place = store.cell_folder(record.cell.id)
-    with explained(results):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        # the lock that a run holds while it writes the files of this cell
-        with FileLock(place.with_name(f".{place.name}.lock")):
-            if files := files_of(source, record):
-                with atomic_folder(place) as folder:
-                    for file in files:
-                        copy = folder / file.relative_to(source / "cells" / place.name)
-                        copy.parent.mkdir(parents=True, exist_ok=True)
-                        shutil.copyfile(file, copy, follow_symlinks=False)
-        store.write(record)
+    files = files_of(source, record)
+    if not files:
+        with store.lock(record.cell.id):
+            store.write(record)
+        return
+    with store.draft(record.cell.id) as folder:
+        for file in files:
+            copy = folder / file.relative_to(source / "cells" / record.cell.id)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy, follow_symlinks=False)
+        store.publish(record, folder)
 
 
 def configure_merge(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from eeg2speech_bench.core.errors import BenchError, StorageError, UsageError
 from eeg2speech_bench.core.records.record import MAX_RECORD_BYTES, Record
 from eeg2speech_bench.core.records.record_store import RecordStore
-from eeg2speech_bench.core.stages.stage_store import explained
+from eeg2speech_bench.core.stages.disk_trouble import explained
 from eeg2speech_bench.leaderboard.results.aggregates import MAX_SEGMENTS_BYTES
 from eeg2speech_bench.leaderboard.results.merging import plan_merge, take_in
 from eeg2speech_bench.leaderboard.results.remotes import Remote, open_remote, wanted

@@ -14,6 +14,7 @@ from eeg2speech_bench.benchmarks.launchers.workers import WorkerEnd
         (WorkerEnd(7, 7, "", 0.5), "ProcessEnded", "its process ended with exit code 7 and no record"),
         (WorkerEnd(7, -signal.SIGSEGV, "", 0.5), "SIGSEGV", "its process was ended by SIGSEGV, a crash in native code"),
         (WorkerEnd(7, -signal.SIGABRT, "", 0.5), "SIGABRT", "its process was ended by SIGABRT, a crash in native code"),
+        (WorkerEnd(7, -signal.SIGBUS, "", 0.5), "SIGBUS", "was cut short, or its disk is full or gone"),
         (WorkerEnd(7, -signal.SIGKILL, "", 0.5), "SIGKILL", "most likely for want of memory: it last used 0.5 of"),
         (WorkerEnd(7, -signal.SIGHUP, "", 0.5), "SIGHUP", "its process was ended by SIGHUP"),
         (WorkerEnd(7, -signal.SIGKILL, "it used 9 GB", 9.0), "LimitExceeded", "it used 9 GB"),

@@ -122,7 +122,7 @@ def test_a_record_that_is_no_json_leaves_the_old_pair(tmp_path):
 def test_a_kill_before_the_new_files_were_in_place_is_mended_backwards(tmp_path):
     store = RecordStore(tmp_path)
     publish(store, 0.5)
-    store.cell_folder(CELL).rename(tmp_path / "cells" / f".replaced-{CELL}")
+    store.cell_folder(CELL).rename(tmp_path / "cells" / f".replaced-{CELL}@elsewhere-1-0")
     store.require_writable([CELL])
     assert pair(store) == (0.5, 0.5)
     assert hidden(store) == set()
@@ -132,7 +132,7 @@ def test_a_kill_before_the_new_record_was_in_place_is_mended_forwards(tmp_path):
     store, other = RecordStore(tmp_path / "a"), RecordStore(tmp_path / "b")
     publish(store, 0.5)
     publish(other, 0.75)
-    store.cell_folder(CELL).rename(store.cell_folder(CELL).with_name(f".replaced-{CELL}"))
+    store.cell_folder(CELL).rename(store.cell_folder(CELL).with_name(f".replaced-{CELL}@elsewhere-1-0"))
     other.path(CELL).rename(other.cell_folder(CELL) / WAITING)
     other.cell_folder(CELL).rename(store.cell_folder(CELL))
     store.require_writable([CELL])
@@ -223,6 +223,7 @@ def test_the_longest_name_that_records_take_can_be_written(tmp_path):
     long = record(0.5)
     long.cell.id = cell
     with store.draft(cell) as files:
+        (files / "segments.parquet").write_text("0.5")
         store.publish(long, files)
     assert store.path(cell).is_file()
 

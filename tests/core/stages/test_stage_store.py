@@ -16,9 +16,10 @@ from rich.console import Console
 from eeg2speech_bench.core.errors import StorageError
 from eeg2speech_bench.core.machine import energy
 from eeg2speech_bench.core.stages import stage_store
+from eeg2speech_bench.core.stages.disk_trouble import explained
 from eeg2speech_bench.core.stages.json_files import write_json
 from eeg2speech_bench.core.stages.keys import KeyParts
-from eeg2speech_bench.core.stages.stage_store import Stage, StageStore, explained
+from eeg2speech_bench.core.stages.stage_store import Stage, StageStore
 from eeg2speech_bench.core.terminal.progress import StageProgress
 
 
@@ -121,7 +122,7 @@ def test_a_long_stage_gives_signs_of_life(tmp_path, progress, monkeypatch):
 
 
 def test_a_stage_that_another_run_finished_meanwhile_stands(tmp_path, progress, monkeypatch):
-    monkeypatch.setattr(stage_store, "_lock", no_lock)
+    monkeypatch.setattr(stage_store, "file_lock", no_lock)
     store = StageStore(tmp_path)
     other = stage([], content="first")
 
@@ -141,7 +142,7 @@ def no_lock(path):
 
 def _run_without_lock(root, value, barrier):
     """Make the one stage in a process whose locks do nothing, at the same time as another process does."""
-    stage_store._lock = no_lock
+    stage_store.file_lock = no_lock
     console = Console(file=io.StringIO())
 
     def run(out, report):

@@ -40,9 +40,7 @@ def test_the_shares_of_all_are_the_batch():
 
 
 def test_a_batch_that_cannot_be_shared_out_evenly_is_refused():
-    with pytest.raises(
-        UsageError, match=r"among 4 devices: got 6 rows, expected a multiple of 4"
-    ):
+    with pytest.raises(UsageError, match=r"among 4 devices: got 6 rows, expected a multiple of 4"):
         Rank(1, 4).share(np.arange(6))
 
 
