@@ -38,14 +38,16 @@ PR_SET_PDEATHSIG = 1
 def serve() -> None:
     """Start a worker for every order that comes, and report how each ends, until nobody orders any more.
 
-    The arguments of the command are the file descriptor of a two-way connection and the module search path as JSON.
+    The arguments of the command are the file descriptor of a two-way connection, the module search path as JSON, and
+    whether to import what every cell needs first.
     Orders are ``{"plan", "number", "failed"}``; answers are ``{"started": pid}`` and ``{"ended": pid, "code": exit
     code, negative for a signal}``.
     """
     channel, sys.path[:] = int(sys.argv[1]), json.loads(sys.argv[2])
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # whoever ordered the workers stops them, and this one ends with him
-    for module in PRELOADED:
+    # whoever ordered the workers stops them, and this one ends with him; Slurm signals every process of a job
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
+    for module in PRELOADED if sys.argv[3] == "preload" else ():
         with suppress(ImportError):
             importlib.import_module(module)
     connection = Connection(channel)
