@@ -40,7 +40,7 @@ def serve() -> None:
 
     The arguments of the command are the file descriptor of a two-way connection, the module search path as JSON, and
     whether to import what every cell needs first.
-    Orders are ``{"plan", "number", "failed"}``; answers are ``{"started": pid}`` and ``{"ended": pid, "code": exit
+    Orders are ``{"plan", "number", "failed", "output"}``; answers are ``{"started": pid}`` and ``{"ended": pid, "code": exit
     code, negative for a signal}``.
     """
     channel, sys.path[:] = int(sys.argv[1]), json.loads(sys.argv[2])
@@ -112,6 +112,8 @@ def _become_worker(order: dict[str, Any], server: int) -> NoReturn:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         _ask_to_end_with_parent()
         threading.Thread(target=_end_with, args=(server,), daemon=True).start()
+        if order["output"]:
+            _print_into(Path(order["output"]))
         code = work(Path(order["plan"]), order["number"], order["failed"])
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
@@ -121,6 +123,12 @@ def _become_worker(order: dict[str, Any], server: int) -> NoReturn:
         traceback.print_exc()
     finally:
         os._exit(code)
+
+
+def _print_into(path: Path) -> None:
+    with path.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
 
 
 def _ask_to_end_with_parent() -> None:

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -149,18 +149,24 @@ class Workers:
         return end
 
     def run_side_by_side(
-        self, plan: Path, numbers: Iterable[int], at_once: int, failed: Mapping[str, ErrorReport]
+        self,
+        plan: Path,
+        numbers: Iterable[int],
+        at_once: int,
+        failed: Mapping[str, ErrorReport],
+        begins: Callable[[int], Path | None] = lambda number: None,
     ) -> Iterator[tuple[int, WorkerEnd]]:
         """Let workers run cells of a plan, some at once, and yield each with its end.
 
-        ``failed`` is read whenever a worker starts. Errors are those of `run`.
+        ``failed`` is read whenever a worker starts, and ``begins`` called, which may name a file for what that worker
+        prints. Errors are those of `run`.
         """
         waiting, running = deque(numbers), dict[int, _Worker]()
         try:
             while waiting or running:
                 while waiting and len(running) < at_once:
                     number = waiting.popleft()
-                    running[self._start(plan, number, failed)] = _Worker(number)
+                    running[self._start(plan, number, failed, begins(number))] = _Worker(number)
                 answer = self._ended.popleft() if self._ended else self._receive(LOOK_S)
                 if answer and (ended := running.pop(answer["ended"], None)):
                     yield ended.number, WorkerEnd(answer["ended"], answer["code"], ended.reason, ended.used_gb)
@@ -170,9 +176,9 @@ class Workers:
             self._stop(set(running))
             raise
 
-    def _start(self, plan: Path, number: int, failed: Mapping[str, ErrorReport]) -> int:
+    def _start(self, plan: Path, number: int, failed: Mapping[str, ErrorReport], output: Path | None) -> int:
         reports = {key: report.model_dump(mode="json") for key, report in failed.items()}
-        self._send({"plan": str(plan), "number": number, "failed": reports})
+        self._send({"plan": str(plan), "number": number, "failed": reports, "output": output and str(output)})
         while "started" not in (answer := self._receive(None)):
             self._ended.append(answer)
         return int(answer["started"])
