@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace, registry: Registry) -> int:
         row = (state.label, state.dataset, str(state.seed), str(state.tries), state.state, state.detail)
         table.add_row(*map(Text, row))
     console.print(table)
-    counts = Counter(state.state for state in states)
+    counts = Counter[str](state.state for state in states)
     say(console, f"{len(states)} cells: " + ", ".join(f"{n} {name}" for name, n in counts.most_common()))
     say(console, _next(counts, arguments.results))
     return 0

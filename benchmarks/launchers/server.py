@@ -40,8 +40,8 @@ def serve() -> None:
 
     The arguments of the command are the file descriptor of a two-way connection, the module search path as JSON, and
     whether to import what every cell needs first.
-    Orders are ``{"plan", "number", "failed", "output"}``; answers are ``{"started": pid}`` and ``{"ended": pid, "code": exit
-    code, negative for a signal}``.
+    Orders are ``{"plan", "number", "failed", "output"}``; answers are ``{"started": pid}`` and
+    ``{"ended": pid, "code": exit code, negative for a signal}``.
     """
     channel, sys.path[:] = int(sys.argv[1]), json.loads(sys.argv[2])
     # whoever ordered the workers stops them, and this one ends with him; Slurm signals every process of a job

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -155,7 +155,7 @@ class Workers:
         at_once: int,
         failed: Mapping[str, ErrorReport],
         begins: Callable[[int], Path | None] = lambda number: None,
-    ) -> Iterator[tuple[int, WorkerEnd]]:
+    ) -> Generator[tuple[int, WorkerEnd], None, None]:
         """Let workers run cells of a plan, some at once, and yield each with its end.
 
         ``failed`` is read whenever a worker starts, and ``begins`` called, which may name a file for what that worker
