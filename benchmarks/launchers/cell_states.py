@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +13,7 @@ from eeg2speech_bench.benchmarks.launchers.job_store import JobStore, Sending, S
 from eeg2speech_bench.core.records.provenance import ErrorReport
 from eeg2speech_bench.core.records.record import Status
 from eeg2speech_bench.core.records.record_store import RecordStore
-from eeg2speech_bench.core.records.running import RunningCell
+from eeg2speech_bench.core.records.running import RunningCell, living_signs
 
 State = Literal["done", "failed", "running", "interrupted", "waiting", "lost"]
 
@@ -80,7 +79,7 @@ class CellState:
 def read_states(results: Path) -> list[CellState]:
     """Return how all cells of the plans of a results folder stand, each once, those that were sent last first."""
     jobs, records = JobStore(results), RecordStore(results)
-    sendings, signs = jobs.sendings(), dict(_living_signs(results))
+    sendings, signs = jobs.sendings(), dict(living_signs(results))
     states: dict[str, CellState] = {}
     for plan in jobs.plans():
         for number, run in enumerate(plan.cells):
@@ -96,15 +95,6 @@ def read_states(results: Path) -> list[CellState]:
                 names = (cell.label, cell.dataset_name, cell.seed)
                 states[run.id] = CellState(run.id, *names, *seen.state(), seen.tries, seen.job, seen.job in seen.jobs)
     return list(states.values())
-
-
-def _living_signs(results: Path) -> Iterator[tuple[str, RunningCell]]:
-    """Yield the cells that give signs of life."""
-    for path in sorted((results / "running").glob("*.*.*.json")):
-        sign = RunningCell.read(path)
-        if sign is not None and sign.error is None and sign.is_alive(path):
-            host = len(path.name) - len(f".{sign.host[:60]}.{sign.pid}.json")
-            yield path.name[:host], sign
 
 
 @dataclass(frozen=True)

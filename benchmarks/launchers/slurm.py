@@ -59,7 +59,8 @@ class SlurmOptions:
             # since Slurm 22.05 a step does not inherit this from its job
             "srun_args": None if self.cpus is None else [f"--cpus-per-task={self.cpus}"],
         }
-        fixed = {"job_name": "eeg2speech", "signal_delay_s": NOTICE_S, "additional_parameters": {"requeue": True}}
+        notice_s = NOTICE_S if self.time_min is None else min(NOTICE_S, 15 * self.time_min)
+        fixed = {"job_name": "eeg2speech", "signal_delay_s": notice_s, "additional_parameters": {"requeue": True}}
         given = {name: value for name, value in asked.items() if value is not None}
         return {"time": None, **fixed, **given, "setup": [*self.setup, threads]}
 

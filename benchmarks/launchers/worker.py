@@ -16,7 +16,7 @@ from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.machine.environment import choose_precision
 from eeg2speech_bench.core.records.provenance import ErrorReport
 from eeg2speech_bench.core.records.record_store import RecordStore
-from eeg2speech_bench.core.records.running import RunningCell
+from eeg2speech_bench.core.records.running import RunningCell, remove_dead_signs
 from eeg2speech_bench.core.registry.dataset_opening import find_dataset, open_dataset
 from eeg2speech_bench.core.registry.registry import Registry, load_registry
 from eeg2speech_bench.core.stages.stage_store import StageStore
@@ -52,6 +52,7 @@ def work(plan: Path, number: int, failed: Mapping[str, object]) -> int:
     sys.argv[:] = planned.command  # the record says what was typed
     sign, cell = RunningCell.here(), planned.cells[number].id
     path = RecordStore(planned.results).running_path(cell, sign.pid)
+    remove_dead_signs(planned.results, cell)
     try:
         with sign.renewed(path), stoppable():
             reports = {key: ErrorReport.model_validate(report) for key, report in failed.items()}

@@ -85,6 +85,22 @@ class RunningCell(BaseModel):
             return False
 
 
+def living_signs(results: Path) -> Iterator[tuple[str, RunningCell]]:
+    """Yield the cells that give signs of life, each with its sign; a cell that never began gives none."""
+    for path in sorted((results / "running").glob("*.json")):
+        sign = RunningCell.read(path)
+        if sign is not None and sign.error is None and sign.is_alive(path):
+            yield path.name.removesuffix(f".{sign.host[:60]}.{sign.pid}.json"), sign
+
+
+def remove_dead_signs(results: Path, cell_id: str) -> None:
+    """Take away what processes that were killed have left of a cell."""
+    for path in (results / "running").glob(f"{cell_id}.*.json"):
+        sign = RunningCell.read(path)
+        if sign is not None and not sign.is_alive(path):
+            path.unlink(missing_ok=True)
+
+
 def _touch_until(ended: threading.Event, path: Path) -> None:
     while not ended.wait(TOUCH_S):
         with suppress(OSError):

@@ -20,8 +20,8 @@ PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch")
 #: seconds that a daemon has to come up, and to end
 UP_S, DOWN_S = 30.0, 10.0
 
-#: two processors; jobs on `urgent` take the place of those on `main`, which are told (with their user signal, or with
-#: SIGTERM alone) and then queued again. cred_expire: a job that is queued again waits for its credential to expire.
+#: two processors; jobs on `urgent` take the place of those on `main`, which are told by SIGTERM alone, as on many
+#: clusters, and then queued again. cred_expire: a job that is queued again waits for its credential to expire.
 CONF = """
 ClusterName=tests
 SlurmctldHost={host}(127.0.0.1)
@@ -42,7 +42,6 @@ MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 SchedulerParameters=batch_sched_delay=0,sched_interval=2,bf_interval=2
-SlurmctldParameters={parameters}
 SlurmdParameters=config_overrides
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
@@ -83,19 +82,15 @@ class OneNode:
 
 
 @contextmanager
-def one_node_slurm(folder: Path, *, user_signal: bool) -> Iterator[OneNode]:
-    """Start a Slurm in a folder, and end it and all of its jobs.
-
-    With ``user_signal``, a job that has to make room gets the signal that it asked for, else SIGTERM.
-    """
+def one_node_slurm(folder: Path) -> Iterator[OneNode]:
+    """Start a Slurm in a folder, and end it and all of its jobs."""
     for name in ("state", "spool"):
         (folder / name).mkdir(parents=True)
     key = folder / "munge.key"
     key.touch(mode=0o600)
     key.write_bytes(secrets.token_bytes(1024))
-    parameters = "preempt_send_user_signal" if user_signal else "idle_on_node_suspend"
     facts = {"host": socket.gethostname().split(".")[0], "user": getpass.getuser(), "ports": _free_ports(2)}
-    (folder / "slurm.conf").write_text(CONF.format(folder=folder, parameters=parameters, **facts))
+    (folder / "slurm.conf").write_text(CONF.format(folder=folder, **facts))
     node = OneNode(folder)
     paths = ("key-file=munge.key", "socket=munge.sock", "pid-file=munged.pid", "log-file=munged.log", "seed-file=seed")
     munged = ["munged", "--foreground", *(f"--{name}={folder}/{file}" for name, file in (p.split("=") for p in paths))]

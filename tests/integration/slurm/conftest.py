@@ -1,0 +1,33 @@
+"""A Slurm of one node for the tests that need one."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+
+def _load() -> ModuleType:
+    path = Path(__file__).with_name("one_node.py")
+    spec = importlib.util.spec_from_file_location("one_node", path)
+    assert spec and spec.loader
+    module = sys.modules["one_node"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
+    """Start a Slurm of one node; a machine without its programs skips, unless it was told to have them."""
+    one_node = _load()
+    if missing := one_node.missing_programs():
+        reason = f"not installed: {', '.join(missing)} (Debian: slurmctld slurmd slurm-client munge)"
+        assert not os.environ.get("REQUIRE_SLURM"), reason
+        pytest.skip(reason)
+    with one_node.one_node_slurm(tmp_path_factory.mktemp("slurm")) as node:
+        yield node
