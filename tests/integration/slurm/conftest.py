@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -22,12 +23,14 @@ def _load() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
+def slurm() -> Iterator[object]:
     """Start a Slurm of one node; a machine without its programs skips, unless it was told to have them."""
     one_node = _load()
     if missing := one_node.missing_programs():
         reason = f"not installed: {', '.join(missing)} (Debian: slurmctld slurmd slurm-client munge)"
         assert not os.environ.get("REQUIRE_SLURM"), reason
         pytest.skip(reason)
-    with one_node.one_node_slurm(tmp_path_factory.mktemp("slurm")) as node:
-        yield node
+    with tempfile.TemporaryDirectory(prefix="slurm-") as folder:
+        Path(folder).chmod(0o755)  # munge refuses a socket that others cannot reach, as in the folders of pytest
+        with one_node.one_node_slurm(Path(folder)) as node:
+            yield node
