@@ -100,8 +100,7 @@ class SharedStagesJob:
             with stopped_by_signals():
                 self._run()
         except KeyboardInterrupt:
-            tried = 1 + int(os.environ.get("SLURM_RESTART_COUNT", "0"))
-            return "requeued" if tried < self.tries and queue_again(job_id()) else "interrupted"
+            return "requeued" if 1 + _n_restarts() < self.tries and queue_again(job_id()) else "interrupted"
         return "done"
 
     def _run(self) -> None:
@@ -141,16 +140,24 @@ def job_id() -> str:
 def queue_again(job: str) -> bool:
     """Let Slurm run a job again, unless a person cancelled it; return whether it will.
 
-    Slurm does so by itself only if it ended the job, not if the job ended in order when it was asked to.
+    Slurm does so by itself only if it ended the job, not if the job ended in order when it was asked to. A job that it
+    is ending is there as COMPLETING; if that is to run it again, it has counted the restart already, and if the job was
+    cancelled, to queue it again would undo that.
     """
-    shown = _ask_slurm("show", "job", "-o", job)
-    state = re.search(r"\bJobState=(\w+)", shown.stdout)
-    if state is not None and state.group(1) in ("CANCELLED", "PENDING"):
-        return state.group(1) == "PENDING"
+    shown = _ask_slurm("show", "job", "-o", job).stdout
+    restarts, state = re.search(r"\bRestarts=(\d+)", shown), re.search(r"\bJobState=(\w+)", shown)
+    if restarts is not None and int(restarts.group(1)) > _n_restarts():
+        return True
+    if state is not None and state.group(1) not in ("RUNNING", "PREEMPTED"):
+        return False
     asked = _ask_slurm("requeue", job)
     if asked.returncode:
         print(f"Slurm does not queue job {job} again: {asked.stderr.strip()}")
     return asked.returncode == 0
+
+
+def _n_restarts() -> int:
+    return int(os.environ.get("SLURM_RESTART_COUNT", "0"))
 
 
 def _ask_slurm(*arguments: str) -> subprocess.CompletedProcess[str]:

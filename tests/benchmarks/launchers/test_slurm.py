@@ -76,15 +76,25 @@ def test_a_queue_gives_the_tasks_of_arrays(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("state", "asks", "goes_on"),
-    [("RUNNING", True, True), ("PREEMPTED", True, True), ("PENDING", False, True), ("CANCELLED", False, False)],
+    ("state", "restarts", "asks", "goes_on"),
+    [
+        ("RUNNING", 1, True, True),
+        ("PREEMPTED", 1, True, True),
+        ("COMPLETING", 2, False, True),
+        ("PENDING", 2, False, True),
+        ("COMPLETING", 1, False, False),
+        ("CANCELLED", 1, False, False),
+    ],
 )
-def test_a_job_is_queued_again_unless_somebody_cancelled_it_or_slurm_did_so(monkeypatch, state, asks, goes_on):
+def test_a_job_is_queued_again_unless_it_was_cancelled_or_slurm_has_done_so(
+    monkeypatch, state, restarts, asks, goes_on
+):
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
     asked = []
 
     def run(command, **_):
         asked.append(command[1])
-        return subprocess.CompletedProcess(command, 0, f"JobId=12 JobState={state} Reason=None", "")
+        return subprocess.CompletedProcess(command, 0, f"JobId=12 JobState={state} Requeue=1 Restarts={restarts}", "")
 
     monkeypatch.setattr(slurm_job.subprocess, "run", run)
     assert slurm_job.queue_again("12") == goes_on

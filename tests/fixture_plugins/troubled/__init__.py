@@ -5,7 +5,7 @@ from eeg2speech_bench.core.specs import EncoderSpec
 
 KINDS = {
     "raises-once": "raises an error",
-    "vanishes": "ends its process from native code, every time",
+    "exits-always": "ends its process from native code, every time",
     "killed-once": "has its job killed before it can say a word",
     "told-once": "gets the signal that Slurm sends before a time limit",
     "preempted-once": "waits for a job that takes its place",

@@ -18,7 +18,7 @@ from eeg2speech_bench.core.records.record_store import RecordStore
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1500)]
 
-TROUBLED = ("raises-once", "vanishes", "killed-once", "told-once", "preempted-once", "requeued-once")
+TROUBLED = ("raises-once", "exits-always", "killed-once", "told-once", "preempted-once", "requeued-once")
 ENCODERS = (*TROUBLED, "sound-1", "sound-2", "sound-3", "sound-4")
 CELLS = tuple(part for name in ENCODERS for part in ("--encoder", name))
 LONG_S = 1200.0
@@ -106,13 +106,13 @@ def test_all_is_sent_once_after_the_stages_that_cells_share(story):
 
 def test_a_first_round_leaves_what_could_not_go_on_by_itself(story):
     open_cells = Counter((state.label, state.state) for state in story.first if state.state != "done")
-    assert open_cells == {("raises-once", "failed"): 1, ("killed-once", "lost"): 1, ("vanishes", "failed"): 2}
+    assert open_cells == {("raises-once", "failed"): 1, ("killed-once", "lost"): 1, ("exits-always", "failed"): 2}
 
 
 def test_a_failed_cell_says_why(story):
     assert details(story.first, "raises-once") == {"align: it rains"}
     vanished = "align: its process ended with exit code 7 and no record; a plugin may have called os._exit"
-    assert details(story.first, "vanishes") == {vanished}
+    assert details(story.first, "exits-always") == {vanished}
     (killed,) = details(story.first, "killed-once")
     assert killed.endswith("ended without a word")
 
@@ -123,12 +123,12 @@ def test_the_same_command_sends_only_what_is_not_done(story):
 
 def test_in_the_end_all_is_done_but_what_cannot_be(story):
     assert Counter(state.state for state in story.second) == {"done": 18, "failed": 2}
-    assert [state.label for state in story.second if state.state == "failed"] == ["vanishes", "vanishes"]
+    assert [state.label for state in story.second if state.state == "failed"] == ["exits-always", "exits-always"]
 
 
 def test_a_cell_that_always_fails_is_not_sent_for_ever(story):
     assert "18 done, 0 waiting or running, 2 out of tries, none to send" in story.said[2]
-    assert "Not sent: vanishes, seed 1, after 2 tries: align: its process ended" in story.said[2]
+    assert "Not sent: exits-always, seed 1, after 2 tries: align: its process ended" in story.said[2]
 
 
 def test_the_numbers_are_those_of_an_undisturbed_run(story, undisturbed):
