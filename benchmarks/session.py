@@ -123,15 +123,8 @@ def run_cells(request: RunRequest, registry: Registry, console: Console) -> list
     # the server of workers imports while the plan is made
     with Workers(request.limits) as workers:
         pipelines = plan_cells(request, registry, console)
-        for pipeline in pipelines:
-            _refuse_wrong_options(pipeline)
-        if registry.broken:
-            message = (
-                f"{len(registry.broken)} plugin(s) are broken and left out: see 'eeg2speech-bench encoders --broken'."
-            )
-            say(console, message)
+        require_runnable(pipelines, request, registry, console)
         records = RecordStore(request.results)
-        records.require_writable(pipeline.cell.id for pipeline in pipelines)
         silence_libraries()
         runner = Runner(registry, pipelines[0].store, records, console)
         places = {pipeline.place(stage) for pipeline in pipelines for stage in pipeline.known_stages()}
@@ -144,6 +137,24 @@ def run_cells(request: RunRequest, registry: Registry, console: Console) -> list
                 say(console, title)
                 finished.append(_run_cell(pipeline, number, plan, workers, runner))
             return finished
+
+
+def require_runnable(pipelines: list[Pipeline], request: RunRequest, registry: Registry, console: Console) -> None:
+    """Find out before anything runs what the user typed wrong and what could not be written.
+
+    Raises
+    ------
+    UsageError
+        If an encoder or a target has no such option.
+    StorageError
+        If the results could not be written in the end.
+    """
+    for pipeline in pipelines:
+        _refuse_wrong_options(pipeline)
+    if registry.broken:
+        message = f"{len(registry.broken)} plugin(s) are broken and left out: see 'eeg2speech-bench encoders --broken'."
+        say(console, message)
+    RecordStore(request.results).require_writable(pipeline.cell.id for pipeline in pipelines)
 
 
 @contextmanager

@@ -40,15 +40,17 @@ PR_SET_PDEATHSIG = 1
 def serve() -> None:
     """Start a worker for every order that comes, and report how each ends, until nobody orders any more.
 
-    The arguments of the command are the file descriptor of a two-way connection and the module search path as JSON.
-    Orders are ``{"plan", "number", "failed"}``; answers are ``{"started": pid}`` and ``{"ended": pid, "code": exit
-    code, negative for a signal}``.
+    The arguments of the command are the file descriptor of a two-way connection, the module search path as JSON, and
+    whether to import what every cell needs first.
+    Orders are ``{"plan", "number", "failed", "output"}``; answers are ``{"started": pid}`` and
+    ``{"ended": pid, "code": exit code, negative for a signal}``.
     """
     channel, sys.path[:] = int(sys.argv[1]), json.loads(sys.argv[2])
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # whoever ordered the workers stops them, and this one ends with him
+    # whoever ordered the workers stops them, and this one ends with him; Slurm signals every process of a job
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
     share_cores()
-    for module in PRELOADED:
+    for module in PRELOADED if sys.argv[3] == "preload" else ():
         with suppress(ImportError):
             importlib.import_module(module)
     connection = Connection(channel)
@@ -113,6 +115,8 @@ def _become_worker(order: dict[str, Any], server: int) -> NoReturn:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         _ask_to_end_with_parent()
         threading.Thread(target=_end_with, args=(server,), daemon=True).start()
+        if order["output"]:
+            _print_into(Path(order["output"]))
         code = work(Path(order["plan"]), order["number"], order["failed"])
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
@@ -122,6 +126,12 @@ def _become_worker(order: dict[str, Any], server: int) -> NoReturn:
         traceback.print_exc()
     finally:
         os._exit(code)
+
+
+def _print_into(path: Path) -> None:
+    with path.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
 
 
 def _ask_to_end_with_parent() -> None:

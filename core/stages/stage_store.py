@@ -250,7 +250,7 @@ class StageStore:
             raise StorageError(said, got=_reason(error), then=_MADE_AGAIN) from error
 
     def _sweep(self) -> None:
-        """Remove what runs left that are gone: folders in progress, files half written, checkpoints that were given up."""
+        """Remove what was left: folders in progress, files half written, checkpoints that were given up."""
         sweep_given_up(self.root)
         for left in [*self.root.glob(f"{PARTIAL}*"), *self.root.glob(f".*{TEMPORARY}")]:
             with suppress(OSError):
