@@ -1,8 +1,8 @@
 """Measures what step checkpoints cost, with the networks of a preset and random data, in pairs with and without.
 
 Usage: ``python benchmarks/speed/checkpoints.py [PRESET] [FOLDER]`` (default: quick, and the folder of temporary files).
-One thread trains. Each pair trains the same steps twice, once with a checkpoint at every fourth step, so that what one
-checkpoint costs stands out from the noise. Its share is that of a training that writes one every 30 s.
+One thread trains. Each pair trains the same steps twice, once with a checkpoint before every step, so that what
+one checkpoint costs stands out from the noise. Its share is that of a training that writes one every 30 s.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from eeg2speech_bench.core.training import step_checkpoints
 from eeg2speech_bench.core.training.trainer import fit, make_trainer
 from eeg2speech_bench.core.training.training_batches import TrainingBatches
 
-N_STEPS, STEPS_PER_CHECKPOINT, N_PAIRS = 16, 4, 4
+N_STEPS, N_PAIRS = 10, 4
 SOUND_RATE_HZ = 16_000
 
 
@@ -108,18 +108,17 @@ class Nets:
         return LatentDiffusion(denoiser, conditioner, config.diffusion), batch
 
 
-class EveryFewSteps(step_checkpoints.StepCheckpoints):
-    """Writes by steps instead of seconds, and notes how long each write took."""
+class EveryStep(step_checkpoints.StepCheckpoints):
+    """Writes before every step, and notes how long each write took."""
 
     spent_s: list[float]
 
     def on_train_batch_start(
         self, trainer: L.Trainer, module: L.LightningModule, batch: object, batch_idx: int
     ) -> None:
-        if batch_idx % STEPS_PER_CHECKPOINT == STEPS_PER_CHECKPOINT - 1:
-            started = time.perf_counter()
-            self._write(trainer, batch_idx)
-            self.spent_s.append(time.perf_counter() - started)
+        started = time.perf_counter()
+        self._write(trainer, batch_idx)
+        self.spent_s.append(time.perf_counter() - started)
 
     def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Write nothing: the end is written once in a training, however long it is."""
@@ -148,18 +147,18 @@ class Clock(L.Callback):
 def row(nets: Nets, name: str, folder: Path) -> str:
     """Measure one stage and return its line of the table."""
     make = getattr(nets, name)
-    EveryFewSteps.spent_s = []
+    EveryStep.spent_s = []
     plain_s, extra_s, n_bytes = [], [], 0
     for number in range(N_PAIRS):
         checkpoints = StageCheckpoints(folder / f"{name}-{number}", {"name": name, "key": ""}, print)
         file = checkpoints.file("net")
         runs = {kept: trained_s(make, kept) for kept in ((None, file) if number % 2 else (file, None))}
         plain_s.append(runs[None])
-        extra_s.append((runs[file] - runs[None]) / (N_STEPS // STEPS_PER_CHECKPOINT))
+        extra_s.append((runs[file] - runs[None]) / N_STEPS)
         n_bytes = file.path.stat().st_size
         checkpoints.remove()
     size = sum(p.numel() for p in make()[0].parameters()) / 1e6
-    write_s, pair_s = statistics.median(EveryFewSteps.spent_s), statistics.median(extra_s)
+    write_s, pair_s = statistics.median(EveryStep.spent_s), statistics.median(extra_s)
     every_s = step_checkpoints.EVERY_S
     step_s = statistics.median(plain_s) / N_STEPS
     cells = (f"{size:.2f} M", f"{step_s:.3f}", f"{n_bytes / 1e6:.1f}", f"{write_s:.3f}", f"{pair_s:.3f}")
@@ -171,7 +170,7 @@ def main(preset: str = "quick", folder: str | None = None) -> None:
     """Print the table."""
     torch.set_num_threads(1)
     silence_libraries()
-    step_checkpoints.StepCheckpoints = EveryFewSteps  # type: ignore[misc]
+    step_checkpoints.StepCheckpoints = EveryStep  # type: ignore[misc]
     nets = Nets(load_config(preset))
     print("| stage | parameters | step, s | file, MB | write, s | more per checkpoint, s | by writes | by pairs |")
     print(f"|{' --- |' * 8}", flush=True)
