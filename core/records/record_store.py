@@ -116,7 +116,7 @@ class RecordStore:
             except Exception as error:
                 if files.exists() or self.cell_folder(cell_id).exists():
                     raise
-                raise self._disappeared(error) from error
+                raise self._disappeared(f"{type(error).__name__}: {error!s:.200}") from error
             finally:
                 shutil.rmtree(files, ignore_errors=True)
 
@@ -198,7 +198,7 @@ class RecordStore:
 
     def _disappeared(self, got: object) -> StorageError:
         then = "Type the same command: finished stages are kept. Leave the folder alone until it ends."
-        return StorageError(f"What was written to results folder {self.results} disappeared", got=got, then=then)
+        return StorageError(f"What was written to {self.results} disappeared", got=got, then=then)
 
     def _replace(self, cell_id: str, files: Path, replaced: Path) -> None:
         """Put new files in the place of a cell's; without locks another run may put its own there meanwhile."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import multiprocessing
+import shutil
 import signal
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -119,3 +122,29 @@ def test_a_closed_output_is_not_blamed_on_the_data_set(request_for):
 
     with pytest.raises(OutputClosed):
         start(request_for(opens))
+
+
+def test_a_results_folder_that_was_removed_does_not_take_the_plan_with_it(request_for):
+    request, registry = request_for(), load_registry()
+    pipelines = plan_cells(request, registry, Console(file=io.StringIO()))
+    with session._plan_file(request, registry, pipelines) as plan:
+        shutil.rmtree(request.results)
+        assert plan().is_file()
+    assert not (request.results / "running").exists()
+
+
+def _start_often(request: RunRequest, barrier: Barrier) -> None:
+    for _ in range(20):
+        barrier.wait(60)
+        start(request)
+
+
+def test_two_commands_in_one_results_folder_both_finish_twenty_times(request_for):
+    fork = multiprocessing.get_context("fork")
+    barrier = fork.Barrier(2)
+    runs = [fork.Process(target=_start_often, args=(request_for(), barrier)) for _ in range(2)]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join(200)
+    assert [run.exitcode for run in runs] == [0, 0]

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from eeg2speech_bench.core.errors import StorageError
+from eeg2speech_bench.core.machine.processes import own_name
+from eeg2speech_bench.core.records import record_store
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import WAITING, RecordStore
 
@@ -233,3 +239,64 @@ def test_a_folder_that_belongs_to_somebody_else_is_found_before_training(tmp_pat
     (tmp_path / "cells").mkdir(mode=0o500)
     with pytest.raises(StorageError, match="cannot be written"):
         RecordStore(tmp_path).require_writable([CELL])
+
+
+def test_a_results_folder_that_disappears_before_the_record_is_named(tmp_path):
+    store = RecordStore(tmp_path / "results")
+    said = r"results disappeared: got FileNotFoundError.*Type the same command"
+    with pytest.raises(StorageError, match=said), store.draft(CELL) as files:
+        shutil.rmtree(store.results)
+        (files / "segments.parquet").write_text("0.5")
+
+
+def test_a_record_is_not_published_without_the_files_that_it_names(tmp_path):
+    store = RecordStore(tmp_path)
+    with (
+        pytest.raises(StorageError, match=r"disappeared: got no cells/.*segments\.parquet"),
+        store.draft(CELL) as files,
+    ):
+        store.publish(record(0.5), files)
+    assert not store.path(CELL).exists()
+
+
+def test_a_draft_of_a_process_that_was_killed_is_removed(tmp_path):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    host = own_name().partition("-")[0]
+    (tmp_path / "cells" / f".partial-{CELL}@{host}-{gone.pid}-0f0f0f0f").mkdir(parents=True)
+    publish(RecordStore(tmp_path), 0.5)
+    assert hidden(RecordStore(tmp_path)) == set()
+
+
+def test_a_draft_of_a_living_process_stays(tmp_path):
+    left = tmp_path / "cells" / f".partial-{CELL}@{own_name()}"
+    left.mkdir(parents=True)
+    publish(RecordStore(tmp_path), 0.5)
+    assert left.is_dir()
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_disk_without_locks_takes_records(tmp_path, monkeypatch, number):
+    def refuse(lock):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    store = RecordStore(tmp_path)
+    publish(store, 0.5)
+    assert pair(store) == (0.5, 0.5)
+
+
+def test_files_that_another_run_put_in_place_first_are_replaced_with_their_record(tmp_path, monkeypatch):
+    store, other = RecordStore(tmp_path), RecordStore(tmp_path)
+    monkeypatch.setattr(record_store, "file_lock", lambda path: nullcontext())
+    publish(store, 0.25)
+    swap = store._replace
+
+    def interrupted(cell, files, replaced):
+        publish(other, 0.5)  # as a run on another machine does whose locks are not ours
+        swap(cell, files, replaced)
+
+    monkeypatch.setattr(store, "_replace", interrupted)
+    publish(store, 0.75)
+    assert pair(store) == (0.75, 0.75)
+    assert hidden(store) == set()

@@ -7,6 +7,9 @@ import io
 import json
 import multiprocessing
 import os
+import shutil
+import subprocess
+import sys
 import time
 from contextlib import contextmanager
 
@@ -15,6 +18,7 @@ from rich.console import Console
 
 from eeg2speech_bench.core.errors import StorageError
 from eeg2speech_bench.core.machine import energy
+from eeg2speech_bench.core.machine.processes import own_name
 from eeg2speech_bench.core.stages import stage_store
 from eeg2speech_bench.core.stages.disk_trouble import explained
 from eeg2speech_bench.core.stages.json_files import write_json
@@ -255,3 +259,63 @@ def test_a_stage_of_an_earlier_version_says_why_it_runs_again(tmp_path, manifest
     (tmp_path / "toy-0123").mkdir()
     write_json(tmp_path / "toy-0123" / "stage.json", manifest)
     assert store.why(stage([])) == [reason]
+
+
+def test_a_cache_that_is_removed_while_a_stage_runs_is_named_and_made_again(tmp_path, progress):
+    store = StageStore(tmp_path / "cache")
+
+    def lose(out, report):
+        shutil.rmtree(store.root)
+        (out / "value.txt").write_text("42")
+
+    said = r"What stage 'toy' was writing disappeared from cache .*Type the same command"
+    with pytest.raises(StorageError, match=said):
+        store.ensure(Stage("toy", parts(), lose), progress)
+    assert store.ensure(stage([]), progress).path.is_dir()
+
+
+def test_an_input_that_is_removed_while_a_stage_runs_is_named(tmp_path, progress):
+    store = StageStore(tmp_path)
+    first = stage([])
+    store.ensure(first, progress)
+
+    def read(out, report):
+        shutil.rmtree(store.place(first))
+        (store.place(first) / "value.txt").read_text()
+
+    with pytest.raises(StorageError, match=r"disappeared from cache .* during the run \(toy\): got FileNotFoundError"):
+        store.ensure(Stage("reader", parts(inputs=(first,)), read, (first,)), progress)
+
+
+def test_a_stage_on_a_disk_that_does_not_answer_is_not_thrown_away(tmp_path, progress, monkeypatch):
+    store = StageStore(tmp_path)
+    path = store.ensure(stage([]), progress).path
+
+    def fail(file):
+        raise OSError(errno.ESTALE, "Stale file handle", str(file))
+
+    monkeypatch.setattr(stage_store, "_digest", fail)
+    with pytest.raises(StorageError, match="does not answer"):
+        store.ensure(stage([]), progress)
+    assert (path / "value.txt").read_text() == "42"
+
+
+def test_what_a_killed_process_left_is_removed_when_it_is_old_enough(tmp_path, progress):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    host = own_name().partition("-")[0]
+    left = tmp_path / f".partial-toy-@{host}-{gone.pid}-0f0f0f0f"
+    left.mkdir()
+    (tmp_path / ".17-0f0f0f0f.tmp").touch()
+    for path in tmp_path.iterdir():
+        os.utime(path, (time.time() - stage_store.DEAD_S - 60,) * 2)
+    StageStore(tmp_path).ensure(stage([]), progress)
+    assert not [path for path in tmp_path.glob(".*") if path.suffix != ".lock"]
+
+
+def test_what_a_living_process_has_in_progress_stays_for_a_day(tmp_path, progress):
+    left = tmp_path / f".partial-toy-@{own_name()}"
+    left.mkdir()
+    os.utime(left, (time.time() - stage_store.DEAD_S - 60,) * 2)
+    StageStore(tmp_path).ensure(stage([]), progress)
+    assert left.is_dir()
