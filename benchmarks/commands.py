@@ -53,6 +53,7 @@ def add_cell_options(parser: argparse.ArgumentParser) -> None:
     )
     add_folders(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+    parser.add_argument("--devices", type=int, metavar="N", help="train each cell on N devices together (default: 1)")
 
 
 def configure_run(parser: argparse.ArgumentParser) -> None:
@@ -123,7 +124,7 @@ def read_request(arguments: argparse.Namespace) -> RunRequest:
 
 def _shorthands(arguments: argparse.Namespace) -> list[str]:
     """Return the options that have a name of their own as ``section.key=value``."""
-    keys = {"target": "target.name", "scores": "scores.which", "tune": "alignment.n_trials"}
+    keys = {"target": "target.name", "scores": "scores.which", "tune": "alignment.n_trials", "devices": "n_devices"}
     given = {key: getattr(arguments, name) for name, key in keys.items()}
     return [f"{key}={value}" for key, value in given.items() if value is not None]
 

@@ -218,7 +218,8 @@ class Pipeline:
     @cached_property
     def autoencoder(self) -> Stage:
         """Training audio becomes an autoencoder; all audio becomes latents."""
-        inputs = AutoencoderInputs(self.place(self.prepare), self.config.autoencoder, self.device, self.precision)
+        machine = (self.device, self.precision, self.config.n_devices)
+        inputs = AutoencoderInputs(self.place(self.prepare), self.config.autoencoder, *machine)
         return self._stage(inputs, (self.prepare,), (), of_cell=False)
 
     @cached_property
@@ -245,6 +246,7 @@ class Pipeline:
             seed=self._seed("align"),
             device=self.device,
             precision=self.precision,
+            n_devices=self.config.n_devices,
         )
         code = (*code_of_spec(self.encoder), *code_of_spec(self.target))
         return self._stage(inputs, (self.prepare, self.features), code, of_cell=True)
@@ -292,6 +294,7 @@ class Pipeline:
             seed=self._seed("diffuse"),
             device=self.device,
             precision=self.precision,
+            n_devices=self.config.n_devices,
         )
         return self._stage(inputs, (self.prepare, self.features, self.align, self.autoencoder), (), of_cell=True)
 

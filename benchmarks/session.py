@@ -19,7 +19,7 @@ from eeg2speech_bench.benchmarks.pipeline import Pipeline
 from eeg2speech_bench.benchmarks.plan import choose_encoders, make_cells, print_plan, refuse_unknown_names
 from eeg2speech_bench.benchmarks.runner import Runner
 from eeg2speech_bench.core.errors import BenchError, UsageError
-from eeg2speech_bench.core.machine.environment import choose_device, choose_precision
+from eeg2speech_bench.core.machine.environment import choose_device, choose_precision, require_devices
 from eeg2speech_bench.core.presets.config import RunConfig
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
@@ -123,6 +123,7 @@ def run_cells(request: RunRequest, registry: Registry, console: Console) -> list
     # the server of workers imports while the plan is made
     with Workers(request.limits) as workers:
         pipelines = plan_cells(request, registry, console)
+        require_devices(pipelines[0].device, request.config.n_devices)
         require_runnable(pipelines, request, registry, console)
         records = RecordStore(request.results)
         silence_libraries()

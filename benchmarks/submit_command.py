@@ -117,8 +117,9 @@ def _device(arguments: argparse.Namespace, asked: str) -> str:
         return "" if asked == "auto" else asked
     if asked == "auto":
         return "cuda" if arguments.gpus else "cpu"
-    if asked.startswith("cuda") and not arguments.gpus:
-        raise UsageError(f"Device '{asked}' needs a GPU that no job asks for", then="Add --gpus 1.")
+    n_gpus = arguments.devices or 1
+    if asked.startswith("cuda") and (arguments.gpus or 0) < n_gpus:
+        raise UsageError(f"Device '{asked}' needs GPUs that no job asks for", then=f"Add --gpus {n_gpus}.")
     return asked
 
 

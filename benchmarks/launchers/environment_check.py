@@ -9,7 +9,7 @@ from pathlib import Path
 
 from eeg2speech_bench.benchmarks.launchers.plan_file import PlanFile
 from eeg2speech_bench.core.errors import StorageError, UsageError
-from eeg2speech_bench.core.machine.environment import choose_device
+from eeg2speech_bench.core.machine.environment import choose_device, require_devices
 from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.registry.discovery import OURS
 from eeg2speech_bench.core.registry.registry import Registry
@@ -26,7 +26,7 @@ def check_environment(plan: PlanFile, number: int, registry: Registry) -> None:
     Raises
     ------
     UsageError
-        If the suite or the plugin of the encoder has another version, or the device is not there.
+        If the suite or the plugin of the encoder has another version, or the devices are not there.
     StorageError
         If the folder of results or the cache is not there or cannot be written.
     """
@@ -35,7 +35,7 @@ def check_environment(plan: PlanFile, number: int, registry: Registry) -> None:
     encoder = plan.cells[number].encoder
     registry.get("encoder", encoder)
     _require_equal(f"Encoder '{encoder}' on {host}", origin_of(encoder, registry), plan.origins.get(encoder, ""))
-    choose_device(plan.device)
+    require_devices(choose_device(plan.device), plan.cells[number].config.n_devices)
     for option, folder in (("--results", plan.results), ("--cache", plan.cache)):
         if not folder.is_dir():
             then = f"Choose a folder with {option} that all machines share."

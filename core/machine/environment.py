@@ -136,6 +136,18 @@ def choose_device(name: str) -> str:
     return name
 
 
+def require_devices(device: str, count: int) -> None:
+    """Refuse to train on more devices than there are; a `UsageError`."""
+    from eeg2speech_bench.core.errors import UsageError
+
+    kind, _, index = device.partition(":")
+    there = _count_gpus() if kind == "cuda" else os.cpu_count() or 1
+    if count > 1 and (index or count > there):
+        got = f"--devices {count} with --device {device}" if index else f"{there} {kind} devices"
+        then = "Use --device cuda, which takes the first ones." if index else f"Use --devices {there}."
+        raise UsageError(f"{count} devices cannot train together here", got=got, then=then)
+
+
 def _count_gpus() -> int:
     if sys.platform == "linux":
         try:

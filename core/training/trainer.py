@@ -98,8 +98,7 @@ def make_trainer(
     together: dict[str, Any] = {}
     if rank.count > 1:
         strategy = DDPStrategy(find_unused_parameters=True)  # encoders have layers that not every step uses
-        environment = LightningEnvironment()
-        together = {"strategy": strategy, "plugins": [environment], "sync_batchnorm": cuda}
+        together = {"strategy": strategy, "sync_batchnorm": cuda}
         callbacks = [*callbacks, DrawApart()]
     index = [int(device.split(":")[1])] if ":" in device else 1
     return L.Trainer(
@@ -115,6 +114,8 @@ def make_trainer(
         enable_model_summary=False,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
+        # even in a job of Slurm, where Lightning would count its tasks and answer its signals
+        plugins=[LightningEnvironment()],
         **together,
     )
 

@@ -20,7 +20,8 @@ def test_a_state_that_takes_long_is_written_less_often(monkeypatch, write_s, exp
         clock.now_s += write_s
 
     monkeypatch.setattr(step_checkpoints, "time", SimpleNamespace(monotonic=lambda: clock.now_s))
-    trainer = SimpleNamespace(current_epoch=0, global_step=0, save_checkpoint=save_checkpoint)
+    alone = SimpleNamespace(broadcast=lambda value: value)
+    trainer = SimpleNamespace(current_epoch=0, global_step=0, save_checkpoint=save_checkpoint, strategy=alone)
     callback = StepCheckpoints(SimpleNamespace(path="net.pt"))
     while clock.now_s < 100:
         callback.on_train_batch_start(trainer, None, None, 0)
