@@ -63,7 +63,8 @@ def run(arguments: argparse.Namespace, registry: Registry) -> int:
     options = _slurm_options(arguments)
     device = _device(arguments, request.device)
     pipelines = plan_cells(replace(request, device="auto") if device != request.device else request, registry, console)
-    require_runnable(pipelines, request, registry, console)
+    if not arguments.dry_run:
+        require_runnable(pipelines, request, registry, console)
     plan = _plan(pipelines, request, registry, device or pipelines[0].device)
     users = {sending.user for sending in JobStore(request.results).sendings()}
     queue = queued_jobs(users)
