@@ -256,7 +256,8 @@ def describe_error(phase: str, error: BaseException) -> ErrorReport:
 
 
 def _describe_stop(phase: str, stop: BaseException) -> ErrorReport:
-    message = "whoever read its output went away" if isinstance(stop, OutputClosed) else "stopped by the user"
+    asked = "stopped by the user or by a scheduler"
+    message = "whoever read its output went away" if isinstance(stop, OutputClosed) else asked
     return ErrorReport(phase=phase, type=type(stop).__name__, message=message)
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from eeg2speech_bench.benchmarks.commands import absolute
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.terminal.progress import make_console, say
+
+if TYPE_CHECKING:
+    from eeg2speech_bench.benchmarks.launchers.cell_states import CellState
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -35,13 +39,14 @@ def run(arguments: argparse.Namespace, registry: Registry) -> int:
     console.print(table)
     counts = Counter[str](state.state for state in states)
     say(console, f"{len(states)} cells: " + ", ".join(f"{n} {name}" for name, n in counts.most_common()))
-    say(console, _next(counts, arguments.results))
+    say(console, _next(states, arguments.results))
     return 0
 
 
-def _next(counts: Counter[str], results: Path) -> str:
-    if counts["done"] == counts.total():
+def _next(states: list[CellState], results: Path) -> str:
+    left = [state for state in states if state.state != "done"]
+    if not left:
         return f"Next: eeg2speech-bench leaderboard --results {results}"
-    if counts["running"] + counts["waiting"] == counts.total() - counts["done"]:
+    if all(state.state == "running" or (state.state == "waiting" and state.job) for state in left):
         return f"Next: wait; logs are in {results / 'jobs' / 'logs'}"
     return "Next: the same 'eeg2speech-bench submit ...' again sends what is lost, failed, interrupted or in no job"

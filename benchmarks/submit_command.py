@@ -63,7 +63,8 @@ def run(arguments: argparse.Namespace, registry: Registry) -> int:
     options = _slurm_options(arguments)
     device = _device(arguments, request.device)
     pipelines = plan_cells(replace(request, device="auto") if device != request.device else request, registry, console)
-    require_runnable(pipelines, request, registry, console)
+    if not arguments.dry_run:
+        require_runnable(pipelines, request, registry, console)
     plan = _plan(pipelines, request, registry, device or pipelines[0].device)
     users = {sending.user for sending in JobStore(request.results).sendings()}
     queue = queued_jobs(users)
@@ -182,7 +183,8 @@ def _send(
         names = ", ".join(dict.fromkeys(name for stages in shared.values() for name in stages))
         say(console, f"Sent: {names} as job {', '.join(sent.shared)}; the cells wait for it.")
     jobs = list(sent.cells.values())
-    say(console, f"Sent: {len(jobs)} cells as jobs {jobs[0]} to {jobs[-1]}; logs are in {store.log_folder}.")
+    named = f"{len(jobs)} cells as jobs {jobs[0]} to {jobs[-1]}" if len(jobs) > 1 else f"1 cell as job {jobs[0]}"
+    say(console, f"Sent: {named}; logs are in {store.log_folder}.")
     _say_next(plan.results, console)
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def settle_end(plan: PlanFile, number: int, end: WorkerEnd, console: Console) ->
     records, cell = RecordStore(plan.results), plan.cells[number].id
     sign = records.running_path(cell, end.pid)
     left = RunningCell.read(sign)
-    if end.code == STOPPED:
+    if end.code in (STOPPED, -signal.SIGTERM):  # the latter, before it had begun
         sign.unlink(missing_ok=True)
         return "interrupted"
     if left is not None or end.code not in (DONE, FAILED):  # whoever writes a record takes the sign away after it

@@ -31,6 +31,8 @@ PRELOADED = (
     "eeg2speech_bench.benchmarks.stages.diffuse", "eeg2speech_bench.benchmarks.stages.embed",
     "eeg2speech_bench.benchmarks.stages.generate", "eeg2speech_bench.benchmarks.stages.score",
 )  # fmt: skip
+#: what asks a worker to stop
+STOPS = (signal.SIGINT, signal.SIGTERM)
 #: seconds between looks at whether the server is still there
 PARENT_CHECK_S = 2.0
 #: of Linux's prctl: the signal that a process gets when its parent ends
@@ -47,7 +49,7 @@ def serve() -> None:
     """
     channel, sys.path[:] = int(sys.argv[1]), json.loads(sys.argv[2])
     # whoever ordered the workers stops them, and this one ends with him; Slurm signals every process of a job
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
+    for number in (*STOPS, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
     share_cores()
     for module in PRELOADED if sys.argv[3] == "preload" else ():
@@ -95,15 +97,20 @@ def _send(connection: Connection, answer: dict[str, Any]) -> None:
 
 def _start(order: dict[str, Any], connection: Connection) -> None:
     server = os.getpid()
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)  # a stop that comes while a worker still ignores it would be lost
     pid = os.fork()
     if pid == 0:
         connection.close()
         _become_worker(order, server)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     _send(connection, {"started": pid})
 
 
 def _become_worker(order: dict[str, Any], server: int) -> NoReturn:
     """Run a cell in this copy of the server and end with it, whatever threads a plugin has left behind."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the cell begins, a stop just ends it
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     from eeg2speech_bench.benchmarks.launchers.worker import NEVER_BEGAN, UNHEARD, work
 
     code = NEVER_BEGAN
@@ -111,8 +118,6 @@ def _become_worker(order: dict[str, Any], server: int) -> NoReturn:
         os.setpgid(0, 0)  # so that what a plugin starts can be ended with it
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
         _ask_to_end_with_parent()
         threading.Thread(target=_end_with, args=(server,), daemon=True).start()
         if order["output"]:

@@ -124,14 +124,14 @@ def _send(jobs: list[Any], logs: Path, parameters: Mapping[str, Any]) -> list[st
         with executor.batch():
             sent = [executor.submit(job) for job in jobs]
         return [str(job.job_id) for job in sent]
-    except RuntimeError as error:
-        then = "Type it on a machine that can send jobs, or use --local N."
-        raise UsageError("There is no Slurm here", got=str(error), then=then) from error
     except (submitit.core.utils.FailedJobError, submitit.core.utils.FailedSubmissionError) as error:
         lines = [line.strip() for line in str(error).splitlines() if "error:" in line]
         got = lines[0] if lines else str(error).strip()
         then = "'sinfo' and 'sacctmgr show associations' list what there is."
         raise UsageError("Slurm refused the jobs", got=got, then=then) from error
+    except RuntimeError as error:
+        then = "Type it on a machine that can send jobs, or use --local N."
+        raise UsageError("There is no Slurm here", got=str(error), then=then) from error
 
 
 def _submitit() -> Any:

@@ -54,7 +54,7 @@ class CellJob:
         plan, job = PlanFile.read(self.plan), job_id()
         store, cell = JobStore(plan.results), plan.cells[self.number].id
         start = store.begin(cell, job)
-        ended = self._run(plan)
+        ended = self._run(plan) if store.count_tries(cell) <= self.tries else "interrupted"  # Slurm may not keep count
         if ended == "interrupted" and store.count_tries(cell) < self.tries:
             store.end(start, "requeued")  # first, since Slurm ends a job that is queued again
             ended = "requeued" if queue_again(job) else "interrupted"

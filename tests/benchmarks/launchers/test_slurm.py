@@ -51,6 +51,16 @@ def test_a_machine_without_slurm_is_told_what_to_type(room, monkeypatch):
         send_jobs(room.results / "plan.json", room.plan, [0], {}, SlurmOptions(), 3)
 
 
+def test_what_slurm_refuses_is_told_in_its_words(room, monkeypatch, tmp_path):
+    pytest.importorskip("submitit")
+    for name in ("sbatch", "srun"):
+        (tmp_path / name).write_text("#!/bin/sh\necho 'sbatch: error: invalid partition specified: long' >&2; exit 1\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(UsageError, match=r"Slurm refused the jobs: got sbatch: error: invalid partition .*'sinfo'"):
+        send_jobs(room.results / "plan.json", room.plan, [0], {}, SlurmOptions(), 3)
+
+
 def test_a_package_that_is_not_installed_is_named(room, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "submitit", None)
     with pytest.raises(UsageError, match=r"pip install 'eeg2speech-bench\[slurm\]'"):

@@ -50,12 +50,12 @@ def submit(bench: SimpleNamespace, results: Path, cache: Path) -> str:
 
 def wait_for_jobs(slurm: SimpleNamespace, marks: Path) -> None:
     """Wait until no job is left; a job that is more urgent takes the place of the one that waits for it."""
-    deadline, is_sent = time.monotonic() + LONG_S, False
+    deadline, sent = time.monotonic() + LONG_S, marks / "urgent"
     while slurm.jobs():
         assert time.monotonic() < deadline, slurm.jobs()
-        if not is_sent and (marks / "PreemptedOnce").exists():
+        if (marks / "PreemptedOnce").exists() and not sent.exists():
             slurm.ask("sbatch", "--partition=urgent", "--cpus-per-task=2", "--output=/dev/null", "--wrap=sleep 1")
-            is_sent = True
+            sent.touch()
         time.sleep(0.5)
 
 
