@@ -48,6 +48,7 @@ def request_for(tmp_path, monkeypatch):
     monkeypatch.setattr(session, "Workers", lambda limits: nullcontext())  # cells run here
     monkeypatch.setattr(session, "_run_cell", lambda pipeline, number, plan, workers, runner: runner.run(pipeline))
     monkeypatch.setattr(session, "silence_libraries", lambda: None)
+    monkeypatch.setattr(session, "forget_sources", lambda: None)  # reading them again takes a second
     monkeypatch.setattr(session, "print_plan", lambda *_: None)  # which reads the source of all stages
     monkeypatch.setattr(Untrained, "what", lambda: None, raising=False)
 
