@@ -175,7 +175,8 @@ def _best_trial(
     tried = []
     for number, config in enumerate(trials):
         encoder, target = training.start()
-        told, file = _share(progress, number, len(trials)), checkpoints.file(f"trial {number + 1}")
+        file = checkpoints.file(f"trial {number + 1}" if len(trials) > 1 else "encoder")
+        told = _share(progress, number, len(trials))
         facts = _fit_by_gradient(training, encoder, target, config, told, file)
         tried.append({**facts["settings"], "valid_mrr": facts["chosen"]["valid_mrr"]})
         if kept is None or facts["chosen"]["valid_mrr"] > kept[2]["chosen"]["valid_mrr"]:
