@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 #: limits on a cell's audio; the suite's own clips take 0.1 MB
 MAX_CLIPS = 10_000
 MAX_CLIP_BYTES = 20_000_000
+#: where no cell was put in place for so long, nobody is at it
+QUIET_S = 10.0
+#: a run takes less time between a cell's files and its record
+PAUSE_S = 0.05
+VALIDATE_TRIES = 20
 #: the files that a results folder consists of, relative to it; everything else is foreign
 _RECORD = re.compile(r"records/([^/]+)\.json")
 _SEGMENTS = re.compile(r"cells/([^/]+)/segments\.parquet")
@@ -233,13 +239,35 @@ def read_results(results: Path, cells: Iterable[str] | None = None) -> tuple[lis
     refusals = []
     for path in paths:
         try:
-            records[path] = validate_record(path)
+            records[path] = _validate_at_rest(path)
         except Exception as error:  # whatever a file from anywhere can raise, it costs that file alone
             refusals.append(_refusal(path, error))
     for refusal in disagreeing_splits(records):
         del records[refusal.path]
         refusals.append(refusal)
     return list(records.values()), refusals
+
+
+def _validate_at_rest(path: Path) -> Record:
+    """Validate a record; once more where a run was replacing it and its files, which are of two runs for a moment."""
+    for _ in range(VALIDATE_TRIES):
+        before = _state(path)
+        try:
+            return validate_record(path)
+        except Exception:
+            if time.time() - before[0] > QUIET_S:
+                raise
+            time.sleep(PAUSE_S)
+            if _state(path) == before:
+                raise
+    return validate_record(path)
+
+
+def _state(path: Path) -> tuple[float, ...]:
+    """Return when a cell of the folder was last put in place, and what tells a record and its files from others."""
+    cells = path.parent.parent / "cells"
+    stats = [place.stat() if place.exists() else None for place in (cells, cells / path.stem, path)]
+    return (stats[0].st_mtime if stats[0] else 0.0, *(float(one.st_ino) if one else 0.0 for one in stats[1:]))
 
 
 def disagreeing_splits(records: Mapping[Path, Record], trusted: Mapping[Path, Record] | None = None) -> list[Refusal]:
@@ -290,7 +318,8 @@ def foreign_files(results: Path) -> list[Refusal]:
     """Return the files in ``records`` and ``cells`` that are neither record, values nor clip; nothing opens them."""
     refusals = []
     for room in ("records", "cells"):
-        for folder, _, names in os.walk(results / room):
+        for folder, folders, names in os.walk(results / room):
+            folders[:] = [name for name in folders if not name.startswith(".")]  # what runs are writing
             for name in sorted(names):
                 path = Path(folder, name)
                 place = path.relative_to(results).as_posix()

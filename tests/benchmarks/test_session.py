@@ -17,10 +17,12 @@ import pytest
 from rich.console import Console
 
 from eeg2speech_bench.benchmarks import session
+from eeg2speech_bench.benchmarks.pipeline import Pipeline
 from eeg2speech_bench.benchmarks.session import RunRequest, plan_cells, run_cells
 from eeg2speech_bench.core.errors import DataError, StorageError, UnknownNameError
 from eeg2speech_bench.core.presets.config import load_config
-from eeg2speech_bench.core.registry.registry import load_registry
+from eeg2speech_bench.core.records.record_store import RecordStore
+from eeg2speech_bench.core.registry.registry import Registry, load_registry
 from eeg2speech_bench.core.terminal.progress import OutputClosed
 
 DATASET = {"name": "odd", "revision": "r", "about": "", "is_null": False, "sound_kind": "envelope", "stimuli": ()}
@@ -134,18 +136,23 @@ def test_a_results_folder_that_was_removed_does_not_take_the_plan_with_it(reques
     assert not (request.results / "running").exists()
 
 
-def _start_often(request: RunRequest, barrier: Barrier) -> None:
+def _begin_often(request: RunRequest, registry: Registry, pipelines: list[Pipeline], barrier: Barrier) -> None:
     for _ in range(20):
         barrier.wait(60)
-        start(request)
+        RecordStore(request.results).require_writable(pipeline.cell.id for pipeline in pipelines)
+        with session._plan_file(request, registry, pipelines) as plan:
+            assert plan().is_file()
 
 
-def test_two_commands_in_one_results_folder_both_finish_twenty_times(request_for):
+def test_two_commands_that_begin_together_in_one_results_folder_do_not_trip_twenty_times(request_for):
+    request, registry = request_for(seeds=(0, 1)), load_registry()
+    pipelines = plan_cells(request, registry, Console(file=io.StringIO()))
     fork = multiprocessing.get_context("fork")
-    barrier = fork.Barrier(2)
-    runs = [fork.Process(target=_start_often, args=(request_for(), barrier)) for _ in range(2)]
+    begun = (request, registry, pipelines, fork.Barrier(2))
+    runs = [fork.Process(target=_begin_often, args=begun) for _ in range(2)]
     for run in runs:
         run.start()
     for run in runs:
         run.join(200)
     assert [run.exitcode for run in runs] == [0, 0]
+    assert not (request.results / "running").exists()
