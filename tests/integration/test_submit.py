@@ -12,6 +12,8 @@ import pytest
 from eeg2speech_bench.benchmarks.launchers.cell_states import read_states
 from eeg2speech_bench.benchmarks.launchers.job_store import JobStore
 
+pytestmark = pytest.mark.timeout(900)
+
 ENCODERS = ("sound-1", "raises-once", "exits-always")
 
 

@@ -16,7 +16,7 @@ from eeg2speech_bench.benchmarks.launchers.cell_states import CellState, read_st
 from eeg2speech_bench.benchmarks.launchers.job_store import JobStore
 from eeg2speech_bench.core.records.record_store import RecordStore
 
-pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(2700)]
 
 TROUBLED = ("raises-once", "exits-always", "killed-once", "told-once", "preempted-once", "requeued-once")
 ENCODERS = (*TROUBLED, "sound-1", "sound-2", "sound-3", "sound-4")
