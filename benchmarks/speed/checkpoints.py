@@ -2,7 +2,7 @@
 
 Usage: ``python benchmarks/speed/checkpoints.py [PRESET] [FOLDER]`` (default: quick, and the folder of temporary files).
 One thread trains. Each pair trains the same steps twice, once with a checkpoint before every step, so that what
-one checkpoint costs stands out from the noise. Its share is that of a training that writes one every 30 s.
+one checkpoint costs stands out from the noise. Its share is that of a training that pauses as trainings do.
 """
 
 from __future__ import annotations
@@ -159,11 +159,12 @@ def row(nets: Nets, name: str, folder: Path) -> str:
         checkpoints.remove()
     size = sum(p.numel() for p in make()[0].parameters()) / 1e6
     write_s, pair_s = statistics.median(EveryStep.spent_s), statistics.median(extra_s)
-    every_s = step_checkpoints.EVERY_S
+    pause_s = step_checkpoints.pause_s(write_s)
     step_s = statistics.median(plain_s) / N_STEPS
     cells = (f"{size:.2f} M", f"{step_s:.3f}", f"{n_bytes / 1e6:.1f}", f"{write_s:.3f}", f"{pair_s:.3f}")
     spread = f"{min(extra_s):.3f} to {max(extra_s):.3f}"
-    return f"| `{name}` | {' | '.join(cells)} ({spread}) | {write_s / every_s:.2%} | {pair_s / every_s:.2%} |"
+    shares = " | ".join(f"{spent_s / (pause_s + spent_s):.1%}" for spent_s in (write_s, pair_s))
+    return f"| `{name}` | {' | '.join(cells)} ({spread}) | {shares} |"
 
 
 def main(preset: str = "quick", folder: str | None = None) -> None:

@@ -16,9 +16,14 @@ from eeg2speech_bench.core.training.seeding import random_states, restore_random
 from eeg2speech_bench.core.training.training_batches import TrainingBatches
 
 #: seconds between two checkpoints, if writing one takes no larger share of them than this
-EVERY_S, MAX_SHARE = 30.0, 0.03
+EVERY_S, MAX_SHARE = 30.0, 0.02
 #: however long that takes, a killed training loses no more seconds than these and the step that it was in
 LONGEST_S = 60.0
+
+
+def pause_s(write_s: float) -> float:
+    """Return the seconds until the next checkpoint, after one that took ``write_s`` to write."""
+    return min(max(EVERY_S, write_s / MAX_SHARE), LONGEST_S)
 
 
 class StepCheckpoints(L.Callback):
@@ -53,7 +58,7 @@ class StepCheckpoints(L.Callback):
         if trainer.strategy.broadcast(started_s >= self._next_s):  # all write together, or none does
             self._write(trainer, batch_idx)
             now_s = time.monotonic()
-            self._next_s = now_s + min(max(EVERY_S, (now_s - started_s) / MAX_SHARE), LONGEST_S)
+            self._next_s = now_s + pause_s(now_s - started_s)
 
     def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Write the end, so that what the stage does with the weights can be killed, too."""
