@@ -6,6 +6,7 @@ import argparse
 import signal
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,8 +29,8 @@ def configure_nothing(parser: argparse.ArgumentParser) -> None:
     """Add no options."""
 
 
-def configure_run(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``run``."""
+def add_cell_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which cells are meant, and where their results go."""
     parser.add_argument(
         "--encoder",
         action="append",
@@ -52,6 +53,12 @@ def configure_run(parser: argparse.ArgumentParser) -> None:
     )
     add_folders(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+    parser.add_argument("--devices", type=int, metavar="N", help="train each cell on N devices together (default: 1)")
+
+
+def configure_run(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``run``."""
+    add_cell_options(parser)
     parser.add_argument("--time-limit", type=float, metavar="MIN", help="end a cell that takes longer")
     parser.add_argument("--memory-limit", type=float, metavar="GB", help="end a cell that uses more memory")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and the configuration, run nothing")
@@ -73,10 +80,12 @@ def absolute(folder: str) -> Path:
 
 def run(arguments: argparse.Namespace, registry: Registry) -> int:
     """Plan and run the cells; return 0 if all are done, 1 if some failed, 130 if the user stopped it."""
+    from eeg2speech_bench.benchmarks.launchers.workers import Limits
     from eeg2speech_bench.benchmarks.session import plan_cells, run_cells
 
     console = make_console()
-    request = _request(arguments)
+    seconds = None if arguments.time_limit is None else 60 * arguments.time_limit
+    request = replace(read_request(arguments), limits=Limits(seconds, arguments.memory_limit))
     if arguments.dry_run:
         plan_cells(request, registry, console)
         console.print_json(request.config.model_dump_json())
@@ -96,9 +105,8 @@ def run(arguments: argparse.Namespace, registry: Registry) -> int:
     return 0 if len(done) == len(records) else 1
 
 
-def _request(arguments: argparse.Namespace) -> RunRequest:
+def read_request(arguments: argparse.Namespace) -> RunRequest:
     """Return what was typed as typed fields; names that stand for settings become settings."""
-    from eeg2speech_bench.benchmarks.launchers.workers import Limits
     from eeg2speech_bench.benchmarks.plan import parse_seeds
     from eeg2speech_bench.benchmarks.session import RunRequest
 
@@ -111,13 +119,12 @@ def _request(arguments: argparse.Namespace) -> RunRequest:
         seeds=tuple(parse_seeds(arguments.seeds)),
         with_twins=arguments.controls == "full",
         device=arguments.device,
-        limits=Limits(None if arguments.time_limit is None else 60 * arguments.time_limit, arguments.memory_limit),
     )
 
 
 def _shorthands(arguments: argparse.Namespace) -> list[str]:
     """Return the options that have a name of their own as ``section.key=value``."""
-    keys = {"target": "target.name", "scores": "scores.which", "tune": "alignment.n_trials"}
+    keys = {"target": "target.name", "scores": "scores.which", "tune": "alignment.n_trials", "devices": "n_devices"}
     given = {key: getattr(arguments, name) for name, key in keys.items()}
     return [f"{key}={value}" for key, value in given.items() if value is not None]
 

@@ -17,13 +17,26 @@ def register_metrics() -> list[MetricSpec]:
 
 @hookimpl
 def register_commands() -> list[CommandSpec]:
-    """Return the verbs ``run``, ``rerun``, ``cache`` and ``env``."""
+    """Return the verbs that run cells, or show what is there of them."""
     return [
         CommandSpec(
             "run",
             f"{_COMMANDS}:run",
             "train and score encoders, beside their controls",
             configure=f"{_COMMANDS}:configure_run",
+        ),
+        CommandSpec(
+            "submit",
+            "eeg2speech_bench.benchmarks.submit_command:run",
+            "run the same on a Slurm cluster, or several cells at once here",
+            configure="eeg2speech_bench.benchmarks.submit_command:configure",
+        ),
+        CommandSpec(
+            "status",
+            "eeg2speech_bench.benchmarks.status_command:run",
+            "show how the cells that were submitted stand",
+            configure="eeg2speech_bench.benchmarks.status_command:configure",
+            loads_plugins=False,
         ),
         CommandSpec(
             "rerun",

@@ -28,7 +28,7 @@ from eeg2speech_bench.benchmarks.stage_inputs import (
 from eeg2speech_bench.benchmarks.stage_runs import run_stage
 from eeg2speech_bench.core.conditions import embedded_conditions
 from eeg2speech_bench.core.errors import ContractError
-from eeg2speech_bench.core.presets.config import AlignmentConfig
+from eeg2speech_bench.core.presets.config import AlignmentConfig, load_config
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.segments.recordings import SpeechDataset
 from eeg2speech_bench.core.specs import Spec
@@ -83,10 +83,17 @@ class Pipeline:
         return dict(self.config.encoder.get(self.cell.encoder, {}))
 
     def check_options(self) -> None:
-        """Refuse options that encoder or target do not have, before anything runs."""
+        """Refuse options that encoder or target do not have, before anything runs.
+
+        Those that the preset names are right; to see whether others are takes the import of what they belong to.
+        """
         _ = self.alignment  # refuses settings that are not an encoder's to choose
-        self.encoder.check_options(self.encoder_options)
-        self.target.check_options(self.target_options)
+        preset = load_config(self.config.preset)
+        for spec, options, usual in (
+            (self.encoder, self.encoder_options, preset.encoder),
+            (self.target, self.target_options, preset.target.options),
+        ):
+            spec.check_options(sorted(set(options) - set(usual.get(spec.name, {}))))
 
     @property
     def no_generation(self) -> str:
@@ -187,7 +194,7 @@ class Pipeline:
         subject = {"dataset": self.dataset.name}
         if of_cell:
             subject |= {"encoder": self.cell.encoder, "seed": str(self.cell.seed)}
-        return Stage(inputs.name, parts, partial(run_stage, inputs), after, subject)
+        return Stage(inputs.name, parts, partial(run_stage, inputs), after, subject, inputs.trains)
 
     @cached_property
     def prepare(self) -> Stage:
@@ -211,7 +218,8 @@ class Pipeline:
     @cached_property
     def autoencoder(self) -> Stage:
         """Training audio becomes an autoencoder; all audio becomes latents."""
-        inputs = AutoencoderInputs(self.place(self.prepare), self.config.autoencoder, self.device, self.precision)
+        machine = (self.device, self.precision, self.config.n_devices)
+        inputs = AutoencoderInputs(self.place(self.prepare), self.config.autoencoder, *machine)
         return self._stage(inputs, (self.prepare,), (), of_cell=False)
 
     @cached_property
@@ -238,6 +246,7 @@ class Pipeline:
             seed=self._seed("align"),
             device=self.device,
             precision=self.precision,
+            n_devices=self.config.n_devices,
         )
         code = (*code_of_spec(self.encoder), *code_of_spec(self.target))
         return self._stage(inputs, (self.prepare, self.features), code, of_cell=True)
@@ -285,6 +294,7 @@ class Pipeline:
             seed=self._seed("diffuse"),
             device=self.device,
             precision=self.precision,
+            n_devices=self.config.n_devices,
         )
         return self._stage(inputs, (self.prepare, self.features, self.align, self.autoencoder), (), of_cell=True)
 

@@ -7,14 +7,12 @@ import shutil
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 
-from eeg2speech_bench.benchmarks.cells import Cell
 from eeg2speech_bench.benchmarks.pipeline import Pipeline, code_of_spec
 from eeg2speech_bench.benchmarks.scoring.scores import Scores
 from eeg2speech_bench.core.errors import BenchError
@@ -180,7 +178,7 @@ class Runner:
             skipped=pipeline.skipped(),
             provenance=Provenance(
                 started=_now(),
-                attempts=self._attempts(cell),
+                attempts=1 + self.records.count_attempts(cell.id),
                 command=environment.command_line(),
                 packages=environment.package_versions(),
                 git=environment.git_state(),
@@ -189,14 +187,6 @@ class Runner:
                 precision=pipeline.precision,
             ),
         )
-
-    def _attempts(self, cell: Cell) -> int:
-        """Count this attempt and those before it."""
-        before = [0]
-        for path in (self.records.path(cell.id), self.records.attempt_path(cell.id)):
-            with suppress(BenchError):
-                before.append(Record.read(path).provenance.attempts)
-        return 1 + max(before)
 
     def _complete(self, record: Record, pipeline: Pipeline) -> None:
         """Fill the record from the stages' results and put audio and per-segment values beside it."""
@@ -266,7 +256,8 @@ def describe_error(phase: str, error: BaseException) -> ErrorReport:
 
 
 def _describe_stop(phase: str, stop: BaseException) -> ErrorReport:
-    message = "whoever read its output went away" if isinstance(stop, OutputClosed) else "stopped by the user"
+    asked = "stopped by the user or by a scheduler"
+    message = "whoever read its output went away" if isinstance(stop, OutputClosed) else asked
     return ErrorReport(phase=phase, type=type(stop).__name__, message=message)
 
 

@@ -6,7 +6,7 @@ import os
 import platform
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +16,10 @@ from eeg2speech_bench.benchmarks.launchers.plan_file import PlanFile
 from eeg2speech_bench.benchmarks.launchers.worker import DONE, FAILED, STOPPED, UNHEARD
 from eeg2speech_bench.benchmarks.launchers.workers import Limits, Workers
 from eeg2speech_bench.benchmarks.pipeline import Pipeline
-from eeg2speech_bench.benchmarks.plan import GROUPS, choose_encoders, make_cells, print_plan, refuse_unknown_names
+from eeg2speech_bench.benchmarks.plan import choose_encoders, make_cells, print_plan, refuse_unknown_names
 from eeg2speech_bench.benchmarks.runner import Runner
 from eeg2speech_bench.core.errors import BenchError, UsageError
-from eeg2speech_bench.core.machine.environment import choose_device, choose_precision
+from eeg2speech_bench.core.machine.environment import choose_device, choose_precision, require_devices
 from eeg2speech_bench.core.presets.config import RunConfig
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
@@ -72,12 +72,6 @@ class RunRequest:
     device: str = "auto"
     limits: Limits = NO_LIMITS
 
-    @property
-    def is_single(self) -> bool:
-        """Whether it is one cell without limits."""
-        named = len(self.encoders) == 1 and self.encoders[0] not in GROUPS
-        return named and len(self.seeds) == 1 and not self.with_twins and self.limits == NO_LIMITS
-
     def __post_init__(self) -> None:
         for name in ("results", "cache"):
             object.__setattr__(self, name, Path(getattr(self, name)).absolute())
@@ -112,8 +106,7 @@ def plan_cells(request: RunRequest, registry: Registry, console: Console) -> lis
 def run_cells(request: RunRequest, registry: Registry, console: Console) -> list[Record]:
     """Plan and run cells, each in a process of its own; one that fails costs itself alone.
 
-    A single cell without limits has no other to protect and runs in this process, which saves importing everything a
-    second time; so do encoders that were given as Python objects, which are here.
+    Encoders that were given as Python objects run in this process, since they are here.
 
     Returns
     -------
@@ -128,17 +121,11 @@ def run_cells(request: RunRequest, registry: Registry, console: Console) -> list
         If the user stopped it; its record says so, and the same request goes on where it was.
     """
     # the server of workers imports while the plan is made
-    with nullcontext() if request.is_single else Workers(request.limits) as workers:
+    with Workers(request.limits) as workers:
         pipelines = plan_cells(request, registry, console)
-        for pipeline in pipelines:
-            _refuse_wrong_options(pipeline)
-        if registry.broken:
-            message = (
-                f"{len(registry.broken)} plugin(s) are broken and left out: see 'eeg2speech-bench encoders --broken'."
-            )
-            say(console, message)
+        require_devices(pipelines[0].device, request.config.n_devices)
+        require_runnable(pipelines, request, registry, console)
         records = RecordStore(request.results)
-        records.require_writable(pipeline.cell.id for pipeline in pipelines)
         silence_libraries()
         runner = Runner(registry, pipelines[0].store, records, console)
         places = {pipeline.place(stage) for pipeline in pipelines for stage in pipeline.known_stages()}
@@ -151,6 +138,24 @@ def run_cells(request: RunRequest, registry: Registry, console: Console) -> list
                 say(console, title)
                 finished.append(_run_cell(pipeline, number, plan, workers, runner))
             return finished
+
+
+def require_runnable(pipelines: list[Pipeline], request: RunRequest, registry: Registry, console: Console) -> None:
+    """Find out before anything runs what the user typed wrong and what could not be written.
+
+    Raises
+    ------
+    UsageError
+        If an encoder or a target has no such option.
+    StorageError
+        If the results could not be written in the end.
+    """
+    for pipeline in pipelines:
+        _refuse_wrong_options(pipeline)
+    if registry.broken:
+        message = f"{len(registry.broken)} plugin(s) are broken and left out: see 'eeg2speech-bench encoders --broken'."
+        say(console, message)
+    RecordStore(request.results).require_writable(pipeline.cell.id for pipeline in pipelines)
 
 
 @contextmanager
@@ -184,12 +189,10 @@ def _write_beside_others(plan: PlanFile, path: Path) -> None:
     plan.write(path)
 
 
-def _run_cell(
-    pipeline: Pipeline, number: int, plan: Callable[[], Path], workers: Workers | None, runner: Runner
-) -> Record:
-    """Run a cell in a worker, or here without workers or if its encoder is a Python object, and return its record."""
+def _run_cell(pipeline: Pipeline, number: int, plan: Callable[[], Path], workers: Workers, runner: Runner) -> Record:
+    """Run a cell in a worker, or here if its encoder is a Python object, and return its record."""
     cell = pipeline.cell
-    if workers is None or runner.registry.provenance("encoder", cell.encoder).distribution == "python":
+    if runner.registry.provenance("encoder", cell.encoder).distribution == "python":
         return runner.run(pipeline)
     end = workers.run(plan(), number, runner.failed_stages)
     sign = runner.records.running_path(cell.id, end.pid)

@@ -38,6 +38,8 @@ class StageInputs:
 
     #: what the stage is called
     name: ClassVar[str]
+    #: whether it keeps checkpoints while it runs
+    trains: ClassVar[bool] = False
     #: fields that do not decide the result
     undecisive: ClassVar[tuple[str, ...]] = ("device",)
 
@@ -120,10 +122,12 @@ class AutoencoderInputs(StageInputs):
     """Training audio becomes an autoencoder; all audio becomes latents."""
 
     name = "autoencoder"
+    trains = True
     prepared: Path
     autoencoder: AutoencoderConfig
     device: str
     precision: str
+    n_devices: int = 1
 
 
 @dataclass(frozen=True)
@@ -144,6 +148,7 @@ class AlignInputs(StageInputs):
     """Encoder and target learn one space."""
 
     name = "align"
+    trains = True
     prepared: Path
     features: Path
     pair: Pair
@@ -151,6 +156,7 @@ class AlignInputs(StageInputs):
     seed: int
     device: str
     precision: str
+    n_devices: int = 1
 
 
 @dataclass(frozen=True)
@@ -186,6 +192,7 @@ class DiffuseInputs(StageInputs):
     """Latents and conditions become a denoiser."""
 
     name = "diffuse"
+    trains = True
     prepared: Path
     features: Path
     aligned: Path
@@ -197,6 +204,7 @@ class DiffuseInputs(StageInputs):
     seed: int
     device: str
     precision: str
+    n_devices: int = 1
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from functools import singledispatch
+import tempfile
+from collections.abc import Callable
+from functools import partial, singledispatch
 from pathlib import Path
+from typing import Any
 
 from eeg2speech_bench.benchmarks.stage_inputs import (
     AlignInputs,
@@ -19,11 +22,14 @@ from eeg2speech_bench.benchmarks.stage_inputs import (
     StageInputs,
     WordsInputs,
 )
+from eeg2speech_bench.core.stages.checkpoints import StageCheckpoints
 from eeg2speech_bench.core.terminal.progress import Progress
+from eeg2speech_bench.core.terminal.quiet import silence_libraries
+from eeg2speech_bench.core.training.ranks import others_beside
 
 
 @singledispatch
-def run_stage(inputs: StageInputs, out: Path, progress: Progress) -> None:
+def run_stage(inputs: StageInputs, out: Path, progress: Progress, *checkpoints: StageCheckpoints) -> None:
     """Run the stage that takes these inputs.
 
     Parameters
@@ -33,6 +39,8 @@ def run_stage(inputs: StageInputs, out: Path, progress: Progress) -> None:
     out : Path
         An empty folder, which the results are written into.
     progress : Progress
+    checkpoints : StageCheckpoints
+        Only for a stage that trains: what an earlier attempt has left, and where this one leaves its own.
 
     Raises
     ------
@@ -40,6 +48,27 @@ def run_stage(inputs: StageInputs, out: Path, progress: Progress) -> None:
         If no stage takes inputs of this class.
     """
     raise NotImplementedError(f"No stage takes {type(inputs).__name__}")
+
+
+def _train(
+    run: Callable[..., None],
+    inputs: AutoencoderInputs | AlignInputs | DiffuseInputs,
+    out: Path,
+    progress: Progress,
+    checkpoints: StageCheckpoints,
+) -> None:
+    """Run a stage that trains, beside as many processes that do the same as there are further devices."""
+    follow = partial(_follow, inputs, checkpoints.folder, dict(checkpoints.about))
+    with others_beside(inputs.n_devices, follow):
+        run(inputs, out, progress, checkpoints)
+
+
+def _follow(inputs: StageInputs, folder: Path, about: dict[str, Any]) -> None:
+    """Run a stage for the sake of the process that writes its results."""
+    silence_libraries()
+    with tempfile.TemporaryDirectory() as out:
+        checkpoints = StageCheckpoints(folder, about, lambda line: None)
+        run_stage(inputs, Path(out), lambda note, share: None, checkpoints)
 
 
 @run_stage.register
@@ -62,10 +91,10 @@ def _(inputs: ClipsInputs, out: Path, progress: Progress) -> None:
 
 
 @run_stage.register
-def _(inputs: AutoencoderInputs, out: Path, progress: Progress) -> None:
+def _(inputs: AutoencoderInputs, out: Path, progress: Progress, checkpoints: StageCheckpoints) -> None:
     from eeg2speech_bench.benchmarks.stages.autoencoder import run
 
-    run(inputs, out, progress)
+    _train(run, inputs, out, progress, checkpoints)
 
 
 @run_stage.register
@@ -76,10 +105,10 @@ def _(inputs: CeilingsInputs, out: Path, progress: Progress) -> None:
 
 
 @run_stage.register
-def _(inputs: AlignInputs, out: Path, progress: Progress) -> None:
+def _(inputs: AlignInputs, out: Path, progress: Progress, checkpoints: StageCheckpoints) -> None:
     from eeg2speech_bench.benchmarks.stages.align import run
 
-    run(inputs, out, progress)
+    _train(run, inputs, out, progress, checkpoints)
 
 
 @run_stage.register
@@ -97,10 +126,10 @@ def _(inputs: WordsInputs, out: Path, progress: Progress) -> None:
 
 
 @run_stage.register
-def _(inputs: DiffuseInputs, out: Path, progress: Progress) -> None:
+def _(inputs: DiffuseInputs, out: Path, progress: Progress, checkpoints: StageCheckpoints) -> None:
     from eeg2speech_bench.benchmarks.stages.diffuse import run
 
-    run(inputs, out, progress)
+    _train(run, inputs, out, progress, checkpoints)
 
 
 @run_stage.register

@@ -53,13 +53,15 @@ class Spec:
             ) from error
 
     def check_options(self, options: Iterable[str]) -> None:
-        """Refuse options that the constructor does not take, since they would have no effect.
+        """Refuse options that the constructor does not take, since they would have no effect; none load nothing.
 
         Raises
         ------
         UnknownNameError
             With the options that there are.
         """
+        if not (options := list(options)):
+            return
         parameters = inspect.signature(self.load().__init__).parameters.values()
         if any(p.kind is p.VAR_KEYWORD for p in parameters):
             return

@@ -52,7 +52,7 @@ def _list(registry: Registry) -> int:
 
 def _simulate(arguments: argparse.Namespace) -> int:
     from eeg2speech_bench.datasets.simulation.dataset import open_simulated_root, simulate
-    from eeg2speech_bench.datasets.simulation.listeners import SimulationSettings
+    from eeg2speech_bench.datasets.simulation.settings import SimulationSettings
 
     console = make_console()
     named = {

@@ -14,7 +14,7 @@ from eeg2speech_bench.core.stages.file_hashes import FileHashes
 
 if TYPE_CHECKING:
     from eeg2speech_bench.datasets.bids.bids_dataset import BidsDataset
-    from eeg2speech_bench.datasets.simulation.listeners import SimulationSettings
+    from eeg2speech_bench.datasets.simulation.settings import SimulationSettings
 
 Report = Callable[[str], None]
 
@@ -46,7 +46,7 @@ class SimulatedDataset:
     @property
     def revision(self) -> str:
         """Name of its folder, which is made of the settings and of the speech."""
-        from eeg2speech_bench.datasets.simulation.dataset import folder_name
+        from eeg2speech_bench.datasets.simulation.settings import folder_name
 
         return folder_name(self.settings)
 
@@ -71,7 +71,7 @@ class SimulatedDataset:
 
 def open_simulated(argument: str | None, cache: Path, report: Report) -> SpeechDataset:
     """Open ``simulated``, or its null twin ``simulated:null`` in which EEG and speech are independent."""
-    from eeg2speech_bench.datasets.simulation.listeners import SimulationSettings
+    from eeg2speech_bench.datasets.simulation.settings import SimulationSettings
 
     if argument not in (None, "null"):
         then = "For other settings run 'eeg2speech-bench datasets simulate --help' and give --dataset the folder."

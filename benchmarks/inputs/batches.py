@@ -14,13 +14,18 @@ from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.presets.config import AlignmentConfig
 from eeg2speech_bench.core.segments.segment_store import Batch, SegmentStore
 from eeg2speech_bench.core.segments.surrogates import randomise_phases
+from eeg2speech_bench.core.training.ranks import this_rank
+from eeg2speech_bench.core.training.seeding import derive_seed
+from eeg2speech_bench.core.training.training_batches import TrainingBatches
 
 #: from rows of segments to a batch
 Gather = Callable[[np.ndarray], Batch]
 
 
-class TrainingSegments(torch.utils.data.IterableDataset):
+class TrainingSegments(TrainingBatches):
     """Yields shuffled training batches, with their frames and the matrix of windows that share audio.
+
+    Where several processes train together each gathers its share of a batch; the matrix is that of the whole.
 
     Batches are gathered whole from memory maps; there is no per-item Python. The order of epoch e depends on the
     seed and e alone.
@@ -42,7 +47,6 @@ class TrainingSegments(torch.utils.data.IterableDataset):
         self.store, self.frames, self.gather, self.config, self.seed = store, frames, gather, config, seed
         self.batch_size = config.batch_size
         self.rows = store.indices("train")
-        self.epoch = 0
         if len(self.rows) < self.batch_size:
             raise DataError(
                 "There are fewer training segments than one batch",
@@ -51,21 +55,25 @@ class TrainingSegments(torch.utils.data.IterableDataset):
                 then=f"Use --set alignment.batch_size={max(2, len(self.rows) // 2)}.",
             )
         windows = store.windows
+        self._window = store.segments["window"].to_numpy()
         self._start_s = windows["start_s"].to_numpy()
         self._stimulus = windows["stimulus"].astype("category").cat.codes.to_numpy()
 
     def __len__(self) -> int:
         return min(len(self.rows) // self.batch_size, self.config.steps_per_epoch)
 
-    def __iter__(self) -> Iterator[tuple[Batch, Tensor, Tensor]]:
-        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.rows)
-        self.epoch += 1
-        for i in range(len(self)):
-            batch = self.gather(np.sort(order[i * self.batch_size : (i + 1) * self.batch_size]))
+    def batches(self, epoch: int, first: int) -> Iterator[tuple[Batch, Tensor, Tensor]]:
+        """Yield the batches of an epoch from the given one on."""
+        order = np.random.default_rng((self.seed, epoch)).permutation(self.rows)
+        for i in range(first, len(self)):
+            rows = np.sort(order[i * self.batch_size : (i + 1) * self.batch_size])
+            batch = self.gather(this_rank().share(rows))
             if self.config.train_on == "surrogate":
-                batch = replace(batch, eeg=randomise_phases(batch.eeg))
-            windows = batch.window.numpy()
-            yield batch, torch.from_numpy(self.frames.gather(windows)), torch.from_numpy(self.same_audio(windows))
+                seed = derive_seed(self.seed, "surrogate", epoch, i, this_rank().number)
+                generator = torch.Generator().manual_seed(seed)
+                batch = replace(batch, eeg=randomise_phases(batch.eeg, generator))
+            frames = torch.from_numpy(self.frames.gather(batch.window.numpy()))
+            yield batch, frames, torch.from_numpy(self.same_audio(self._window[rows]))
 
     def same_audio(self, windows: np.ndarray) -> np.ndarray:
         """Return which pairs of windows (batch, batch) overlap in stimulus time."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -47,6 +49,10 @@ class PlanFile(_PlanPart):
         What was typed, for the records.
     cells : tuple of PlannedRun
         In the order in which they run.
+    suite : str
+        Version of the suite that made a plan for other machines; empty if it runs on this one alone.
+    origins : dict of str to str
+        Distribution and version of each encoder, in a plan for other machines.
     """
 
     version: Literal[1] = 1
@@ -59,6 +65,15 @@ class PlanFile(_PlanPart):
     plugins: PluginChoice
     command: tuple[str, ...]
     cells: tuple[PlannedRun, ...]
+    suite: str = ""
+    origins: dict[str, str] = {}
+
+    @property
+    def name(self) -> str:
+        """Its own, the same for the same cells under the same versions, whoever typed what."""
+        tree = self.model_dump(mode="json", exclude={"command"})
+        digest = hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:8]
+        return f"{self.cells[0].config.preset}-{len(self.cells)}-cells-{digest}"
 
     @classmethod
     def of(cls, cells: Iterable[Cell], results: Path, cache: Path, device: str, plugins: PluginChoice) -> Self:

@@ -20,6 +20,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NoReturn
 
+from eeg2speech_bench.core.machine.threads import share_cores
+
 #: what every cell needs: imported once, before anything of a plugin runs
 PRELOADED = (
     "torch", "torchaudio", "lightning", "diffusers", "transformers", "mne", "scipy.signal", "sklearn.linear_model",
@@ -29,6 +31,8 @@ PRELOADED = (
     "eeg2speech_bench.benchmarks.stages.diffuse", "eeg2speech_bench.benchmarks.stages.embed",
     "eeg2speech_bench.benchmarks.stages.generate", "eeg2speech_bench.benchmarks.stages.score",
 )  # fmt: skip
+#: what asks a worker to stop
+STOPS = (signal.SIGINT, signal.SIGTERM)
 #: seconds between looks at whether the server is still there
 PARENT_CHECK_S = 2.0
 #: of Linux's prctl: the signal that a process gets when its parent ends
@@ -38,14 +42,17 @@ PR_SET_PDEATHSIG = 1
 def serve() -> None:
     """Start a worker for every order that comes, and report how each ends, until nobody orders any more.
 
-    The arguments of the command are the file descriptor of a two-way connection and the module search path as JSON.
-    Orders are ``{"plan", "number", "failed"}``; answers are ``{"started": pid}`` and ``{"ended": pid, "code": exit
-    code, negative for a signal}``.
+    The arguments of the command are the file descriptor of a two-way connection, the module search path as JSON, and
+    whether to import what every cell needs first.
+    Orders are ``{"plan", "number", "failed", "output"}``; answers are ``{"started": pid}`` and
+    ``{"ended": pid, "code": exit code, negative for a signal}``.
     """
     channel, sys.path[:] = int(sys.argv[1]), json.loads(sys.argv[2])
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # whoever ordered the workers stops them, and this one ends with him
-    for module in PRELOADED:
+    # whoever ordered the workers stops them, and this one ends with him; Slurm signals every process of a job
+    for number in (*STOPS, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
+    share_cores()
+    for module in PRELOADED if sys.argv[3] == "preload" else ():
         with suppress(ImportError):
             importlib.import_module(module)
     connection = Connection(channel)
@@ -90,15 +97,20 @@ def _send(connection: Connection, answer: dict[str, Any]) -> None:
 
 def _start(order: dict[str, Any], connection: Connection) -> None:
     server = os.getpid()
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)  # a stop that comes while a worker still ignores it would be lost
     pid = os.fork()
     if pid == 0:
         connection.close()
         _become_worker(order, server)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     _send(connection, {"started": pid})
 
 
 def _become_worker(order: dict[str, Any], server: int) -> NoReturn:
     """Run a cell in this copy of the server and end with it, whatever threads a plugin has left behind."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the cell begins, a stop just ends it
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     from eeg2speech_bench.benchmarks.launchers.worker import NEVER_BEGAN, UNHEARD, work
 
     code = NEVER_BEGAN
@@ -106,10 +118,10 @@ def _become_worker(order: dict[str, Any], server: int) -> NoReturn:
         os.setpgid(0, 0)  # so that what a plugin starts can be ended with it
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
         _ask_to_end_with_parent()
         threading.Thread(target=_end_with, args=(server,), daemon=True).start()
+        if order["output"]:
+            _print_into(Path(order["output"]))
         code = work(Path(order["plan"]), order["number"], order["failed"])
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
@@ -119,6 +131,12 @@ def _become_worker(order: dict[str, Any], server: int) -> NoReturn:
         traceback.print_exc()
     finally:
         os._exit(code)
+
+
+def _print_into(path: Path) -> None:
+    with path.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
 
 
 def _ask_to_end_with_parent() -> None:

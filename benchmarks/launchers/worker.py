@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from eeg2speech_bench.benchmarks.launchers.environment_check import check_environment
 from eeg2speech_bench.benchmarks.launchers.plan_file import PlanFile
 from eeg2speech_bench.benchmarks.pipeline import Pipeline
 from eeg2speech_bench.benchmarks.runner import Runner, describe_error
@@ -15,7 +16,7 @@ from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.machine.environment import choose_precision
 from eeg2speech_bench.core.records.provenance import ErrorReport
 from eeg2speech_bench.core.records.record_store import RecordStore
-from eeg2speech_bench.core.records.running import RunningCell
+from eeg2speech_bench.core.records.running import RunningCell, remove_dead_signs
 from eeg2speech_bench.core.registry.dataset_opening import find_dataset, open_dataset
 from eeg2speech_bench.core.registry.registry import Registry, load_registry
 from eeg2speech_bench.core.stages.stage_store import StageStore
@@ -51,9 +52,9 @@ def work(plan: Path, number: int, failed: Mapping[str, object]) -> int:
     sys.argv[:] = planned.command  # the record says what was typed
     sign, cell = RunningCell.here(), planned.cells[number].id
     path = RecordStore(planned.results).running_path(cell, sign.pid)
-    sign.write(path)
+    remove_dead_signs(planned.results, cell)
     try:
-        with stoppable():
+        with sign.renewed(path), stoppable():
             reports = {key: ErrorReport.model_validate(report) for key, report in failed.items()}
             code = run_planned_cell(planned, number, reports, make_console(), sign)
     except KeyboardInterrupt:
@@ -78,6 +79,8 @@ def run_planned_cell(
         If the data set cannot be opened or is not what it was; anything that a plugin raises while it is loaded.
     """
     registry = load_registry(plan.plugins)
+    if plan.suite:
+        check_environment(plan, number, registry)
     silence_libraries()
     pipeline = open_pipeline(plan, number, registry, console)
     records = RecordStore(plan.results)

@@ -10,9 +10,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, Any, Self
@@ -83,6 +84,16 @@ class WorkerEnd:
         return ErrorReport(phase=phase, type=name, message=message)
 
 
+@dataclass
+class _Worker:
+    """A worker that runs: its place in the plan, and what was seen of it."""
+
+    number: int
+    started: float = field(default_factory=time.monotonic)
+    reason: str = ""
+    used_gb: float = 0.0
+
+
 class Workers:
     """Starts workers from a server that has imported what they need, and ends it at the end of a block.
 
@@ -91,10 +102,13 @@ class Workers:
     Parameters
     ----------
     limits : Limits
+    preload : bool
+        Whether the server imports everything first, which pays from the second cell on.
     """
 
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
+    def __init__(self, limits: Limits, *, preload: bool = True) -> None:
+        self.limits, self.preload = limits, preload
+        self._ended: deque[dict[str, Any]] = deque()
 
     def __enter__(self) -> Self:
         ours, theirs = socket.socketpair()
@@ -102,7 +116,7 @@ class Workers:
         server = [sys.executable, "-P", "-c", "from eeg2speech_bench.benchmarks.launchers.server import serve; serve()"]
         with theirs:
             self._server = subprocess.Popen(
-                [*server, str(theirs.fileno()), json.dumps(sys.path)],
+                [*server, str(theirs.fileno()), json.dumps(sys.path), "preload" if self.preload else "bare"],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE if caught else None,
@@ -133,23 +147,49 @@ class Workers:
         BenchError
             If the server ended.
         """
-        reports = {key: report.model_dump(mode="json") for key, report in failed.items()}
-        self._send({"plan": str(plan), "number": number, "failed": reports})
-        pid = int(self._receive(None)["started"])
+        ((_, end),) = self.run_side_by_side(plan, [number], 1, failed)
+        return end
+
+    def run_side_by_side(
+        self,
+        plan: Path,
+        numbers: Iterable[int],
+        at_once: int,
+        failed: Mapping[str, ErrorReport],
+        begins: Callable[[int], Path | None] = lambda number: None,
+    ) -> Generator[tuple[int, WorkerEnd], None, None]:
+        """Let workers run cells of a plan, some at once, and yield each with its end.
+
+        ``failed`` is read whenever a worker starts, and ``begins`` called, which may name a file for what that worker
+        prints. Errors are those of `run`.
+        """
+        waiting, running = deque(numbers), dict[int, _Worker]()
         try:
-            return self._watch(pid)
-        except KeyboardInterrupt:
-            self._stop(pid)
+            while waiting or running:
+                while waiting and len(running) < at_once:
+                    number = waiting.popleft()
+                    running[self._start(plan, number, failed, begins(number))] = _Worker(number)
+                answer = self._ended.popleft() if self._ended else self._receive(LOOK_S)
+                if answer and (ended := running.pop(answer["ended"], None)):
+                    yield ended.number, WorkerEnd(answer["ended"], answer["code"], ended.reason, ended.used_gb)
+                for pid, worker in running.items():
+                    self._look(pid, worker)
+        except (KeyboardInterrupt, GeneratorExit):
+            self._stop(set(running))
             raise
 
-    def _watch(self, pid: int) -> WorkerEnd:
-        started, reason, used_gb = time.monotonic(), "", 0.0
-        while True:
-            answer = self._receive(LOOK_S)
-            if answer and answer["ended"] == pid:
-                return WorkerEnd(pid, answer["code"], reason, used_gb)
-            used_gb = _memory_gb(pid) or used_gb
-            if not reason and (reason := self._exceeded(time.monotonic() - started, used_gb)):
+    def _start(self, plan: Path, number: int, failed: Mapping[str, ErrorReport], output: Path | None) -> int:
+        reports = {key: report.model_dump(mode="json") for key, report in failed.items()}
+        self._send({"plan": str(plan), "number": number, "failed": reports, "output": output and str(output)})
+        while "started" not in (answer := self._receive(None)):
+            self._ended.append(answer)
+        return int(answer["started"])
+
+    def _look(self, pid: int, worker: _Worker) -> None:
+        worker.used_gb = _memory_gb(pid) or worker.used_gb
+        if not worker.reason:
+            worker.reason = self._exceeded(time.monotonic() - worker.started, worker.used_gb)
+            if worker.reason:
                 _signal(pid, signal.SIGKILL)
 
     def _exceeded(self, seconds: float, memory_gb: float) -> str:
@@ -160,18 +200,19 @@ class Workers:
             return f"it used {memory_gb:.1f} GB, more than {limits.memory_gb:g} GB (--memory-limit)"
         return ""
 
-    def _stop(self, pid: int) -> None:
-        """Ask a worker to stop and wait until its record is written; an impatient user ends it at once."""
-        _signal(pid, signal.SIGTERM)
+    def _stop(self, pids: set[int]) -> None:
+        """Ask workers to stop and wait until their records are written; an impatient user ends them at once."""
+        pids -= {answer["ended"] for answer in self._ended}
+        for pid in pids:
+            _signal(pid, signal.SIGTERM)
         deadline = time.monotonic() + STOP_S
         with suppress(BenchError):
             try:
-                while time.monotonic() < deadline:
-                    answer = self._receive(LOOK_S)
-                    if answer and answer["ended"] == pid:
-                        return
+                while pids and time.monotonic() < deadline:
+                    pids.discard(self._receive(LOOK_S).get("ended", 0))
             finally:
-                _signal(pid, signal.SIGKILL)
+                for pid in pids:
+                    _signal(pid, signal.SIGKILL)
 
     def _send(self, order: dict[str, Any]) -> None:
         try:

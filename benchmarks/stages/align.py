@@ -23,6 +23,7 @@ from eeg2speech_bench.core.contrastive.bridge import Bridge, fit_bridge
 from eeg2speech_bench.core.errors import naming_plugin
 from eeg2speech_bench.core.presets.config import AlignmentConfig
 from eeg2speech_bench.core.segments.segment_store import Batch, SegmentStore
+from eeg2speech_bench.core.stages.checkpoints import CheckpointFile, StageCheckpoints
 from eeg2speech_bench.core.stages.json_files import write_json
 from eeg2speech_bench.core.statistics.spacing import evenly_spaced
 from eeg2speech_bench.core.terminal.progress import Progress
@@ -99,14 +100,14 @@ class TrialSetup:
         return Alignment(self.pair.encoder.name, encoder, target, config, torch.from_numpy(pool), frames)
 
 
-def run(inputs: AlignInputs, out: Path, progress: Progress) -> None:
+def run(inputs: AlignInputs, out: Path, progress: Progress, checkpoints: StageCheckpoints) -> None:
     """Fit encoder and target and store their weights with what happened on the way."""
     training = TrialSetup.of(inputs)
     encoder, target = training.start()
     if encoder.closed_form:
         facts = _fit_closed_form(training, encoder, target)
     else:
-        encoder, target, facts = _best_trial(training, progress)
+        encoder, target, facts = _best_trial(training, progress, checkpoints)
     facts["n_parameters"] = {
         "encoder": sum(p.numel() for p in encoder.parameters()),
         "target": sum(p.numel() for p in target.parameters() if target.trained_jointly),
@@ -165,14 +166,17 @@ def draw_trials(config: AlignmentConfig) -> list[AlignmentConfig]:
     return [config, *(config.model_copy(update=settings) for settings in others)]
 
 
-def _best_trial(training: TrialSetup, progress: Progress) -> tuple[Encoder, Target, dict[str, Any]]:
+def _best_trial(
+    training: TrialSetup, progress: Progress, checkpoints: StageCheckpoints
+) -> tuple[Encoder, Target, dict[str, Any]]:
     """Train with each candidate's settings and keep the one that validates best."""
     trials = draw_trials(training.config)
     kept: tuple[Encoder, Target, dict[str, Any]] | None = None
     tried = []
     for number, config in enumerate(trials):
         encoder, target = training.start()
-        facts = _fit_by_gradient(training, encoder, target, config, _share(progress, number, len(trials)))
+        told, file = _share(progress, number, len(trials)), checkpoints.file(f"trial {number + 1}")
+        facts = _fit_by_gradient(training, encoder, target, config, told, file)
         tried.append({**facts["settings"], "valid_mrr": facts["chosen"]["valid_mrr"]})
         if kept is None or facts["chosen"]["valid_mrr"] > kept[2]["chosen"]["valid_mrr"]:
             kept = (encoder, target, facts)
@@ -194,6 +198,7 @@ def _fit_by_gradient(
     target: Target,
     config: AlignmentConfig,
     progress: Progress,
+    checkpoint: CheckpointFile,
 ) -> dict[str, Any]:
     module = training.alignment(encoder, target, config)
     train = TrainingSegments(training.store, training.frames, training.gather, config, training.seed)
@@ -204,7 +209,7 @@ def _fit_by_gradient(
         TrainingProgress(progress, config.max_epochs * len(train)),
     ]
     trainer = make_trainer(training.device, training.precision, callbacks, max_epochs=config.max_epochs)
-    fit(trainer, module, train, training.ordered("valid"))
+    fit(trainer, module, train, training.ordered("valid"), checkpoint)
     return {
         "method": "gradient",
         "settings": {"learning_rate": config.learning_rate, "weight_decay": config.weight_decay},

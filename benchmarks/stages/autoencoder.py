@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -14,30 +15,36 @@ from eeg2speech_bench.benchmarks.stage_inputs import AutoencoderInputs
 from eeg2speech_bench.core.generator.autoencoder import AutoencoderTraining, MelAutoencoder
 from eeg2speech_bench.core.generator.checkpoints import load_original_vae
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
+from eeg2speech_bench.core.stages.checkpoints import StageCheckpoints
 from eeg2speech_bench.core.stages.json_files import write_json
 from eeg2speech_bench.core.terminal.progress import Progress
+from eeg2speech_bench.core.training.ranks import this_rank
 from eeg2speech_bench.core.training.seeding import seed_everything
 from eeg2speech_bench.core.training.trainer import TrainingProgress, fit, make_trainer
+from eeg2speech_bench.core.training.training_batches import TrainingBatches
 from eeg2speech_bench.core.weights.checkpoint_file import read_checkpoint
 
 #: the autoencoder belongs to the data set and not to a cell, so its seed is the same for all cells
 SEED = 0
 
 
-class TrainingMels(torch.utils.data.IterableDataset):
+class TrainingMels(TrainingBatches):
     """Yields endless shuffled batches of log-mel spectrograms of training windows."""
 
     def __init__(self, store: SegmentStore, batch_size: int, clip_s: float | None) -> None:
         self.store, self.batch_size, self.clip_s = store, batch_size, clip_s
         self.windows = np.flatnonzero((store.windows["split"] == "train").to_numpy())
 
-    def __iter__(self) -> Iterator[Tensor]:
+    def batches(self, epoch: int, first: int) -> Iterator[Tensor]:
+        """Yield batches from the given one on, without end."""
         rng = np.random.default_rng(SEED)
-        while True:
-            yield window_mels(self.store, rng.choice(self.windows, self.batch_size, replace=False), self.clip_s)
+        for i in count():
+            chosen = rng.choice(self.windows, self.batch_size, replace=False)  # drawn again where it is passed over
+            if i >= first:
+                yield window_mels(self.store, this_rank().share(chosen), self.clip_s)
 
 
-def run(inputs: AutoencoderInputs, out: Path, progress: Progress) -> None:
+def run(inputs: AutoencoderInputs, out: Path, progress: Progress, checkpoints: StageCheckpoints) -> None:
     """Train (or load) the autoencoder, encode every window, fit the scale on all training latents."""
     config, device = inputs.autoencoder, inputs.device
     store = SegmentStore(inputs.prepared)
@@ -48,10 +55,11 @@ def run(inputs: AutoencoderInputs, out: Path, progress: Progress) -> None:
     if config.checkpoint:
         load_original_vae(autoencoder.vae, read_checkpoint(config.checkpoint), source=config.checkpoint)
     else:
-        autoencoder.fit_input(next(iter(TrainingMels(store, min(256, n_train), config.clip_s))))
+        some = np.random.default_rng(SEED).choice(mels.windows, min(256, n_train), replace=False)
+        autoencoder.fit_input(window_mels(store, some, config.clip_s))
         callbacks = [TrainingProgress(lambda note, share: progress(note, 0.9 * share), config.max_steps)]
         trainer = make_trainer(device, inputs.precision, callbacks, max_steps=config.max_steps)
-        fit(trainer, AutoencoderTraining(autoencoder, config), mels)
+        fit(trainer, AutoencoderTraining(autoencoder, config), mels, checkpoint=checkpoints.file("autoencoder"))
     autoencoder.to(device).eval()
     mean, std = _encode_all(autoencoder, store, config.clip_s, device)
     train = torch.tensor((store.windows["split"] == "train").to_numpy())

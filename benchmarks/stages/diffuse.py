@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +18,17 @@ from eeg2speech_bench.core.generator.checkpoints import load_original_unet
 from eeg2speech_bench.core.generator.diffusion import DiffusionBatch, LatentDiffusion
 from eeg2speech_bench.core.presets.config import DiffusionConfig
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
+from eeg2speech_bench.core.stages.checkpoints import StageCheckpoints
 from eeg2speech_bench.core.stages.json_files import write_json
 from eeg2speech_bench.core.terminal.progress import Progress
+from eeg2speech_bench.core.training.ranks import this_rank
 from eeg2speech_bench.core.training.seeding import seed_everything
 from eeg2speech_bench.core.training.trainer import TrainingProgress, fit, make_trainer
+from eeg2speech_bench.core.training.training_batches import TrainingBatches
 from eeg2speech_bench.core.weights.checkpoint_file import read_checkpoint
 
 
-class TrainingLatents(torch.utils.data.IterableDataset):
+class TrainingLatents(TrainingBatches):
     """Yields endless shuffled batches of training latents, with the segments that their condition is made of."""
 
     def __init__(
@@ -42,21 +46,27 @@ class TrainingLatents(torch.utils.data.IterableDataset):
         self.rows = store.indices("train")
         self.windows = np.unique(store.segments["window"].to_numpy()[self.rows])
 
-    def __iter__(self) -> Iterator[DiffusionBatch]:
+    def batches(self, epoch: int, first: int) -> Iterator[DiffusionBatch]:
+        """Yield batches from the given one on, without end."""
         rng = np.random.default_rng(self.seed)
         of_row = self.store.segments["window"].to_numpy()
-        while True:
+        drawn_from = self.windows if self.config.condition_on == "audio" else self.rows
+        for i in count():
+            chosen = rng.choice(drawn_from, self.config.batch_size)  # drawn again where it is passed over
+            if i < first:
+                continue
+            chosen = this_rank().share(chosen)
             if self.config.condition_on == "audio":
-                windows, segments = rng.choice(self.windows, self.config.batch_size), None
+                windows, segments = chosen, None
             else:
-                segments = self.gather(rows := np.sort(rng.choice(self.rows, self.config.batch_size)))
+                segments = self.gather(rows := np.sort(chosen))
                 windows = of_row[rows]
             frames = None if self.config.condition_on == "eeg" else torch.from_numpy(self.frames.gather(windows))
             mean, std = (torch.from_numpy(part[windows].astype(np.float32)) for part in (self.mean, self.std))
             yield DiffusionBatch(mean, std, frames, segments)
 
 
-def run(inputs: DiffuseInputs, out: Path, progress: Progress) -> None:
+def run(inputs: DiffuseInputs, out: Path, progress: Progress, checkpoints: StageCheckpoints) -> None:
     """Train the denoiser and store its averaged weights."""
     store, pair, diffusion = SegmentStore(inputs.prepared), inputs.pair, inputs.diffusion
     config = GeneratorConfig(inputs.autoencoder, inputs.denoiser, diffusion)
@@ -77,7 +87,7 @@ def run(inputs: DiffuseInputs, out: Path, progress: Progress) -> None:
         [TrainingProgress(progress, diffusion.max_steps)],
         max_steps=diffusion.max_steps,
     )
-    fit(trainer, module, data)
+    fit(trainer, module, data, checkpoint=checkpoints.file("denoiser"))
     torch.save(denoiser.cpu().state_dict(), out / "weights.pt")
     facts = {"n_parameters": sum(p.numel() for p in denoiser.parameters()), "history": module.history}
     write_json(out / "training.json", facts | {"condition_on": diffusion.condition_on})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import lightning as L
 import torch
 from torch import Tensor
@@ -11,6 +13,7 @@ from eeg2speech_bench.core.contrastive.loss import ClipLoss, clip_scores
 from eeg2speech_bench.core.errors import ContractError
 from eeg2speech_bench.core.presets.config import AlignmentConfig
 from eeg2speech_bench.core.segments.segment_store import Batch
+from eeg2speech_bench.core.training.ranks import this_rank
 
 
 class Alignment(L.LightningModule):
@@ -62,6 +65,7 @@ class Alignment(L.LightningModule):
         batch, frames, same_audio = item
         estimates = self.estimate(batch)
         candidates = pool_tokens(self.target(frames), estimates.shape[1])
+        estimates, candidates = self._of_all(estimates), self._of_all(candidates)
         loss = self.loss(estimates, candidates, same_audio if self.config.mask_same_audio else None)
         if not torch.isfinite(loss):
             raise ContractError(
@@ -71,6 +75,12 @@ class Alignment(L.LightningModule):
             )
         self._losses.append(loss.detach())
         return loss
+
+    def _of_all(self, tokens: Tensor) -> Tensor:
+        """Join the tokens of all processes that train together, so that the negatives are those of the whole batch."""
+        if this_rank().count == 1:
+            return tokens
+        return self.all_gather(tokens, sync_grads=True).flatten(0, 1)  # type: ignore[union-attr]  # a tensor gives one
 
     def on_validation_epoch_start(self) -> None:
         """Embed the validation pool once."""
@@ -90,12 +100,21 @@ class Alignment(L.LightningModule):
         """Log the mean reciprocal rank, by which the best weights are chosen."""
         reciprocal_rank = torch.cat(self._reciprocal_ranks).mean()
         self._reciprocal_ranks.clear()
-        self.log("valid_mrr", reciprocal_rank)
+        self.log("valid_mrr", reciprocal_rank, sync_dist=True)  # every process validates on everything
         if not self.trainer.sanity_checking:
-            loss = torch.stack(self._losses).mean() if self._losses else torch.tensor(0.0)
+            losses = [loss.to(self.device) for loss in self._losses]  # those of a checkpoint come from the CPU
+            loss = torch.stack(losses).mean() if losses else torch.tensor(0.0)
             self._losses.clear()
             row = {"epoch": self.current_epoch, "step": self.global_step}
             self.history.append({**row, "train_loss": float(loss), "valid_mrr": float(reciprocal_rank)})
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what was noted on the way."""
+        checkpoint["noted"] = {"history": self.history, "losses": self._losses}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with what was noted on the way."""
+        self.history, self._losses = checkpoint["noted"]["history"], checkpoint["noted"]["losses"]
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return Adam as in brainmagick (Defossez et al. 2023), with decoupled weight decay if asked for."""

@@ -19,6 +19,9 @@ from eeg2speech_bench.core.generator.sampling import training_scheduler
 from eeg2speech_bench.core.presets.config import DiffusionConfig
 from eeg2speech_bench.core.segments.segment_store import Batch
 
+#: steps whose mean loss is one row of the history
+STEPS_PER_ROW = 50
+
 
 @dataclass
 class DiffusionBatch:
@@ -117,9 +120,19 @@ class LatentDiffusion(L.LightningModule):
 
     def _record(self, loss: float) -> None:
         self._recent.append(loss)
-        if len(self._recent) == 50:
-            self.history.append({"step": self.global_step + 1, "train_loss": sum(self._recent) / 50})
+        if len(self._recent) == STEPS_PER_ROW:
+            self.history.append({"step": self.global_step + 1, "train_loss": sum(self._recent) / STEPS_PER_ROW})
             self._recent.clear()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the average of the weights, and what was noted on the way."""
+        checkpoint["ema"] = self.ema.state_dict()
+        checkpoint["noted"] = {"history": self.history, "recent": self._recent}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with the average, and with what was noted on the way."""
+        self.ema.load_state_dict(checkpoint["ema"])
+        self.history, self._recent = checkpoint["noted"]["history"], checkpoint["noted"]["recent"]
 
     def on_train_start(self) -> None:
         """Move the average to where the weights are."""

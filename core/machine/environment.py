@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import importlib.util
 import os
 import platform
 import resource
@@ -109,6 +111,8 @@ def command_line() -> str:
 def choose_device(name: str) -> str:
     """Resolve ``auto`` to cuda where there is one, else cpu; refuse a device that is not there.
 
+    Where no GPU's driver is installed the answer is known without torch, whose import takes seconds.
+
     Raises
     ------
     UsageError
@@ -116,21 +120,43 @@ def choose_device(name: str) -> str:
     """
     from eeg2speech_bench.core.errors import UsageError
 
-    try:
-        import torch
-    except ModuleNotFoundError as error:
+    if importlib.util.find_spec("torch") is None:
         then = "Install the whole suite: pip install eeg2speech-bench, or 'pip install -e .' in a checkout."
-        raise UsageError("Nothing can be trained here", got="no torch, the board alone", then=then) from error
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        raise UsageError("Nothing can be trained here", got="no torch, the board alone", then=then)
     kind, _, index = name.partition(":")
-    if kind not in ("cpu", "cuda") or (index and not (kind == "cuda" and index.isdigit())):
+    if name != "auto" and (kind not in ("cpu", "cuda") or (index and not (kind == "cuda" and index.isdigit()))):
         raise UsageError("Unknown device", got=repr(name), expected="auto, cpu, cuda or cuda:N")
-    if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
-        seen = f"{torch.cuda.device_count()} CUDA devices"
-        raise UsageError(f"Device '{name}' is not available", got=seen, then="Use --device cpu or auto.")
+    n_gpus = 0 if name == "cpu" else _count_gpus()
+    if name == "auto":
+        return "cuda" if n_gpus else "cpu"
+    if kind == "cuda" and int(index or 0) >= n_gpus:
+        raise UsageError(
+            f"Device '{name}' is not available", got=f"{n_gpus} CUDA devices", then="Use --device cpu or auto."
+        )
     return name
+
+
+def require_devices(device: str, count: int) -> None:
+    """Refuse to train on more devices than there are; a `UsageError`."""
+    from eeg2speech_bench.core.errors import UsageError
+
+    kind, _, index = device.partition(":")
+    there = _count_gpus() if kind == "cuda" else os.cpu_count() or 1
+    if count > 1 and (index or count > there):
+        got = f"--devices {count} with --device {device}" if index else f"{there} {kind} devices"
+        then = "Use --device cuda, which takes the first ones." if index else f"Use --devices {there}."
+        raise UsageError(f"{count} devices cannot train together here", got=got, then=then)
+
+
+def _count_gpus() -> int:
+    if sys.platform == "linux":
+        try:
+            ctypes.CDLL("libcuda.so.1")  # NVIDIA's driver, found as torch finds it
+        except OSError:
+            return 0
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def choose_precision(name: str, device: str) -> str:
@@ -138,11 +164,18 @@ def choose_precision(name: str, device: str) -> str:
 
     A CPU without AVX512-BF16 or AMX emulates bfloat16 and gets slower by it, so the instruction set decides.
     """
-    import torch
-
     if name != "auto":
         return name
     if device.startswith("cuda"):
+        import torch
+
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return "bfloat16" if native else "float32"
+    return "bfloat16" if _cpu_flags() & {"avx512_bf16", "amx_tile"} else "float32"
+
+
+def _cpu_flags() -> set[str]:
+    """Return the names of the CPU's instruction sets, where Linux lists them; others have neither AVX-512 nor AMX."""
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf8").splitlines()
+        return next((set(line.partition(":")[2].split()) for line in lines if line.startswith("flags")), set())
+    return set()

@@ -169,6 +169,14 @@ class RecordStore:
         attempt = self.attempt_path(cell_id)
         return Record.read(attempt if attempt.exists() else self.path(cell_id))
 
+    def count_attempts(self, cell_id: str) -> int:
+        """Count the attempts at a cell so far, as its records say."""
+        counts = [0]
+        for path in (self.path(cell_id), self.attempt_path(cell_id)):
+            with suppress(StorageError):
+                counts.append(Record.read(path).provenance.attempts)
+        return max(counts)
+
     def read_all(self) -> list[Record]:
         """Read every record in the folder, in the order of file names."""
         return [Record.read(path) for path in sorted((self.results / "records").glob("*.json"))]

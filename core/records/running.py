@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
-from contextlib import suppress
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -13,6 +16,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from eeg2speech_bench.core.records.provenance import ErrorReport
 from eeg2speech_bench.core.stages.json_files import write_atomically
+
+#: seconds between signs of life
+TOUCH_S = 30.0
+#: a sign of another machine, where nobody here can look, counts for so long after it was last given
+ALIVE_S = 300.0
 
 
 class RunningCell(BaseModel):
@@ -55,3 +63,57 @@ class RunningCell(BaseModel):
         with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, self.model_dump_json().encode())
+
+    @contextmanager
+    def renewed(self, path: Path) -> Iterator[None]:
+        """Leave the sign, and give it again and again while a block runs."""
+        self.write(path)
+        ended = threading.Event()
+        threading.Thread(target=_touch_until, args=(ended, path), daemon=True).start()
+        try:
+            yield
+        finally:
+            ended.set()
+
+    def is_alive(self, path: Path) -> bool:
+        """Whether the process that left the sign in a file still runs, as far as can be seen from here."""
+        if self.host == platform.node():
+            return is_process_alive(self.pid)
+        try:
+            return time.time() - path.stat().st_mtime < ALIVE_S
+        except OSError:  # it was just taken away
+            return False
+
+
+def living_signs(results: Path) -> Iterator[tuple[str, RunningCell]]:
+    """Yield the cells that give signs of life, each with its sign; a cell that never began gives none."""
+    for path in sorted((results / "running").glob("*.json")):
+        sign = RunningCell.read(path)
+        if sign is not None and sign.error is None and sign.is_alive(path):
+            yield path.name.removesuffix(f".{sign.host[:60]}.{sign.pid}.json"), sign
+
+
+def remove_dead_signs(results: Path, cell_id: str) -> None:
+    """Take away what processes that were killed have left of a cell."""
+    for path in (results / "running").glob(f"{cell_id}.*.json"):
+        sign = RunningCell.read(path)
+        if sign is not None and not sign.is_alive(path):
+            path.unlink(missing_ok=True)
+
+
+def _touch_until(ended: threading.Event, path: Path) -> None:
+    while not ended.wait(TOUCH_S):
+        with suppress(OSError):
+            os.utime(path)
+
+
+def is_process_alive(pid: int) -> bool:
+    """Whether a process of this machine runs; one that ended and waits to be noticed does not."""
+    import psutil
+
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:  # somebody else's process
+        return True

@@ -31,6 +31,7 @@ def turn_phases(eeg: Tensor, turns: Tensor) -> Tensor:
     return torch.fft.irfft(torch.fft.rfft(eeg) * factor[:, None], n=n_times)
 
 
-def randomise_phases(eeg: Tensor) -> Tensor:
-    """Turn all phases at random, from torch's global generator; shapes as `turn_phases`."""
-    return turn_phases(eeg, torch.rand(len(eeg), eeg.shape[-1] // 2 + 1, device=eeg.device))
+def randomise_phases(eeg: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Turn all phases at random, from torch's global generator if none is given; shapes as `turn_phases`."""
+    turns = torch.rand(len(eeg), eeg.shape[-1] // 2 + 1, device=eeg.device, generator=generator)
+    return turn_phases(eeg, turns)

@@ -24,6 +24,7 @@ DECIDES_NOTHING = {
     f"{OURS}.core.hookspecs": "the doors of plugins; what comes through them is in the key by itself",
     f"{OURS}.core.registry.registry": "finds plugins; what they bring is in the key by itself",
     f"{OURS}.core.specs": "declarations; what they name is in the key by itself",
+    f"{OURS}.core.stages.checkpoints": "keeps states as they are",
     f"{OURS}.core.stages.disk_trouble": "words of messages",
     f"{OURS}.core.stages.file_hashes": "makes keys",
     f"{OURS}.core.stages.file_lock": "makes processes wait",
@@ -35,6 +36,8 @@ DECIDES_NOTHING = {
     f"{OURS}.core.terminal.quiet": "silences warnings",
     f"{OURS}.benchmarks.stage_inputs": "its values are in the settings of each stage",
 }
+#: where a statement holds others
+BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 _STANDARD_LIBRARY = frozenset(sys.stdlib_module_names) | {"__future__", ""}
 
 
@@ -111,7 +114,7 @@ def plugin_closure(package: str) -> Closure:
 def _roots(file: Path) -> Iterator[str]:
     """Yield the top-level names that a file imports; relative imports stay within its package."""
     tree = parse(file.read_bytes())
-    for node in _without_type_checking(tree) if tree else ():
+    for node in _statements(tree) if tree else ():
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
@@ -160,13 +163,15 @@ def code_behind(targets: Iterable[str]) -> Closure:
     return Closure(tuple(sorted(modules)), tuple(sorted(libraries)))
 
 
-def _imports(file: Path, module: str) -> Iterator[str]:
-    """Yield the full names of modules that a file imports, each once."""
-    yield from dict.fromkeys(_imported_names(ast.parse(file.read_bytes()), module, is_package=file.stem == "__init__"))
+@cache
+def _imports(file: Path, module: str) -> tuple[str, ...]:
+    """Return the full names of modules that a file imports, each once."""
+    tree = ast.parse(file.read_bytes())
+    return tuple(dict.fromkeys(_imported_names(tree, module, is_package=file.stem == "__init__")))
 
 
 def _imported_names(tree: ast.Module, module: str, *, is_package: bool) -> Iterator[str]:
-    for node in _without_type_checking(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -191,18 +196,18 @@ def _imported_from(origin: str, names: Iterable[ast.alias]) -> Iterator[str]:
         yield inner if find_source(inner) else origin
 
 
-def _without_type_checking(tree: ast.AST) -> Iterator[ast.AST]:
-    """Walk a tree, leaving out what type checkers alone read."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            for other in node.orelse:
-                yield from _without_type_checking(other)
-            continue
+def _statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """Walk the statements of a tree, at every depth, leaving out what type checkers alone read."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
         yield node
-        yield from _without_type_checking(node)
+        only_checked = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for block in ("orelse",) if only_checked else BLOCKS:
+            waiting += getattr(node, block, ())
 
 
 def forget_sources() -> None:
     """Look at all sources again; called when a run starts, as they may have changed since the last one."""
-    for cached in (source_hash, find_spec, closure_of, plugin_closure, is_library, _distributions):
+    for cached in (source_hash, find_spec, closure_of, plugin_closure, _imports, is_library, _distributions):
         cached.cache_clear()

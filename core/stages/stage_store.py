@@ -18,12 +18,13 @@ from eeg2speech_bench.core.errors import BenchError, StorageError
 from eeg2speech_bench.core.machine.energy import EnergyMeter
 from eeg2speech_bench.core.machine.environment import peak_memory_mb, reset_peak_memory
 from eeg2speech_bench.core.machine.processes import is_dead, own_name
+from eeg2speech_bench.core.stages.checkpoints import FOLDER, StageCheckpoints, sweep_given_up
 from eeg2speech_bench.core.stages.disk_trouble import does_not_answer, explained
 from eeg2speech_bench.core.stages.file_hashes import FileHashes
 from eeg2speech_bench.core.stages.file_lock import file_lock
 from eeg2speech_bench.core.stages.json_files import TEMPORARY, read_json, write_json
 from eeg2speech_bench.core.stages.keys import KeyParts
-from eeg2speech_bench.core.terminal.progress import Progress, StageProgress, say
+from eeg2speech_bench.core.terminal.progress import StageProgress, say
 
 MANIFEST = "stage.json"
 #: files up to this size are checked in full, larger ones at both ends, so that a check stays quick on hours of EEG
@@ -53,19 +54,23 @@ class Stage:
     parts : KeyParts
         Everything that decides the result.
     run : callable
-        ``run(out, progress)`` writes its files into the empty folder ``out``.
+        ``run(out, progress)`` writes its files into the empty folder ``out``. A stage that trains is called as
+        ``run(out, progress, checkpoints)`` and goes on from its `StageCheckpoints`.
     inputs : tuple of Stage
         Stages whose results this one reads.
     subject : dict of str to str
         What it is about, for people: data set, encoder, seed. An earlier stage about the same thing explains why this
         one runs again.
+    trains : bool
+        Whether it keeps checkpoints while it runs.
     """
 
     name: str
     parts: KeyParts
-    run: Callable[[Path, Progress], None] = field(compare=False)
+    run: Callable[..., None] = field(compare=False)
     inputs: tuple[Stage, ...] = ()
     subject: Mapping[str, str] = field(default_factory=dict)
+    trains: bool = False
 
     @cached_property
     def key(self) -> str:
@@ -75,7 +80,11 @@ class Stage:
 
 @dataclass(frozen=True)
 class StageResult:
-    """A finished stage: where its files lie and what it cost when it ran."""
+    """A finished stage: where its files lie and what it cost when it ran.
+
+    ``seconds`` are those of all attempts that a stage went on from. Memory is the last attempt's, and energy is known
+    (not None) only if there was one attempt.
+    """
 
     name: str
     key: str
@@ -200,22 +209,31 @@ class StageStore:
         partial = self.root / f"{PARTIAL}{stage.name}-{OWNER}{own_name()}"
         partial.mkdir()
         reset_peak_memory()
-        started = time.monotonic()
+        checkpoints = self._checkpoints(stage, progress)
         try:
             with EnergyMeter() as meter, self._kept(stage, partial):
-                stage.run(partial, progress.watched(lambda: _touch(partial), TOUCH_S))
+                watched = progress.watched(lambda: _touch(partial), TOUCH_S)
+                stage.run(partial, watched, *([checkpoints] if stage.trains else []))
+            resumed = checkpoints.resumed_from_steps
             cost = {
-                "seconds": time.monotonic() - started,
+                "seconds": checkpoints.seconds,
                 "peak_memory_mb": peak_memory_mb(),
-                "energy_wh": meter.energy_wh,
+                "energy_wh": None if resumed else meter.energy_wh,
+                "resumed_from_steps": resumed,
             }
             facts = {"name": stage.name, "key": stage.key, "finished": time.time(), **cost}
             decided = {"subject": dict(stage.subject), "parts": asdict(stage.parts)}
             with self._kept(stage, partial):
                 write_json(partial / MANIFEST, {**facts, **decided, "files": fingerprints(partial)})
                 _put(partial, self.place(stage))
+            checkpoints.remove()
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+
+    def _checkpoints(self, stage: Stage, progress: StageProgress) -> StageCheckpoints:
+        about = {"name": stage.name, "key": stage.key, "subject": dict(stage.subject)}
+        folder = self.root / FOLDER / self.place(stage).name
+        return StageCheckpoints(folder, about, lambda text: say(progress.console, text))
 
     @contextmanager
     def _kept(self, stage: Stage, partial: Path) -> Iterator[None]:
@@ -232,7 +250,8 @@ class StageStore:
             raise StorageError(said, got=_reason(error), then=_MADE_AGAIN) from error
 
     def _sweep(self) -> None:
-        """Remove folders in progress, and files that were being written, which runs left that are gone."""
+        """Remove what was left: folders in progress, files half written, checkpoints that were given up."""
+        sweep_given_up(self.root)
         for left in [*self.root.glob(f"{PARTIAL}*"), *self.root.glob(f".*{TEMPORARY}")]:
             with suppress(OSError):
                 age_s = time.time() - left.stat().st_mtime

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from eeg2speech_bench.core.stages.checkpoints import unfinished
 from eeg2speech_bench.core.stages.json_files import read_json, write_json
 from eeg2speech_bench.core.stages.stage_store import StageStore, remove_stage
 
@@ -21,7 +23,7 @@ FOREIGN_MARK_S = 7 * 24 * 3600.0
 
 @dataclass(frozen=True)
 class KeptStage:
-    """A finished stage in a cache.
+    """A finished stage in a cache, or the checkpoints of one that was stopped.
 
     Attributes
     ----------
@@ -42,9 +44,9 @@ class KeptStage:
 
 
 def kept_stages(store: StageStore) -> list[KeptStage]:
-    """Return all finished stages of a store, those that were used longest ago first."""
+    """Return all finished stages of a store and the checkpoints of unfinished ones, used longest ago first."""
     found = []
-    for manifest in store.manifests():
+    for manifest in (*store.manifests(), *map(_as_unfinished, unfinished(store.root))):
         subject = manifest.get("subject") or {}
         path = manifest["path"]
         n_bytes = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
@@ -52,6 +54,10 @@ def kept_stages(store: StageStore) -> list[KeptStage]:
         name = manifest.get("name") or path.name.rpartition("-")[0]
         found.append(KeptStage(name, dataset, encoder, path, n_bytes, manifest["used"]))
     return sorted(found, key=lambda stage: stage.used)
+
+
+def _as_unfinished(about: dict[str, Any]) -> dict[str, Any]:
+    return {**about, "name": f"{about.get('name')} (unfinished)"}
 
 
 @contextmanager

@@ -10,9 +10,16 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.pytorch.plugins.environments import LightningEnvironment
+from lightning.pytorch.strategies import DDPStrategy
 
 from eeg2speech_bench.core.errors import ContractError
+from eeg2speech_bench.core.stages.checkpoints import CheckpointFile
 from eeg2speech_bench.core.terminal.progress import Progress
+from eeg2speech_bench.core.training.ranks import this_rank
+from eeg2speech_bench.core.training.seeding import derive_seed, seed_everything
+from eeg2speech_bench.core.training.step_checkpoints import keep_checkpoints
+from eeg2speech_bench.core.training.training_batches import TrainingBatches
 
 # Lightning sets its loggers to INFO when it is imported, so they are silenced here and not before
 for _name in ("lightning", "lightning.pytorch", "lightning.fabric", "lightning_utilities"):
@@ -35,6 +42,14 @@ class KeepBest(L.Callback):
             self.best, self.epoch = value, trainer.current_epoch
             self._weights = copy.deepcopy(module.state_dict())
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best weights so far, and how good they are."""
+        return {"best": self.best, "epoch": self.epoch, "weights": self._weights}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self.best, self.epoch, self._weights = (state_dict[name] for name in ("best", "epoch", "weights"))
+
     def on_fit_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Put the best weights back."""
         if self._weights is not None:
@@ -54,10 +69,22 @@ class TrainingProgress(L.Callback):
         self.report(note, min(trainer.global_step / self.n_steps, 1.0))
 
 
+class DrawApart(L.Callback):
+    """Lets the processes that train together draw different random numbers for their shares of a batch."""
+
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Seed all but the first anew, by their number and the step that they begin at."""
+        if number := this_rank().number:
+            seed_everything(derive_seed(torch.initial_seed(), "rank", number, trainer.global_step))
+
+
 def make_trainer(
     device: str, precision: str, callbacks: Sequence[L.Callback], *, max_epochs: int = -1, max_steps: int = -1
 ) -> L.Trainer:
     """Return a Lightning trainer that writes nothing and shows nothing by itself.
+
+    Where several processes train together it is one of them; each then gets its share of every batch, and the whole
+    of the validation data, since samplers that share them out would repeat some.
 
     Parameters
     ----------
@@ -67,10 +94,16 @@ def make_trainer(
         ``float32`` or ``bfloat16`` (autocast; weights stay float32).
     """
     cuda = device.startswith("cuda")
+    rank = this_rank()
+    together: dict[str, Any] = {}
+    if rank.count > 1:
+        strategy = DDPStrategy(find_unused_parameters=True)  # encoders have layers that not every step uses
+        together = {"strategy": strategy, "sync_batchnorm": cuda}
+        callbacks = [*callbacks, DrawApart()]
     index = [int(device.split(":")[1])] if ":" in device else 1
     return L.Trainer(
         accelerator="gpu" if cuda else "cpu",
-        devices=index if cuda else 1,
+        devices=rank.count if together else index if cuda else 1,
         precision="bf16-mixed" if precision == "bfloat16" else "32-true",
         max_epochs=max_epochs,
         max_steps=max_steps,
@@ -80,13 +113,26 @@ def make_trainer(
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        # even in a job of Slurm, where Lightning would count its tasks and answer its signals
+        plugins=[LightningEnvironment()],
+        **together,
     )
 
 
 def fit(
-    trainer: L.Trainer, module: L.LightningModule, train: Iterable[Any], valid: Iterable[Any] | None = None
+    trainer: L.Trainer,
+    module: L.LightningModule,
+    train: Iterable[Any],
+    valid: Iterable[Any] | None = None,
+    checkpoint: CheckpointFile | None = None,
 ) -> None:
     """Train on iterables of whole batches (training, and validation if there is one).
+
+    Parameters
+    ----------
+    checkpoint : CheckpointFile, optional
+        Where the state is kept meanwhile, and gone on from if one is there. ``train`` is a `TrainingBatches` then.
 
     Raises
     ------
@@ -96,8 +142,13 @@ def fit(
         If what is trained tried to end the process.
     """
     handler = signal.getsignal(signal.SIGINT)
+    start = None
+    if checkpoint is not None:
+        assert isinstance(train, TrainingBatches)
+        start = keep_checkpoints(trainer, module, train, checkpoint)
     try:
-        trainer.fit(module, _loader(train), None if valid is None else _loader(valid))
+        loaders = (_loader(train), None if valid is None else _loader(valid))
+        trainer.fit(module, *loaders, ckpt_path=start, weights_only=True)
     except SystemExit as stop:
         signal.signal(signal.SIGINT, handler)
         if not isinstance(stop.__context__, KeyboardInterrupt):

@@ -32,7 +32,8 @@ from eeg2speech_bench.datasets.preparation.recorded_sound.following import (
 )
 from eeg2speech_bench.datasets.simulation.auditory import band_drives, band_envelopes
 from eeg2speech_bench.datasets.simulation.head import SphericalHead
-from eeg2speech_bench.datasets.simulation.listeners import SimulationSettings, simulate_listener
+from eeg2speech_bench.datasets.simulation.listeners import simulate_listener
+from eeg2speech_bench.datasets.simulation.settings import SimulationSettings
 
 RATE_HZ = 16_000
 #: what listeners' SNR is set to, dB; the first is the suite's default, like a good real listener

@@ -14,13 +14,10 @@ makes speech easier to tell apart than the r of one envelope suggests.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 import tempfile
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import mne
@@ -28,14 +25,18 @@ import mne_bids
 import numpy as np
 from filelock import FileLock
 
-from eeg2speech_bench.core.errors import StorageError, UsageError
+from eeg2speech_bench.core.errors import StorageError
 from eeg2speech_bench.datasets import speech
 from eeg2speech_bench.datasets.simulation.auditory import band_drives, band_envelopes
 from eeg2speech_bench.datasets.simulation.head import SphericalHead
-from eeg2speech_bench.datasets.simulation.listeners import SimulatedListener, SimulationSettings, simulate_listener
+from eeg2speech_bench.datasets.simulation.listeners import SimulatedListener, simulate_listener
+from eeg2speech_bench.datasets.simulation.settings import (
+    SOURCE_VERSION,
+    SimulationSettings,
+    folder_name,
+    told_stories,
+)
 
-#: part of every folder's name; raise it when the same settings give other data
-SOURCE_VERSION = 2
 TASK = "listening"
 
 Progress = Callable[[str], None]
@@ -89,7 +90,7 @@ def simulate(root: Path, settings: SimulationSettings, progress: Progress | None
     UsageError
         If more stories are asked for than the suite ships.
     """
-    root, stories = Path(root), _story_names(settings)
+    root, stories = Path(root), told_stories(settings)
     if root.exists() and any(root.iterdir()):
         raise StorageError(f"Folder {root} is not empty", then="Choose another folder, or delete that one.")
     try:
@@ -104,24 +105,6 @@ def simulate(root: Path, settings: SimulationSettings, progress: Progress | None
     except OSError as error:
         raise StorageError(f"Simulated data set {root} could not be written", got=str(error)) from error
     return root
-
-
-def _story_names(settings: SimulationSettings) -> list[str]:
-    names = list(speech.story_names())
-    if settings.stories is not None and settings.stories > len(names):
-        raise UsageError("Too many stories asked for", got=settings.stories, expected=f"at most {len(names)}")
-    return names[: settings.stories]
-
-
-def folder_name(settings: SimulationSettings) -> str:
-    """Name a data set by its settings, the source version and the speech; equal names hold equal data."""
-    content = hashlib.sha256(json.dumps([SOURCE_VERSION, asdict(settings)], sort_keys=True).encode())
-    for name in _story_names(settings):
-        sound = Path(speech.story_path(name))
-        content.update(sound.read_bytes() + sound.with_suffix(".json").read_bytes())
-    kind = "simulated-null" if settings.null else "simulated"
-    what = f"{settings.n_listeners}x{settings.n_chans}ch_{settings.snr_db:g}dB_seed{settings.seed}"
-    return f"{kind}_{what}_{content.hexdigest()[:10]}"
 
 
 def _write_dataset(root: Path, settings: SimulationSettings, stories: list[str], progress: Progress) -> None:

@@ -7,9 +7,6 @@ from functools import cached_property
 import mne
 import numpy as np
 
-#: sizes of the BioSemi caps whose positions MNE knows
-CAP_SIZES = (16, 32, 64, 128)
-
 
 class SphericalHead:
     """Four-shell sphere (brain, fluid, skull, scalp) fitted to the electrodes of a BioSemi cap.
@@ -20,7 +17,7 @@ class SphericalHead:
     Parameters
     ----------
     n_chans : int
-        Size of the cap, one of `CAP_SIZES`.
+        Size of the cap: 16, 32, 64 or 128, whose positions MNE knows.
     sfreq : float
         Sampling rate of the recordings, Hz; only stored in ``info``.
     """

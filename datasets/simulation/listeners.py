@@ -7,75 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eeg2speech_bench.core.errors import UsageError
 from eeg2speech_bench.datasets.simulation.auditory import AuditoryCortex
 from eeg2speech_bench.datasets.simulation.background import Background
-from eeg2speech_bench.datasets.simulation.head import CAP_SIZES, SphericalHead
+from eeg2speech_bench.datasets.simulation.head import SphericalHead
+from eeg2speech_bench.datasets.simulation.settings import SimulationSettings
 
 #: silence between stories and at both ends of a recording, seconds
 SILENCE_S = (1.5, 3.0)
 #: standard deviation of the listeners' own signal-to-noise ratio around the setting, dB
 LISTENER_SPREAD_DB = 1.0
-
-
-@dataclass(frozen=True)
-class SimulationSettings:
-    """What decides a simulated data set, together with the speech that the suite ships.
-
-    Attributes
-    ----------
-    n_listeners : int
-        Listeners; each hears every story once.
-    n_chans : int
-        Size of the BioSemi cap: 16, 32, 64 or 128.
-    sfreq : float
-        Sampling rate, Hz.
-    snr_db : float
-        Power of the response over that of the ongoing cortical activity, mean over channels, in dB.
-    seed : int
-        Same seed, same data. Listener n of a seed does not depend on the number of listeners.
-    null : bool
-        The twin in which EEG and speech are independent: same background, same response power, but the cortex
-        follows stories played backwards, in another order, from another moment, different for every listener.
-    stories : int, optional
-        Use only the first few stories; all by default.
-
-    Raises
-    ------
-    UsageError
-        If a value makes no data set.
-    """
-
-    n_listeners: int = 8
-    n_chans: int = 32
-    sfreq: float = 128.0
-    snr_db: float = -20.8
-    seed: int = 0
-    null: bool = False
-    stories: int | None = None
-
-    @property
-    def about(self) -> str:
-        """What to say beside every score of these listeners."""
-        said = "Simulated listeners, no person was recorded"
-        return (
-            f"{said}; their EEG is independent of the speech, so signal of an encoder that reads it is a false alarm"
-            if self.null
-            else said
-        )
-
-    def __post_init__(self) -> None:
-        checks = {
-            "n_listeners": (self.n_listeners >= 1, "1 or more"),
-            "n_chans": (self.n_chans in CAP_SIZES, f"one of {', '.join(map(str, CAP_SIZES))}"),
-            "sfreq": (self.sfreq >= 64, "64 Hz or more: the response reaches 30 Hz"),
-            "snr_db": (np.isfinite(self.snr_db), "a finite number of dB"),
-            "seed": (self.seed >= 0, "0 or more"),
-            "stories": (self.stories is None or self.stories >= 1, "1 or more, or none for all"),
-        }
-        for name, (fine, expected) in checks.items():
-            if not fine:
-                raise UsageError(f"Simulation setting {name} is wrong", got=getattr(self, name), expected=expected)
 
 
 @dataclass(frozen=True)

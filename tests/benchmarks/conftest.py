@@ -86,6 +86,14 @@ def write_store(path: Path) -> None:
     Prepared.model_validate(meta).write(path)
 
 
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the tiny prepared data set, for what is made of it once and read by many tests."""
+    path = tmp_path_factory.mktemp("tiny") / "prepared"
+    write_store(path)
+    return path
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> SegmentStore:
     """The tiny prepared data set."""

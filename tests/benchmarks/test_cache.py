@@ -11,6 +11,7 @@ from rich.console import Console
 
 from eeg2speech_bench.benchmarks.cache import size
 from eeg2speech_bench.core.cli import main
+from eeg2speech_bench.core.stages.checkpoints import StageCheckpoints
 from eeg2speech_bench.core.stages.keys import KeyParts
 from eeg2speech_bench.core.stages.stage_store import Stage, StageStore
 from eeg2speech_bench.core.terminal.progress import StageProgress
@@ -50,6 +51,18 @@ def test_old_stages_are_pruned(cache, capsys):
     assert main(["cache", "prune", "--older-than", "1", "--cache", str(cache)]) == 0
     assert "Removed 1 of 1 stages; the rest takes 0.0 MB" in capsys.readouterr().out
     assert not list((cache / "stages").glob("align-*/weights.pt"))
+
+
+def test_checkpoints_of_stages_that_were_stopped_are_shown_and_pruned(cache, capsys):
+    kept = cache / "stages" / ".checkpoints" / "diffuse-1"
+    StageCheckpoints(kept, {"name": "diffuse", "subject": {"dataset": "made-up"}}, print).make_folder()
+    (kept / "denoiser.pt").write_bytes(b"0" * 5_000_000)
+    os.utime(kept, (0, 0))
+    assert main(["cache", "--cache", str(cache)]) == 0
+    assert "diffuse (unfinished)" in capsys.readouterr().out
+    assert main(["cache", "prune", "--older-than", "1", "--cache", str(cache)]) == 0
+    assert "Removed diffuse (unfinished) on made-up: 5.0 MB" in capsys.readouterr().out
+    assert not kept.exists()
 
 
 def test_pruning_without_a_limit_is_refused(cache, capsys):

@@ -17,7 +17,6 @@ import pytest
 from rich.console import Console
 
 from eeg2speech_bench.benchmarks import session
-from eeg2speech_bench.benchmarks.launchers.workers import Limits
 from eeg2speech_bench.benchmarks.pipeline import Pipeline
 from eeg2speech_bench.benchmarks.session import RunRequest, plan_cells, run_cells
 from eeg2speech_bench.core.errors import DataError, StorageError, UnknownNameError
@@ -125,21 +124,6 @@ def test_a_closed_output_is_not_blamed_on_the_data_set(request_for):
 
     with pytest.raises(OutputClosed):
         start(request_for(opens))
-
-
-@pytest.mark.parametrize(
-    ("fields", "is_single"),
-    [
-        ({}, True),
-        ({"encoders": ("ridge", "mean")}, False),
-        ({"encoders": ("baselines",)}, False),
-        ({"seeds": (0, 1)}, False),
-        ({"with_twins": True}, False),
-        ({"limits": Limits(seconds=60.0)}, False),
-    ],
-)
-def test_a_request_knows_whether_it_is_one_cell(request_for, fields, is_single):
-    assert request_for(**fields).is_single == is_single
 
 
 def test_a_results_folder_that_was_removed_does_not_take_the_plan_with_it(request_for):

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from eeg2speech_bench.datasets.simulation.dataset import simulate
-from eeg2speech_bench.datasets.simulation.listeners import SimulationSettings
+from eeg2speech_bench.datasets.simulation.settings import SimulationSettings
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixture_plugins"
 

@@ -10,7 +10,7 @@ import pytest
 from eeg2speech_bench.core.cli import main
 from eeg2speech_bench.datasets.checking.report import CheckReport
 from eeg2speech_bench.datasets.simulation.dataset import simulate
-from eeg2speech_bench.datasets.simulation.listeners import SimulationSettings
+from eeg2speech_bench.datasets.simulation.settings import SimulationSettings
 
 
 @pytest.fixture(scope="module")

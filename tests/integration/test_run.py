@@ -14,8 +14,6 @@ from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
 
 STAGES = ["prepare", "features", "clips", "autoencoder", "ceilings", "align", "embed", "diffuse", "generate", "score"]
-#: a limit makes the cell run in a process of its own, which the command has to stop and to outlive
-IN_A_WORKER = ("--time-limit", "60")
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +124,7 @@ def test_a_dry_run_prints_plan_and_configuration_and_runs_nothing(bench, finishe
 @pytest.mark.parametrize(("stage", "sent", "code"), [("diffuse", signal.SIGKILL, -9), ("align", signal.SIGINT, 130)])
 def test_a_stopped_run_goes_on_where_it_was_and_ends_the_same(bench, tmp_path, record, stage, sent, code):
     other = replace(bench, folder=tmp_path)
-    assert other.stop_during(stage, sent, "--encoder", "brainmagick", *IN_A_WORKER) == code
+    assert other.stop_during(stage, sent, "--encoder", "brainmagick") == code
     store = RecordStore(tmp_path / "results")
     if sent == signal.SIGINT:
         assert [r.status for r in store.read_all()] == ["interrupted"]
@@ -138,7 +136,7 @@ def test_a_stopped_run_goes_on_where_it_was_and_ends_the_same(bench, tmp_path, r
 
 def test_two_runs_at_once_share_their_stages(bench, tmp_path, record):
     other = replace(bench, folder=tmp_path)
-    arguments = [*other.tiny(), "--dataset", str(other.data), "--encoder", "brainmagick", *IN_A_WORKER]
+    arguments = [*other.tiny(), "--dataset", str(other.data), "--encoder", "brainmagick"]
     both = [other.start(*arguments) for _ in range(2)]
     outputs = [process.communicate(timeout=240)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]

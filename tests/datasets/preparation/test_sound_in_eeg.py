@@ -14,7 +14,8 @@ from eeg2speech_bench.datasets.dtu import open_dtu
 from eeg2speech_bench.datasets.preparation.recorded_sound.check import check_no_sound
 from eeg2speech_bench.datasets.simulation.auditory import band_drives, band_envelopes
 from eeg2speech_bench.datasets.simulation.head import SphericalHead
-from eeg2speech_bench.datasets.simulation.listeners import SimulationSettings, simulate_listener
+from eeg2speech_bench.datasets.simulation.listeners import simulate_listener
+from eeg2speech_bench.datasets.simulation.settings import SimulationSettings
 
 RATE_HZ = 16_000
 STORIES = {name: speech.load_story(name)[1][: 30 * RATE_HZ] for name in speech.story_names()[:5]}

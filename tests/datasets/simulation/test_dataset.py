@@ -24,9 +24,10 @@ from eeg2speech_bench.datasets.simulation.auditory import (
 )
 from eeg2speech_bench.datasets.simulation.background import Background
 from eeg2speech_bench.datasets.simulation.check import ridge_following
-from eeg2speech_bench.datasets.simulation.dataset import folder_name, open_simulated_root, simulate
+from eeg2speech_bench.datasets.simulation.dataset import open_simulated_root, simulate
 from eeg2speech_bench.datasets.simulation.head import SphericalHead
-from eeg2speech_bench.datasets.simulation.listeners import Schedule, SimulationSettings, simulate_listener
+from eeg2speech_bench.datasets.simulation.listeners import Schedule, simulate_listener
+from eeg2speech_bench.datasets.simulation.settings import SimulationSettings, folder_name
 
 SMALL = SimulationSettings(n_listeners=2, n_chans=16, stories=2, snr_db=0.0)
 

@@ -1,0 +1,48 @@
+"""Several processes that train together learn what one learns from the whole batch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from eeg2speech_bench.core.errors import UsageError
+from eeg2speech_bench.core.training.ranks import Rank, this_rank
+
+SCRIPT = Path(__file__).with_name("train_together.py")
+
+
+def trained(folder: Path, n_devices: int, *, symmetric: bool) -> dict:
+    file = folder / f"{n_devices}.pt"
+    command = [sys.executable, str(SCRIPT), str(n_devices), str(symmetric), str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    return torch.load(file, weights_only=True)
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_two_processes_learn_what_one_learns_from_the_whole_batch(tmp_path, symmetric):
+    one, two = (trained(tmp_path, n, symmetric=symmetric) for n in (1, 2))
+    for name, weights in one["weights"].items():
+        torch.testing.assert_close(two["weights"][name], weights, rtol=1e-5, atol=1e-6)
+    assert [row["train_loss"] for row in two["history"]] == pytest.approx([row["train_loss"] for row in one["history"]])
+    assert [row["valid_mrr"] for row in two["history"]] == pytest.approx([row["valid_mrr"] for row in one["history"]])
+    assert two["best"] == pytest.approx(one["best"])
+
+
+def test_the_shares_of_all_are_the_batch():
+    rows = np.arange(6)
+    assert np.concatenate([Rank(n, 3).share(rows) for n in range(3)]).tolist() == rows.tolist()
+
+
+def test_a_batch_that_cannot_be_shared_out_evenly_is_refused():
+    with pytest.raises(UsageError, match=r"among 4 devices: got 6 rows, expected a multiple of 4"):
+        Rank(1, 4).share(np.arange(6))
+
+
+def test_a_process_that_trains_alone_is_the_only_one():
+    assert this_rank() == Rank(0, 1)
