@@ -13,7 +13,7 @@ from eeg2speech_bench.core.machine.environment import choose_device, require_dev
 from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.registry.discovery import OURS
 from eeg2speech_bench.core.registry.registry import Registry
-from eeg2speech_bench.core.stages.stage_store import explained
+from eeg2speech_bench.core.stages.disk_trouble import explained
 
 _INSTALL = "Let the jobs use the installation that planned them (--module, --setup), or type the command again."
 

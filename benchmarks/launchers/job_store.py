@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from eeg2speech_bench.benchmarks.launchers.plan_file import PlanFile
 from eeg2speech_bench.core.errors import StorageError
 from eeg2speech_bench.core.records.running import ALIVE_S, is_process_alive
+from eeg2speech_bench.core.stages.disk_trouble import explained
 from eeg2speech_bench.core.stages.json_files import write_atomically
-from eeg2speech_bench.core.stages.stage_store import explained
 
 #: how a start of a cell ended; empty while it runs, or if its process died without a word
 Ended = Literal["", "done", "failed", "interrupted", "requeued"]
