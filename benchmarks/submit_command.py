@@ -79,6 +79,7 @@ def run(arguments: argparse.Namespace, registry: Registry) -> int:
         _say_options(arguments, options, console)
         return 0
     if not choice.send:
+        _say_next(request.results, console)
         return 1 if choice.used_up else 0
     send = _run_here if arguments.local else _send
     return send(arguments, plan, choice, pipelines, options, console)

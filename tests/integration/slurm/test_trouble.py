@@ -66,8 +66,10 @@ def undisturbed(bench, installed, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(installed))
         patch.setenv("EEG2SPEECH_BENCH_PLUGINS", "troubled")
-        done = bench.run(*CELLS, "--seeds", "2", "--scores", "retrieval", "--results", str(results))
-    assert done.returncode == 0, done.stdout + done.stderr
+        options = ("--seeds", "2", "--scores", "retrieval", "--dataset", str(bench.data))
+        process = bench.start(*bench.tiny(), *CELLS, *options, "--results", str(results))
+        said, errors = process.communicate(timeout=LONG_S)
+    assert process.returncode == 0, said + errors
     return numbers(results)
 
 
