@@ -22,10 +22,10 @@ from eeg2speech_bench.benchmarks.stage_inputs import (
     StageInputs,
     WordsInputs,
 )
+from eeg2speech_bench.core.machine.ranks import others_beside
 from eeg2speech_bench.core.stages.checkpoints import StageCheckpoints
 from eeg2speech_bench.core.terminal.progress import Progress
 from eeg2speech_bench.core.terminal.quiet import silence_libraries
-from eeg2speech_bench.core.training.ranks import others_beside
 
 
 @singledispatch

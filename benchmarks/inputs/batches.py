@@ -11,10 +11,10 @@ from torch import Tensor
 
 from eeg2speech_bench.benchmarks.inputs.target_frames import FrameStore
 from eeg2speech_bench.core.errors import DataError
+from eeg2speech_bench.core.machine.ranks import this_rank
 from eeg2speech_bench.core.presets.config import AlignmentConfig
 from eeg2speech_bench.core.segments.segment_store import Batch, SegmentStore
 from eeg2speech_bench.core.segments.surrogates import randomise_phases
-from eeg2speech_bench.core.training.ranks import this_rank
 from eeg2speech_bench.core.training.seeding import derive_seed
 from eeg2speech_bench.core.training.training_batches import TrainingBatches
 

@@ -14,11 +14,11 @@ from eeg2speech_bench.benchmarks.models.generator import window_mels
 from eeg2speech_bench.benchmarks.stage_inputs import AutoencoderInputs
 from eeg2speech_bench.core.generator.autoencoder import AutoencoderTraining, MelAutoencoder
 from eeg2speech_bench.core.generator.checkpoints import load_original_vae
+from eeg2speech_bench.core.machine.ranks import this_rank
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.core.stages.checkpoints import StageCheckpoints
 from eeg2speech_bench.core.stages.json_files import write_json
 from eeg2speech_bench.core.terminal.progress import Progress
-from eeg2speech_bench.core.training.ranks import this_rank
 from eeg2speech_bench.core.training.seeding import seed_everything
 from eeg2speech_bench.core.training.trainer import TrainingProgress, fit, make_trainer
 from eeg2speech_bench.core.training.training_batches import TrainingBatches

@@ -16,12 +16,12 @@ from eeg2speech_bench.benchmarks.models.generator import GeneratorConfig
 from eeg2speech_bench.benchmarks.stage_inputs import DiffuseInputs
 from eeg2speech_bench.core.generator.checkpoints import load_original_unet
 from eeg2speech_bench.core.generator.diffusion import DiffusionBatch, LatentDiffusion
+from eeg2speech_bench.core.machine.ranks import this_rank
 from eeg2speech_bench.core.presets.config import DiffusionConfig
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.core.stages.checkpoints import StageCheckpoints
 from eeg2speech_bench.core.stages.json_files import write_json
 from eeg2speech_bench.core.terminal.progress import Progress
-from eeg2speech_bench.core.training.ranks import this_rank
 from eeg2speech_bench.core.training.seeding import seed_everything
 from eeg2speech_bench.core.training.trainer import TrainingProgress, fit, make_trainer
 from eeg2speech_bench.core.training.training_batches import TrainingBatches

@@ -11,9 +11,9 @@ from torch import Tensor
 from eeg2speech_bench.core.conditioning import Encoder, Target, check_conditioning, pool_tokens
 from eeg2speech_bench.core.contrastive.loss import ClipLoss, clip_scores
 from eeg2speech_bench.core.errors import ContractError
+from eeg2speech_bench.core.machine.ranks import this_rank
 from eeg2speech_bench.core.presets.config import AlignmentConfig
 from eeg2speech_bench.core.segments.segment_store import Batch
-from eeg2speech_bench.core.training.ranks import this_rank
 
 
 class Alignment(L.LightningModule):

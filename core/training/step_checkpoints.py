@@ -10,8 +10,8 @@ import lightning as L
 from lightning.fabric.plugins import CheckpointIO
 from torch.nn.parameter import is_lazy
 
+from eeg2speech_bench.core.machine.ranks import this_rank
 from eeg2speech_bench.core.stages.checkpoints import CheckpointFile
-from eeg2speech_bench.core.training.ranks import this_rank
 from eeg2speech_bench.core.training.seeding import random_states, restore_random_states
 from eeg2speech_bench.core.training.training_batches import TrainingBatches
 

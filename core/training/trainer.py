@@ -14,9 +14,9 @@ from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.strategies import DDPStrategy
 
 from eeg2speech_bench.core.errors import ContractError
+from eeg2speech_bench.core.machine.ranks import this_rank
 from eeg2speech_bench.core.stages.checkpoints import CheckpointFile
 from eeg2speech_bench.core.terminal.progress import Progress
-from eeg2speech_bench.core.training.ranks import this_rank
 from eeg2speech_bench.core.training.seeding import derive_seed, seed_everything
 from eeg2speech_bench.core.training.step_checkpoints import keep_checkpoints
 from eeg2speech_bench.core.training.training_batches import TrainingBatches

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from eeg2speech_bench.core.errors import UsageError
-from eeg2speech_bench.core.training.ranks import Rank, this_rank
+from eeg2speech_bench.core.machine.ranks import Rank, this_rank
 
 SCRIPT = Path(__file__).with_name("train_together.py")
 

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from eeg2speech_bench.core.conditioning import Conditioning, Encoder, Target, TargetInfo
 from eeg2speech_bench.core.contrastive.alignment import Alignment
+from eeg2speech_bench.core.machine.ranks import others_beside, this_rank
 from eeg2speech_bench.core.presets.config import AlignmentConfig
 from eeg2speech_bench.core.segments.segment_store import Batch
-from eeg2speech_bench.core.training.ranks import others_beside, this_rank
 from eeg2speech_bench.core.training.trainer import KeepBest, fit, make_trainer
 from eeg2speech_bench.core.training.training_batches import TrainingBatches
 
