@@ -59,6 +59,7 @@ def add_cell_options(parser: argparse.ArgumentParser) -> None:
 def configure_run(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``run``."""
     add_cell_options(parser)
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="run N cells at once (default: 1)")
     parser.add_argument("--time-limit", type=float, metavar="MIN", help="end a cell that takes longer")
     parser.add_argument("--memory-limit", type=float, metavar="GB", help="end a cell that uses more memory")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and the configuration, run nothing")
@@ -85,7 +86,9 @@ def run(arguments: argparse.Namespace, registry: Registry) -> int:
 
     console = make_console()
     seconds = None if arguments.time_limit is None else 60 * arguments.time_limit
-    request = replace(read_request(arguments), limits=Limits(seconds, arguments.memory_limit))
+    request = replace(
+        read_request(arguments), limits=Limits(seconds, arguments.memory_limit), jobs=max(1, arguments.jobs)
+    )
     if arguments.dry_run:
         plan_cells(request, registry, console)
         console.print_json(request.config.model_dump_json())

@@ -6,15 +6,16 @@ import os
 import platform
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
+from eeg2speech_bench.benchmarks.launchers.job_store import JobStore
 from eeg2speech_bench.benchmarks.launchers.plan_file import PlanFile
 from eeg2speech_bench.benchmarks.launchers.worker import DONE, FAILED, STOPPED, UNHEARD
-from eeg2speech_bench.benchmarks.launchers.workers import Limits, Workers
+from eeg2speech_bench.benchmarks.launchers.workers import Limits, WorkerEnd, Workers
 from eeg2speech_bench.benchmarks.pipeline import Pipeline
 from eeg2speech_bench.benchmarks.plan import choose_encoders, make_cells, print_plan, refuse_unknown_names
 from eeg2speech_bench.benchmarks.runner import Runner
@@ -60,6 +61,8 @@ class RunRequest:
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     limits : Limits
         What each cell may use.
+    jobs : int
+        Cells that run at the same time.
     """
 
     encoders: tuple[str, ...]
@@ -71,6 +74,7 @@ class RunRequest:
     with_twins: bool = False
     device: str = "auto"
     limits: Limits = NO_LIMITS
+    jobs: int = 1
 
     def __post_init__(self) -> None:
         for name in ("results", "cache"):
@@ -121,7 +125,7 @@ def run_cells(request: RunRequest, registry: Registry, console: Console) -> list
         If the user stopped it; its record says so, and the same request goes on where it was.
     """
     # the server of workers imports while the plan is made
-    with Workers(request.limits) as workers:
+    with Workers(request.limits, request.jobs) as workers:
         pipelines = plan_cells(request, registry, console)
         require_devices(pipelines[0].device, request.config.n_devices)
         require_runnable(pipelines, request, registry, console)
@@ -131,13 +135,43 @@ def run_cells(request: RunRequest, registry: Registry, console: Console) -> list
         places = {pipeline.place(stage) for pipeline in pipelines for stage in pipeline.known_stages()}
         in_use = marked_in_use(pipelines[0].store, places)
         with stoppable(), in_use, _plan_file(request, registry, pipelines) as plan:
-            finished = []
-            for number, pipeline in enumerate(pipelines):
-                cell = pipeline.cell
-                title = f"[{number + 1}/{len(pipelines)}] {cell.label} on {cell.dataset_name}, seed {cell.seed}"
-                say(console, title)
-                finished.append(_run_cell(pipeline, number, plan, workers, runner))
-            return finished
+            return _run_all(pipelines, plan, workers, runner)
+
+
+def _run_all(pipelines: list[Pipeline], plan: Callable[[], Path], workers: Workers, runner: Runner) -> list[Record]:
+    """Run cells in workers, and then here those whose encoder is a Python object; return their records in order."""
+    titles = [
+        f"[{number}/{len(pipelines)}] {one.cell.label} on {one.cell.dataset_name}, seed {one.cell.seed}"
+        for number, one in enumerate(pipelines, start=1)
+    ]
+    here = [number for number, one in enumerate(pipelines) if _is_object(one, runner.registry)]
+    records: dict[int, Record] = {}
+
+    def begins(number: int) -> Path | None:
+        plan()  # which somebody may have removed with the results folder
+        if workers.at_once == 1:
+            say(runner.console, titles[number])
+            return None
+        log = JobStore(runner.records.results).log_folder / f"{pipelines[number].cell.id}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        say(runner.console, f"{titles[number]} begins, see {log}")
+        return log
+
+    elsewhere = [number for number in range(len(pipelines)) if number not in here]
+    with closing(workers.run(plan(), elsewhere, runner.failed_stages, begins)) as ended:
+        for number, end in ended:
+            records[number] = _settle(pipelines[number], end, runner)
+            if workers.at_once > 1:
+                say(runner.console, f"{titles[number]} {records[number].status}")
+    for number in here:
+        say(runner.console, titles[number])
+        records[number] = runner.run(pipelines[number])
+    return [records[number] for number in range(len(pipelines))]
+
+
+def _is_object(pipeline: Pipeline, registry: Registry) -> bool:
+    """Whether an encoder was given as a Python object, which is in this process alone."""
+    return registry.provenance("encoder", pipeline.cell.encoder).distribution == "python"
 
 
 def require_runnable(pipelines: list[Pipeline], request: RunRequest, registry: Registry, console: Console) -> None:
@@ -189,12 +223,9 @@ def _write_beside_others(plan: PlanFile, path: Path) -> None:
     plan.write(path)
 
 
-def _run_cell(pipeline: Pipeline, number: int, plan: Callable[[], Path], workers: Workers, runner: Runner) -> Record:
-    """Run a cell in a worker, or here if its encoder is a Python object, and return its record."""
+def _settle(pipeline: Pipeline, end: WorkerEnd, runner: Runner) -> Record:
+    """Return the record of a cell whose worker ended, and write it if the worker did not."""
     cell = pipeline.cell
-    if runner.registry.provenance("encoder", cell.encoder).distribution == "python":
-        return runner.run(pipeline)
-    end = workers.run(plan(), number, runner.failed_stages)
     sign = runner.records.running_path(cell.id, end.pid)
     left = RunningCell.read(sign)
     sign.unlink(missing_ok=True)

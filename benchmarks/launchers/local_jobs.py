@@ -49,18 +49,16 @@ class LocalJobs:
         KeyboardInterrupt
             If the user stopped it; records say so, and the same command goes on where it was.
         """
-        n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        os.environ.setdefault(
-            "OMP_NUM_THREADS", str(max(1, n_cores // at_once))
-        )  # threads that wait for each other spin
         ends: dict[int, Ended] = {}
         try:
-            with stoppable(), Workers(Limits()) as workers:
-                chosen = self.path, numbers, at_once, self._failed, self._begin
-                with closing(workers.run_side_by_side(*chosen)) as ended:
-                    for number, end in ended:
-                        ends[number] = settle_end(self.plan, number, end, self.console)
-                        self._end(number, ends[number])
+            with (
+                stoppable(),
+                Workers(Limits(), at_once) as workers,
+                closing(workers.run(self.path, numbers, self._failed, self._begin)) as ended,
+            ):
+                for number, end in ended:
+                    ends[number] = settle_end(self.plan, number, end, self.console)
+                    self._end(number, ends[number])
         except KeyboardInterrupt:
             for path in self._starts.values():
                 self.store.end(path, "interrupted")

@@ -70,7 +70,7 @@ class CellJob:
                     say(console, "The record of this cell is there already.")
                     return "done"
                 with Workers(Limits(), preload=False) as workers:
-                    end = workers.run(self.plan, self.number, {})
+                    ((_, end),) = workers.run(self.plan, [self.number], {})
                 return settle_end(plan, self.number, end, console)
         except KeyboardInterrupt:
             return "interrupted"

@@ -102,12 +102,14 @@ class Workers:
     Parameters
     ----------
     limits : Limits
+    at_once : int
+        Cells that may run at the same time; they share the cores.
     preload : bool
         Whether the server imports everything first, which pays from the second cell on.
     """
 
-    def __init__(self, limits: Limits, *, preload: bool = True) -> None:
-        self.limits, self.preload = limits, preload
+    def __init__(self, limits: Limits, at_once: int = 1, *, preload: bool = True) -> None:
+        self.limits, self.at_once, self.preload = limits, at_once, preload
         self._ended: deque[dict[str, Any]] = deque()
 
     def __enter__(self) -> Self:
@@ -121,6 +123,7 @@ class Workers:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE if caught else None,
                 text=True,
+                env=self._environment(),
                 process_group=0,  # Ctrl-C is for this process, which asks the worker to stop
             )
         self._connection = Connection(ours.detach())
@@ -137,36 +140,36 @@ class Workers:
             self._printing.join()
             self._server.stdout.close()
 
-    def run(self, plan: Path, number: int, failed: Mapping[str, ErrorReport]) -> WorkerEnd:
-        """Let a worker run one cell of a plan, and wait for its end.
+    def _environment(self) -> dict[str, str]:
+        """Return environment variables for workers: those of this process, and threads for their share of the cores."""
+        if self.at_once == 1:
+            return dict(os.environ)
+        n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return {"OMP_NUM_THREADS": str(max(1, n_cores // self.at_once)), **os.environ}
+
+    def run(
+        self,
+        plan: Path,
+        numbers: Iterable[int],
+        failed: Mapping[str, ErrorReport],
+        begins: Callable[[int], Path | None] = lambda number: None,
+    ) -> Generator[tuple[int, WorkerEnd], None, None]:
+        """Let workers run cells of a plan, as many at once as may, and yield each with its end.
+
+        ``failed`` is read whenever a worker starts, and ``begins`` called, which may name a file for what that worker
+        prints.
 
         Raises
         ------
         KeyboardInterrupt
-            If the user stopped it; the worker has written its record.
+            If the user stopped it; the workers have written their records.
         BenchError
             If the server ended.
-        """
-        ((_, end),) = self.run_side_by_side(plan, [number], 1, failed)
-        return end
-
-    def run_side_by_side(
-        self,
-        plan: Path,
-        numbers: Iterable[int],
-        at_once: int,
-        failed: Mapping[str, ErrorReport],
-        begins: Callable[[int], Path | None] = lambda number: None,
-    ) -> Generator[tuple[int, WorkerEnd], None, None]:
-        """Let workers run cells of a plan, some at once, and yield each with its end.
-
-        ``failed`` is read whenever a worker starts, and ``begins`` called, which may name a file for what that worker
-        prints. Errors are those of `run`.
         """
         waiting, running = deque(numbers), dict[int, _Worker]()
         try:
             while waiting or running:
-                while waiting and len(running) < at_once:
+                while waiting and len(running) < self.at_once:
                     number = waiting.popleft()
                     running[self._start(plan, number, failed, begins(number))] = _Worker(number)
                 answer = self._ended.popleft() if self._ended else self._receive(LOOK_S)

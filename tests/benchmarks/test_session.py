@@ -34,8 +34,9 @@ class Untrained:
     cells: list[str]
     what: Callable[[], object]
 
-    def __init__(self, *_: object) -> None:
+    def __init__(self, registry: object = None, stages: object = None, records: object = None, console: object = None):
         Untrained.cells = []
+        self.registry, self.records, self.console, self.failed_stages = registry, records, console, {}
 
     def run(self, pipeline: SimpleNamespace) -> str:
         Untrained.cells.append(f"{pipeline.cell.encoder} {pipeline.cell.seed}")
@@ -47,8 +48,9 @@ class Untrained:
 def request_for(tmp_path, monkeypatch):
     """Make requests whose data set opens as ``opens`` does; no cell trains."""
     monkeypatch.setattr(session, "Runner", Untrained)
-    monkeypatch.setattr(session, "Workers", lambda limits: nullcontext())  # cells run here
-    monkeypatch.setattr(session, "_run_cell", lambda pipeline, number, plan, workers, runner: runner.run(pipeline))
+    workers = SimpleNamespace(at_once=1, run=lambda *_: (_ for _ in ()))
+    monkeypatch.setattr(session, "Workers", lambda limits, jobs: nullcontext(workers))
+    monkeypatch.setattr(session, "_is_object", lambda *_: True)  # cells run here
     monkeypatch.setattr(session, "silence_libraries", lambda: None)
     monkeypatch.setattr(session, "forget_sources", lambda: None)  # reading them again takes a second
     monkeypatch.setattr(session, "print_plan", lambda *_: None)  # which reads the source of all stages
