@@ -28,15 +28,20 @@ def numbers(results: Path, encoder: str) -> dict:
     return {(m["name"], m["condition"]): (m["value"], m["low"], m["high"], m["per_subject"]) for m in record["metrics"]}
 
 
+def forget_stages(bench, encoder: str) -> None:
+    """Remove what an encoder does not share with others, so that it is made again."""
+    for stage in (bench.folder / "cache" / "stages").glob("*/stage.json"):
+        if json.loads(stage.read_text())["subject"].get("encoder") == encoder:
+            shutil.rmtree(stage.parent)
+
+
 @pytest.fixture(scope="module")
 def alone(bench, tmp_path_factory):
     """The numbers of an innocent row that ran before all others and by itself; its own stages are made again later."""
     results = tmp_path_factory.mktemp("alone")
     done = bench.run("--encoder", INNOCENT, "--scores", "retrieval", "--results", str(results))
     assert done.returncode == 0, done.stdout + done.stderr
-    for stage in (bench.folder / "cache" / "stages").glob("*/stage.json"):
-        if json.loads(stage.read_text())["subject"].get("encoder") == INNOCENT:
-            shutil.rmtree(stage.parent)
+    forget_stages(bench, INNOCENT)
     return numbers(results, INNOCENT)
 
 
@@ -103,3 +108,17 @@ def test_a_cell_that_takes_too_much_is_ended_with_the_reason(alone, run_plugin, 
     assert done.returncode == 1
     assert (records[encoder].error.phase, records[encoder].error.type) == ("align", "LimitExceeded")
     assert records[encoder].error.message.endswith(message)
+
+
+def test_rows_side_by_side_have_the_numbers_that_they_have_alone(bench, alone, run_plugin):
+    forget_stages(bench, INNOCENT)
+    done, records, results = run_plugin("crashes", INNOCENT, "mean", options=("--jobs", "2"))
+    assert {name: record.status for name, record in records.items()} == {
+        "crashes": "failed", INNOCENT: "done", "mean": "done",
+    }, done.stdout + done.stderr  # fmt: skip
+    assert numbers(results, INNOCENT) == alone
+
+
+def test_a_row_without_others_is_told_of_too(alone, run_plugin):
+    done, records, _ = run_plugin("crashes")
+    assert (done.returncode, records["crashes"].error.type) == (1, "SIGSEGV")
