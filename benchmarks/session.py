@@ -15,9 +15,9 @@ from rich.console import Console
 from eeg2speech_bench.benchmarks.launchers.job_store import JobStore
 from eeg2speech_bench.benchmarks.launchers.plan_file import PlanFile
 from eeg2speech_bench.benchmarks.launchers.worker import DONE, FAILED, STOPPED, UNHEARD
-from eeg2speech_bench.benchmarks.launchers.workers import Limits, WorkerEnd, Workers
+from eeg2speech_bench.benchmarks.launchers.workers import Limits, Preload, WorkerEnd, Workers
 from eeg2speech_bench.benchmarks.pipeline import Pipeline
-from eeg2speech_bench.benchmarks.plan import choose_encoders, make_cells, print_plan, refuse_unknown_names
+from eeg2speech_bench.benchmarks.plan import GROUPS, choose_encoders, make_cells, print_plan, refuse_unknown_names
 from eeg2speech_bench.benchmarks.runner import Runner
 from eeg2speech_bench.core.errors import BenchError, UsageError
 from eeg2speech_bench.core.machine.environment import choose_device, choose_precision, require_devices
@@ -76,6 +76,12 @@ class RunRequest:
     limits: Limits = NO_LIMITS
     jobs: int = 1
 
+    @property
+    def is_single(self) -> bool:
+        """Whether it is one cell."""
+        named = len(self.encoders) == 1 and self.encoders[0] not in GROUPS
+        return named and len(self.seeds) == 1 and not self.with_twins
+
     def __post_init__(self) -> None:
         for name in ("results", "cache"):
             object.__setattr__(self, name, Path(getattr(self, name)).absolute())
@@ -125,7 +131,8 @@ def run_cells(request: RunRequest, registry: Registry, console: Console) -> list
         If the user stopped it; its record says so, and the same request goes on where it was.
     """
     # the server of workers imports while the plan is made
-    with Workers(request.limits, request.jobs) as workers:
+    preload: Preload = "torch" if request.is_single else "all"
+    with Workers(request.limits, request.jobs, preload=preload) as workers:
         pipelines = plan_cells(request, registry, console)
         require_devices(pipelines[0].device, request.config.n_devices)
         require_runnable(pipelines, request, registry, console)

@@ -22,15 +22,19 @@ from typing import Any, NoReturn
 
 from eeg2speech_bench.core.machine.threads import share_cores
 
-#: what every cell needs: imported once, before anything of a plugin runs
-PRELOADED = (
-    "torch", "torchaudio", "lightning", "diffusers", "transformers", "mne", "scipy.signal", "sklearn.linear_model",
-    "pyarrow.parquet",
-    "eeg2speech_bench.benchmarks.launchers.worker",
-    "eeg2speech_bench.benchmarks.stages.align", "eeg2speech_bench.benchmarks.stages.autoencoder",
-    "eeg2speech_bench.benchmarks.stages.diffuse", "eeg2speech_bench.benchmarks.stages.embed",
-    "eeg2speech_bench.benchmarks.stages.generate", "eeg2speech_bench.benchmarks.stages.score",
-)  # fmt: skip
+#: what is imported once, before anything of a plugin runs: all that cells need pays from the second cell on
+PRELOADED: dict[str, tuple[str, ...]] = {
+    "nothing": (),
+    "torch": ("torch", "eeg2speech_bench.benchmarks.launchers.worker"),
+    "all": (
+        "torch", "torchaudio", "lightning", "diffusers", "transformers", "mne", "scipy.signal", "sklearn.linear_model",
+        "pyarrow.parquet",
+        "eeg2speech_bench.benchmarks.launchers.worker",
+        "eeg2speech_bench.benchmarks.stages.align", "eeg2speech_bench.benchmarks.stages.autoencoder",
+        "eeg2speech_bench.benchmarks.stages.diffuse", "eeg2speech_bench.benchmarks.stages.embed",
+        "eeg2speech_bench.benchmarks.stages.generate", "eeg2speech_bench.benchmarks.stages.score",
+    ),
+}  # fmt: skip
 #: what asks a worker to stop
 STOPS = (signal.SIGINT, signal.SIGTERM)
 #: seconds between looks at whether the server is still there
@@ -43,7 +47,7 @@ def serve() -> None:
     """Start a worker for every order that comes, and report how each ends, until nobody orders any more.
 
     The arguments of the command are the file descriptor of a two-way connection, the module search path as JSON, and
-    whether to import what every cell needs first.
+    which of `PRELOADED` to import first, by its name.
     Orders are ``{"plan", "number", "failed", "output"}``; answers are ``{"started": pid}`` and
     ``{"ended": pid, "code": exit code, negative for a signal}``.
     """
@@ -52,7 +56,7 @@ def serve() -> None:
     for number in (*STOPS, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
     share_cores()
-    for module in PRELOADED if sys.argv[3] == "preload" else ():
+    for module in PRELOADED[sys.argv[3]]:
         with suppress(ImportError):
             importlib.import_module(module)
     connection = Connection(channel)

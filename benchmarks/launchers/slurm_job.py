@@ -69,7 +69,7 @@ class CellJob:
                 if record is not None and record.status == "done":
                     say(console, "The record of this cell is there already.")
                     return "done"
-                with Workers(Limits(), preload=False) as workers:
+                with Workers(Limits(), preload="nothing") as workers:
                     ((_, end),) = workers.run(self.plan, [self.number], {})
                 return settle_end(plan, self.number, end, console)
         except KeyboardInterrupt:

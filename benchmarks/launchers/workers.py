@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any, Literal, Self
 
 import psutil
 
@@ -28,6 +28,8 @@ LOOK_S = 0.5
 #: seconds that a worker has to write its record when it is asked to stop
 STOP_S = 60.0
 GIGABYTE = 1e9
+#: what the server imports first
+Preload = Literal["all", "torch", "nothing"]
 
 
 @dataclass(frozen=True)
@@ -104,11 +106,13 @@ class Workers:
     limits : Limits
     at_once : int
         Cells that may run at the same time; they share the cores.
-    preload : bool
-        Whether the server imports everything first, which pays from the second cell on.
+    preload : str
+        What the server imports first: ``"all"``, ``"torch"`` or ``"nothing"``.
     """
 
-    def __init__(self, limits: Limits, at_once: int = 1, *, preload: bool = True) -> None:
+    def __init__(
+        self, limits: Limits, at_once: int = 1, *, preload: Literal["all", "torch", "nothing"] = "all"
+    ) -> None:
         self.limits, self.at_once, self.preload = limits, at_once, preload
         self._ended: deque[dict[str, Any]] = deque()
 
@@ -118,7 +122,7 @@ class Workers:
         server = [sys.executable, "-P", "-c", "from eeg2speech_bench.benchmarks.launchers.server import serve; serve()"]
         with theirs:
             self._server = subprocess.Popen(
-                [*server, str(theirs.fileno()), json.dumps(sys.path), "preload" if self.preload else "bare"],
+                [*server, str(theirs.fileno()), json.dumps(sys.path), self.preload],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE if caught else None,

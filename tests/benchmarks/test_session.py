@@ -49,7 +49,7 @@ def request_for(tmp_path, monkeypatch):
     """Make requests whose data set opens as ``opens`` does; no cell trains."""
     monkeypatch.setattr(session, "Runner", Untrained)
     workers = SimpleNamespace(at_once=1, run=lambda *_: (_ for _ in ()))
-    monkeypatch.setattr(session, "Workers", lambda limits, jobs: nullcontext(workers))
+    monkeypatch.setattr(session, "Workers", lambda limits, jobs, preload: nullcontext(workers))
     monkeypatch.setattr(session, "_is_object", lambda *_: True)  # cells run here
     monkeypatch.setattr(session, "silence_libraries", lambda: None)
     monkeypatch.setattr(session, "forget_sources", lambda: None)  # reading them again takes a second

@@ -16,7 +16,7 @@ from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
 
 #: three runs in processes of their own, in the fixture of the first test
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("core", "plugins", "datasets", "benchmarks", "leaderboard")

@@ -43,6 +43,7 @@ def test_who_does_not_look_at_the_eeg_scores_the_same_under_every_control_of_it(
     assert not record.verdict["top1"].distinguishable
 
 
+@pytest.mark.slow
 def test_a_search_tries_the_same_settings_for_every_encoder_and_keeps_the_best(bench):
     arguments = ("--encoder", "brainmagick", "--encoder", "subject-id", "--tune", "3", "--scores", "retrieval")
     done = bench.run(*arguments, "--results", "tuned")
@@ -56,6 +57,7 @@ def test_a_search_tries_the_same_settings_for_every_encoder_and_keeps_the_best(b
         assert training.chosen["valid_mrr"] == max(trial["valid_mrr"] for trial in training.trials)
 
 
+@pytest.mark.slow
 def test_twins_are_trained_on_surrogates_and_stand_beside_as_baselines(bench):
     arguments = ("--encoder", "brainmagick", "--encoder", "mean", "--controls", "full", "--scores", "retrieval")
     done = bench.run(*arguments, "--results", "twins")

@@ -263,6 +263,7 @@ def test_a_single_file_is_recorded_by_name_and_hash(trained, bench):
     assert len(records["mine"].encoder.source_hash) == 16
 
 
+@pytest.mark.slow
 def test_a_changed_single_file_trains_again(trained, bench):
     (bench.folder / "mine.py").write_text(SINGLE_FILE.replace("target.dim)", "target.dim, bias=False)"))
     done = bench.run("--encoder", "mine", "--plugin", "mine.py", "--scores", "retrieval")

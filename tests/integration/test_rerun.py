@@ -23,6 +23,7 @@ def rerun(bench, *arguments: str) -> tuple[int, str]:
     return process.returncode, output + errors
 
 
+@pytest.mark.slow
 def test_every_number_comes_out_again_from_scratch(bench, path):
     code, said = rerun(bench, str(path))
     assert code == 0, said

@@ -121,7 +121,10 @@ def test_a_dry_run_prints_plan_and_configuration_and_runs_nothing(bench, finishe
     assert not list((bench.folder / "results" / "records").glob("*seed5*"))
 
 
-@pytest.mark.parametrize(("stage", "sent", "code"), [("diffuse", signal.SIGKILL, -9), ("align", signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("stage", "sent", "code"),
+    [pytest.param("diffuse", signal.SIGKILL, -9, marks=pytest.mark.slow), ("align", signal.SIGINT, 130)],
+)
 def test_a_stopped_run_goes_on_where_it_was_and_ends_the_same(bench, tmp_path, record, stage, sent, code):
     other = replace(bench, folder=tmp_path)
     assert other.stop_during(stage, sent, "--encoder", "brainmagick") == code

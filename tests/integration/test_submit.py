@@ -79,6 +79,7 @@ def test_a_cell_without_tries_left_is_told_and_not_sent(rounds):
     assert (last.code, after["exits-always"]) == (1, ("failed", 2))
 
 
+@pytest.mark.slow
 def test_the_numbers_are_those_of_run(bench, rounds):
     results = bench.folder / "run"
     shutil.rmtree(bench.folder / "cache" / "stages")
@@ -104,6 +105,7 @@ def test_status_of_a_folder_without_plans_says_how_to_begin(bench, tmp_path):
     assert (one.code, one.said.split(".")[0]) == (0, f"Nothing was submitted to {tmp_path}")
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_all_in_order_and_the_same_command_would_go_on(bench, submit):
     process = submit("--local", "2", results="stopped", encoders=("hangs", "sound-2"))
     for line in process.stdout:

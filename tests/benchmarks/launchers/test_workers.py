@@ -28,14 +28,14 @@ def test_a_stop_that_comes_while_a_worker_starts_is_heard(endless, monkeypatch, 
     monkeypatch.setattr(workers, "LOOK_S", 0.01)
     monkeypatch.setattr(workers, "_signal", lambda pid, number: (sent.append(number), send(pid, number)))
     monkeypatch.setattr(Workers, "_look", look)
-    with pytest.raises(KeyboardInterrupt), Workers(Limits(), at_once, preload=False) as server:
+    with pytest.raises(KeyboardInterrupt), Workers(Limits(), at_once, preload="nothing") as server:
         list(server.run(endless, range(at_once), {}))
     assert sent == [signal.SIGTERM] * at_once
 
 
 def test_what_a_worker_prints_goes_where_it_is_told(tmp_path):
     output = tmp_path / "cell.log"
-    with Workers(Limits(), preload=False) as server:
+    with Workers(Limits(), preload="nothing") as server:
         ((number, end),) = server.run(tmp_path / "absent.json", [4], {}, lambda number: output)
     assert (number, end.code) == (4, 3)
     assert "absent.json cannot be read" in output.read_text()

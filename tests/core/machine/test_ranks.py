@@ -16,17 +16,23 @@ from eeg2speech_bench.core.machine.ranks import Rank, this_rank
 SCRIPT = Path(__file__).with_name("train_together.py")
 
 
-def trained(folder: Path, n_devices: int, *, symmetric: bool) -> dict:
-    file = folder / f"{n_devices}.pt"
-    command = [sys.executable, str(SCRIPT), str(n_devices), str(symmetric), str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    return torch.load(file, weights_only=True)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """What one process and two learned, by their number and the form of the loss."""
+    found = {}
+    for n_devices in (1, 2):
+        folder = tmp_path_factory.mktemp("trained")
+        command = [sys.executable, str(SCRIPT), str(n_devices), str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr
+        for symmetric in (False, True):
+            found[n_devices, symmetric] = torch.load(folder / f"{symmetric}.pt", weights_only=True)
+    return found
 
 
 @pytest.mark.parametrize("symmetric", [False, True])
-def test_two_processes_learn_what_one_learns_from_the_whole_batch(tmp_path, symmetric):
-    one, two = (trained(tmp_path, n, symmetric=symmetric) for n in (1, 2))
+def test_two_processes_learn_what_one_learns_from_the_whole_batch(trained, symmetric):
+    one, two = (trained[n, symmetric] for n in (1, 2))
     for name, weights in one["weights"].items():
         torch.testing.assert_close(two["weights"][name], weights, rtol=1e-5, atol=1e-6)
     assert [row["train_loss"] for row in two["history"]] == pytest.approx([row["train_loss"] for row in one["history"]])

@@ -1,6 +1,6 @@
 """Trains a small pair for a few steps on as many processes as are asked for, and saves what it learned.
 
-Usage: ``python train_together.py N_DEVICES SYMMETRIC FILE``.
+Usage: ``python train_together.py N_DEVICES FOLDER``; each form of the loss has a file there.
 """
 
 from __future__ import annotations
@@ -91,11 +91,16 @@ def train(symmetric: bool, file: Path) -> None:
         torch.save(kept, file)
 
 
-def main(n_devices: int, symmetric: bool, file: Path) -> None:
+def train_both(folder: Path) -> None:
+    for symmetric in (False, True):
+        train(symmetric, folder / f"{symmetric}.pt")
+
+
+def main(n_devices: int, folder: Path) -> None:
     warnings.simplefilter("ignore")
-    with others_beside(n_devices, partial(train, symmetric, file)):
-        train(symmetric, file)
+    with others_beside(n_devices, partial(train_both, folder)):
+        train_both(folder)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2] == "True", Path(sys.argv[3]))
+    main(int(sys.argv[1]), Path(sys.argv[2]))
