@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -33,4 +34,7 @@ def write_audio(folders: Iterable[Path], out: Path) -> None:
             folder = audio / source.stem
             folder.mkdir()
             for number, samples in enumerate(np.load(source)):
-                soundfile.write(folder / f"clip_{number:03d}.flac", samples, CLIP_RATE_HZ)
+                # soundfile says nothing if the last bytes do not fit on the disk (findings/), so Python writes them
+                encoded = io.BytesIO()
+                soundfile.write(encoded, samples, CLIP_RATE_HZ, format="FLAC")
+                (folder / f"clip_{number:03d}.flac").write_bytes(encoded.getvalue())
