@@ -130,6 +130,7 @@ def run_cells(request: RunRequest, registry: Registry, console: Console) -> list
     KeyboardInterrupt
         If the user stopped it; its record says so, and the same request goes on where it was.
     """
+    choose_device(request.device)  # before anything is started that needs torch
     # the server of workers imports while the plan is made
     preload: Preload = "torch" if request.is_single else "all"
     with Workers(request.limits, request.jobs, preload=preload) as workers:

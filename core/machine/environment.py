@@ -120,7 +120,7 @@ def choose_device(name: str) -> str:
     """
     from eeg2speech_bench.core.errors import UsageError
 
-    if importlib.util.find_spec("torch") is None:
+    if not _is_installed("torch"):
         then = "Install the whole suite: pip install eeg2speech-bench, or 'pip install -e .' in a checkout."
         raise UsageError("Nothing can be trained here", got="no torch, the board alone", then=then)
     kind, _, index = name.partition(":")
@@ -134,6 +134,14 @@ def choose_device(name: str) -> str:
             f"Device '{name}' is not available", got=f"{n_gpus} CUDA devices", then="Use --device cpu or auto."
         )
     return name
+
+
+def _is_installed(module: str) -> bool:
+    """Whether a module could be imported; it is not."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # whoever hides it says so by raising
+        return False
 
 
 def require_devices(device: str, count: int) -> None:
