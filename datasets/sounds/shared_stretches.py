@@ -77,6 +77,8 @@ def find_shared_stretches(sounds: Mapping[str, Callable[[], Sound]]) -> list[Sha
         known = found.setdefault((one, other), [])
         if not any(abs(offset * prints[first].frame_s - (s.start_s - s.other_start_s)) < 0.1 for s in known):
             for start_s, other_start_s, length_s in _alike(prints[first], prints[second], offset):
+                if length_s < (MIN_SHARED_S if is_waveform else MIN_SHARED_ENVELOPE_S):
+                    continue
                 r = _correlation(sounds[one](), sounds[other](), start_s, other_start_s, length_s)
                 if _is_proof(r, length_s, is_waveform=is_waveform):
                     known.append(SharedStretch(one, other, start_s, other_start_s, length_s, r))
@@ -85,7 +87,7 @@ def find_shared_stretches(sounds: Mapping[str, Callable[[], Sound]]) -> list[Sha
 
 def _is_proof(correlation: float, length_s: float, *, is_waveform: bool) -> bool:
     if not is_waveform:
-        return length_s >= MIN_SHARED_ENVELOPE_S and correlation >= MIN_ENVELOPE_CORRELATION
+        return correlation >= MIN_ENVELOPE_CORRELATION
     return correlation >= (MIN_CORRELATION if length_s > SHORT_S else MIN_CORRELATION_SHORT)
 
 
@@ -144,8 +146,7 @@ def _alike(one: Fingerprint, other: Fingerprint, offset: int) -> Iterator[tuple[
     best = max(tried, key=lambda near: tried[near].agreement)
     for start, stop in tried[best].runs():
         length_s = (stop - start) * one.frame_s + one.span_s
-        if length_s >= MIN_SHARED_S:
-            yield round(start * one.frame_s, 3), round((start - best) * one.frame_s, 3), round(length_s, 3)
+        yield round(start * one.frame_s, 3), round((start - best) * one.frame_s, 3), round(length_s, 3)
 
 
 class _Comparison:

@@ -66,6 +66,7 @@ def test_twins_are_trained_on_surrogates_and_stand_beside_as_baselines(bench):
     assert labels == {"brainmagick": False, "brainmagick, trained on surrogate EEG": True, "mean": True}
 
 
+@pytest.mark.slow
 def test_another_target_is_one_option(bench):
     arguments = ("--encoder", "brainmagick", "--target", "mel", "--scores", "retrieval", "--results", "other_target")
     assert bench.run(*arguments).returncode == 0

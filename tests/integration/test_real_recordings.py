@@ -32,7 +32,7 @@ def test_a_data_set_without_audio_says_what_was_skipped_and_why(ridge):
     assert record.dataset.n_stimuli == 1
 
 
-@pytest.mark.parametrize("kind", ["subject", "recording"])
+@pytest.mark.parametrize("kind", [pytest.param("subject", marks=pytest.mark.slow), "recording"])
 def test_a_split_that_shares_the_stimulus_is_refused_with_the_proof(bench, realdata, kind):
     dataset = f"dtu:{realdata / 'dtu_vlaai'}"
     done = bench.run("--encoder", "ridge", "--set", f"data.split={kind}", dataset=dataset)

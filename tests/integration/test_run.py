@@ -137,6 +137,7 @@ def test_a_stopped_run_goes_on_where_it_was_and_ends_the_same(bench, tmp_path, r
     assert [r.semantic() for r in store.read_all()] == [record.semantic()]
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_share_their_stages(bench, tmp_path, record):
     other = replace(bench, folder=tmp_path)
     arguments = [*other.tiny(), "--dataset", str(other.data), "--encoder", "brainmagick"]
