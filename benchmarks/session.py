@@ -131,8 +131,8 @@ def run_cells(request: RunRequest, registry: Registry, console: Console) -> list
         If the user stopped it; its record says so, and the same request goes on where it was.
     """
     choose_device(request.device)  # before anything is started that needs torch
-    # the server of workers imports while the plan is made
-    preload: Preload = "torch" if request.is_single else "all"
+    # the server of workers imports while the plan is made; for one cell that would only take memory twice
+    preload: Preload = "nothing" if request.is_single else "all"
     with Workers(request.limits, request.jobs, preload=preload) as workers:
         pipelines = plan_cells(request, registry, console)
         require_devices(pipelines[0].device, request.config.n_devices)

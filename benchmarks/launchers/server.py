@@ -6,6 +6,7 @@ A worker is a copy of it: no plugin of an earlier cell has touched its state, an
 from __future__ import annotations
 
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -25,7 +26,6 @@ from eeg2speech_bench.core.machine.threads import share_cores
 #: what is imported once, before anything of a plugin runs: all that cells need pays from the second cell on
 PRELOADED: dict[str, tuple[str, ...]] = {
     "nothing": (),
-    "torch": ("torch", "eeg2speech_bench.benchmarks.launchers.worker"),
     "all": (
         "torch", "torchaudio", "lightning", "diffusers", "transformers", "mne", "scipy.signal", "sklearn.linear_model",
         "pyarrow.parquet",
@@ -59,6 +59,7 @@ def serve() -> None:
     for module in PRELOADED[sys.argv[3]]:
         with suppress(ImportError):
             importlib.import_module(module)
+    gc.freeze()  # a collection in a worker would write to, and so copy, what it shares with this process
     connection = Connection(channel)
     wakeup = _wake_when_children_end()
     with selectors.DefaultSelector() as selector:

@@ -29,7 +29,7 @@ LOOK_S = 0.5
 STOP_S = 60.0
 GIGABYTE = 1e9
 #: what the server imports first
-Preload = Literal["all", "torch", "nothing"]
+Preload = Literal["all", "nothing"]
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Workers:
     at_once : int
         Cells that may run at the same time; they share the cores.
     preload : str
-        What the server imports first: ``"all"``, ``"torch"`` or ``"nothing"``.
+        What the server imports first: ``"all"`` that cells need, or ``"nothing"``.
     """
 
     def __init__(
