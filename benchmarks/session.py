@@ -8,13 +8,15 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
+from eeg2speech_bench.benchmarks.launchers.cell_end import settle_end
 from eeg2speech_bench.benchmarks.launchers.job_store import JobStore
 from eeg2speech_bench.benchmarks.launchers.plan_file import PlanFile
-from eeg2speech_bench.benchmarks.launchers.worker import DONE, FAILED, STOPPED, UNHEARD
+from eeg2speech_bench.benchmarks.launchers.worker import UNHEARD
 from eeg2speech_bench.benchmarks.launchers.workers import Limits, Preload, WorkerEnd, Workers
 from eeg2speech_bench.benchmarks.pipeline import Pipeline
 from eeg2speech_bench.benchmarks.plan import GROUPS, choose_encoders, make_cells, print_plan, refuse_unknown_names
@@ -24,7 +26,6 @@ from eeg2speech_bench.core.machine.environment import choose_device, choose_prec
 from eeg2speech_bench.core.presets.config import RunConfig
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
-from eeg2speech_bench.core.records.running import RunningCell
 from eeg2speech_bench.core.registry.dataset_opening import find_dataset, open_dataset
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.stages.disk_trouble import explained
@@ -232,20 +233,13 @@ def _write_beside_others(plan: PlanFile, path: Path) -> None:
 
 
 def _settle(pipeline: Pipeline, end: WorkerEnd, runner: Runner) -> Record:
-    """Return the record of a cell whose worker ended, and write it if the worker did not."""
-    cell = pipeline.cell
-    sign = runner.records.running_path(cell.id, end.pid)
-    left = RunningCell.read(sign)
-    sign.unlink(missing_ok=True)
+    """Return the record of a cell whose worker ended; a stage that failed is not tried again for another cell."""
     if end.code == UNHEARD:
         raise OutputClosed
-    if end.code == STOPPED:
+    cell = pipeline.cell.id
+    if settle_end(runner.records, cell, end, partial(runner.give_up, pipeline)) == "interrupted":
         raise KeyboardInterrupt
-    if left is None and end.code in (DONE, FAILED) and not end.reason:
-        record = runner.records.latest(cell.id)
-    else:  # whoever writes a record takes the sign away after it
-        phase = left.phase if left else "start"
-        record = runner.give_up(pipeline, (left and left.error) or end.report(phase))
+    record = runner.records.latest(cell)
     failed = {stage.name: stage.key for stage in pipeline.known_stages()}
     if record.error is not None and record.error.phase in failed:
         runner.failed_stages[failed[record.error.phase]] = record.error

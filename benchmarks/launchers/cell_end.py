@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,22 +25,30 @@ from eeg2speech_bench.core.registry.registry import load_registry
 from eeg2speech_bench.core.terminal.progress import say
 
 
-def settle_end(plan: PlanFile, number: int, end: WorkerEnd, console: Console) -> Ended:
-    """Write the record of a cell if its worker left none, and say how it ended."""
-    records, cell = RecordStore(plan.results), plan.cells[number].id
+def settle_end(records: RecordStore, cell: str, end: WorkerEnd, give_up: Callable[[ErrorReport], object]) -> Ended:
+    """See to it that a cell whose worker ended has a record, and say how it ended.
+
+    Parameters
+    ----------
+    records : RecordStore
+    cell : str
+    end : WorkerEnd
+    give_up : callable
+        Writes the record of a cell that failed; called if the worker left none.
+    """
     sign = records.running_path(cell, end.pid)
     left = RunningCell.read(sign)
     if end.code in (STOPPED, -signal.SIGTERM):  # the latter, before it had begun
         sign.unlink(missing_ok=True)
         return "interrupted"
     if left is not None or end.code not in (DONE, FAILED):  # whoever writes a record takes the sign away after it
-        _give_up(plan, number, (left and left.error) or end.report(left.phase if left else "start"), console)
+        give_up((left and left.error) or end.report(left.phase if left else "start"))
         sign.unlink(missing_ok=True)
     record = RecordEnd.of(records, cell)
     return "done" if record is not None and record.status == "done" else "failed"
 
 
-def _give_up(plan: PlanFile, number: int, error: ErrorReport, console: Console) -> None:
+def give_up_planned(plan: PlanFile, number: int, console: Console, error: ErrorReport) -> None:
     """Write that a cell failed; from the plan alone where not even its data set or its encoder can be opened."""
     records = RecordStore(plan.results)
     try:

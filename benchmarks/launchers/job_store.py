@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from eeg2speech_bench.benchmarks.launchers.plan_file import PlanFile
 from eeg2speech_bench.core.errors import StorageError
-from eeg2speech_bench.core.records.running import ALIVE_S, is_process_alive
+from eeg2speech_bench.core.machine.processes import is_process_alive
+from eeg2speech_bench.core.records.running import ALIVE_S
 from eeg2speech_bench.core.stages.disk_trouble import explained
 from eeg2speech_bench.core.stages.json_files import write_atomically
 

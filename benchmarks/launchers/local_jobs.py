@@ -6,11 +6,12 @@ import os
 import platform
 from collections.abc import Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
-from eeg2speech_bench.benchmarks.launchers.cell_end import settle_end
+from eeg2speech_bench.benchmarks.launchers.cell_end import give_up_planned, settle_end
 from eeg2speech_bench.benchmarks.launchers.cell_states import RecordEnd
 from eeg2speech_bench.benchmarks.launchers.job_store import Ended, JobStore
 from eeg2speech_bench.benchmarks.launchers.plan_file import PlanFile
@@ -57,7 +58,11 @@ class LocalJobs:
                 closing(workers.run(self.path, numbers, self._failed, self._begin)) as ended,
             ):
                 for number, end in ended:
-                    ends[number] = settle_end(self.plan, number, end, self.console)
+                    cell, give_up = (
+                        self.plan.cells[number].id,
+                        partial(give_up_planned, self.plan, number, self.console),
+                    )
+                    ends[number] = settle_end(RecordStore(self.plan.results), cell, end, give_up)
                     self._end(number, ends[number])
         except KeyboardInterrupt:
             for path in self._starts.values():

@@ -9,9 +9,10 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from eeg2speech_bench.benchmarks.launchers.cell_end import settle_end
+from eeg2speech_bench.benchmarks.launchers.cell_end import give_up_planned, settle_end
 from eeg2speech_bench.benchmarks.launchers.cell_states import RecordEnd
 from eeg2speech_bench.benchmarks.launchers.job_store import Ended, JobStore
 from eeg2speech_bench.benchmarks.launchers.plan_file import PlanFile
@@ -71,7 +72,8 @@ class CellJob:
                     return "done"
                 with Workers(Limits(), preload="nothing") as workers:
                     ((_, end),) = workers.run(self.plan, [self.number], {})
-                return settle_end(plan, self.number, end, console)
+                give_up = partial(give_up_planned, plan, self.number, console)
+                return settle_end(records, plan.cells[self.number].id, end, give_up)
         except KeyboardInterrupt:
             return "interrupted"
 

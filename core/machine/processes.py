@@ -1,4 +1,4 @@
-"""Tells processes apart by the names that they give to their files."""
+"""Tells processes apart by the names that they give to their files, and whether they still run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,17 @@ def own_name() -> str:
 def is_dead(name: str) -> bool:
     """Whether a name is that of a process of this machine which is not there any more."""
     host, pid, *_ = [*name.split("-"), "", ""]
-    return host == _host() and pid.isdecimal() and not psutil.pid_exists(int(pid))
+    return host == _host() and pid.isdecimal() and not is_process_alive(int(pid))
+
+
+def is_process_alive(pid: int) -> bool:
+    """Whether a process of this machine runs; one that ended and waits to be noticed does not."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:  # somebody else's process
+        return True
 
 
 def _host() -> str:

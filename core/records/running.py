@@ -14,6 +14,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from eeg2speech_bench.core.machine.processes import is_process_alive
 from eeg2speech_bench.core.records.provenance import ErrorReport
 from eeg2speech_bench.core.stages.json_files import write_atomically
 
@@ -105,15 +106,3 @@ def _touch_until(ended: threading.Event, path: Path) -> None:
     while not ended.wait(TOUCH_S):
         with suppress(OSError):
             os.utime(path)
-
-
-def is_process_alive(pid: int) -> bool:
-    """Whether a process of this machine runs; one that ended and waits to be noticed does not."""
-    import psutil
-
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
-    except psutil.AccessDenied:  # somebody else's process
-        return True

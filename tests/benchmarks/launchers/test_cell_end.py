@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import signal
+from functools import partial
 
 import pytest
 from rich.console import Console
 
-from eeg2speech_bench.benchmarks.launchers.cell_end import settle_end
+from eeg2speech_bench.benchmarks.launchers.cell_end import give_up_planned, settle_end
 from eeg2speech_bench.benchmarks.launchers.worker import DONE, FAILED, NEVER_BEGAN, STOPPED
 from eeg2speech_bench.benchmarks.launchers.workers import WorkerEnd
 from eeg2speech_bench.core.records.provenance import ErrorReport
@@ -21,7 +22,8 @@ def settle(room):
     """Settle the end of the first cell, whose data set cannot be opened here."""
 
     def end(code, pid=7):
-        return settle_end(room.plan, 0, WorkerEnd(pid, code, "", 0.1), Console(file=io.StringIO()))
+        give_up = partial(give_up_planned, room.plan, 0, Console(file=io.StringIO()))
+        return settle_end(RecordStore(room.results), room.plan.cells[0].id, WorkerEnd(pid, code, "", 0.1), give_up)
 
     return end
 
