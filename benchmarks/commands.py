@@ -53,13 +53,21 @@ def add_cell_options(parser: argparse.ArgumentParser) -> None:
     )
     add_folders(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
-    parser.add_argument("--devices", type=int, metavar="N", help="train each cell on N devices together (default: 1)")
+    parser.add_argument("--devices", type=count, metavar="N", help="train each cell on N devices together (default: 1)")
+
+
+def count(text: str) -> int:
+    """Read a number from 1 on."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not a number from 1 on")
+    return number
 
 
 def configure_run(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``run``."""
     add_cell_options(parser)
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="run N cells at once (default: 1)")
+    parser.add_argument("--jobs", type=count, default=1, metavar="N", help="run N cells at once (default: 1)")
     parser.add_argument("--time-limit", type=float, metavar="MIN", help="end a cell that takes longer")
     parser.add_argument("--memory-limit", type=float, metavar="GB", help="end a cell that uses more memory")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and the configuration, run nothing")
@@ -86,9 +94,7 @@ def run(arguments: argparse.Namespace, registry: Registry) -> int:
 
     console = make_console()
     seconds = None if arguments.time_limit is None else 60 * arguments.time_limit
-    request = replace(
-        read_request(arguments), limits=Limits(seconds, arguments.memory_limit), jobs=max(1, arguments.jobs)
-    )
+    request = replace(read_request(arguments), limits=Limits(seconds, arguments.memory_limit), jobs=arguments.jobs)
     if arguments.dry_run:
         plan_cells(request, registry, console)
         console.print_json(request.config.model_dump_json())

@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eeg2speech_bench.benchmarks.commands import add_cell_options, read_request
+from eeg2speech_bench.benchmarks.commands import add_cell_options, count, read_request
 from eeg2speech_bench.core.errors import UsageError
 from eeg2speech_bench.core.registry.discovery import OURS, PluginChoice
 from eeg2speech_bench.core.registry.registry import Registry
@@ -27,27 +27,19 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``submit``."""
     add_cell_options(parser)
-    parser.add_argument("--tries", type=_count, default=3, metavar="N", help="how often to try a cell (default: 3)")
-    parser.add_argument("--local", type=_count, metavar="N", help="run N cells at once here instead of on a cluster")
+    parser.add_argument("--tries", type=count, default=3, metavar="N", help="how often to try a cell (default: 3)")
+    parser.add_argument("--local", type=count, metavar="N", help="run N cells at once here instead of on a cluster")
     parser.add_argument("--dry-run", action="store_true", help="print what would be sent, send nothing")
     slurm = parser.add_argument_group("options of Slurm (default: what the cluster gives by itself)")
     slurm.add_argument("--partition", metavar="NAME", help="where jobs run")
     slurm.add_argument("--account", metavar="NAME", help="who is charged")
-    slurm.add_argument("--gpus", type=_count, metavar="N", help="GPUs of a job")
-    slurm.add_argument("--cpus", type=_count, metavar="N", help="CPU cores of a job")
+    slurm.add_argument("--gpus", type=count, metavar="N", help="GPUs of a job")
+    slurm.add_argument("--cpus", type=count, metavar="N", help="CPU cores of a job")
     slurm.add_argument("--memory", type=float, metavar="GB", help="memory of a job")
-    slurm.add_argument("--time", type=_count, metavar="MIN", help="time limit of a job; it goes on in a next one")
-    slurm.add_argument("--at-once", type=_count, metavar="N", help="cells that run at the same time at most")
+    slurm.add_argument("--time", type=count, metavar="MIN", help="time limit of a job; it goes on in a next one")
+    slurm.add_argument("--at-once", type=count, metavar="N", help="cells that run at the same time at most")
     slurm.add_argument("--module", action="append", default=[], metavar="NAME", help="module to load; may be repeated")
     slurm.add_argument("--setup", action="append", default=[], metavar="LINE", help="line of shell after the modules")
-
-
-def _count(text: str) -> int:
-    """Read a number from 1 on."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not a number from 1 on")
-    return number
 
 
 def run(arguments: argparse.Namespace, registry: Registry) -> int:
@@ -117,8 +109,7 @@ def _device(arguments: argparse.Namespace, asked: str) -> str:
     """Return the device of the jobs, which a machine that only sends them need not have; empty for this machine's."""
     if arguments.local:
         return "" if asked == "auto" else asked
-    if asked == "auto":
-        return "cuda" if arguments.gpus else "cpu"
+    asked = ("cuda" if arguments.gpus else "cpu") if asked == "auto" else asked
     n_gpus = arguments.devices or 1
     if asked.startswith("cuda") and (arguments.gpus or 0) < n_gpus:
         raise UsageError(f"Device '{asked}' needs GPUs that no job asks for", then=f"Add --gpus {n_gpus}.")

@@ -132,6 +132,7 @@ def test_a_dry_run_says_what_would_be_asked_and_leaves_nothing(bench, submit):
     [
         (("--local", "2", "--gpus", "1"), "--local runs cells here, where Slurm's options mean nothing: got --gpus"),
         (("--device", "cuda"), "Device 'cuda' needs GPUs that no job asks for. Add --gpus 1."),
+        (("--gpus", "1", "--devices", "2"), "Device 'cuda' needs GPUs that no job asks for. Add --gpus 2."),
         (("--tries", "0"), "0 is not a number from 1 on"),
     ],
 )
