@@ -6,6 +6,7 @@ import copy
 import logging
 import signal
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import lightning as L
@@ -24,6 +25,10 @@ from eeg2speech_bench.core.training.training_batches import TrainingBatches
 # Lightning sets its loggers to INFO when it is imported, so they are silenced here and not before
 for _name in ("lightning", "lightning.pytorch", "lightning.fabric", "lightning_utilities"):
     logging.getLogger(_name).setLevel(logging.ERROR)
+
+
+#: how long a process waits for the others it trains with; one that died while they meet is not noticed earlier
+WAIT_FOR_OTHERS = timedelta(minutes=10)
 
 
 class KeepBest(L.Callback):
@@ -97,7 +102,8 @@ def make_trainer(
     rank = this_rank()
     together: dict[str, Any] = {}
     if rank.count > 1:
-        strategy = DDPStrategy(find_unused_parameters=True)  # encoders have layers that not every step uses
+        # encoders have layers that not every step uses
+        strategy = DDPStrategy(find_unused_parameters=True, timeout=WAIT_FOR_OTHERS)
         together = {"strategy": strategy, "sync_batchnorm": cuda}
         callbacks = [*callbacks, DrawApart()]
     index = [int(device.split(":")[1])] if ":" in device else 1

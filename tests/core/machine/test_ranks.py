@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,13 @@ def test_two_processes_learn_what_one_learns_from_the_whole_batch(trained, symme
     assert [row["train_loss"] for row in two["history"]] == pytest.approx([row["train_loss"] for row in one["history"]])
     assert [row["valid_mrr"] for row in two["history"]] == pytest.approx([row["valid_mrr"] for row in one["history"]])
     assert two["best"] == pytest.approx(one["best"])
+
+
+def test_one_that_is_killed_ends_the_training_and_is_named(tmp_path):
+    command, environment = [sys.executable, str(SCRIPT), "2", str(tmp_path)], {**os.environ, "KILLED_IN_EPOCH": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 1
+    assert "BenchError: The training process of device 1 ended: got exit code -9" in done.stderr
 
 
 def test_the_shares_of_all_are_the_batch():

@@ -1,10 +1,13 @@
 """Trains a small pair for a few steps on as many processes as are asked for, and saves what it learned.
 
 Usage: ``python train_together.py N_DEVICES FOLDER``; each form of the loss has a file there.
+With the variable ``KILLED_IN_EPOCH`` the second process is killed when that epoch begins.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import warnings
 from collections.abc import Iterator
@@ -55,6 +58,8 @@ class LinearTarget(Target):
 
 class Batches(TrainingBatches):
     def batches(self, epoch: int, first: int) -> Iterator[tuple[Batch, Tensor, Tensor]]:
+        if "KILLED_IN_EPOCH" in os.environ and (epoch, this_rank().number) == (int(os.environ["KILLED_IN_EPOCH"]), 1):
+            os.kill(os.getpid(), signal.SIGKILL)
         rng = np.random.default_rng(epoch)
         eeg = rng.standard_normal((BATCH, N_CHANS, N_TIMES)).astype(np.float32)
         frames = rng.standard_normal((BATCH, N_TOKENS, DIM)).astype(np.float32)
