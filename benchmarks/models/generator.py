@@ -13,6 +13,7 @@ from eeg2speech_bench.core.errors import ContractError
 from eeg2speech_bench.core.generator.autoencoder import MelAutoencoder
 from eeg2speech_bench.core.generator.denoiser import ConditionedDenoiser, latent_shape
 from eeg2speech_bench.core.generator.mel import MelSpectrogram, normalise_waveform
+from eeg2speech_bench.core.machine.forks import count_cores
 from eeg2speech_bench.core.presets.config import AutoencoderConfig, DenoiserConfig, DiffusionConfig
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
 
@@ -57,6 +58,12 @@ def window_mels(store: SegmentStore, windows: np.ndarray, clip_s: float | None) 
     wave = normalise_waveform(torch.from_numpy(store.gather_sound(windows)))
     missing = round(clip_s * store.sound_rate_hz) - wave.shape[1] if clip_s else 0
     return MelSpectrogram()(torch.nn.functional.pad(wave, (0, missing)))
+
+
+def shares_of_cores(n: int, device: str) -> list[slice]:
+    """Share ``n`` clips out: to each core as many, or all to a GPU."""
+    size = -(-n // count_cores()) if device == "cpu" else n
+    return [slice(first, first + size) for first in range(0, n, size)]
 
 
 @torch.no_grad()

@@ -14,6 +14,7 @@ from eeg2speech_bench.benchmarks.models.generator import window_mels
 from eeg2speech_bench.benchmarks.stage_inputs import AutoencoderInputs
 from eeg2speech_bench.core.generator.autoencoder import AutoencoderTraining, MelAutoencoder
 from eeg2speech_bench.core.generator.checkpoints import load_original_vae
+from eeg2speech_bench.core.machine.core_threads import on_cores
 from eeg2speech_bench.core.machine.ranks import this_rank
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.core.stages.checkpoints import StageCheckpoints
@@ -26,6 +27,8 @@ from eeg2speech_bench.core.weights.checkpoint_file import read_checkpoint
 
 #: the autoencoder belongs to the data set and not to a cell, so its seed is the same for all cells
 SEED = 0
+#: windows at once
+ENCODE_BATCH = 32
 
 
 class TrainingMels(TrainingBatches):
@@ -76,12 +79,14 @@ def run(inputs: AutoencoderInputs, out: Path, progress: Progress, checkpoints: S
 def _encode_all(
     autoencoder: MelAutoencoder, store: SegmentStore, clip_s: float | None, device: str
 ) -> tuple[Tensor, Tensor]:
-    parts = []
-    for first in range(0, len(store.windows), 64):
-        windows = np.arange(first, min(first + 64, len(store.windows)))
+    def encode(first: int) -> tuple[Tensor, Tensor]:
+        windows = np.arange(first, min(first + ENCODE_BATCH, len(store.windows)))
         mean, std = autoencoder.encode(window_mels(store, windows, clip_s).to(device))
-        parts.append((mean.cpu(), std.cpu()))
-    return torch.cat([mean for mean, _ in parts]), torch.cat([std for _, std in parts])
+        return mean.cpu(), std.cpu()
+
+    batches = range(0, len(store.windows), ENCODE_BATCH)
+    means, stds = zip(*(on_cores(encode, batches) if device == "cpu" else map(encode, batches)), strict=True)
+    return torch.cat(means), torch.cat(stds)
 
 
 @torch.no_grad()

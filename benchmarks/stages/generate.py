@@ -9,7 +9,13 @@ import torch
 from torch import Tensor
 
 from eeg2speech_bench.benchmarks.inputs.audio_files import save_clips
-from eeg2speech_bench.benchmarks.models.generator import GeneratorConfig, decode, load_autoencoder, vocode
+from eeg2speech_bench.benchmarks.models.generator import (
+    GeneratorConfig,
+    decode,
+    load_autoencoder,
+    shares_of_cores,
+    vocode,
+)
 from eeg2speech_bench.benchmarks.stage_inputs import GenerateInputs
 from eeg2speech_bench.benchmarks.stages.clips import read_clips
 from eeg2speech_bench.core.conditioning import Conditioning
@@ -17,6 +23,7 @@ from eeg2speech_bench.core.errors import ContractError
 from eeg2speech_bench.core.generator.denoiser import ConditionedDenoiser
 from eeg2speech_bench.core.generator.sampling import sample_latents
 from eeg2speech_bench.core.generator.vocoder import build_vocoder
+from eeg2speech_bench.core.machine.core_threads import on_cores
 from eeg2speech_bench.core.presets.config import SamplingConfig
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.core.terminal.progress import Progress
@@ -37,8 +44,13 @@ def run(inputs: GenerateInputs, out: Path, progress: Progress) -> None:
     for i, name in enumerate(inputs.conditions):
         progress(name, i / len(inputs.conditions))
         condition = _load_condition(inputs.embedded / f"condition_{name}.npz", device)
-        latent = _sample(name, denoiser, condition, config, config.shape(store), inputs.sampling, seeds)
-        save_clips(out, name, vocode(voice, decode(autoencoder, latent), name, n_samples))
+
+        def speak(part: slice, name: str = name, condition: Conditioning = condition) -> Tensor:
+            given = Conditioning(condition.embeddings[part], condition.mask[part], condition.pooled[part])
+            latent = _sample(name, denoiser, given, config, config.shape(store), inputs.sampling, seeds[part])
+            return vocode(voice, decode(autoencoder, latent), name, n_samples)
+
+        save_clips(out, name, torch.cat(on_cores(speak, shares_of_cores(len(seeds), device))))
 
 
 def _load_condition(path: Path, device: str) -> Conditioning:

@@ -58,7 +58,7 @@ def latent_shape(window_s: float, autoencoder: AutoencoderConfig, denoiser: Deno
     UsageError
         If the window does not halve evenly at every level of autoencoder and UNet.
     """
-    factor = 2 ** (len(autoencoder.channels) - 1)
+    factor = autoencoder.factor
     multiple = 2 ** (len(denoiser.channels) - 1)
     n_frames = round(window_s * FRAME_RATE_HZ)
     step_s = factor * multiple / FRAME_RATE_HZ

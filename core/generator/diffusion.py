@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import lightning as L
 import torch
 from diffusers.training_utils import EMAModel, compute_snr
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
@@ -18,6 +17,8 @@ from eeg2speech_bench.core.generator.denoiser import ConditionedDenoiser
 from eeg2speech_bench.core.generator.sampling import training_scheduler
 from eeg2speech_bench.core.presets.config import DiffusionConfig
 from eeg2speech_bench.core.segments.segment_store import Batch
+from eeg2speech_bench.core.training.learning_rate import rising_and_falling
+from eeg2speech_bench.core.training.parted_training import PartedTraining
 
 #: steps whose mean loss is one row of the history
 STEPS_PER_ROW = 50
@@ -49,7 +50,7 @@ class DiffusionBatch:
         return DiffusionBatch(self.mean.to(device), self.std.to(device), frames, segments)
 
 
-class LatentDiffusion(L.LightningModule):
+class LatentDiffusion(PartedTraining):
     """Trains a denoiser and keeps the exponential average of its weights, which is what samples.
 
     The first half of a batch is conditioned on audio and the rest on EEG when both are given
@@ -69,7 +70,7 @@ class LatentDiffusion(L.LightningModule):
         self.scheduler = training_scheduler(config)
         self.ema = EMAModel(denoiser.parameters(), decay=config.ema_decay, foreach=True)
         self.history: list[dict[str, float]] = []
-        self._recent: list[float] = []
+        self._recent: list[Tensor] = []
 
     def _condition(self, batch: DiffusionBatch) -> Conditioning:
         audio = None if batch.frames is None else self.conditioner.from_audio(batch.frames)
@@ -88,17 +89,17 @@ class LatentDiffusion(L.LightningModule):
         n = len(latent)
         time = torch.randint(0, self.config.n_train_timesteps, (n,), device=latent.device)
         drop = torch.rand(n, device=latent.device) < self.config.condition_dropout
-        prediction = self.denoiser(self.scheduler.add_noise(latent, noise, time), time, condition, drop)
-        error = (prediction.float() - self._goal(latent, noise, time)).square().mean((1, 2, 3))
-        loss = (error * self._weight(time)).mean()
-        if not torch.isfinite(loss):
-            raise ContractError(
-                f"Training of the denoiser diverged at step {self.global_step}",
-                got="a loss that is not finite",
-                then="Lower it with --set diffusion.learning_rate=5e-5.",
-            )
-        self._record(float(loss.detach()))
+        noisy, goal = self.scheduler.add_noise(latent, noise, time), self._goal(latent, noise, time)
+        given = (condition.embeddings, condition.mask, condition.pooled)
+        loss = self.parted_loss(noisy, goal, time, self._weight(time), drop, *given)
+        self._record(loss.detach())
         return loss
+
+    def part_loss(self, *tensors: Tensor) -> Tensor:
+        """Return the sum of the denoising losses of some items."""
+        noisy, goal, time, weight, drop, *given = tensors
+        prediction = self.denoiser(noisy, time, Conditioning(*given), drop)
+        return ((prediction.float() - goal).square().mean((1, 2, 3)) * weight).sum()
 
     def _goal(self, latent: Tensor, noise: Tensor, time: Tensor) -> Tensor:
         if self.config.prediction == "epsilon":
@@ -118,10 +119,18 @@ class LatentDiffusion(L.LightningModule):
             self.config.prediction
         ]
 
-    def _record(self, loss: float) -> None:
+    def _record(self, loss: Tensor) -> None:
+        """Note a loss. A GPU is asked for its value once per row only, since it has to finish its work for that."""
         self._recent.append(loss)
-        if len(self._recent) == STEPS_PER_ROW:
-            self.history.append({"step": self.global_step + 1, "train_loss": sum(self._recent) / STEPS_PER_ROW})
+        is_full = len(self._recent) == STEPS_PER_ROW
+        if (is_full or loss.device.type == "cpu") and not bool(torch.isfinite(loss)):
+            raise ContractError(
+                f"Training of the denoiser diverged at step {self.global_step}",
+                got="a loss that is not finite",
+                then="Lower it with --set diffusion.learning_rate=5e-5.",
+            )
+        if is_full:
+            self.history.append({"step": self.global_step + 1, "train_loss": float(torch.stack(self._recent).mean())})
             self._recent.clear()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -132,7 +141,8 @@ class LatentDiffusion(L.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on with the average, and with what was noted on the way."""
         self.ema.load_state_dict(checkpoint["ema"])
-        self.history, self._recent = checkpoint["noted"]["history"], checkpoint["noted"]["recent"]
+        self.history = checkpoint["noted"]["history"]
+        self._recent = [loss.to(self.device) for loss in checkpoint["noted"]["recent"]]
 
     def on_train_start(self) -> None:
         """Move the average to where the weights are."""
@@ -147,12 +157,10 @@ class LatentDiffusion(L.LightningModule):
         self.ema.copy_to(self.denoiser.parameters())
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Return AdamW with a linear warm-up and then a constant rate, as AudioLDM trains."""
+        """Return AdamW with a linear warm-up, as AudioLDM trains, and a fall at the end if asked for."""
         config = self.config
         fused = self.device.type == "cuda"
         optimizer = torch.optim.AdamW(
             self.denoiser.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=fused
         )
-        warmup = max(config.warmup_steps, 1)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / warmup))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return rising_and_falling(optimizer, config.max_steps, config.warmup_steps, config.decay)

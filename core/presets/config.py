@@ -20,6 +20,9 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+DECAY = Field(0.0, ge=0, le=1, description="share of the steps, at the end, in which the learning rate falls to zero")
+
+
 class DataConfig(Section):
     """How recordings become segments (reference: brainmagick's protocol, with its border leaks closed)."""
 
@@ -72,6 +75,7 @@ class AutoencoderConfig(Section):
     """Mel autoencoder: diffusers' AutoencoderKL, trained on training audio."""
 
     channels: tuple[int, ...] = (128, 256, 512)
+    patch: int = Field(1, ge=1, description="side of the squares of mel values that enter as channels of one place")
     layers_per_block: int = 2
     latent_channels: int = 8
     norm_groups: int = 32
@@ -79,8 +83,15 @@ class AutoencoderConfig(Section):
     kl_weight: float = Field(0.0305, description="weight on the summed KL; AudioLDM's 1000/32768")
     batch_size: int = 16
     learning_rate: float = 1e-4
+    warmup_steps: int = 0
+    decay: float = DECAY
     max_steps: int = 400
     checkpoint: str | None = Field(None, description="AudioLDM VAE checkpoint instead of training")
+
+    @property
+    def factor(self) -> int:
+        """Mel frames per latent frame, and mel bands per latent band."""
+        return self.patch * 2 ** (len(self.channels) - 1)
 
 
 class DenoiserConfig(Section):
@@ -110,6 +121,7 @@ class DiffusionConfig(Section):
     batch_size: int = 32
     learning_rate: float = 1e-4
     warmup_steps: int = 0
+    decay: float = DECAY
     weight_decay: float = 0.01
     max_steps: int = 300
     ema_decay: float = 0.9999

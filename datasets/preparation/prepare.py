@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eeg2speech_bench.core.errors import DataError
+from eeg2speech_bench.core.machine.forks import each_in_a_fork
 from eeg2speech_bench.core.presets.config import DataConfig
 from eeg2speech_bench.core.segments.prepared import (
     Prepared,
@@ -27,7 +29,12 @@ from eeg2speech_bench.core.segments.recordings import Recording, SpeechDataset, 
 from eeg2speech_bench.datasets.preparation.channel_sets import with_equal_channels
 from eeg2speech_bench.datasets.preparation.growing_array import GrowingArray
 from eeg2speech_bench.datasets.preparation.originals import Originals, find_originals
-from eeg2speech_bench.datasets.preparation.preprocessing import check_scale, load_eeg, robust_scale
+from eeg2speech_bench.datasets.preparation.preprocessing import (
+    LoadedEeg,
+    check_scale,
+    load_eeg,
+    robust_scale,
+)
 from eeg2speech_bench.datasets.preparation.sound_track import SoundTrack, write_sounds
 from eeg2speech_bench.datasets.preparation.splits.plan import DEFAULT_FRACTIONS, SplitPlan, plan_split
 from eeg2speech_bench.datasets.preparation.windows import (
@@ -56,7 +63,8 @@ REPEATED = ("window_s", "stride_s", "shift_s", "baseline_s", "clamp_iqr", "highp
 def prepare(dataset: SpeechDataset, settings: DataConfig, out: Path, progress: Progress | None = None) -> None:
     """Write the prepared data set that `SegmentStore` reads into the folder ``out``.
 
-    Recordings and sounds pass through memory one at a time, so memory does not grow with hours of data.
+    Recordings pass through memory one per core at a time, and sounds one at a time, so memory does not grow with
+    hours of data.
 
     Parameters
     ----------
@@ -208,16 +216,20 @@ def _write_eeg(
     reference: list[dict[str, Any]] = []
     tables, scales, bounds = [], [], []
     notes: list[ReadingNote] = []
-    with GrowingArray(out / "eeg.npy") as array:
+
+    def read(recording: Recording) -> tuple[LoadedEeg, pd.DataFrame, np.ndarray | None]:
+        loaded = load_eeg(recording, settings, track.sound)
+        table = segment_table(loaded.presentations, windows, track.stimulus_ids, settings, len(loaded.eeg))
+        starts = table.loc[table["split"] == "train", "eeg_start"].to_numpy()
+        return loaded, table, robust_scale(loaded.eeg, starts, n_times, n_baseline) if len(starts) else None
+
+    with GrowingArray(out / "eeg.npy") as array, closing(each_in_a_fork(read, recordings)) as read_ones:
         for i, recording in enumerate(recordings):
             report(f"EEG {i + 1} of {len(recordings)}: {recording.recording_id}", 0.1 + 0.9 * i / len(recordings))
-            loaded = load_eeg(recording, settings, track.sound)
+            loaded, table, scale = next(read_ones)
             reference, eeg = reference or loaded.chs_info, loaded.eeg
             names = [c["ch_name"] for c in reference]
             notes += [ReadingNote(recording=recording.recording_id, note=note) for note in loaded.notes]
-            table = segment_table(loaded.presentations, windows, track.stimulus_ids, settings, len(eeg))
-            starts = table.loc[table["split"] == "train", "eeg_start"].to_numpy()
-            scale = robust_scale(eeg, starts, n_times, n_baseline) if len(starts) else None
             scales.append(scale if scale is None else check_scale(recording, scale, names))
             bounds.append((array.n_rows, array.n_rows + len(eeg)))
             table["eeg_start"] += array.n_rows

@@ -18,6 +18,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import mne
@@ -26,6 +27,7 @@ import numpy as np
 from filelock import FileLock
 
 from eeg2speech_bench.core.errors import StorageError
+from eeg2speech_bench.core.machine.forks import each_in_a_fork
 from eeg2speech_bench.datasets import speech
 from eeg2speech_bench.datasets.simulation.auditory import band_drives, band_envelopes
 from eeg2speech_bench.datasets.simulation.head import SphericalHead
@@ -118,10 +120,14 @@ def _write_dataset(root: Path, settings: SimulationSettings, stories: list[str],
     shutil.copyfile(Path(speech.__file__).with_name("LICENSE.md"), root / "stimuli" / "LICENSE.md")
     drives = band_drives(envelopes)
     _write_description(root, settings)
-    for index in range(settings.n_listeners):
-        progress(f"simulating listener {index + 1} of {settings.n_listeners}")
-        listener = simulate_listener(head, drives, settings, index)
-        _write_recording(root, f"{index + 1:02d}", head.info, listener, durations_s)
+
+    def listen(index: int) -> SimulatedListener:
+        return simulate_listener(head, drives, settings, index)
+
+    with closing(each_in_a_fork(listen, range(settings.n_listeners))) as listeners:
+        for number in range(1, settings.n_listeners + 1):
+            progress(f"simulating listener {number} of {settings.n_listeners}")
+            _write_recording(root, f"{number:02d}", head.info, next(listeners), durations_s)
 
 
 def _write_stimulus(folder: Path, name: str, story: dict) -> None:

@@ -79,8 +79,10 @@ class Brainmagick(Encoder):
 
     def forward(self, batch: Batch) -> Conditioning:
         """Encode a batch to ``min(n_times, target.n_tokens)`` tokens per segment."""
-        tokens = self.network(batch.eeg, self.positions, batch.subject).transpose(1, 2)
-        return Conditioning.from_tokens(pool_tokens(tokens, min(tokens.shape[1], self.n_tokens)))
+        n_tokens = min(batch.eeg.shape[2], self.n_tokens)
+        return Conditioning.from_tokens(
+            self.network(batch.eeg, self.positions, batch.subject, n_tokens).transpose(1, 2)
+        )
 
 
 class SimpleConv(nn.Module):
@@ -117,8 +119,8 @@ class SimpleConv(nn.Module):
         # The original calls this branch "meg" for EEG, too.
         self.encoders = nn.ModuleDict({"meg": ConvSequence([initial_linear] + [hidden] * depth)})
 
-    def forward(self, eeg: Tensor, positions: Tensor, subject: Tensor) -> Tensor:
-        """Encode EEG sample by sample.
+    def forward(self, eeg: Tensor, positions: Tensor, subject: Tensor, n_tokens: int | None = None) -> Tensor:
+        """Encode EEG sample by sample, averaged in time to ``n_tokens`` where that is given.
 
         Parameters
         ----------
@@ -129,10 +131,13 @@ class SimpleConv(nn.Module):
 
         Returns
         -------
-        Tensor, shape (batch, n_outputs, n_times)
+        Tensor, shape (batch, n_outputs, n_times) or (batch, n_outputs, n_tokens)
         """
         virtual = self.initial_linear(self.merger(eeg, positions))
-        return self.final(self.encoders["meg"](self.subject_layers(virtual, subject)))
+        hidden = self.final[:2](self.encoders["meg"](self.subject_layers(virtual, subject)))
+        if n_tokens is not None:  # before the last layer, which is linear in each sample: the same for less work
+            hidden = pool_tokens(hidden.transpose(1, 2), n_tokens).transpose(1, 2)
+        return self.final[2](hidden)
 
 
 class ChannelMerger(nn.Module):

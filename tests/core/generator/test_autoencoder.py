@@ -61,7 +61,7 @@ def test_sampled_latents_of_the_whole_set_have_unit_deviation_once_the_scale_is_
 ) -> None:
     autoencoder.fit_scale(*autoencoder.encode(mel))
     mean, std = (part.repeat(40, 1, 1, 1) for part in autoencoder.encode(mel))
-    latent = autoencoder.sample(mean, std, torch.Generator().manual_seed(0))
+    latent = mean + std * torch.randn(std.shape, generator=torch.Generator().manual_seed(0))
     assert latent.std().item() == pytest.approx(1, abs=0.01)
 
 
@@ -102,32 +102,25 @@ def test_mean_std_and_scale_travel_with_the_weights(autoencoder: MelAutoencoder,
     assert other.scale_factor.item() == pytest.approx(0.9) and other.mean.item() == pytest.approx(mel.mean().item())
 
 
-def test_latents_drawn_with_equal_generators_are_equal() -> None:
-    mean, std = torch.zeros(2, 8, 4, 4), torch.ones(2, 8, 4, 4)
-    first = MelAutoencoder.sample(mean, std, torch.Generator().manual_seed(5))
-    assert torch.equal(first, MelAutoencoder.sample(mean, std, torch.Generator().manual_seed(5)))
-
-
 def test_the_loss_is_the_summed_error_plus_the_weighted_summed_divergence(
     autoencoder: MelAutoencoder, mel: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mean, std = torch.full((6, 8, 4, 8), 2.0), torch.full((6, 8, 4, 8), 1.0)
     monkeypatch.setattr(autoencoder, "posterior", lambda _: (mean, std))
     monkeypatch.setattr(autoencoder, "decode", lambda _: mel + 0.5)
-    loss, error = AutoencoderTraining(autoencoder, TINY).loss(mel)
-    # |error| 0.5 on 32 x 64 values, KL of N(2, 1) from N(0, 1) = 2 on 8 x 4 x 8 values
-    assert loss.item() == pytest.approx(0.5 * 2048 + TINY.kl_weight * 2 * 256, rel=1e-5)
-    assert error.item() == pytest.approx(0.5, rel=1e-5)
+    loss = AutoencoderTraining(autoencoder, TINY).part_loss(mel, torch.zeros(6, 8, 4, 8))
+    # of each of 6 items: |error| 0.5 on 32 x 64 values, KL of N(2, 1) from N(0, 1) = 2 on 8 x 4 x 8 values
+    assert loss.item() == pytest.approx(6 * (0.5 * 2048 + TINY.kl_weight * 2 * 256), rel=1e-5)
 
 
 def test_a_few_steps_of_training_lower_the_loss(autoencoder: MelAutoencoder, mel: torch.Tensor) -> None:
     training = AutoencoderTraining(autoencoder, TINY.model_copy(update={"learning_rate": 3e-3}))
-    optimizer = training.configure_optimizers()
+    optimizer = torch.optim.AdamW(training.parameters(), lr=3e-3)
     losses = []
     for _ in range(12):
-        loss, _ = training.loss(mel)
+        loss = training.parted_loss(mel, torch.randn(autoencoder.latent_shape(mel)))
         optimizer.zero_grad()
-        loss.backward()
+        training.backward(loss)
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.8 * losses[0]
@@ -138,9 +131,19 @@ def test_a_training_step_sees_a_crop_of_long_spectrograms(
     autoencoder: MelAutoencoder, monkeypatch: pytest.MonkeyPatch, n_frames: int, n_seen: int
 ) -> None:
     training, seen = AutoencoderTraining(autoencoder, TINY), []
-    monkeypatch.setattr(training, "loss", lambda mel: seen.append(mel) or (mel.sum(), mel.sum()))
-    monkeypatch.setattr(training, "log_dict", lambda *_, **__: None)
+    monkeypatch.setattr(training, "parted_loss", lambda mel, noise: seen.append(mel) or mel.sum())
+    monkeypatch.setattr(training, "log", lambda *_, **__: None)
     mel = torch.arange(float(n_frames))[None, :, None].expand(2, -1, 64)
     training.training_step(mel, 0)
     assert seen[0].shape == (2, n_seen, 64)
     assert torch.equal(seen[0][0, :, 0].diff(), torch.ones(n_seen - 1))
+
+
+def test_patches_take_the_place_of_levels(mel: torch.Tensor) -> None:
+    by_levels, by_patches = TINY, TINY.model_copy(update={"patch": 2, "channels": TINY.channels[1:]})
+    assert by_patches.factor == by_levels.factor
+    made = MelAutoencoder(by_patches)
+    mean = made.encode(mel)[0]
+    assert mean.shape == MelAutoencoder(by_levels).encode(mel)[0].shape == made.latent_shape(mel)
+    assert made.decode(mean).shape == mel.shape
+    assert sum(p.numel() for p in made.vae.encoder.conv_in.parameters()) == 4 * TINY.channels[1] * 9 + TINY.channels[1]
