@@ -25,11 +25,11 @@ def on_cores(compute: Callable[[Item], Result], items: Sequence[Item]) -> list[R
     if count_cores() < 2 or len(items) < 2:
         return [compute(item) for item in items]
     n_threads, with_gradient = torch.get_num_threads(), torch.is_grad_enabled()
-    autocast = {"dtype": torch.get_autocast_dtype("cpu"), "enabled": torch.is_autocast_enabled("cpu")}
+    dtype, is_half = torch.get_autocast_dtype("cpu"), torch.is_autocast_enabled("cpu")
 
     def alone(item: Item) -> Result:
         torch.set_num_threads(1)
-        with torch.set_grad_enabled(with_gradient), torch.autocast("cpu", **autocast):
+        with torch.set_grad_enabled(with_gradient), torch.autocast("cpu", dtype, enabled=is_half):
             return compute(item)
 
     try:

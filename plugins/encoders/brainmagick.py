@@ -40,6 +40,8 @@ class Brainmagick(Encoder):
         Length of a position's Fourier embedding, 2 * n**2 for n harmonics per axis.
     merger_dropout : float
         Radius of the disc of channels that a training step ignores; positions span [0, 1].
+    averaged : int
+        Neighbouring EEG samples that are averaged before the network, which then has as many times less to compute.
 
     Raises
     ------
@@ -60,9 +62,16 @@ class Brainmagick(Encoder):
         initial_linear: int = 270,
         fourier_dim: int = 2048,
         merger_dropout: float = 0.2,
+        averaged: int = 1,
     ) -> None:
         super().__init__()
-        self.n_tokens = target.n_tokens
+        if not 1 <= averaged <= signal.n_times:
+            raise UsageError(
+                "Option averaged of encoder 'brainmagick' is impossible",
+                got=averaged,
+                expected=f"1 (every sample by itself) to {signal.n_times} (the samples of a window)",
+            )
+        self.n_tokens, self.averaged = target.n_tokens, averaged
         self.network = SimpleConv(
             target.dim,
             signal.n_subjects,
@@ -78,11 +87,10 @@ class Brainmagick(Encoder):
         self.register_buffer("positions", layout_positions(signal), persistent=False)
 
     def forward(self, batch: Batch) -> Conditioning:
-        """Encode a batch to ``min(n_times, target.n_tokens)`` tokens per segment."""
-        n_tokens = min(batch.eeg.shape[2], self.n_tokens)
-        return Conditioning.from_tokens(
-            self.network(batch.eeg, self.positions, batch.subject, n_tokens).transpose(1, 2)
-        )
+        """Encode a batch to a token per target token, or per (averaged) sample where those are fewer."""
+        eeg = batch.eeg if self.averaged == 1 else avg_pool1d(batch.eeg, self.averaged)
+        tokens = self.network(eeg, self.positions, batch.subject, min(eeg.shape[2], self.n_tokens))
+        return Conditioning.from_tokens(tokens.transpose(1, 2))
 
 
 class SimpleConv(nn.Module):

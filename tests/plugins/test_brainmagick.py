@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import mne
 import numpy as np
@@ -331,3 +332,25 @@ def test_gradients_reach_every_parameter():
     encoder = narrow_encoder(signal).train()
     encoder(batch_of(signal)).embeddings.square().sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in encoder.parameters())
+
+
+def test_averaged_samples_are_those_of_a_slower_recording():
+    signal = signal_of(["Fz", "Cz", "Pz", "Oz"])
+    batch = batch_of(signal)
+    slow = replace(batch, eeg=(batch.eeg[..., 0::2] + batch.eeg[..., 1::2]) / 2)
+    averaged, plain = narrow_encoder(signal, averaged=2).eval(), narrow_encoder(signal).eval()
+    torch.testing.assert_close(averaged(batch).embeddings, plain(slow).embeddings)
+
+
+def test_tokens_are_averages_of_the_networks_outputs():
+    signal = signal_of(["Fz", "Cz", "Pz", "Oz"])
+    batch, encoder = batch_of(signal), narrow_encoder(signal).eval()
+    every_sample = encoder.network(batch.eeg, encoder.positions, batch.subject)
+    expected = every_sample.unflatten(2, (10, 4)).mean(3).transpose(1, 2)  # 40 samples, 10 tokens
+    torch.testing.assert_close(encoder(batch).embeddings, expected)
+
+
+@pytest.mark.parametrize("n", [0, 41])
+def test_an_impossible_number_of_averaged_samples_is_refused(n):
+    with pytest.raises(UsageError, match="averaged"):
+        narrow_encoder(signal_of(["Fz", "Cz", "Pz", "Oz"]), averaged=n)
