@@ -9,6 +9,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool1d
 
 from eeg2speech_bench.core.conditioning import Conditioning, Encoder, pool_tokens
 from eeg2speech_bench.core.errors import DataError, UsageError
