@@ -51,7 +51,7 @@ FLOORS = {
         "launchers",
         "session",
         "commands",
-        "rerun status_command submit_command __init__",
+        "generate_command rerun status_command submit_command __init__",
     ),
     "leaderboard": (
         "hooks labels results",

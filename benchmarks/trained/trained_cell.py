@@ -86,8 +86,8 @@ class TrainedCell:
         if len(self.listeners) < 2:
             return False
         eeg = torch.randn(2, self.signal.n_chans, self.signal.n_times, generator=torch.Generator().manual_seed(0))
-        batch = _batch(eeg.numpy(), np.zeros(2, dtype=np.int64), 0, self.signal.sfreq)
-        one, other = (self._estimate(replace(batch, subject=torch.full((2,), k))) for k in range(2))
+        batch = window_batch(eeg.numpy(), np.zeros(2, dtype=np.int64), 0, self.signal.sfreq)
+        one, other = (self.estimate_batch(replace(batch, subject=torch.full((2,), k))) for k in range(2))
         return not torch.equal(one, other)
 
     @cached_property
@@ -188,11 +188,12 @@ class TrainedCell:
         parts = []
         for first in range(0, len(rows), BATCH_SIZE):
             part = rows[first : first + BATCH_SIZE]
-            batch = _batch(windows.gather(part), part, subject, self.signal.sfreq)
-            parts.append(self._estimate(batch).cpu())
+            batch = window_batch(windows.gather(part), part, subject, self.signal.sfreq)
+            parts.append(self.estimate_batch(batch).cpu())
         return torch.cat(parts)
 
-    def _estimate(self, batch: Batch) -> Tensor:
+    def estimate_batch(self, batch: Batch) -> Tensor:
+        """Return what the encoder says of a batch, (batch, n_tokens, dim) on the model's device."""
         return self.pair.conditioner.estimate(batch.to(self.device))
 
     def condition(self, estimates: Tensor) -> Conditioning:
@@ -319,7 +320,8 @@ def _of_record(record: Record, results: Path) -> Path:
     return folder
 
 
-def _batch(eeg: np.ndarray, rows: np.ndarray, subject: int, sfreq: float) -> Batch:
+def window_batch(eeg: np.ndarray, rows: np.ndarray, subject: int, sfreq: float) -> Batch:
+    """Wrap windows of one listener, (n, n_chans, n_times), whose EEG begins at some rows of the recording."""
     n = len(rows)
     return Batch(
         torch.from_numpy(eeg),
