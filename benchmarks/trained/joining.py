@@ -2,7 +2,7 @@
 
 Windows are sampled together: after every step the latents of all windows are averaged where they overlap (Bar-Tal et
 al. 2023, MultiDiffusion, arXiv 2302.08113), so that neighbours paint one picture and not two. A long recording is done
-in spans; the first window of a span is held to what the last one of the span before said of their overlap, step by step.
+in spans; the first window of a span is held to what the last one of the span before said of their overlap at each step.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,12 @@ import torch
 from torch import Tensor
 
 from eeg2speech_bench.benchmarks.models.generator import decode, vocode
+from eeg2speech_bench.benchmarks.trained.candidate_sounds import (
+    CandidateSound,
+    rank_table,
+    read_candidates,
+    score_candidates,
+)
 from eeg2speech_bench.benchmarks.trained.model_folder import FILE, ModelDescription, read_description
 from eeg2speech_bench.benchmarks.trained.recording_windows import ReadingChoice, RecordingWindows, open_windows
 from eeg2speech_bench.benchmarks.trained.trained_parts import (
@@ -40,6 +46,7 @@ from eeg2speech_bench.core.training.seeding import derive_seed
 
 if TYPE_CHECKING:
     import mne
+    import pandas as pd
 
 #: windows that are encoded at once, as in the stage `embed`
 BATCH_SIZE = 128
@@ -235,6 +242,50 @@ class TrainedCell:
         wave = vocode(generator.vocoder, decode(generator.autoencoder, latent), "eeg", n_samples)
         wave = (wave * 32767).round() / 32767  # 16-bit samples are what listeners get
         return Clips(wave.numpy(), MelSpectrogram()(wave).numpy())
+
+    def rank(
+        self,
+        eeg: mne.io.BaseRaw | np.ndarray | Path | str,
+        candidates: Mapping[str, np.ndarray | Path | str],
+        *,
+        listener: str | None = None,
+        starts_s: Sequence[float] | np.ndarray | None = None,
+        onset_s: float = 0.0,
+        reading: ReadingChoice = _AS_IS,
+    ) -> pd.DataFrame:
+        """Rank candidate sounds by how well they go with the EEG, window by window.
+
+        Parameters
+        ----------
+        eeg, listener, starts_s, reading
+            As in `encode`.
+        candidates : mapping of str to array or Path
+            Sounds by name: files, or samples at the rate of the training's sound.
+        onset_s : float
+            Time of the recording, in seconds, at which all candidates begin.
+
+        Returns
+        -------
+        DataFrame
+            Columns start_s, candidate, score and rank; the one of rank 1 goes best with the EEG.
+
+        Raises
+        ------
+        DataError
+            As in `encode`; also if a candidate cannot be read or is shorter than a window.
+        """
+        windows = self.open(eeg, listener=listener, reading=reading)
+        starts = windows.side_by_side() if starts_s is None else np.asarray(starts_s, dtype=float)
+        estimates = self.estimate(windows, windows.rows(starts), listener)
+        sounds = self.candidates(candidates)
+        scores = score_candidates(estimates, starts - onset_s, sounds)
+        return rank_table(scores, starts, [sound.name for sound in sounds])
+
+    def candidates(self, sounds: Mapping[str, np.ndarray | Path | str]) -> list[CandidateSound]:
+        """Return sounds as the model's target sees them; errors as in `rank`."""
+        samples = read_candidates(sounds, self.description)
+        about = (self.pair.conditioner, self.description, self.device)
+        return [CandidateSound(name, sound, *about) for name, sound in samples.items()]
 
     def sampling(self, n_steps: int | None = None) -> SamplingConfig:
         """Return how the cell samples, with another number of steps if one is given."""
