@@ -45,9 +45,7 @@ def test_channels_that_the_model_lacks_are_left_out_and_named():
 
 
 def test_another_montage_is_refused_with_the_names_it_lacks():
-    with pytest.raises(
-        DataError, match=r"a.vhdr has another montage than the model: got 6 .*, without Oz, C3"
-    ):
+    with pytest.raises(DataError, match=r"a.vhdr has another montage than the model: got 6 .*, without Oz, C3"):
         match(raw_of([*NAMES[:3], "C4", "A1", "A2"]))
 
 
