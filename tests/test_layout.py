@@ -51,7 +51,8 @@ FLOORS = {
         "launchers",
         "session",
         "commands",
-        "generate_command rerun status_command submit_command __init__",
+        "generate_command rerun status_command submit_command",
+        "listen_command __init__",
     ),
     "leaderboard": (
         "hooks labels results",
