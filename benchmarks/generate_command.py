@@ -128,7 +128,7 @@ def _write(arguments: argparse.Namespace, speaker: Speaker, console: Console) ->
 
     about = {
         "recording": str(arguments.file),
-        "recording_sha256": file_hash(arguments.file) if arguments.file.is_file() else None,
+        "recording_sha256": {path.name: file_hash(path) for path in speaker.windows.files},
         "recorded_s": speaker.windows.recorded_s,
         "listener": arguments.listener,
     }

@@ -15,6 +15,7 @@ from rich.console import Console
 from eeg2speech_bench.benchmarks.pipeline import Pipeline
 from eeg2speech_bench.benchmarks.plugin_source import source_hash_of
 from eeg2speech_bench.benchmarks.scoring.scores import Scores
+from eeg2speech_bench.core.errors import StorageError
 from eeg2speech_bench.core.machine import environment
 from eeg2speech_bench.core.records.cell_id import DatasetOrigin, EncoderOrigin, TargetOrigin
 from eeg2speech_bench.core.records.provenance import ErrorReport, Provenance, StageCost
@@ -23,6 +24,7 @@ from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.records.training import Training
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.segments.prepared import Prepared
+from eeg2speech_bench.core.stages.disk_trouble import explained
 from eeg2speech_bench.core.stages.stage_store import Stage, StageResult, StageStore
 from eeg2speech_bench.core.terminal.interruption import uninterrupted
 from eeg2speech_bench.core.terminal.progress import OutputClosed, StageProgress, say
@@ -230,8 +232,9 @@ class Runner:
 
         origin = self.registry.provenance("target", pipeline.target.name)
         try:
-            write_cell_model(record, pipeline, origin, folder)
-        except OSError:
+            with explained(folder):
+                write_cell_model(record, pipeline, origin, folder)
+        except StorageError:
             raise
         except Exception as error:  # weights of a plugin that no file can hold cost the model alone
             shutil.rmtree(folder, ignore_errors=True)

@@ -57,12 +57,19 @@ class RecordingWindows:
     scale : array, shape (n_chans,)
     notes : tuple of str
         What was decided on the way.
+    files : tuple of Path
+        What the recording is read from; empty for one in memory.
     """
 
     def __init__(
-        self, eeg: ContinuousEeg, description: ModelDescription, scale: np.ndarray, notes: tuple[str, ...]
+        self,
+        eeg: ContinuousEeg,
+        description: ModelDescription,
+        scale: np.ndarray,
+        notes: tuple[str, ...],
+        files: tuple[Path, ...],
     ) -> None:
-        self.eeg, self.scale, self.notes = eeg, scale, notes
+        self.eeg, self.scale, self.notes, self.files = eeg, scale, notes, files
         self.settings, self.n_times = description.config.data, description.signal.n_times
         self.n_baseline = round(self.settings.baseline_s * self.settings.sfreq)
 
@@ -140,6 +147,7 @@ def open_windows(
     """
     _refuse_other_modality(description)
     raw, name = _raw_of(source, description)
+    files = _files_of(source, raw)
     raw, notes = match_channels(raw, description.signal.chs_info, choice.channels, name)
     notes += _check_rate(raw, description, choice, name)
     recording = Recording(name, listener or "", name, (), lambda: raw)
@@ -153,7 +161,13 @@ def open_windows(
             expected=f"at least {settings.window_s + settings.shift_s:.2f} s",
         )
     scale, said = _scale_of(eeg, description, scales, choice.scale, listener)
-    return RecordingWindows(eeg, description, scale, (*eeg.notes, *notes, said))
+    return RecordingWindows(eeg, description, scale, (*eeg.notes, *notes, said), files)
+
+
+def _files_of(source: Path | mne.io.BaseRaw | np.ndarray, raw: mne.io.BaseRaw) -> tuple[Path, ...]:
+    named = [source] if isinstance(source, Path) else []
+    paths = [Path(name).absolute() for name in (*named, *raw.filenames) if name]
+    return tuple(path for path in dict.fromkeys(paths) if path.is_file())
 
 
 def _refuse_other_modality(description: ModelDescription) -> None:

@@ -83,7 +83,8 @@ def test_the_description_says_when_by_what_and_of_what(spoken, record, recording
     out, _ = spoken
     about = json.loads((out / "speech.json").read_text())
     assert about["cell"] == record.stem
-    assert about["recording_sha256"] == hashlib.sha256(recording.read_bytes()).hexdigest()
+    files = (recording, recording.with_suffix(".eeg"))
+    assert about["recording_sha256"] == {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
     assert (about["start_s"], about["stop_s"], about["hop_s"]) == pytest.approx((5.0, 24.84, HOP_S))
     assert about["verdict"]["top1"]["distinguishable"] is False
     hashes = {one["file"]: one["sha256"] for one in about["sounds"]}
