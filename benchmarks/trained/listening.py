@@ -15,7 +15,7 @@ from eeg2speech_bench.benchmarks.trained.candidate_sounds import CandidateSound
 from eeg2speech_bench.core.errors import DataError
 
 #: wrong times that each candidate is compared with at most, and those that a band needs at least
-N_SHIFTS, FEWEST_SHIFTS = 200, 19
+N_SHIFTS, FEWEST_SHIFTS = 200, 9
 #: seconds over which the match is averaged along time
 SMOOTHED_S = 30.0
 #: share of guesses that the band holds

@@ -15,6 +15,7 @@ import torch
 
 from eeg2speech_bench.benchmarks import load_cell
 from eeg2speech_bench.benchmarks.inputs.target_frames import FrameStore
+from eeg2speech_bench.benchmarks.trained.listening import retrieval_scores
 from eeg2speech_bench.benchmarks.trained.recording_windows import ReadingChoice
 from eeg2speech_bench.benchmarks.trained.trained_cell import TrainedCell
 from eeg2speech_bench.core.conditioning import Conditioning
@@ -237,6 +238,54 @@ class TestStranger:
     def test_its_model_names_the_package_that_is_missing(self, tested):
         with pytest.raises(BenchError, match=r"needs encoder 'works', which is not here: .*Install fixture-works 1.0"):
             load_cell(tested.path, device="cpu")
+
+
+class TestListening:
+    """Which sound was heard, by a cell of retrieval alone."""
+
+    @pytest.fixture(scope="class")
+    def tested(self, by_retrieval) -> TestedCell:
+        return by_retrieval["ridge"]
+
+    def test_the_scores_of_the_test_come_out_again_among_sounds_from_files(self, tested, tiny_bids):
+        cell = load_cell(tested.path, device="cpu")
+        store, table = SegmentStore(tested.stage("prepare")), tested.test_segments()
+        names = [stimulus.name for stimulus in store.meta.stimuli]
+        sounds = cell.candidates({name: tiny_bids / "stimuli" / name for name in names})
+        windows = pd.read_parquet(tested.stage("embed") / "pool.parquet")["window"]
+        pool = store.windows.iloc[windows]
+        pairs = [(sounds[k], start_s) for k, start_s in zip(pool["stimulus"], pool["start_s"], strict=True)]
+        scores = np.load(tested.stage("embed") / "scores_eeg.npy")
+        for (name, listener), own in table.groupby(["recording_id", "listener"]):
+            opened = cell.open(recording_of(tiny_bids, listener), listener=listener, reading=ReadingChoice(scale=name))
+            estimates = cell.estimate(opened, opened.rows(own["sound_s"].to_numpy()), listener)
+            # frames at the border of a part of the split see the sound beyond it here
+            np.testing.assert_allclose(
+                retrieval_scores(estimates, pairs), scores[own.index], atol=0.02 * np.abs(scores).max()
+            )
+
+    def test_the_command_says_how_often_it_is_right_on_a_recording_of_the_data_set(self, bench, tested, tiny_bids):
+        out = bench.folder / "heard"
+        recording = tested.test_segments()["recording_id"].iloc[0]
+        typed = [str(tested.path), recording, "--dataset", str(tiny_bids), "--listener", "01", "--out", str(out)]
+        process = bench.start(*typed, verb="listen")
+        said, errors = process.communicate(timeout=240)
+        assert process.returncode == 0, said + errors
+        assert "This recording was part of the training" in said
+        assert "Right in " in said and "guessing: 1" in said
+        assert {path.name for path in out.iterdir()} == {"matches.csv", "matches.png", "listen.json"}
+        known = json.loads((out / "listen.json").read_text())["known"]
+        assert known["top1"] > 1 / known["n_pool"]
+
+    def test_sounds_of_a_folder_are_matched(self, bench, tested, tiny_bids, recording):
+        out = bench.folder / "matched"
+        typed = [str(tested.path), str(recording), "--candidates", str(tiny_bids / "stimuli"), "--onset", "3"]
+        process = bench.start(*typed, "--listener", "01", "--out", str(out), verb="listen")
+        said, errors = process.communicate(timeout=240)
+        assert process.returncode == 0, said + errors
+        names = {path.stem for path in (tiny_bids / "stimuli").glob("*.ogg")}
+        assert set(pd.read_csv(out / "matches.csv")["candidate"]) == names
+        assert "Right in " not in said
 
 
 class TestRefusals:

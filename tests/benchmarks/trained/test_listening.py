@@ -86,8 +86,8 @@ def test_a_sound_that_ends_early_is_matched_where_it_is():
 
 
 def test_a_sound_of_a_few_windows_cannot_be_told_from_guessing():
-    with pytest.raises(DataError, match=r"'short' reaches too few windows .*: got 20, expected at least 24"):
-        listen(noise(2), WINDOWS, [Sound("short", TRUE, 20)])
+    with pytest.raises(DataError, match=r"'short' reaches too few windows .*: got 10, expected at least 14"):
+        listen(noise(2), WINDOWS, [Sound("short", TRUE, 10)])
 
 
 @pytest.mark.parametrize("n", [4, 30, 5000])
