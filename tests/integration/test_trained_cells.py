@@ -26,8 +26,8 @@ from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.core.training.seeding import derive_seed
 
-#: a condition has unit variance; an encoder that is hardly trained differs by this where batches are of other sizes
-CLOSE = 1e-4
+#: largest difference of conditions, which have unit variance
+CLOSE = 1e-5
 
 
 @dataclass(frozen=True)
