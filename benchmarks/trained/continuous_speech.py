@@ -155,7 +155,7 @@ class Speaker:
         self.joins: list[int] = []
 
     def speak(self, condition: str) -> Iterator[tuple[float, np.ndarray]]:
-        """Yield the share that is done, and the next samples at 16 kHz, float32 within -1 to 1.
+        """Yield the share that is done, and the next samples at 16 kHz, float32; some may lie beyond -1 and 1.
 
         Parameters
         ----------
@@ -175,10 +175,10 @@ class Speaker:
 
     def _sound(self, mel: Tensor, condition: str) -> np.ndarray:
         with torch.no_grad():
-            wave = self.cell.generator.vocoder(mel[None].to(self.cell.device))[0].float().cpu().numpy()
+            wave: np.ndarray = self.cell.generator.vocoder(mel[None].to(self.cell.device))[0].float().cpu().numpy()
         if not np.isfinite(wave).all():
             raise ContractError(f"The vocoder made values that are not finite under condition '{condition}'")
-        return np.clip(wave, -1.0, 1.0)
+        return wave
 
     def _mel(self, condition: str) -> Iterator[tuple[float, Tensor]]:
         """Yield the share that is done and the next frames of log-mel, (n, 64)."""

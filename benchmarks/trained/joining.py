@@ -55,9 +55,9 @@ class OverlapGrid:
         return (n_windows - 1) * self.hop + self.n_window
 
     def weights(self) -> Tensor:
-        """Return the weight of each frame of a window, (n_window,): highest in the middle, never zero."""
-        place = torch.arange(self.n_window) + 0.5
-        return torch.minimum(place, self.n_window - place) / self.n_window
+        """Return the weight of each frame of a window, (n_window,): a Hann window, which is never zero here."""
+        place = (torch.arange(self.n_window) + 0.5) / self.n_window
+        return torch.sin(torch.pi * place).square()
 
     def agree(self, windows: Tensor) -> Tensor:
         """Average windows where they overlap, and give each its part of the result.

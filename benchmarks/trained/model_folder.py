@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 FILE = "model.json"
 PAIR, GENERATOR = "pair.safetensors", "generator.safetensors"
-VERSION = 1
 _AGAIN = "Copy the folder again, or run that cell again."
 
 
@@ -97,7 +96,7 @@ class ModelDescription(_ModelPart):
         SHA-256 of each file of weights.
     """
 
-    version: Literal[1] = VERSION
+    version: Literal[1] = 1
     suite: str
     cell: CellId
     dataset: DatasetOrigin

@@ -26,6 +26,10 @@ from eeg2speech_bench.core.terminal.progress import Progress
 ABOUT = "speech.json"
 #: bytes of a wav's head, and of one sample
 HEAD_BYTES, SAMPLE_BYTES = 44, 2
+#: samples that are scaled at once
+BLOCK_SAMPLES = 1_000_000
+#: highest peak of a sound, as AudioLDM normalises speech
+PEAK = 0.5
 
 
 @dataclass(frozen=True)
@@ -44,24 +48,34 @@ def sound_name(condition: str) -> str:
 
 
 def write_sound(out: Path, speaker: Speaker, condition: str, progress: Progress) -> SpokenFile:
-    """Speak a recording under one condition into a wav of 16 bits at 16 kHz; memory does not grow with its length.
+    """Speak a recording under one condition into a wav of 16 bits at 16 kHz, whose highest peak is `PEAK`.
+
+    Memory does not grow with its length: the samples lie on the disk until their peak is known.
 
     Raises
     ------
     OSError
         If the disk is full.
     """
-    path = out / sound_name(condition)
-    n_samples = 0
-    with soundfile.SoundFile(path, "w", CLIP_RATE_HZ, 1, "PCM_16", format="WAV") as file:
-        for done, samples in speaker.speak(condition):
-            file.write(np.round(samples * 32767).astype(np.int16))
-            n_samples += len(samples)
+    path, samples = out / sound_name(condition), out / f".{condition}.float32"
+    n_samples, peak = 0, 0.0
+    with samples.open("wb") as file:
+        for done, part in speaker.speak(condition):
+            file.write(part.astype(np.float32).tobytes())
+            n_samples, peak = n_samples + len(part), max(peak, float(np.abs(part).max(initial=0.0)))
             progress(f"{n_samples / CLIP_RATE_HZ:.0f} s", done)
-    # soundfile says nothing if the last bytes do not fit on the disk
-    if path.stat().st_size != HEAD_BYTES + SAMPLE_BYTES * n_samples:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    _write_wav(path, np.memmap(samples, np.float32, "r"), PEAK / (peak or 1.0))
+    samples.unlink()
     return SpokenFile(condition, path.name, n_samples, [join / CLIP_RATE_HZ for join in speaker.joins])
+
+
+def _write_wav(path: Path, samples: np.ndarray, gain: float) -> None:
+    with soundfile.SoundFile(path, "w", CLIP_RATE_HZ, 1, "PCM_16", format="WAV") as file:
+        for first in range(0, len(samples), BLOCK_SAMPLES):
+            file.write(np.round(gain * 32767 * samples[first : first + BLOCK_SAMPLES]).astype(np.int16))
+    # soundfile says nothing if the last bytes do not fit on the disk
+    if path.stat().st_size != HEAD_BYTES + SAMPLE_BYTES * len(samples):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def write_speech(out: Path, speaker: Speaker, about: dict[str, Any], begins: Callable[[str], Any]) -> None:
