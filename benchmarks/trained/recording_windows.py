@@ -110,8 +110,8 @@ class RecordingWindows:
     def meets_cut(self, rows: np.ndarray) -> np.ndarray:
         """Return which windows span a place where the recording was paused or edited, bool (n,)."""
         cuts = np.asarray(self.eeg.cuts_s)[None] * self.settings.sfreq
-        met: np.ndarray = ((rows[:, None] < cuts) & (cuts < rows[:, None] + self.n_times)).any(axis=1)
-        return met
+        met = (rows[:, None] < cuts) & (cuts < rows[:, None] + self.n_times)
+        return np.asarray(np.any(met, axis=1))
 
     @cached_property
     def recorded_s(self) -> float:

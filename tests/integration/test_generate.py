@@ -85,7 +85,7 @@ def test_the_description_says_when_by_what_and_of_what(spoken, record, recording
     assert about["cell"] == record.stem
     files = (recording, recording.with_suffix(".eeg"))
     assert about["recording_sha256"] == {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
-    assert (about["start_s"], about["stop_s"], about["hop_s"]) == pytest.approx((5.0, 24.84, HOP_S))
+    assert (about["start_s"], about["stop_s"], about["hop_s"]) == pytest.approx((5.0, 23.72, HOP_S))
     assert about["verdict"]["top1"]["distinguishable"] is False
     hashes = {one["file"]: one["sha256"] for one in about["sounds"]}
     assert hashes == {name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in WAVS}
