@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import mne
 
 #: values that are read of a file at once
-BLOCK_VALUES = 10_000_000
+BLOCK_VALUES = 4_000_000
 #: periods of a filter's lowest edge after which its response has died away to less than 1e-6
 FILTER_PERIODS = 8.0
 
