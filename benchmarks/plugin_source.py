@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import fields
 
 from eeg2speech_bench.core.errors import BenchError
@@ -23,9 +24,13 @@ def code_of_spec(spec: Spec) -> tuple[str, ...]:
 
 def source_hash_of(spec: Spec) -> str:
     """Return one hash of all source that a declaration names; a module that is gone has none."""
+    return hash_of_code(code_of_spec(spec), spec.identity if isinstance(spec, EncoderSpec) else "")
+
+
+def hash_of_code(targets: Iterable[str], identity: str = "") -> str:
+    """Return one hash of all source behind ``"package.module:attribute"`` targets, and of an identity beside it."""
     try:
-        hashes = [source_hash(module) for module in code_behind(code_of_spec(spec)).modules]
+        hashes = [source_hash(module) for module in code_behind(targets).modules]
     except (BenchError, SyntaxError):
         return "unknown"
-    identity = spec.identity if isinstance(spec, EncoderSpec) else ""
     return hashlib.sha256(" ".join([*hashes, identity]).strip().encode()).hexdigest()[:16]

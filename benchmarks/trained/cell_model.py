@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eeg2speech_bench.benchmarks.plugin_source import source_hash_of
+from eeg2speech_bench.benchmarks.plugin_source import hash_of_code, source_hash_of
 from eeg2speech_bench.benchmarks.trained.model_folder import (
     GENERATOR,
     PAIR,
@@ -86,6 +86,7 @@ def _describe(record: Record, pipeline: Pipeline, target_origin: Provenance, pre
             for r in prepared.recordings
         ],
         config=record.settings,
+        preparation_hash=hash_of_code((pipeline.preparation.continuous,)) if pipeline.preparation.continuous else "",
         verdict=record.verdict,
         scores=[metric for metric in record.metrics if metric.name in record.verdict],
         packages=record.provenance.packages,

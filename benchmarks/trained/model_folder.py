@@ -86,6 +86,8 @@ class ModelDescription(_ModelPart):
         In the order of the rows of ``scale``.
     config : RunConfig
         How recordings are prepared and speech is made.
+    preparation_hash : str
+        Of the source that reads a recording as training did; another one is said and not refused.
     verdict : dict of str to Verdict
         By headline metric.
     scores : list of Metric
@@ -109,6 +111,7 @@ class ModelDescription(_ModelPart):
     held_out: list[str] = []
     recordings: list[TrainingRecording]
     config: RunConfig
+    preparation_hash: str = ""
     verdict: dict[str, Verdict]
     scores: list[Metric] = []
     packages: dict[str, str]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from eeg2speech_bench.benchmarks.plugin_source import hash_of_code
 from eeg2speech_bench.benchmarks.trained.model_folder import ModelDescription
 from eeg2speech_bench.benchmarks.trained.montage_matching import ChannelMap, match_channels
 from eeg2speech_bench.core.errors import BenchError, DataError
@@ -16,6 +17,7 @@ from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.segments.continuous_eeg import ContinuousEeg
 from eeg2speech_bench.core.segments.recordings import Recording
 from eeg2speech_bench.core.segments.scaling import scale_windows
+from eeg2speech_bench.core.specs import PreparationSpec
 
 if TYPE_CHECKING:
     import mne
@@ -152,8 +154,9 @@ def open_windows(
     raw, notes = match_channels(raw, description.signal.chs_info, choice.channels, name)
     notes += _check_rate(raw, description, choice, name)
     recording = Recording(name, listener or "", name, (), lambda: raw)
-    opens = registry.get("preparation", "windows").load_continuous()
-    eeg: ContinuousEeg = opens(recording, description.config.data)
+    preparation: PreparationSpec = registry.get("preparation", "windows")
+    notes += _check_preparation(preparation, description)
+    eeg: ContinuousEeg = preparation.load_continuous()(recording, description.config.data)
     n_times, settings = description.signal.n_times, description.config.data
     if eeg.n_rows < n_times + round(settings.shift_s * settings.sfreq):
         raise DataError(
@@ -253,6 +256,14 @@ def _check_rate(
         )
     lost = f"; it holds nothing above {own / 2:g} Hz" if own < model else ""
     return (f"resampled from {own:g} Hz, a rate that the model was not trained on{lost}",)
+
+
+def _check_preparation(preparation: PreparationSpec, description: ModelDescription) -> tuple[str, ...]:
+    """Return a note if recordings are read by other code than in training; none of a model that does not say."""
+    known = description.preparation_hash
+    if not known or hash_of_code((preparation.continuous,)) == known:
+        return ()
+    return (f"read by other code than in training, which was that of version {description.suite}",)
 
 
 def _scale_of(

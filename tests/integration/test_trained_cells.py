@@ -211,6 +211,16 @@ def test_a_plugin_whose_source_changed_is_refused_unless_it_is_taken_anyway(test
     assert load_cell(tmp_path / "model", device="cpu", anyway=True).listeners == ["01", "02"]
 
 
+def test_a_preparation_whose_source_changed_is_said(tested, recording, tmp_path):
+    shutil.copytree(tested.model, tmp_path / "model")
+    file = tmp_path / "model" / "model.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"preparation_hash": "0" * 16}))
+    notes = [
+        load_cell(folder, device="cpu").open(recording, listener="01").notes for folder in (tested.model, file.parent)
+    ]
+    assert [sum("other code than in training" in note for note in of_one) for of_one in notes] == [0, 1]
+
+
 def test_no_model_is_kept_when_nobody_wants_it(bench, tested, tmp_path):
     done = bench.run("--encoder", "brainmagick", "--no-model", "--results", str(tmp_path))
     assert done.returncode == 0, done.stderr + done.stdout
