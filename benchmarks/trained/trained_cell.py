@@ -232,8 +232,8 @@ class TrainedCell:
             If the cell was scored by retrieval alone.
         """
         config = self.description.config
-        n = len(conditioning.embeddings)
-        seeds = [derive_seed(seed, "clip", k) for k in range(n)] if isinstance(seed, int) else list(seed)
+        items = range(len(conditioning.embeddings))
+        seeds = list(seed) if isinstance(seed, Sequence) else [derive_seed(seed, "clip", item) for item in items]
         generator, given = self.generator, _on(conditioning, self.device)
         latent = sample_latents(
             generator.denoiser, given, self.latent_shape, self.sampling(n_steps), config.diffusion, seeds
