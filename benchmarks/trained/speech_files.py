@@ -28,17 +28,28 @@ ABOUT = "speech.json"
 HEAD_BYTES, SAMPLE_BYTES = 44, 2
 #: samples that are scaled at once
 BLOCK_SAMPLES = 1_000_000
-#: highest peak of a sound, as AudioLDM normalises speech
-PEAK = 0.5
+#: level that this share of all samples stays below; AudioLDM normalises the peaks of speech to it
+LEVEL, BELOW_LEVEL = 0.5, 0.999
 
 
 @dataclass(frozen=True)
 class SpokenFile:
-    """A sound that was written: its condition, its name, its samples, and the times at which pieces were joined."""
+    """A sound that was written.
+
+    Attributes
+    ----------
+    condition, name : str
+    n_samples : int
+    clipped_share : float
+        Share of samples that were louder than a file can hold.
+    joins_s : list of float
+        Times, in seconds of the sound, at which pieces were joined.
+    """
 
     condition: str
     name: str
     n_samples: int
+    clipped_share: float
     joins_s: list[float]
 
 
@@ -48,9 +59,9 @@ def sound_name(condition: str) -> str:
 
 
 def write_sound(out: Path, speaker: Speaker, condition: str, progress: Progress) -> SpokenFile:
-    """Speak a recording under one condition into a wav of 16 bits at 16 kHz, whose highest peak is `PEAK`.
+    """Speak a recording under one condition into a wav of 16 bits at 16 kHz, with one gain for all of it.
 
-    Memory does not grow with its length: the samples lie on the disk until their peak is known.
+    Memory does not grow with its length: the samples lie on the disk until their level is known.
 
     Raises
     ------
@@ -58,24 +69,35 @@ def write_sound(out: Path, speaker: Speaker, condition: str, progress: Progress)
         If the disk is full.
     """
     path, samples = out / sound_name(condition), out / f".{condition}.float32"
-    n_samples, peak = 0, 0.0
+    n_samples = 0
     with samples.open("wb") as file:
         for done, part in speaker.speak(condition):
             file.write(part.astype(np.float32).tobytes())
-            n_samples, peak = n_samples + len(part), max(peak, float(np.abs(part).max(initial=0.0)))
+            n_samples += len(part)
             progress(f"{n_samples / CLIP_RATE_HZ:.0f} s", done)
-    _write_wav(path, np.memmap(samples, np.float32, "r"), PEAK / (peak or 1.0))
+    clipped = _write_wav(path, np.memmap(samples, np.float32, "r"))
     samples.unlink()
-    return SpokenFile(condition, path.name, n_samples, [join / CLIP_RATE_HZ for join in speaker.joins])
+    joins_s = [join / CLIP_RATE_HZ for join in speaker.joins]
+    return SpokenFile(condition, path.name, n_samples, clipped / n_samples, joins_s)
 
 
-def _write_wav(path: Path, samples: np.ndarray, gain: float) -> None:
+def _write_wav(path: Path, samples: np.ndarray) -> int:
+    """Write samples with a gain that brings all but a thousandth below `LEVEL`; return how many were clipped.
+
+    A single burst, as where nobody spoke, must not make the rest inaudible.
+    """
+    some = np.abs(samples[:: 1 + len(samples) // BLOCK_SAMPLES])
+    gain = LEVEL / max(float(np.quantile(some, BELOW_LEVEL)), 1e-8)
+    n_clipped = 0
     with soundfile.SoundFile(path, "w", CLIP_RATE_HZ, 1, "PCM_16", format="WAV") as file:
         for first in range(0, len(samples), BLOCK_SAMPLES):
-            file.write(np.round(gain * 32767 * samples[first : first + BLOCK_SAMPLES]).astype(np.int16))
+            part = gain * samples[first : first + BLOCK_SAMPLES]
+            n_clipped += int((np.abs(part) > 1).sum())
+            file.write(np.round(32767 * part.clip(-1, 1)).astype(np.int16))
     # soundfile says nothing if the last bytes do not fit on the disk
     if path.stat().st_size != HEAD_BYTES + SAMPLE_BYTES * len(samples):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    return n_clipped
 
 
 def write_speech(out: Path, speaker: Speaker, about: dict[str, Any], begins: Callable[[str], Any]) -> None:
@@ -127,6 +149,7 @@ def _description(out: Path, speaker: Speaker, spoken: list[SpokenFile], pictures
                 "label": condition_label(one.condition),
                 "file": one.name,
                 "seconds": one.n_samples / CLIP_RATE_HZ,
+                "clipped_share": one.clipped_share,
                 "joined_at_s": one.joins_s,
                 "sha256": file_hash(out / one.name),
             }
