@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from torch.nn import Module
 
+    from eeg2speech_bench.benchmarks.trained.trained_cell import TrainedCell
     from eeg2speech_bench.core.conditioning import Encoder
     from eeg2speech_bench.core.records.record import Record
     from eeg2speech_bench.core.specs import EncoderSpec
 
     Given = str | EncoderSpec | type[Encoder] | Module
 
-__all__ = ["run"]
+__all__ = ["load_cell", "run"]
 
 
 def run(
@@ -96,3 +97,40 @@ def _seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
         expected = "a count (3) or a list of numbers that are not negative ([0, 1, 2])"
         raise UsageError("Argument 'seeds' was not understood", got=repr(seeds), expected=expected)
     return tuple(dict.fromkeys(numbers))
+
+
+def load_cell(
+    source: Path | str | Record, *, results: Path | str = "results", device: str = "auto", anyway: bool = False
+) -> TrainedCell:
+    """Load what a cell trained, to use it on recordings.
+
+    Parameters
+    ----------
+    source : Path, str or Record
+        A record's file (``results/records/<cell>.json``), the folder of a model, or a record.
+    results : Path or str
+        The results folder of a record that is given as an object.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    anyway : bool
+        Use it although the source of a plugin is not what was trained.
+
+    Returns
+    -------
+    TrainedCell
+        With ``verdict``, ``encode``, ``generate`` and ``save``.
+
+    Raises
+    ------
+    BenchError
+        If there is no model, it is damaged, or a plugin that it needs is missing or has changed.
+
+    Examples
+    --------
+    >>> from eeg2speech_bench import benchmarks
+    >>> cell = benchmarks.load_cell("results/records/NAME.json")  # doctest: +SKIP
+    >>> clips = cell.generate(cell.encode("recording.vhdr", listener="01"), seed=0)  # doctest: +SKIP
+    """
+    from eeg2speech_bench.benchmarks.trained.trained_cell import load_cell as load
+
+    return load(source, results=results, device=device, anyway=anyway)

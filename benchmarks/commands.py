@@ -53,6 +53,7 @@ def add_cell_options(parser: argparse.ArgumentParser) -> None:
     )
     add_folders(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+    parser.add_argument("--no-model", action="store_true", help="keep scores and clips, not what was trained")
     parser.add_argument("--devices", type=count, metavar="N", help="train each cell on N devices together (default: 1)")
 
 
@@ -128,6 +129,7 @@ def read_request(arguments: argparse.Namespace) -> RunRequest:
         seeds=tuple(parse_seeds(arguments.seeds)),
         with_twins=arguments.controls == "full",
         device=arguments.device,
+        keeps_models=not arguments.no_model,
     )
 
 
@@ -150,6 +152,7 @@ def _say_where(results: Path, records: list[Record], console: Console) -> None:
         lines += [f"Audio:  {results / record.files['audio']}"] if "audio" in record.files else []
         lines += [f"Report: {results / record.files['report']} (pictures)"] if "report" in record.files else []
         lines += [f"Report: not drawn, {record.skipped['report']}"] if "report" in record.skipped else []
+        lines += _of_model(results, record)
         lines += [f"Failed in {record.error.phase}: {record.error.message}"] if record.error else []
     lines += [
         f"Next: 'eeg2speech-bench leaderboard --results {results}' shows all its records; "
@@ -157,6 +160,18 @@ def _say_where(results: Path, records: list[Record], console: Console) -> None:
     ]
     for line in lines:
         say(console, line)
+
+
+def _of_model(results: Path, record: Record) -> list[str]:
+    """Return where the model of a cell lies and how large it is, or why there is none."""
+    from eeg2speech_bench.benchmarks.trained.model_folder import model_bytes
+
+    if "model" in record.skipped:
+        return [f"Model:  not kept, {record.skipped['model']}"]
+    if "model" not in record.files:
+        return []
+    folder = results / record.files["model"]
+    return [f"Model:  {folder} ({model_bytes(folder) / 1e6:.1f} MB)"]
 
 
 def _reading_notes(records: list[Record]) -> list[str]:

@@ -45,6 +45,18 @@ def register_commands() -> list[CommandSpec]:
             configure="eeg2speech_bench.benchmarks.rerun:configure",
         ),
         CommandSpec(
+            "generate",
+            "eeg2speech_bench.benchmarks.generate_command:run",
+            "make speech of a recording with what a cell trained, beside its controls",
+            configure="eeg2speech_bench.benchmarks.generate_command:configure",
+        ),
+        CommandSpec(
+            "listen",
+            "eeg2speech_bench.benchmarks.listen_command:run",
+            "say which of several sounds was heard in a recording, and when",
+            configure="eeg2speech_bench.benchmarks.listen_command:configure",
+        ),
+        CommandSpec(
             "cache",
             "eeg2speech_bench.benchmarks.cache:run",
             "show what stages are kept and how much room they take, or remove old ones",

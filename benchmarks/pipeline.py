@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from dataclasses import fields
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from eeg2speech_bench.benchmarks.cells import Cell
 from eeg2speech_bench.benchmarks.models.pair import Pair
+from eeg2speech_bench.benchmarks.plugin_source import code_of_spec
 from eeg2speech_bench.benchmarks.stage_inputs import (
     AlignInputs,
     AutoencoderInputs,
@@ -31,15 +30,12 @@ from eeg2speech_bench.core.errors import ContractError
 from eeg2speech_bench.core.presets.config import AlignmentConfig, load_config
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.segments.recordings import SpeechDataset
-from eeg2speech_bench.core.specs import Spec
 from eeg2speech_bench.core.stages.import_closure import code_behind
 from eeg2speech_bench.core.stages.keys import KeyParts
 from eeg2speech_bench.core.stages.stage_store import Stage, StageStore
 from eeg2speech_bench.core.training.seeding import derive_seed
 
 STAGES = "eeg2speech_bench.benchmarks.stages"
-#: what names code: ``package.module:attribute``
-TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 #: what an encoder may choose for itself; everything else of the alignment is the budget
 OWN_SETTINGS = {"learning_rate", "weight_decay"}
 #: why the generator's stages are left out
@@ -340,9 +336,3 @@ class Pipeline:
         after = tuple(stage for stage in (self.prepare, self.embed, words, ceilings, generate) if stage)
         code = (target for metric in metrics for target in code_of_spec(metric))
         return self._stage(inputs, after, code, of_cell=True)
-
-
-def code_of_spec(spec: Spec) -> tuple[str, ...]:
-    """Return the targets of all code that a declaration names."""
-    named = (getattr(spec, field.name) for field in fields(spec))
-    return tuple(value for value in named if isinstance(value, str) and TARGET.fullmatch(value))

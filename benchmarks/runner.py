@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import time
 import traceback
@@ -13,9 +12,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from eeg2speech_bench.benchmarks.pipeline import Pipeline, code_of_spec
+from eeg2speech_bench.benchmarks.pipeline import Pipeline
+from eeg2speech_bench.benchmarks.plugin_source import source_hash_of
 from eeg2speech_bench.benchmarks.scoring.scores import Scores
-from eeg2speech_bench.core.errors import BenchError
+from eeg2speech_bench.core.errors import StorageError
 from eeg2speech_bench.core.machine import environment
 from eeg2speech_bench.core.records.cell_id import DatasetOrigin, EncoderOrigin, TargetOrigin
 from eeg2speech_bench.core.records.provenance import ErrorReport, Provenance, StageCost
@@ -24,9 +24,7 @@ from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.records.training import Training
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.segments.prepared import Prepared
-from eeg2speech_bench.core.specs import EncoderSpec
-from eeg2speech_bench.core.stages.import_closure import code_behind
-from eeg2speech_bench.core.stages.source_code import source_hash
+from eeg2speech_bench.core.stages.disk_trouble import explained
 from eeg2speech_bench.core.stages.stage_store import Stage, StageResult, StageStore
 from eeg2speech_bench.core.terminal.interruption import uninterrupted
 from eeg2speech_bench.core.terminal.progress import OutputClosed, StageProgress, say
@@ -54,6 +52,8 @@ class Runner:
         Stages by their key that failed in this run, so that no second cell repeats one in vain.
     begins : callable
         Called with the name of a stage before it runs or is found.
+    keeps_models : bool
+        Whether what was trained is kept beside the record.
     """
 
     registry: Registry
@@ -62,6 +62,7 @@ class Runner:
     console: Console
     failed_stages: dict[str, ErrorReport] = field(default_factory=dict)
     begins: Callable[[str], None] = lambda phase: None
+    keeps_models: bool = True
 
     def run(self, pipeline: Pipeline) -> Record:
         """Run one cell and write its record.
@@ -162,7 +163,7 @@ class Runner:
                 distribution=origin.distribution,
                 version=origin.version,
                 target=spec.target,
-                source_hash=_source_hash(spec),
+                source_hash=source_hash_of(spec),
                 licence=spec.licence,
                 citation=spec.citation,
                 modality=spec.modality,
@@ -217,6 +218,8 @@ class Runner:
 
             write_audio(map(pipeline.place, (pipeline.ceilings, pipeline.generate)), folder / "audio")
             files["audio"] = f"{place}/audio"
+        if self.keeps_models:
+            files |= self._keep_model(record, pipeline, folder / "model")
         try:
             _draw_report(record, pipeline, folder / "report")
             files["report"] = f"{place}/report"
@@ -224,14 +227,20 @@ class Runner:
             record.skipped["report"] = f"{type(error).__name__}: {' '.join(str(error).split())}"
         return files
 
+    def _keep_model(self, record: Record, pipeline: Pipeline, folder: Path) -> dict[str, str]:
+        from eeg2speech_bench.benchmarks.trained.cell_model import write_cell_model
 
-def _source_hash(spec: EncoderSpec) -> str:
-    """Return one hash of all source that an encoder is made of; a module that is gone has none."""
-    try:
-        hashes = [source_hash(module) for module in code_behind(code_of_spec(spec)).modules]
-    except (BenchError, SyntaxError):
-        return "unknown"
-    return hashlib.sha256(" ".join([*hashes, spec.identity]).strip().encode()).hexdigest()[:16]
+        origin = self.registry.provenance("target", pipeline.target.name)
+        try:
+            with explained(folder):
+                write_cell_model(record, pipeline, origin, folder)
+        except StorageError:
+            raise
+        except Exception as error:  # weights of a plugin that no file can hold cost the model alone
+            shutil.rmtree(folder, ignore_errors=True)
+            record.skipped["model"] = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            return {}
+        return {"model": f"cells/{pipeline.cell.id}/model"}
 
 
 def _draw_report(record: Record, pipeline: Pipeline, out: Path) -> None:

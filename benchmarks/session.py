@@ -64,6 +64,8 @@ class RunRequest:
         What each cell may use.
     jobs : int
         Cells that run at the same time.
+    keeps_models : bool
+        Whether what was trained is kept beside each record.
     """
 
     encoders: tuple[str, ...]
@@ -76,6 +78,7 @@ class RunRequest:
     device: str = "auto"
     limits: Limits = NO_LIMITS
     jobs: int = 1
+    keeps_models: bool = True
 
     @property
     def is_single(self) -> bool:
@@ -140,7 +143,7 @@ def run_cells(request: RunRequest, registry: Registry, console: Console) -> list
         require_runnable(pipelines, request, registry, console)
         records = RecordStore(request.results)
         silence_libraries()
-        runner = Runner(registry, pipelines[0].store, records, console)
+        runner = Runner(registry, pipelines[0].store, records, console, keeps_models=request.keeps_models)
         places = {pipeline.place(stage) for pipeline in pipelines for stage in pipeline.known_stages()}
         in_use = marked_in_use(pipelines[0].store, places)
         with stoppable(), in_use, _plan_file(request, registry, pipelines) as plan:
@@ -206,6 +209,7 @@ def _plan_file(request: RunRequest, registry: Registry, pipelines: list[Pipeline
     """Give the plan that workers read, for as long as they need it: written when asked for, if it is not there."""
     cells = [pipeline.cell for pipeline in pipelines]
     plan = PlanFile.of(cells, request.results, request.cache, pipelines[0].device, registry.choice)
+    plan = plan.model_copy(update={"keeps_models": request.keeps_models})
     path = request.results / "running" / f"plan-{platform.node()}-{os.getpid()}-{secrets.token_hex(4)}.json"
 
     def needed() -> Path:

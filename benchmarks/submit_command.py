@@ -124,7 +124,8 @@ def _plan(pipelines: list[Pipeline], request: RunRequest, registry: Registry, de
     plan = PlanFile.of([one.cell for one in pipelines], request.results, request.cache, device, choice)
     encoders = dict.fromkeys(run.encoder for run in plan.cells)
     origins = {name: origin_of(name, registry) for name in encoders}
-    return plan.model_copy(update={"suite": metadata.version(OURS), "origins": origins})
+    known = {"suite": metadata.version(OURS), "origins": origins, "keeps_models": request.keeps_models}
+    return plan.model_copy(update=known)
 
 
 def _say_options(arguments: argparse.Namespace, options: SlurmOptions, console: Console) -> None:

@@ -145,9 +145,21 @@ class PreparationSpec(Spec):
     """Declares the step from a data set to a segment store.
 
     ``target`` names ``prepare(dataset, settings, out, progress)``.
+
+    Attributes
+    ----------
+    continuous : str
+        ``"package.module:function"`` that is called with a `core.segments.recordings.Recording` and the settings, and
+        returns its EEG as a `core.segments.continuous_eeg.ContinuousEeg`, cleaned and resampled by the same code as
+        that of segments. Empty: models that were trained on its segments read no recordings.
     """
 
+    continuous: str = ""
     kind = "preparation"
+
+    def load_continuous(self) -> Any:
+        """Import and return what ``continuous`` names."""
+        return Spec(self.name, self.continuous).load()
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,14 @@ def register_datasets() -> list[DatasetSpec]:
 @hookimpl
 def register_preparations() -> list[PreparationSpec]:
     """Return the one way from a data set to segments."""
-    return [PreparationSpec("windows", f"{_ROOM}.preparation.prepare:prepare", "fixed windows, split by stimulus time")]
+    return [
+        PreparationSpec(
+            "windows",
+            f"{_ROOM}.preparation.prepare:prepare",
+            "fixed windows, split by stimulus time",
+            continuous=f"{_ROOM}.preparation.continuous_recording:open_continuous",
+        )
+    ]
 
 
 @hookimpl

@@ -49,6 +49,8 @@ class PlanFile(_PlanPart):
         What was typed, for the records.
     cells : tuple of PlannedRun
         In the order in which they run.
+    keeps_models : bool
+        Whether what was trained is kept beside each record.
     suite : str
         Version of the suite that made a plan for other machines; empty if it runs on this one alone.
     origins : dict of str to str
@@ -65,6 +67,7 @@ class PlanFile(_PlanPart):
     plugins: PluginChoice
     command: tuple[str, ...]
     cells: tuple[PlannedRun, ...]
+    keeps_models: bool = True
     suite: str = ""
     origins: dict[str, str] = {}
 

@@ -56,7 +56,7 @@ class Record(BaseModel):
     skipped : dict
         Stages that did not run, and metrics that were not measured ("metric NAME"), with the reason.
     files : dict of str to str
-        ``segments``, ``audio`` and ``report``, relative to the results folder.
+        ``segments``, ``audio``, ``report`` and ``model``, relative to the results folder.
     error : ErrorReport, optional
         Of a cell that is not done.
     provenance : Provenance
@@ -142,9 +142,10 @@ class Record(BaseModel):
         return self.model_dump(mode="json", by_alias=True)
 
     def semantic(self) -> dict[str, Any]:
-        """Return all that must be equal between two equal runs: everything but the provenance and the pictures."""
+        """Return all that must be equal between two equal runs: everything but the provenance, pictures and model."""
         tree = {key: value for key, value in self.tree().items() if key != "provenance"}
-        return tree | {key: {k: v for k, v in tree[key].items() if k != "report"} for key in ("files", "skipped")}
+        aside = ("report", "model")
+        return tree | {key: {k: v for k, v in tree[key].items() if k not in aside} for key in ("files", "skipped")}
 
 
 def record_bytes(path: Path) -> bytes:

@@ -33,7 +33,8 @@ class PreparedSignal(_PreparedPart):
 class PreparedRecording(_PreparedPart):
     """A recording: its rows ``start`` to ``stop`` of ``eeg.npy``, and whose training windows its scale is from.
 
-    ``scale_from`` is ``"subject"`` or ``"all"`` (the listener's other recordings, or all) where it has none itself.
+    ``scale_from`` is ``"subject"`` or ``"all"`` (the listener's other recordings, or all) where it has none itself;
+    ``recorded_sfreq`` is the rate of its file in Hz, before it was resampled.
     """
 
     recording_id: str
@@ -41,6 +42,7 @@ class PreparedRecording(_PreparedPart):
     start: int
     stop: int
     scale_from: ScaleOrigin
+    recorded_sfreq: float | None = None
 
 
 class PreparedStimulus(_PreparedPart):

@@ -12,6 +12,7 @@ import numpy as np
 
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.segments.prepared import Prepared
+from eeg2speech_bench.core.segments.scaling import scale_windows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -228,12 +229,9 @@ class SegmentStore:
         first = self._columns["eeg_start"][rows] if starts is None else starts
         span = np.arange(self.signal.n_times)
         eeg = np.asarray(self.eeg[first[:, None] + span])  # (batch, n_times, n_chans)
+        scale = self.scale[self._columns["recording"][rows]]
         n_baseline = round(self.meta.baseline_s * self.signal.sfreq)
-        if n_baseline:
-            eeg = eeg - eeg[:, :n_baseline].mean(1, keepdims=True)
-        eeg = eeg / self.scale[self._columns["recording"][rows]][:, None, :]
-        limit = self.meta.clamp_iqr
-        return np.ascontiguousarray(np.clip(eeg, -limit, limit).transpose(0, 2, 1), dtype=np.float32)
+        return scale_windows(eeg, scale, n_baseline, self.meta.clamp_iqr)
 
     def gather(self, rows: np.ndarray, *, with_sound: bool = False) -> Batch:
         """Gather the segments ``rows`` as a `Batch` on the CPU, with the waveforms if an encoder reads them."""

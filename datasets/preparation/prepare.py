@@ -214,7 +214,7 @@ def _write_eeg(
     subjects = sorted({r.subject for r in recordings}, key=lambda name: (name in plan.held_out, name))
     n_times, n_baseline = (round(seconds * settings.sfreq) for seconds in (settings.window_s, settings.baseline_s))
     reference: list[dict[str, Any]] = []
-    tables, scales, bounds = [], [], []
+    tables, scales, bounds, sfreqs = [], [], [], []
     notes: list[ReadingNote] = []
 
     def read(recording: Recording) -> tuple[LoadedEeg, pd.DataFrame, np.ndarray | None]:
@@ -232,6 +232,7 @@ def _write_eeg(
             notes += [ReadingNote(recording=recording.recording_id, note=note) for note in loaded.notes]
             scales.append(scale if scale is None else check_scale(recording, scale, names))
             bounds.append((array.n_rows, array.n_rows + len(eeg)))
+            sfreqs.append(loaded.recorded_sfreq)
             table["eeg_start"] += array.n_rows
             table = table[[plan.serves(recording.subject, split) for split in table["split"]]]
             tables.append(table.assign(recording=i, subject=subjects.index(recording.subject)))
@@ -239,8 +240,15 @@ def _write_eeg(
     filled, origins = _fill_scales(scales, [r.subject for r in recordings])
     np.save(out / "scale.npy", filled)
     rows = [
-        PreparedRecording(recording_id=r.recording_id, subject=r.subject, start=start, stop=stop, scale_from=origin)
-        for r, origin, (start, stop) in zip(recordings, origins, bounds, strict=True)
+        PreparedRecording(
+            recording_id=r.recording_id,
+            subject=r.subject,
+            start=start,
+            stop=stop,
+            scale_from=origin,
+            recorded_sfreq=sfreq,
+        )
+        for r, origin, (start, stop), sfreq in zip(recordings, origins, bounds, sfreqs, strict=True)
     ]
     columns = ["recording", "subject", "window", "eeg_start", "split"]
     return _Eeg(reference, n_times, subjects, rows, notes, pd.concat(tables, ignore_index=True)[columns])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -46,12 +46,15 @@ class LoadedEeg:
         What was heard, without what a gap in the recording took.
     notes : tuple of str
         What was decided while reading, for the record.
+    recorded_sfreq : float
+        Rate of the recording itself, Hz.
     """
 
     eeg: np.ndarray
     chs_info: list[dict[str, Any]]
     presentations: tuple[Presentation, ...]
     notes: tuple[str, ...]
+    recorded_sfreq: float
 
 
 def load_eeg(recording: Recording, settings: DataConfig, sound: Callable[[str], Sound] | None = None) -> LoadedEeg:
@@ -79,18 +82,42 @@ def load_eeg(recording: Recording, settings: DataConfig, sound: Callable[[str], 
     heard, notes = cut_presentations(
         recording.presentations, cuts, raw.n_times / sfreq, recording.source, settings.shift_s, settings.sfreq
     )
-    _check_finite(recording, raw)
-    _check_not_flat(recording, raw)
-    _check_volts(recording, raw)
+    check_finite(recording, raw)
+    check_not_flat(recording, raw)
+    check_volts(recording, raw)
     if sound is not None:
         check_no_sound(replace(recording, presentations=heard), raw, sound)
-    _interpolate(recording, raw)
-    _filter(recording, raw, settings)
     stretches = stretches_between(cuts, raw.n_times / sfreq)
     samples = [(round(s.start_s * sfreq), round(s.stop_s * sfreq)) for s in stretches]
-    eeg = resample(raw.get_data(), sfreq, settings.sfreq, samples)
+    eeg = clean(recording, raw, samples, settings)
+    return LoadedEeg(eeg, [_channel(c) for c in raw.info["chs"]], heard, (*recording.notes, *notes), sfreq)
+
+
+def clean(
+    recording: Recording, raw: mne.io.BaseRaw, stretches: Sequence[tuple[int, int]], settings: DataConfig
+) -> np.ndarray:
+    """Interpolate bad channels, filter and resample EEG in memory, which is changed.
+
+    Parameters
+    ----------
+    recording : Recording
+        For messages.
+    raw : mne.io.BaseRaw
+        Its EEG, or a part of it, with its cuts marked.
+    stretches : sequence of (int, int)
+        First sample of each stretch without a cut, and the one behind its last.
+    settings : DataConfig
+
+    Returns
+    -------
+    array of float32, shape (n_rows, n_chans)
+        Microvolts at ``settings.sfreq``; row k is the time k / sfreq after the first sample of ``raw``.
+    """
+    _interpolate(recording, raw)
+    _filter(recording, raw, settings)
+    eeg = resample(raw.get_data(), float(raw.info["sfreq"]), settings.sfreq, stretches)
     eeg *= MICROVOLT
-    return LoadedEeg(eeg, [_channel(c) for c in raw.info["chs"]], heard, (*recording.notes, *notes))
+    return eeg
 
 
 def robust_scale(eeg: np.ndarray, starts: np.ndarray, n_times: int, n_baseline: int) -> np.ndarray:
@@ -154,13 +181,16 @@ def open_eeg(recording: Recording, *, preload: bool = False) -> mne.io.BaseRaw:
         ) from error
 
 
-def _check_finite(recording: Recording, raw: mne.io.BaseRaw) -> None:
-    """Refuse NaN and infinity in channels that are not marked bad; the others are interpolated."""
+def check_finite(recording: Recording, raw: mne.io.BaseRaw, start_s: float = 0.0) -> None:
+    """Refuse NaN and infinity in channels that are not marked bad (`DataError`); the others are interpolated.
+
+    ``raw`` may be a part of the recording that begins after ``start_s`` seconds.
+    """
     good = np.array([name not in raw.info["bads"] for name in raw.ch_names])
     bad = ~np.isfinite(raw.get_data()) & good[:, None]
     if bad.any():
         channel = int(np.argmax(bad.any(1)))
-        time = int(np.argmax(bad[channel])) / raw.info["sfreq"]
+        time = start_s + int(np.argmax(bad[channel])) / raw.info["sfreq"]
         raise DataError(
             f"{recording.source} holds samples that are not finite",
             got=f"{int(bad.sum())} of them, first in channel '{raw.ch_names[channel]}' at {time:.3f} s",
@@ -169,7 +199,8 @@ def _check_finite(recording: Recording, raw: mne.io.BaseRaw) -> None:
         )
 
 
-def _check_not_flat(recording: Recording, raw: mne.io.BaseRaw) -> None:
+def check_not_flat(recording: Recording, raw: mne.io.BaseRaw) -> None:
+    """Refuse channels that never change and are not marked bad (`DataError`)."""
     flat = [
         n for n, x in zip(raw.ch_names, raw.get_data(), strict=True) if n not in raw.info["bads"] and np.ptp(x) == 0
     ]
@@ -182,8 +213,8 @@ def _check_not_flat(recording: Recording, raw: mne.io.BaseRaw) -> None:
         )
 
 
-def _check_volts(recording: Recording, raw: mne.io.BaseRaw) -> None:
-    """Refuse a scale that no scalp gives: the unit in the file's header is missing or wrong."""
+def check_volts(recording: Recording, raw: mne.io.BaseRaw) -> None:
+    """Refuse a scale that no scalp gives (`DataError`): the unit in the file's header is missing or wrong."""
     picks = [k for k, name in enumerate(raw.ch_names) if name not in raw.info["bads"]]
     step = max(1, raw.n_times // SCALE_SAMPLES)
     spreads = np.subtract(*np.percentile(raw.get_data(picks=picks)[:, ::step], [75, 25], axis=1)) if picks else []

@@ -51,7 +51,7 @@ def resample(data: np.ndarray, sfreq: float, new_sfreq: float, stretches: Sequen
     """
     if sfreq == new_sfreq:
         return np.ascontiguousarray(data.T, dtype=np.float32)
-    ratio = _fraction(sfreq) / _fraction(new_sfreq)
+    ratio = rate_ratio(sfreq, new_sfreq)
     lowpass = _Lowpass(ratio.numerator, ratio.denominator)
     rows = np.zeros((lowpass.first_row(data.shape[1]), len(data)), dtype=np.float32)
     for first, stop in stretches:
@@ -60,6 +60,11 @@ def resample(data: np.ndarray, sfreq: float, new_sfreq: float, stretches: Sequen
             samples = _extended(stretch, sample - first, sample - first + weights.shape[1])
             rows[start : start + weights.shape[0]] = weights @ np.ascontiguousarray(samples.T)
     return rows
+
+
+def rate_ratio(sfreq: float, new_sfreq: float) -> Fraction:
+    """Return the samples at one rate that pass in one sample at the other; rates in Hz."""
+    return _fraction(sfreq) / _fraction(new_sfreq)
 
 
 def _fraction(rate_hz: float) -> Fraction:

@@ -34,8 +34,9 @@ VALIDATE_TRIES = 20
 _RECORD = re.compile(r"records/([^/]+)\.json")
 _SEGMENTS = re.compile(r"cells/([^/]+)/segments\.parquet")
 _CLIP = re.compile(r"cells/([^/]+)/audio/([^/]+)/([^/]+)\.flac")
-#: what a run draws beside them for its own user
-_PICTURE = re.compile(r"cells/[^/]+/report/[^/]+\.png")
+#: what a run leaves beside them for its own user: pictures, which are drawn from the rest, and the model
+STAYING = ("report", "model")
+_STAYS = re.compile(r"cells/[^/]+/(report/[^/]+\.png|model/[^/]+\.(json|safetensors))")
 
 
 @dataclass(frozen=True)
@@ -91,11 +92,11 @@ def files_of(results: Path, record: Record) -> list[Path]:
     """
     files: list[Path] = []
     for kind, name in record.files.items():
-        expected = {"segments": "segments.parquet", "audio": "audio", "report": "report"}.get(kind)
+        expected = {"segments": "segments.parquet", **{name: name for name in ("audio", *STAYING)}}.get(kind)
         own = f"cells/{record.cell.id}"
         if expected is None or name != f"{own}/{expected}":
             raise StorageError(f"files.{kind} is not the record's own", got=f"{name!a:.120}", expected=f"{own}/...")
-        if kind != "report":  # pictures are drawn from the rest, for who ran the cell, and do not travel
+        if kind not in STAYING:
             files += _regular_files(results, results / name)
     clips = [path for path in files if path.suffix == ".flac"]
     if len(clips) > MAX_CLIPS:
@@ -323,7 +324,7 @@ def foreign_files(results: Path) -> list[Refusal]:
             for name in sorted(names):
                 path = Path(folder, name)
                 place = path.relative_to(results).as_posix()
-                if not name.startswith(".") and cell_of(place) is None and not _PICTURE.fullmatch(place):
+                if not name.startswith(".") and cell_of(place) is None and not _STAYS.fullmatch(place):
                     refusals.append(Refusal(path, "a results folder has records, segments.parquet and FLAC only"))
     return refusals
 

@@ -136,7 +136,8 @@ def run_without_embeddings(folder: Path, prepared: Prepared) -> Record:
         **stages,
     )
     console = Console(file=io.StringIO())
-    return Runner(registry, StageStore(folder / "stages"), RecordStore(folder), console).run(pipeline)
+    runner = Runner(registry, StageStore(folder / "stages"), RecordStore(folder), console, keeps_models=False)
+    return runner.run(pipeline)
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -49,7 +49,9 @@ class Bench:
     def again(self) -> Runner:
         """Return the runner of a new command."""
         console = Console(file=self.said, width=500)
-        self.runner = Runner(self.registry, StageStore(self.folder / "cache"), self.records, console)
+        self.runner = Runner(
+            self.registry, StageStore(self.folder / "cache"), self.records, console, keeps_models=False
+        )
         return self.runner
 
     def lose_cache(self) -> None:

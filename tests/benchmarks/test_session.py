@@ -34,7 +34,14 @@ class Untrained:
     cells: list[str]
     what: Callable[[], object]
 
-    def __init__(self, registry: object = None, stages: object = None, records: object = None, console: object = None):
+    def __init__(
+        self,
+        registry: object = None,
+        stages: object = None,
+        records: object = None,
+        console: object = None,
+        keeps_models: bool = True,
+    ):
         Untrained.cells = []
         self.registry, self.records, self.console, self.failed_stages = registry, records, console, {}
 

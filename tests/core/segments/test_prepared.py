@@ -20,7 +20,16 @@ TREE = {
     "lowpass_hz": 40.0,
     "signal": {"n_chans": 1, "n_times": 346, "sfreq": 120.0, "chs_info": [{"ch_name": "Cz", "loc": [0.0, 1e-05]}]},
     "subjects": ["01"],
-    "recordings": [{"recording_id": "r", "subject": "01", "start": 0, "stop": 400, "scale_from": "subject"}],
+    "recordings": [
+        {
+            "recording_id": "r",
+            "subject": "01",
+            "start": 0,
+            "stop": 400,
+            "scale_from": "subject",
+            "recorded_sfreq": 500.0,
+        }
+    ],
     "stimuli": [{"stimulus_id": "s", "name": "a.wav", "duration_s": 3.0}],
     "sound": {"kind": "waveform", "rate_hz": 16000.0},
     "dataset": {

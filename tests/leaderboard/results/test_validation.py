@@ -283,6 +283,16 @@ def test_pictures_of_a_run_are_neither_foreign_nor_asked_for(path, tmp_path, spo
     assert [refusal.path.name for refusal in foreign_files(tmp_path)] == ["evil.py"]
 
 
+def test_the_model_of_a_run_is_neither_foreign_nor_asked_for(path, tmp_path, spoil, validate):
+    own = f"cells/{path.stem}/model"
+    spoil(path, "files.model", own)
+    assert validate_record(path).files["model"] == own
+    (tmp_path / own).mkdir()
+    for name in ("model.json", "pair.safetensors", "weights.pt"):
+        (tmp_path / own / name).write_bytes(b"")
+    assert [refusal.path.name for refusal in foreign_files(tmp_path)] == ["weights.pt"]
+
+
 def test_the_verb_prints_a_line_per_refused_file_and_fails(tmp_path, cell, validate, capsys):
     cell(tmp_path, "a")
     (tmp_path / "records" / "bad\x1b[2J.json").write_text("{")

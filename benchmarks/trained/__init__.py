@@ -1,0 +1,1 @@
+"""Keeps what a cell trained, and uses it on recordings."""
