@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +17,8 @@ from eeg2speech_bench.core.generator.mel import MelSpectrogram, normalise_wavefo
 from eeg2speech_bench.core.machine.forks import count_cores
 from eeg2speech_bench.core.presets.config import AutoencoderConfig, DenoiserConfig, DiffusionConfig
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
+
+Network = TypeVar("Network", bound=torch.nn.Module)
 
 #: clips at once: what is made between two layers stays within a CPU's cache
 DECODE_BATCH = 16
@@ -43,14 +46,23 @@ class GeneratorConfig:
         weights = torch.load(path / "weights.pt", map_location="cpu", weights_only=True)
         denoiser = self.build(store, len(weights["null"]))
         denoiser.load_state_dict(weights)
-        return denoiser.eval()
+        return for_inference(denoiser)
+
+
+def for_inference(network: Network) -> Network:
+    """Bring a network to evaluation mode and to the layout in which convolutions read faster.
+
+    Not where a gradient is wanted, since GroupNorm's backward loses by it. It is done once, when weights are loaded:
+    threads that use a network together must find its weights where they are.
+    """
+    return network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def load_autoencoder(path: Path, config: AutoencoderConfig) -> MelAutoencoder:
     """Load the trained autoencoder of a finished stage."""
     autoencoder = MelAutoencoder(config)
     autoencoder.load_state_dict(torch.load(path / "weights.pt", map_location="cpu", weights_only=True))
-    return autoencoder.eval()
+    return for_inference(autoencoder)
 
 
 def window_mels(store: SegmentStore, windows: np.ndarray, clip_s: float | None) -> Tensor:
@@ -69,7 +81,6 @@ def shares_of_cores(n: int, device: str) -> list[slice]:
 @torch.no_grad()
 def decode(autoencoder: MelAutoencoder, latent: Tensor) -> Tensor:
     """Decode scaled latents (n, channels, n_frames, n_bands) to log-mel (n, n_mel_frames, 64), a few at a time."""
-    autoencoder = autoencoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return torch.cat([autoencoder.decode(part) for part in latent.split(DECODE_BATCH)])
 
 

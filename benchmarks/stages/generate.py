@@ -37,8 +37,7 @@ def run(inputs: GenerateInputs, out: Path, progress: Progress) -> None:
     windows = read_clips(inputs.clips)["window"].to_numpy()
     voice = build_vocoder(inputs.vocoder).to(device).eval()
     autoencoder = load_autoencoder(inputs.latents, config.autoencoder).to(device)
-    # convolutions read faster in this layout where no gradient is wanted (GroupNorm's backward is what loses by it)
-    denoiser = config.load(store, inputs.diffused).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    denoiser = config.load(store, inputs.diffused).to(device)
     seeds = [derive_seed(inputs.seed, "clip", int(window)) for window in windows]
     n_samples = round(store.window_s * store.sound_rate_hz)
     for i, name in enumerate(inputs.conditions):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from eeg2speech_bench.benchmarks.models.generator import for_inference
 from eeg2speech_bench.benchmarks.plugin_source import source_hash_of
 from eeg2speech_bench.benchmarks.trained.model_folder import (
     GENERATOR,
@@ -156,7 +157,6 @@ def load_generator(folder: Path, description: ModelDescription, device: str) -> 
     BenchError
         If the cell was scored by retrieval alone.
     """
-    import torch
 
     from eeg2speech_bench.core.generator.autoencoder import MelAutoencoder
     from eeg2speech_bench.core.generator.denoiser import ConditionedDenoiser
@@ -172,9 +172,9 @@ def load_generator(folder: Path, description: ModelDescription, device: str) -> 
     denoiser = ConditionedDenoiser(config.denoiser, channels, bands, len(state["null"]))
     denoiser.load_state_dict(state)
     vocoder = _vocoder(description, _part(weights, "vocoder"))
-    # convolutions read faster in this layout, as in the stage `generate`
-    denoiser = denoiser.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return TrainedGenerator(autoencoder.to(device).eval(), denoiser.eval(), vocoder.to(device).eval())
+    return TrainedGenerator(
+        for_inference(autoencoder.to(device)), for_inference(denoiser.to(device)), vocoder.to(device).eval()
+    )
 
 
 def _vocoder(description: ModelDescription, state: Mapping[str, Tensor]) -> nn.Module:
