@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eeg2speech_bench.benchmarks.models.generator import for_inference
 from eeg2speech_bench.benchmarks.plugin_source import source_hash_of
 from eeg2speech_bench.benchmarks.trained.model_folder import (
     GENERATOR,
@@ -158,6 +157,7 @@ def load_generator(folder: Path, description: ModelDescription, device: str) -> 
         If the cell was scored by retrieval alone.
     """
 
+    from eeg2speech_bench.benchmarks.models.generator import for_inference
     from eeg2speech_bench.core.generator.autoencoder import MelAutoencoder
     from eeg2speech_bench.core.generator.denoiser import ConditionedDenoiser
 
