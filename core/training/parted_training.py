@@ -49,7 +49,7 @@ class PartedTraining(L.LightningModule):
         if self._gradients is None:
             return super().backward(loss, *args, **kwargs)
         for weight, gradient in zip((p for p in self.parameters() if p.requires_grad), self._gradients, strict=True):
-            weight.grad = gradient
+            weight.grad = None if gradient is None else _laid_out_like(weight, gradient)
         self._gradients = None
         return None
 
@@ -61,3 +61,11 @@ def _sum(parts: tuple[Tensor | None, ...]) -> Tensor | None:
         if part is not None:
             total = part if total is None else total.add_(part)
     return total
+
+
+def _laid_out_like(weight: Tensor, gradient: Tensor) -> Tensor:
+    """Return a gradient in its weight's memory layout, as backward passes do.
+
+    Convolutions give others; AdamW in its fused form then takes each number for that of another place.
+    """
+    return gradient if gradient.stride() == weight.stride() else torch.empty_like(weight).copy_(gradient)

@@ -90,3 +90,30 @@ def test_threads_are_as_many_as_before(cores: Callable[[int], None]) -> None:
     cores(2)
     gradients(Squares())
     assert torch.get_num_threads() == before
+
+
+class Images(PartedTraining):
+    """Convolves images in the layout in which their gradients come with other strides than the weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.net = nn.Sequential(nn.Conv2d(16, 16, 3, padding=1), nn.SiLU(), nn.Conv2d(16, 16, 3, padding=1))
+
+    def part_loss(self, *tensors: torch.Tensor) -> torch.Tensor:
+        (image,) = tensors
+        return self.net(image.to(memory_format=torch.channels_last)).square().sum()
+
+
+def test_the_fused_optimiser_changes_weights_as_it_does_for_the_whole_batch(cores: Callable[[int], None]) -> None:
+    image, changed = torch.randn(4, 16, 8, 8), []
+    for n in (1, 2):
+        cores(n)
+        module = Images()
+        optimizer = torch.optim.AdamW(module.parameters(), lr=0.1, fused=True)
+        module.backward(module.parted_loss(image))
+        assert all(weight.grad.stride() == weight.stride() for weight in module.parameters())
+        optimizer.step()
+        changed.append([weight.detach() for weight in module.parameters()])
+    for whole, parted in zip(*changed, strict=True):
+        torch.testing.assert_close(parted, whole, rtol=1e-3, atol=1e-4)
