@@ -14,7 +14,7 @@ from eeg2speech_bench.core.errors import ContractError
 from eeg2speech_bench.core.generator.autoencoder import MelAutoencoder
 from eeg2speech_bench.core.generator.denoiser import ConditionedDenoiser, latent_shape
 from eeg2speech_bench.core.generator.mel import MelSpectrogram, normalise_waveform
-from eeg2speech_bench.core.machine.forks import count_cores
+from eeg2speech_bench.core.machine.threads import count_cores
 from eeg2speech_bench.core.presets.config import AutoencoderConfig, DenoiserConfig, DiffusionConfig
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import torch
 
-from eeg2speech_bench.core.machine.forks import count_cores
+from eeg2speech_bench.core.machine.threads import count_cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import multiprocessing
-import os
 import signal
 import sys
 import traceback
@@ -15,21 +14,14 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
-from joblib import cpu_count
-
 from eeg2speech_bench.core.errors import BenchError
+from eeg2speech_bench.core.machine.threads import count_cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 #: of Linux's prctl: the signal that a process gets when its parent ends
 PR_SET_PDEATHSIG = 1
-
-
-def count_cores() -> int:
-    """Return how many cores this process may use: fewer where the user, a container or cells beside it ask for it."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    return min(cpu_count(), int(asked)) if asked.isdecimal() and int(asked) else cpu_count()
 
 
 def each_in_a_fork(

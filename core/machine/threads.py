@@ -1,4 +1,4 @@
-"""Chooses how threads of numeric libraries wait and how many they are, before those libraries are loaded."""
+"""Says how many cores there are, and how threads of numeric libraries wait, before those libraries are loaded."""
 
 from __future__ import annotations
 
@@ -27,3 +27,11 @@ def share_cores(environment: MutableMapping[str, str] = os.environ) -> None:
         environment["OMP_WAIT_POLICY"] = "PASSIVE"
     if "OMP_NUM_THREADS" not in environment and cpu_count() < (os.cpu_count() or 1):
         environment["OMP_NUM_THREADS"] = str(cpu_count())  # the runtime sees a mask of cores, but no container's quota
+
+
+def count_cores() -> int:
+    """Return how many cores this process may use: fewer where the user, a container or cells beside it ask for it."""
+    from joblib import cpu_count
+
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cpu_count(), int(asked)) if asked.isdecimal() and int(asked) else cpu_count()

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from eeg2speech_bench.core.machine.core_threads import on_cores
-from eeg2speech_bench.core.machine.forks import count_cores
 from eeg2speech_bench.core.machine.ranks import this_rank
+from eeg2speech_bench.core.machine.threads import count_cores
 
 
 class PartedTraining(L.LightningModule):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import psutil
 
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.machine.forks import each_in_a_fork
@@ -33,6 +34,7 @@ from eeg2speech_bench.datasets.preparation.preprocessing import (
     LoadedEeg,
     check_scale,
     load_eeg,
+    open_eeg,
     robust_scale,
 )
 from eeg2speech_bench.datasets.preparation.sound_track import SoundTrack, write_sounds
@@ -55,6 +57,9 @@ Progress = Callable[[str, float], None]
 
 #: seconds at the end of a stimulus that may be unheard and still count as heard
 UNHEARD_S = 0.1
+
+#: times that a recording's samples are in memory while it is prepared (2.55 GB for an hour of 64 channels at 500 Hz)
+COPIES = 3
 
 #: settings that the meta data repeat, for whoever reads the folder without its configuration
 REPEATED = ("window_s", "stride_s", "shift_s", "baseline_s", "clamp_iqr", "highpass_hz", "lowpass_hz")
@@ -223,7 +228,8 @@ def _write_eeg(
         starts = table.loc[table["split"] == "train", "eeg_start"].to_numpy()
         return loaded, table, robust_scale(loaded.eeg, starts, n_times, n_baseline) if len(starts) else None
 
-    with GrowingArray(out / "eeg.npy") as array, closing(each_in_a_fork(read, recordings)) as read_ones:
+    read_ones = each_in_a_fork(read, recordings, _fitting_at_once(recordings[0]))
+    with GrowingArray(out / "eeg.npy") as array, closing(read_ones):
         for i, recording in enumerate(recordings):
             report(f"EEG {i + 1} of {len(recordings)}: {recording.recording_id}", 0.1 + 0.9 * i / len(recordings))
             loaded, table, scale = next(read_ones)
@@ -252,6 +258,13 @@ def _write_eeg(
     ]
     columns = ["recording", "subject", "window", "eeg_start", "split"]
     return _Eeg(reference, n_times, subjects, rows, notes, pd.concat(tables, ignore_index=True)[columns])
+
+
+def _fitting_at_once(recording: Recording) -> int:
+    """Return how many recordings like this one fit into half of the memory that is free."""
+    raw = open_eeg(recording)
+    n_bytes = COPIES * np.dtype(np.float64).itemsize * raw.n_times * len(raw.ch_names)
+    return max(1, psutil.virtual_memory().available // 2 // max(n_bytes, 1))
 
 
 def _fill_scales(scales: list[np.ndarray | None], subjects: list[str]) -> tuple[np.ndarray, list[ScaleOrigin]]:

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 
 from eeg2speech_bench.core.errors import DataError, LeakageError
+from eeg2speech_bench.core.machine import forks
 from eeg2speech_bench.core.presets.config import DataConfig
 from eeg2speech_bench.core.segments.prepared import Prepared
 from eeg2speech_bench.core.segments.recordings import Presentation, Sound
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.datasets.bids.bids_dataset import open_bids
-from eeg2speech_bench.datasets.preparation.prepare import prepare
+from eeg2speech_bench.datasets.preparation.prepare import _fitting_at_once, prepare
 
 STORIES = [20.0, 21.0, 22.0, 20.0, 21.0, 20.0, 22.0, 20.0, 20.0, 20.0, 21.0]
 #: the recordings in memory are at this rate already, so that values can be compared sample by sample
@@ -317,3 +320,25 @@ def test_stimuli_that_sound_at_once_share_eeg_and_are_refused(make_dataset, tmp_
 def test_listeners_of_the_same_stories_cannot_be_the_split(make_dataset, tmp_path):
     with pytest.raises(LeakageError, match=r"Split 'subject' shares"):
         prepare(make_dataset(STORIES, listeners=4), DataConfig(split="subject"), tmp_path)
+
+
+# Recordings side by side
+
+
+def test_recordings_read_side_by_side_are_those_read_in_turn(make_dataset, tmp_path, monkeypatch):
+    for name, cores in (("in-turn", 1), ("side-by-side", 2)):
+        monkeypatch.setattr(forks, "count_cores", lambda cores=cores: cores)
+        prepare(make_dataset(STORIES), SETTINGS, tmp_path / name)
+    files = sorted(path.name for path in (tmp_path / "in-turn").iterdir())
+    assert "eeg.npy" in files and "scale.npy" in files
+    for file in files:
+        assert (tmp_path / "side-by-side" / file).read_bytes() == (tmp_path / "in-turn" / file).read_bytes(), file
+
+
+@pytest.mark.parametrize(("n_fit", "n"), [(0.5, 1), (1, 1), (20, 20)])
+def test_as_many_recordings_are_read_at_once_as_fit_into_half_of_the_free_memory(make_dataset, monkeypatch, n_fit, n):
+    recording = make_dataset(STORIES).recordings[0]
+    raw = recording.load()
+    of_one = 3 * 8 * raw.n_times * len(raw.ch_names)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=round(2 * n_fit * of_one)))
+    assert _fitting_at_once(recording) == n
