@@ -81,7 +81,7 @@ def plan_speech(
         If no window fits between them, one spans a pause of the recording, or it is too short for a wrong time.
     """
     settings = windows.settings
-    factor = 2 ** (len(cell.description.config.autoencoder.channels) - 1)
+    factor = cell.description.config.autoencoder.factor
     grid = OverlapGrid.halved(round(settings.window_s * FRAME_RATE_HZ) // factor)
     hop_s = grid.hop * factor / FRAME_RATE_HZ
     last_s = windows.last_start_s if stop_s is None else min(stop_s - settings.window_s, windows.last_start_s)
