@@ -43,7 +43,8 @@ steps_per_epoch = 4
 max_epochs = 2
 
 [autoencoder]
-channels = [8, 8, 8, 8]
+channels = [8, 8, 8]
+patch = 2
 batch_size = 2
 max_steps = 2
 
