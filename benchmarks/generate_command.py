@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eeg2speech_bench.benchmarks.commands import absolute
+from eeg2speech_bench.benchmarks.commands import absolute, count
 from eeg2speech_bench.core.errors import UsageError
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.terminal.progress import StageProgress, make_console, say
@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start", type=float, default=0.0, metavar="S", help="first second of sound (default: 0)")
     parser.add_argument("--stop", type=float, metavar="S", help="last second of sound (default: the end)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the noise and of controls (default: 0)")
-    parser.add_argument("--steps", type=_steps, metavar="N", help="sampling steps (default: those of the cell)")
+    parser.add_argument("--steps", type=count, metavar="N", help="sampling steps (default: those of the cell)")
 
 
 def add_reading_options(parser: argparse.ArgumentParser) -> None:
@@ -48,13 +48,6 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     parser.add_argument("--anyway", action="store_true", help="use the model although the source of a plugin changed")
-
-
-def _steps(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not a number from 1 on")
-    return number
 
 
 def reading_choice(arguments: argparse.Namespace) -> ReadingChoice:

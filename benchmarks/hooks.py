@@ -6,7 +6,7 @@ from eeg2speech_bench.benchmarks.metrics.catalogue import all_metrics
 from eeg2speech_bench.core.hookspecs import hookimpl
 from eeg2speech_bench.core.specs import CommandSpec, MetricSpec
 
-_COMMANDS = "eeg2speech_bench.benchmarks.commands"
+_ROOM = "eeg2speech_bench.benchmarks"
 
 
 @hookimpl
@@ -18,56 +18,40 @@ def register_metrics() -> list[MetricSpec]:
 @hookimpl
 def register_commands() -> list[CommandSpec]:
     """Return the verbs that run cells, or show what is there of them."""
+    cells = f"{_ROOM}.commands"
     return [
         CommandSpec(
             "run",
-            f"{_COMMANDS}:run",
+            f"{cells}:run",
             "train and score encoders, beside their controls",
-            configure=f"{_COMMANDS}:configure_run",
+            configure=f"{cells}:configure_run",
         ),
-        CommandSpec(
-            "submit",
-            "eeg2speech_bench.benchmarks.submit_command:run",
-            "run the same on a Slurm cluster, or several cells at once here",
-            configure="eeg2speech_bench.benchmarks.submit_command:configure",
-        ),
-        CommandSpec(
-            "status",
-            "eeg2speech_bench.benchmarks.status_command:run",
-            "show how the cells that were submitted stand",
-            configure="eeg2speech_bench.benchmarks.status_command:configure",
-            loads_plugins=False,
-        ),
-        CommandSpec(
-            "rerun",
-            "eeg2speech_bench.benchmarks.rerun:run",
-            "repeat the cell of a record and compare the numbers",
-            configure="eeg2speech_bench.benchmarks.rerun:configure",
-        ),
-        CommandSpec(
+        _verb("submit", "submit_command", "run the same on a Slurm cluster, or several cells at once here"),
+        _verb("status", "status_command", "show how the cells that were submitted stand", loads_plugins=False),
+        _verb("rerun", "rerun", "repeat the cell of a record and compare the numbers"),
+        _verb(
             "generate",
-            "eeg2speech_bench.benchmarks.generate_command:run",
+            "generate_command",
             "make speech of a recording with what a cell trained, beside its controls",
-            configure="eeg2speech_bench.benchmarks.generate_command:configure",
         ),
-        CommandSpec(
-            "listen",
-            "eeg2speech_bench.benchmarks.listen_command:run",
-            "say which of several sounds was heard in a recording, and when",
-            configure="eeg2speech_bench.benchmarks.listen_command:configure",
-        ),
-        CommandSpec(
+        _verb("listen", "listen_command", "say which of several sounds was heard in a recording, and when"),
+        _verb(
             "cache",
-            "eeg2speech_bench.benchmarks.cache:run",
+            "cache",
             "show what stages are kept and how much room they take, or remove old ones",
-            configure="eeg2speech_bench.benchmarks.cache:configure",
             loads_plugins=False,
         ),
         CommandSpec(
             "env",
-            f"{_COMMANDS}:env",
+            f"{cells}:env",
             "show versions, hardware and folders",
-            configure=f"{_COMMANDS}:configure_nothing",
+            configure=f"{cells}:configure_nothing",
             loads_plugins=False,
         ),
     ]
+
+
+def _verb(name: str, module: str, summary: str, *, loads_plugins: bool = True) -> CommandSpec:
+    """Declare a verb with a module of its own, whose ``configure`` and ``run`` it is."""
+    target = f"{_ROOM}.{module}"
+    return CommandSpec(name, f"{target}:run", summary, configure=f"{target}:configure", loads_plugins=loads_plugins)

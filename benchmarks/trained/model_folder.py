@@ -135,14 +135,13 @@ def write_model(folder: Path, description: ModelDescription, weights: Mapping[st
     weights : mapping of str to mapping of str to Tensor
         Tensors by file, `PAIR` or `GENERATOR`.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     with atomic_folder(folder) as working:
         for name, tensors in weights.items():
             # safetensors refuses tensors that share memory, as tied layers do
-            save_file(
-                {key: tensor.detach().cpu().clone().contiguous() for key, tensor in tensors.items()}, working / name
-            )
+            content = save({key: tensor.detach().cpu().clone().contiguous() for key, tensor in tensors.items()})
+            (working / name).write_bytes(content)  # its own save_file lets nobody but the owner read the file
         files = {name: file_hash(working / name) for name in weights}
         text = description.model_copy(update={"files": files}).model_dump_json(indent=1)
         write_atomically(working / FILE, text.encode())

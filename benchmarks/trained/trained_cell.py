@@ -322,25 +322,14 @@ def load_cell(
     anyway: bool = False,
     registry: Registry | None = None,
 ) -> TrainedCell:
-    """Load the model that a cell has kept.
+    """Load the model that a cell has kept, as `benchmarks.load_cell` does, with the plugins of a registry.
 
     Parameters
     ----------
-    source : Path, str or Record
-        A record's file (``results/records/<cell>.json``), a model's folder, or a record.
-    results : Path or str
-        The results folder of a record that is given as an object.
-    device : str
-        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-    anyway : bool
-        Use it although the source of a plugin is not what was trained.
+    source, results, device, anyway
+        As there; errors too.
     registry : Registry, optional
         Brings encoder and target; by default all that is installed.
-
-    Raises
-    ------
-    BenchError
-        If there is no model, it is damaged, or a plugin that it needs is missing or has changed.
     """
     folder = _folder_of(source, Path(results))
     description = read_description(folder)

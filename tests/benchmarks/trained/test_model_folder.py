@@ -63,6 +63,10 @@ def test_nothing_in_the_folder_is_pickled(folder):
     assert {path.name for path in folder.iterdir()} == {FILE, PAIR}
 
 
+def test_whoever_may_read_the_description_may_read_the_weights(folder):
+    assert (folder / PAIR).stat().st_mode == (folder / FILE).stat().st_mode
+
+
 def test_its_size_is_that_of_its_files(folder):
     assert model_bytes(folder) == (folder / FILE).stat().st_size + (folder / PAIR).stat().st_size
 
