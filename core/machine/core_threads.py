@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -42,3 +43,7 @@ def on_cores(compute: Callable[[Item], Result], items: Sequence[Item]) -> list[R
 def _threads(n: int) -> ThreadPoolExecutor:
     """Return threads that stay, with the memory that they have asked for: new ones would ask for it at each step."""
     return ThreadPoolExecutor(n, thread_name_prefix="core")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_threads.cache_clear)  # a copy of this process has no threads but its own
