@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 
 import pytest
 import torch
@@ -56,5 +57,7 @@ def test_what_an_item_raises_is_raised_and_the_next_call_works() -> None:
 @pytest.mark.timeout(60)
 def test_a_copy_of_the_process_has_threads_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forks, "count_cores", lambda: 2)
-    on_cores(abs, [-1, -2])  # threads that a copy does not have
+    meeting = threading.Barrier(2, timeout=20)
+    on_cores(lambda _: meeting.wait(), [0, 1])  # two threads, which a copy does not have
+    time.sleep(0.2)  # until both wait for work
     assert list(each_in_a_fork(lambda number: on_cores(abs, [number, -number]), [1, 2])) == [[1, 1], [2, 2]]
