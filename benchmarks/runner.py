@@ -17,6 +17,7 @@ from eeg2speech_bench.benchmarks.plugin_source import source_hash_of
 from eeg2speech_bench.benchmarks.scoring.scores import Scores
 from eeg2speech_bench.core.errors import StorageError
 from eeg2speech_bench.core.machine import environment
+from eeg2speech_bench.core.machine.monitor import Usage
 from eeg2speech_bench.core.records.cell_id import DatasetOrigin, EncoderOrigin, TargetOrigin
 from eeg2speech_bench.core.records.provenance import ErrorReport, Provenance, StageCost
 from eeg2speech_bench.core.records.record import Record, Status
@@ -54,6 +55,8 @@ class Runner:
         Called with the name of a stage before it runs or is found.
     keeps_models : bool
         Whether what was trained is kept beside the record.
+    keeps_usage : bool
+        Whether the report holds a trace of what the cell used of the machine.
     """
 
     registry: Registry
@@ -63,6 +66,8 @@ class Runner:
     failed_stages: dict[str, ErrorReport] = field(default_factory=dict)
     begins: Callable[[str], None] = lambda phase: None
     keeps_models: bool = True
+    keeps_usage: bool = False
+    _usages: dict[str, tuple[Usage, ...]] = field(default_factory=dict)
 
     def run(self, pipeline: Pipeline) -> Record:
         """Run one cell and write its record.
@@ -79,6 +84,7 @@ class Runner:
         """
         record = self.new_record(pipeline)
         results = record.provenance.stages = []
+        self._usages.clear()
         phase = "plan"
         try:
             for stage in pipeline.stages():
@@ -147,6 +153,7 @@ class Runner:
         else:
             took = time.monotonic() - started
             line = f"  {stage.name:<12} done in {took:5.1f} s, peak memory {result.peak_memory_mb / 1000:.1f} GB"
+            self._usages[stage.name] = result.usages
         say(self.console, line)
         return result
 
@@ -222,6 +229,10 @@ class Runner:
             files |= self._keep_model(record, pipeline, folder / "model")
         try:
             _draw_report(record, pipeline, folder / "report")
+            if self.keeps_usage:
+                from eeg2speech_bench.benchmarks.report.usage import write_usage
+
+                write_usage(folder / "report", record, self._usages)
             files["report"] = f"{place}/report"
         except Exception as error:  # a cell whose pictures fail has its numbers all the same
             record.skipped["report"] = f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -66,6 +66,8 @@ class RunRequest:
         Cells that run at the same time.
     keeps_models : bool
         Whether what was trained is kept beside each record.
+    keeps_usage : bool
+        Whether each report holds a trace of what the cell used of the machine.
     """
 
     encoders: tuple[str, ...]
@@ -79,6 +81,12 @@ class RunRequest:
     limits: Limits = NO_LIMITS
     jobs: int = 1
     keeps_models: bool = True
+    keeps_usage: bool = False
+
+    @property
+    def kept(self) -> dict[str, bool]:
+        """What is kept beside each record, as plan files and runners name it."""
+        return {"keeps_models": self.keeps_models, "keeps_usage": self.keeps_usage}
 
     @property
     def is_single(self) -> bool:
@@ -143,7 +151,7 @@ def run_cells(request: RunRequest, registry: Registry, console: Console) -> list
         require_runnable(pipelines, request, registry, console)
         records = RecordStore(request.results)
         silence_libraries()
-        runner = Runner(registry, pipelines[0].store, records, console, keeps_models=request.keeps_models)
+        runner = Runner(registry, pipelines[0].store, records, console, **request.kept)
         places = {pipeline.place(stage) for pipeline in pipelines for stage in pipeline.known_stages()}
         in_use = marked_in_use(pipelines[0].store, places)
         with stoppable(), in_use, _plan_file(request, registry, pipelines) as plan:
@@ -209,7 +217,7 @@ def _plan_file(request: RunRequest, registry: Registry, pipelines: list[Pipeline
     """Give the plan that workers read, for as long as they need it: written when asked for, if it is not there."""
     cells = [pipeline.cell for pipeline in pipelines]
     plan = PlanFile.of(cells, request.results, request.cache, pipelines[0].device, registry.choice)
-    plan = plan.model_copy(update={"keeps_models": request.keeps_models})
+    plan = plan.model_copy(update=request.kept)
     path = request.results / "running" / f"plan-{platform.node()}-{os.getpid()}-{secrets.token_hex(4)}.json"
 
     def needed() -> Path:

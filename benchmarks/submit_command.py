@@ -124,8 +124,8 @@ def _plan(pipelines: list[Pipeline], request: RunRequest, registry: Registry, de
     plan = PlanFile.of([one.cell for one in pipelines], request.results, request.cache, device, choice)
     encoders = dict.fromkeys(run.encoder for run in plan.cells)
     origins = {name: origin_of(name, registry) for name in encoders}
-    known = {"suite": metadata.version(OURS), "origins": origins, "keeps_models": request.keeps_models}
-    return plan.model_copy(update=known)
+    known = {"suite": metadata.version(OURS), "origins": origins}
+    return plan.model_copy(update=known | request.kept)
 
 
 def _say_options(arguments: argparse.Namespace, options: SlurmOptions, console: Console) -> None:

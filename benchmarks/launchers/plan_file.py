@@ -51,6 +51,8 @@ class PlanFile(_PlanPart):
         In the order in which they run.
     keeps_models : bool
         Whether what was trained is kept beside each record.
+    keeps_usage : bool
+        Whether each report holds a trace of what the cell used of the machine.
     suite : str
         Version of the suite that made a plan for other machines; empty if it runs on this one alone.
     origins : dict of str to str
@@ -68,6 +70,7 @@ class PlanFile(_PlanPart):
     command: tuple[str, ...]
     cells: tuple[PlannedRun, ...]
     keeps_models: bool = True
+    keeps_usage: bool = False
     suite: str = ""
     origins: dict[str, str] = {}
 

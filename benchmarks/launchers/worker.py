@@ -85,7 +85,8 @@ def run_planned_cell(
     pipeline = open_pipeline(plan, number, registry, console)
     records = RecordStore(plan.results)
     path = records.running_path(pipeline.cell.id, sign.pid)
-    runner = Runner(registry, pipeline.store, records, console, dict(failed), keeps_models=plan.keeps_models)
+    kept = {"keeps_models": plan.keeps_models, "keeps_usage": plan.keeps_usage}
+    runner = Runner(registry, pipeline.store, records, console, dict(failed), **kept)
     runner.begins = lambda phase: sign.model_copy(update={"phase": phase}).write(path)
     places = {pipeline.place(stage) for stage in pipeline.known_stages()}
     with marked_in_use(pipeline.store, places):

@@ -9,7 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from eeg2speech_bench.core.errors import BenchError, StorageError
 from eeg2speech_bench.core.machine.energy import EnergyMeter
 from eeg2speech_bench.core.machine.environment import peak_memory_mb, reset_peak_memory
+from eeg2speech_bench.core.machine.monitor import Monitor, Usage
 from eeg2speech_bench.core.machine.processes import is_dead, own_name
 from eeg2speech_bench.core.stages.checkpoints import FOLDER, StageCheckpoints, sweep_given_up
 from eeg2speech_bench.core.stages.disk_trouble import does_not_answer, explained
@@ -83,7 +84,8 @@ class StageResult:
     """A finished stage: where its files lie and what it cost when it ran.
 
     ``seconds`` are those of all attempts that a stage went on from. Memory is the last attempt's, and energy is known
-    (not None) only if there was one attempt.
+    (not None) only if there was one attempt. ``usages`` say what it used of the machine from second to second, where
+    it ran just now.
     """
 
     name: str
@@ -93,6 +95,7 @@ class StageResult:
     peak_memory_mb: float
     energy_wh: float | None
     cached: bool
+    usages: tuple[Usage, ...] = ()
 
 
 class StageStore:
@@ -145,8 +148,8 @@ class StageStore:
                     _touch(self.place(stage) / MANIFEST)  # when it was last used
                     return self._result(stage, cached=True)
                 with self.needing(stage.inputs):
-                    self._run(stage, progress)
-        return self._result(stage, cached=False)
+                    usages = self._run(stage, progress)
+        return replace(self._result(stage, cached=False), usages=usages)
 
     @contextmanager
     def needing(self, stages: Iterable[Stage]) -> Iterator[None]:
@@ -204,20 +207,22 @@ class StageStore:
             remove_stage(path)
         return not wrong
 
-    def _run(self, stage: Stage, progress: StageProgress) -> None:
+    def _run(self, stage: Stage, progress: StageProgress) -> tuple[Usage, ...]:
+        """Run a stage, put it in its place, and return what it used of the machine from second to second."""
         self._sweep()
         partial = self.root / f"{PARTIAL}{stage.name}-{OWNER}{own_name()}"
         partial.mkdir()
         reset_peak_memory()
         checkpoints = self._checkpoints(stage, progress)
         try:
-            with EnergyMeter() as meter, self._kept(stage, partial):
+            with EnergyMeter() as meter, Monitor() as monitor, self._kept(stage, partial):
+                progress.usage = monitor
                 watched = progress.watched(lambda: _touch(partial), TOUCH_S)
                 stage.run(partial, watched, *([checkpoints] if stage.trains else []))
             resumed = checkpoints.resumed_from_steps
             cost = {
                 "seconds": checkpoints.seconds,
-                "peak_memory_mb": peak_memory_mb(),
+                "peak_memory_mb": max(peak_memory_mb(), monitor.peak_memory_mb),
                 "energy_wh": None if resumed else meter.energy_wh,
                 "resumed_from_steps": resumed,
             }
@@ -228,7 +233,9 @@ class StageStore:
                 _put(partial, self.place(stage))
             checkpoints.remove()
         finally:
+            progress.usage = ""
             shutil.rmtree(partial, ignore_errors=True)
+        return tuple(monitor.usages)
 
     def _checkpoints(self, stage: Stage, progress: StageProgress) -> StageCheckpoints:
         about = {"name": stage.name, "key": stage.key, "subject": dict(stage.subject)}

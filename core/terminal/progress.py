@@ -14,6 +14,16 @@ from rich.progress import Progress as ProgressBar
 
 #: tells how far a stage is: a short text and the share done, 0 to 1
 Progress = Callable[[str, float], None]
+#: share of a stage, and seconds, from which on its time left is said
+LEARNED_SHARE, LEARNED_S = 0.02, 3.0
+
+
+def describe_seconds(seconds: float) -> str:
+    """Return a duration in the largest units that it has: ``40 s``, ``3 min``, ``2 h 5 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def say(console: Console, text: str) -> None:
@@ -28,6 +38,11 @@ class StageProgress:
     ----------
     console : Console
         Where to write; a bar is drawn only if it is a terminal.
+
+    Attributes
+    ----------
+    usage : object
+        What is said, as a text, of what the stage uses of the machine.
     """
 
     #: seconds between plain lines, so that a log stays short
@@ -35,14 +50,16 @@ class StageProgress:
 
     def __init__(self, console: Console) -> None:
         self.console = console
+        self.usage: object = ""
         self._label = ""
         self._last_line_s = 0.0
+        self._first: tuple[float, float] | None = None
         self._bar: ProgressBar | None = None
 
     @contextmanager
     def stage(self, label: str) -> Iterator[StageProgress]:
         """Show a stage from here to the end of the block."""
-        self._label, self._last_line_s = label, time.monotonic()
+        self._label, self._last_line_s, self._first = label, time.monotonic(), None
         if not self.console.is_terminal:
             say(self.console, f"{label} ...")
             yield self
@@ -57,11 +74,26 @@ class StageProgress:
 
     def __call__(self, note: str, share: float) -> None:
         """Report a short note and the share done (0 to 1)."""
+        now = time.monotonic()
+        if self._first is None or share < self._first[1]:  # what went on from a checkpoint does not begin at 0
+            self._first = (now, share)
+        is_due = now - self._last_line_s >= self.plain_interval_s
+        if self._bar is None and not is_due:
+            return
+        said = "; ".join(part for part in (note, self._time_left(now, share), str(self.usage)) if part)
         if self._bar is not None:
-            self._bar.update(self._task, completed=share, note=note)
-        elif time.monotonic() - self._last_line_s >= self.plain_interval_s:
-            self._last_line_s = time.monotonic()
-            say(self.console, f"  {self._label}: {share:4.0%} {note}")
+            self._bar.update(self._task, completed=share, note=said)
+        else:
+            self._last_line_s = now
+            say(self.console, f"  {self._label}: {share:4.0%} {said}")
+
+    def _time_left(self, now: float, share: float) -> str:
+        """Say how long the rest takes if it goes on as it did; empty while that is a guess."""
+        assert self._first is not None
+        began, first = self._first
+        if share - first < LEARNED_SHARE or now - began < LEARNED_S or share >= 1:
+            return ""
+        return f"{describe_seconds((now - began) * (1 - share) / (share - first))} left"
 
     def watched(self, sign: Callable[[], None], every_s: float) -> Callable[[str, float], None]:
         """Return a reporter that also gives a sign of life, at most once in ``every_s`` seconds."""

@@ -19,8 +19,10 @@ from eeg2speech_bench.benchmarks.cells import Cell
 from eeg2speech_bench.benchmarks.report import drawing, matrix
 from eeg2speech_bench.benchmarks.report.pictures import StageFolders, draw_report
 from eeg2speech_bench.benchmarks.report.spectrograms import choose_shown_clips
+from eeg2speech_bench.benchmarks.report.usage import write_usage
 from eeg2speech_bench.benchmarks.runner import Runner
 from eeg2speech_bench.core.conditions import EMBEDDED
+from eeg2speech_bench.core.machine.monitor import Usage
 from eeg2speech_bench.core.presets.config import load_config
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
@@ -210,3 +212,24 @@ def test_a_large_pool_is_thinned_evenly_and_ranked_in_full(monkeypatch):
     assert places.tolist() == [0, 4, 8]
     expected = (rankdata(-scores, axis=1) - 1)[np.ix_(places, places)].T / 8
     np.testing.assert_allclose(ranks, expected)
+
+
+def test_what_a_cell_used_is_kept_from_second_to_second(record, tmp_path):
+    usages = {
+        "prepare": [Usage(100.0, 1.0, 500.0), Usage(101.0, 1.5, 700.0)],
+        "align": [Usage(101.5, 2.0, 900.0, written_mb=3.0, gpu_share=0.5, gpu_memory_mb=1000.0)],
+    }
+    write_usage(tmp_path, record, usages)
+    table = pd.read_csv(tmp_path / "usage.csv")
+    assert list(table["stage"]) == ["prepare", "prepare", "align"]
+    assert list(table["at_s"]) == [0.0, 1.0, 1.5]
+    assert list(table["memory_mb"]) == [500.0, 700.0, 900.0]
+    assert np.isnan(table["gpu_share"][0]) and table["gpu_share"][2] == 0.5
+    with Image.open(tmp_path / "usage.png") as picture:
+        assert picture.width == 8 * drawing.DOTS_PER_INCH
+
+
+def test_a_cell_whose_stages_were_all_there_used_nothing(record, tmp_path):
+    write_usage(tmp_path, record, {})
+    assert (tmp_path / "usage.csv").read_text().startswith("stage,at_s,cores,memory_mb")
+    assert not (tmp_path / "usage.png").exists()

@@ -41,6 +41,7 @@ class Untrained:
         records: object = None,
         console: object = None,
         keeps_models: bool = True,
+        keeps_usage: bool = False,
     ):
         Untrained.cells = []
         self.registry, self.records, self.console, self.failed_stages = registry, records, console, {}
