@@ -85,7 +85,7 @@ class RunRequest:
 
     @property
     def kept(self) -> dict[str, bool]:
-        """What is kept beside each record, as plan files and runners name it."""
+        """What is kept beside each record, as plan files name it."""
         return {"keeps_models": self.keeps_models, "keeps_usage": self.keeps_usage}
 
     @property
@@ -151,7 +151,8 @@ def run_cells(request: RunRequest, registry: Registry, console: Console) -> list
         require_runnable(pipelines, request, registry, console)
         records = RecordStore(request.results)
         silence_libraries()
-        runner = Runner(registry, pipelines[0].store, records, console, **request.kept)
+        runner = Runner(registry, pipelines[0].store, records, console)
+        runner.keeps_models, runner.keeps_usage = request.keeps_models, request.keeps_usage
         places = {pipeline.place(stage) for pipeline in pipelines for stage in pipeline.known_stages()}
         in_use = marked_in_use(pipelines[0].store, places)
         with stoppable(), in_use, _plan_file(request, registry, pipelines) as plan:

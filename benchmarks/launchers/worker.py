@@ -85,8 +85,8 @@ def run_planned_cell(
     pipeline = open_pipeline(plan, number, registry, console)
     records = RecordStore(plan.results)
     path = records.running_path(pipeline.cell.id, sign.pid)
-    kept = {"keeps_models": plan.keeps_models, "keeps_usage": plan.keeps_usage}
-    runner = Runner(registry, pipeline.store, records, console, dict(failed), **kept)
+    runner = Runner(registry, pipeline.store, records, console, dict(failed))
+    runner.keeps_models, runner.keeps_usage = plan.keeps_models, plan.keeps_usage
     runner.begins = lambda phase: sign.model_copy(update={"phase": phase}).write(path)
     places = {pipeline.place(stage) for stage in pipeline.known_stages()}
     with marked_in_use(pipeline.store, places):

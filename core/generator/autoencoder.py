@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lightning as L
 import torch
 from diffusers import AutoencoderKL
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
@@ -12,7 +13,6 @@ from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.generator.mel import FRAME_RATE_HZ, N_MELS
 from eeg2speech_bench.core.presets.config import AutoencoderConfig
 from eeg2speech_bench.core.training.learning_rate import rising_and_falling
-from eeg2speech_bench.core.training.parted_training import PartedTraining
 
 #: frames of the random crop that a training step sees; a multiple of any autoencoder's factor up to 32
 CROP_FRAMES = 96
@@ -106,11 +106,6 @@ class MelAutoencoder(nn.Module):
         mean, std = self.posterior(mel)
         return mean * self.scale_factor, std * self.scale_factor
 
-    def latent_shape(self, mel: Tensor) -> tuple[int, int, int, int]:
-        """Return the shape of the latents of ``mel`` (batch, n_frames, 64)."""
-        n, n_frames, n_bands = mel.shape
-        return n, self.latent_channels, n_frames // self.factor, n_bands // self.factor
-
     def decode(self, latent: Tensor) -> Tensor:
         """Decode scaled latents to log-mel spectrograms, shape (batch, n_frames, 64)."""
         image = pixel_shuffle(self.vae.decode(latent / self.scale_factor).sample, self.patch)
@@ -139,7 +134,7 @@ class MelAutoencoder(nn.Module):
         return ratio
 
 
-class AutoencoderTraining(PartedTraining):
+class AutoencoderTraining(L.LightningModule):
     """Trains a `MelAutoencoder` on batches of log-mel spectrograms (batch, n_frames, 64).
 
     The loss is AudioLDM's without LPIPS and discriminator: absolute error and ``kl_weight`` times the KL divergence
@@ -158,20 +153,19 @@ class AutoencoderTraining(PartedTraining):
         # left a held-out error of 0.63 instead of 0.77 (40 s, channels 16-32-64-64, batch 4).
         first = int(torch.randint(max(batch.shape[1] - CROP_FRAMES, 0) + 1, ()))
         mel = batch[:, first : first + CROP_FRAMES]
-        loss = self.parted_loss(mel, torch.randn(self.autoencoder.latent_shape(mel), device=mel.device))
+        loss = self.loss(mel)
         self.log("train_loss", loss.detach(), batch_size=len(batch))
         return loss
 
-    def part_loss(self, *tensors: Tensor) -> Tensor:
-        """Return the sum of the losses of some spectrograms, with the noise that their latents are drawn by."""
-        mel, noise = tensors
+    def loss(self, mel: Tensor) -> Tensor:
+        """Return the mean loss of some spectrograms, shape ()."""
         mean, std = self.autoencoder.posterior(mel)
-        latent = (mean + std * noise) * self.autoencoder.scale_factor
+        latent = (mean + std * torch.randn_like(std)) * self.autoencoder.scale_factor
         # float32 whatever autocast chose: the sum runs over thousands of values
         error = (self.autoencoder.decode(latent) - mel).float().abs().sum()
         mean, std = mean.float(), std.float()
         kl = 0.5 * (mean.square() + std.square() - 1 - 2 * std.log()).sum()
-        return error + self.config.kl_weight * kl
+        return (error + self.config.kl_weight * kl) / len(mel)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return AdamW at a constant rate, which may rise at the beginning and fall at the end."""

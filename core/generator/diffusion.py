@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import lightning as L
 import torch
 from diffusers.training_utils import EMAModel, compute_snr
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
@@ -18,7 +19,6 @@ from eeg2speech_bench.core.generator.sampling import training_scheduler
 from eeg2speech_bench.core.presets.config import DiffusionConfig
 from eeg2speech_bench.core.segments.segment_store import Batch
 from eeg2speech_bench.core.training.learning_rate import rising_and_falling
-from eeg2speech_bench.core.training.parted_training import PartedTraining
 
 #: steps whose mean loss is one row of the history
 STEPS_PER_ROW = 50
@@ -50,7 +50,7 @@ class DiffusionBatch:
         return DiffusionBatch(self.mean.to(device), self.std.to(device), frames, segments)
 
 
-class LatentDiffusion(PartedTraining):
+class LatentDiffusion(L.LightningModule):
     """Trains a denoiser and keeps the exponential average of its weights, which is what samples.
 
     The first half of a batch is conditioned on audio and the rest on EEG when both are given
@@ -89,17 +89,11 @@ class LatentDiffusion(PartedTraining):
         n = len(latent)
         time = torch.randint(0, self.config.n_train_timesteps, (n,), device=latent.device)
         drop = torch.rand(n, device=latent.device) < self.config.condition_dropout
-        noisy, goal = self.scheduler.add_noise(latent, noise, time), self._goal(latent, noise, time)
-        given = (condition.embeddings, condition.mask, condition.pooled)
-        loss = self.parted_loss(noisy, goal, time, self._weight(time), drop, *given)
+        prediction = self.denoiser(self.scheduler.add_noise(latent, noise, time), time, condition, drop)
+        errors = (prediction.float() - self._goal(latent, noise, time)).square().mean((1, 2, 3))
+        loss = (errors * self._weight(time)).mean()
         self._record(loss.detach())
         return loss
-
-    def part_loss(self, *tensors: Tensor) -> Tensor:
-        """Return the sum of the denoising losses of some items."""
-        noisy, goal, time, weight, drop, *given = tensors
-        prediction = self.denoiser(noisy, time, Conditioning(*given), drop)
-        return ((prediction.float() - goal).square().mean((1, 2, 3)) * weight).sum()
 
     def _goal(self, latent: Tensor, noise: Tensor, time: Tensor) -> Tensor:
         if self.config.prediction == "epsilon":
@@ -159,8 +153,7 @@ class LatentDiffusion(PartedTraining):
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return AdamW with a linear warm-up, as AudioLDM trains, and a fall at the end if asked for."""
         config = self.config
-        fused = self.device.type == "cuda"
         optimizer = torch.optim.AdamW(
-            self.denoiser.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=fused
+            self.denoiser.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
         return rising_and_falling(optimizer, config.max_steps, config.warmup_steps, config.decay)

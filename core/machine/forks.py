@@ -75,7 +75,11 @@ def _start(compute: Callable[[Item], Result], item: Item) -> tuple[BaseProcess, 
 
 def _send_result(connection: Connection, compute: Callable[[Item], Result], item: Item) -> None:
     """Compute in the copy, and send what came of it."""
-    become_a_copy()
+    for number in (signal.SIGINT, signal.SIGTERM):  # who started it ends it
+        signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    _use_one_thread()
     try:
         answer: tuple[bool, object] = (True, compute(item))
     except BaseException as error:
@@ -85,15 +89,6 @@ def _send_result(connection: Connection, compute: Callable[[Item], Result], item
         connection.send(answer)
     except Exception as error:  # what cannot be sent; a reader that is gone ends this process anyway
         connection.send((False, BenchError(f"What a process computed cannot be sent: {error}", got=repr(answer[1]))))
-
-
-def become_a_copy() -> None:
-    """Let this process, a copy that has just begun, end with the one that started it, and use one thread."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # who started it ends it
-        signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    _use_one_thread()
 
 
 def _use_one_thread() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,11 @@ import pytest
 from eeg2speech_bench.datasets.simulation.dataset import simulate
 from eeg2speech_bench.datasets.simulation.settings import SimulationSettings
 
+#: loaded by its path, as pytest loads this file
+_SPEC = importlib.util.spec_from_file_location("warm_python", Path(__file__).with_name("warm_python.py"))
+assert _SPEC is not None and _SPEC.loader is not None
+warm_python_module = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(warm_python_module)
 FIXTURES = Path(__file__).resolve().parents[1] / "fixture_plugins"
 
 #: options of the brainmagick encoder and of those built like it
@@ -78,10 +86,12 @@ class Bench:
 
     folder: Path
     data: Path
+    #: which Python runs commands, unless they are to be killed
+    python: Path = Path(sys.executable)
 
-    def start(self, *arguments: str, verb: str = "run") -> subprocess.Popen[str]:
+    def start(self, *arguments: str, verb: str = "run", python: Path | None = None) -> subprocess.Popen[str]:
         """Start a command in its own process."""
-        command = [sys.executable, "-m", "eeg2speech_bench.core", verb, *arguments]
+        command = [str(python or self.python), "-m", "eeg2speech_bench.core", verb, *arguments]
         environment = {**os.environ, "EEG2SPEECH_BENCH_CACHE": str(self.folder / "cache"), "OMP_NUM_THREADS": "1"}
         pipe = subprocess.PIPE
         return subprocess.Popen(
@@ -108,7 +118,7 @@ class Bench:
 
     def stop_during(self, stage: str, sent: signal.Signals, *arguments: str) -> int:
         """Start a run, send a signal as soon as a stage has begun, and return the exit code."""
-        process = self.start(*self.tiny(), "--dataset", str(self.data), *arguments)
+        process = self.start(*self.tiny(), "--dataset", str(self.data), *arguments, python=Path(sys.executable))
         stages = self.folder / "cache" / "stages"
         wait_for(lambda: any(stages.glob(f".partial-{stage}-*")), process)
         process.send_signal(sent)
@@ -143,10 +153,34 @@ def tiny_bids(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return simulate(root, SimulationSettings(n_listeners=2, n_chans=16, snr_db=-10.0, stories=6))
 
 
+@pytest.fixture(scope="session")
+def warm_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A Python that has imported what commands need, where there are copies of processes (Linux)."""
+    if not sys.platform.startswith("linux"):
+        yield Path(sys.executable)
+        return
+    folder = tmp_path_factory.mktemp("warm")
+    place = Path(tempfile.mkdtemp(dir="/tmp")) / "socket"  # an address of a socket has at most 107 letters
+    command = [sys.executable, warm_python_module.__file__, "keep", str(place)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment) as kept:
+        wait_for(place.exists, kept)
+        yield warm_python_module.write_stand_in(folder, place)
+        assert kept.stdin is not None
+        kept.stdin.close()
+    shutil.rmtree(place.parent)
+
+
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory, tiny_bids: Path) -> Bench:
+def bench(tmp_path_factory: pytest.TempPathFactory, tiny_bids: Path, warm_python: Path) -> Bench:
     """The command line over a fresh cache."""
-    return Bench(tmp_path_factory.mktemp("bench"), tiny_bids)
+    return Bench(tmp_path_factory.mktemp("bench"), tiny_bids, warm_python)
+
+
+@pytest.fixture(scope="module")
+def cold_bench(bench: Bench) -> Bench:
+    """The same command line, run by a Python that starts anew."""
+    return replace(bench, python=Path(sys.executable))
 
 
 def build_wheel(package: Path, folder: Path) -> Path:

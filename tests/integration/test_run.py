@@ -18,7 +18,7 @@ STAGES = ["prepare", "features", "clips", "autoencoder", "ceilings", "align", "e
 
 @pytest.fixture(scope="module")
 def finished(bench):
-    done = bench.run("--encoder", "brainmagick")
+    done = bench.run("--encoder", "brainmagick", "--monitor")
     assert done.returncode == 0, done.stderr + done.stdout
     return done
 
@@ -48,6 +48,12 @@ def test_the_plan_comes_first_and_the_table_with_controls_last(finished):
 def test_nothing_but_the_runs_own_words_is_printed(finished):
     assert finished.stderr == ""
     assert "Warning" not in finished.stdout
+
+
+def test_what_the_cell_used_lies_in_the_report(bench, record):
+    used = pd.read_csv(bench.folder / "results" / record.files["report"] / "usage.csv")
+    assert list(used["stage"].unique()) == STAGES
+    assert (used["memory_mb"] > 50).all() and used["at_s"].is_monotonic_increasing
 
 
 def test_every_metric_stands_beside_every_condition(record):
