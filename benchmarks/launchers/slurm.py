@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from eeg2speech_bench.core.errors import UsageError
 QUEUE_S = 30
 #: seconds before its time limit when a job is told, long enough to write a record and a checkpoint
 NOTICE_S = 120
+#: jobs of an array where a cluster has changed nothing: indices are below its MaxArraySize
+DEFAULT_ARRAY = 1001
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ def send_jobs(
     options: SlurmOptions,
     tries: int,
 ) -> SentJobs:
-    """Send an array of cells, after an array of the stages that they share.
+    """Send cells, after the stages that they share, in as few arrays as Slurm takes.
 
     Parameters
     ----------
@@ -108,11 +111,37 @@ def send_jobs(
     chosen = list(numbers)
     first = [SharedStagesJob(path, number, tuple(stages), tries) for number, stages in shared.items()]
     parameters = options.parameters()
-    before = _send(first, logs, parameters) if first else []
-    if before:  # whether they succeed or not: a cell runs what is missing itself
-        parameters["dependency"] = f"afterany:{before[0].partition('_')[0]}"
-    sent = _send([CellJob(path, number, tries) for number in chosen], logs, parameters)
+    before = _send_arrays(first, logs, parameters, [])
+    sent = _send_arrays([CellJob(path, number, tries) for number in chosen], logs, parameters, before)
     return SentJobs(dict(zip(chosen, sent, strict=True)), before)
+
+
+def _send_arrays(jobs: list[Any], logs: Path, parameters: Mapping[str, Any], after: list[str]) -> list[str]:
+    """Send jobs that begin when others have ended, and return their ids.
+
+    They wait whether the others succeed or not: a cell runs what is missing itself. Where few may run at once, which
+    Slurm counts array by array, one array waits for the one before it.
+    """
+    sent: list[str] = []
+    size = _largest_array() if jobs else 1
+    for first in range(0, len(jobs), size):
+        arrays = dict.fromkeys(job.partition("_")[0] for job in after)
+        waits = {"dependency": f"afterany:{':'.join(arrays)}"} if arrays else {}
+        ids = _send(jobs[first : first + size], logs, {**parameters, **waits})
+        sent += ids
+        after = ids if "array_parallelism" in parameters else after
+    return sent
+
+
+def _largest_array() -> int:
+    """Return how many jobs an array of this cluster may have; Slurm's default where it does not say."""
+    try:
+        command = ["scontrol", "show", "config"]
+        said = subprocess.run(command, capture_output=True, text=True, timeout=QUEUE_S, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        said = ""
+    found = re.search(r"^MaxArraySize\s*=\s*([1-9]\d*)\s*$", said, re.MULTILINE)
+    return int(found[1]) if found else DEFAULT_ARRAY
 
 
 def _send(jobs: list[Any], logs: Path, parameters: Mapping[str, Any]) -> list[str]:

@@ -61,6 +61,37 @@ def test_what_slurm_refuses_is_told_in_its_words(room, monkeypatch, tmp_path):
         send_jobs(room.results / "plan.json", room.plan, [0], {}, SlurmOptions(), 3)
 
 
+@pytest.fixture
+def cluster(monkeypatch, tmp_path):
+    """A Slurm that takes arrays of three, and writes down what it is asked for."""
+    pytest.importorskip("submitit")
+    asked = tmp_path / "asked.txt"
+    asked.touch()
+    programs = {
+        "sbatch": f'grep -hE "#SBATCH --(array|dependency)" "$1" | tr "\\n" " " >> {asked}; echo >> {asked}\n'
+        f"echo Submitted batch job $(wc -l < {asked})",
+        "srun": "exit 0",
+        "scontrol": "echo 'MaxArraySize            = 3'",
+    }
+    for name, lines in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{lines}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    return lambda: [line.replace("#SBATCH ", "").split() for line in asked.read_text().splitlines()]
+
+
+def test_more_cells_than_an_array_may_have_are_sent_as_several(room, cluster):
+    sent = send_jobs(room.results / "plan.json", room.plan, range(5), {0: ["prepare"]}, SlurmOptions(), 3)
+    arrays = ["--array=0-2%3", "--array=0-1%2"]  # submitit lets as many run at once, up to 256
+    assert cluster() == [[], *([array, "--dependency=afterany:1"] for array in arrays)]
+    assert sent.cells == {0: "2_0", 1: "2_1", 2: "2_2", 3: "3_0", 4: "3_1"}
+
+
+def test_where_few_may_run_at_once_an_array_waits_for_the_one_before(room, cluster):
+    send_jobs(room.results / "plan.json", room.plan, range(5), {}, SlurmOptions(at_once=2), 3)
+    assert cluster() == [["--array=0-2%2"], ["--array=0-1%2", "--dependency=afterany:1"]]
+
+
 def test_a_package_that_is_not_installed_is_named(room, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "submitit", None)
     with pytest.raises(UsageError, match=r"pip install 'eeg2speech-bench\[slurm\]'"):

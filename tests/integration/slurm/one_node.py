@@ -20,7 +20,7 @@ DAEMONS = ("munged", "slurmctld", "slurmd")
 #: seconds that a daemon has to come up, and to end
 UP_S, DOWN_S = 30.0, 10.0
 
-#: two processors; jobs on `urgent` take the place of those on `main`, which are told by SIGTERM alone, as on many
+#: two processors and arrays that are too short for the cells of a test; jobs on `urgent` take the place of those on `main`, which are told by SIGTERM alone, as on many
 #: clusters, and then queued again. cred_expire: a job that is queued again waits for its credential to expire.
 CONF = """
 ClusterName=tests
@@ -47,6 +47,7 @@ PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 ReturnToService=2
 MinJobAge=3600
+MaxArraySize=12
 KillWait=20
 NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=8000 State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES PriorityTier=1 GraceTime=40 State=UP
