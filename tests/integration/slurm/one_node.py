@@ -20,8 +20,9 @@ DAEMONS = ("munged", "slurmctld", "slurmd")
 #: seconds that a daemon has to come up, and to end
 UP_S, DOWN_S = 30.0, 10.0
 
-#: two processors and arrays that are too short for the cells of a test; jobs on `urgent` take the place of those on `main`, which are told by SIGTERM alone, as on many
-#: clusters, and then queued again. cred_expire: a job that is queued again waits for its credential to expire.
+#: two processors, and arrays that are too short for the cells of a test; jobs on `urgent` take the place of those on
+#: `main`, which are told by SIGTERM alone, as on many clusters, and then queued again. cred_expire: a job that is
+#: queued again waits for its credential to expire.
 CONF = """
 ClusterName=tests
 SlurmctldHost={host}(127.0.0.1)
