@@ -18,6 +18,7 @@ from eeg2speech_bench.datasets.brennan2019.options import Options
 from eeg2speech_bench.datasets.brennan2019.placement import Placement, place
 from eeg2speech_bench.datasets.brennan2019.releases import SOUND, Release, find_release
 from eeg2speech_bench.datasets.brennan2019.story import Story, read_story
+from eeg2speech_bench.datasets.brennan2019.word_times import read_bads
 from eeg2speech_bench.datasets.sounds.sound_files import open_stimulus
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def open_brennan2019(
                 skipped.append((listener, "its segments are labelled one too low (shifted=drop)"))
                 continue
             recordings.append(_recording(release, listener, placement, sounds, options))
-            files |= set(release.files(listener))
+            files |= {*release.files(listener), *([release.proc_file(listener)] if options.bads != "none" else [])}
         if not recordings:
             raise _nothing_left(release, skipped)
         stimuli = tuple(sounds.opened[segment] for segment in sorted(sounds.opened))
@@ -145,8 +146,9 @@ class _Sounds:
 def _recording(release: Release, listener: str, placement: Placement, sounds: _Sounds, options: Options) -> Recording:
     heard = _heard(placement, sounds)
     path = release.recordings[listener]
-    load = partial(load_recording, path, heard, options.reference)
-    notes = tuple(_notes(release, placement, options))
+    bads = read_bads(release.proc_file(listener)) if options.bads == "authors" else ()
+    load = partial(load_recording, path, heard, options.reference, bads)
+    notes = tuple(_notes(release, placement, options, bads))
     return Recording(listener, listener, str(path), heard, load, notes, names(options.reference))
 
 
@@ -162,7 +164,7 @@ def _heard(placement: Placement, sounds: _Sounds) -> tuple[Presentation, ...]:
     return tuple(found)
 
 
-def _notes(release: Release, placement: Placement, options: Options) -> list[str]:
+def _notes(release: Release, placement: Placement, options: Options, bads: tuple[str, ...]) -> list[str]:
     notes = ["electrode positions are those of easycapM10-acti61_elec.sfp"]
     if release.kind == "nm000180":
         notes[0] += ": electrodes.tsv of nm000180 holds those of MNE's easycap-M10, whose numbers are others"
@@ -172,6 +174,8 @@ def _notes(release: Release, placement: Placement, options: Options) -> list[str
         if options.reference == "mastoids"
         else "EEG refers to what it refers to in the file; no electrode 29, the amplifier's reference"
     )
+    if bads:
+        notes.append(f"interpolated, because the authors rejected them: {' '.join(bads)}")
     if placement.is_shifted:
         note = "segments are labelled one too low: repaired by the times between them"
         notes.append(f"{note} (off by at most {1e3 * placement.gap_error_s:.0f} ms)")
@@ -180,8 +184,10 @@ def _notes(release: Release, placement: Placement, options: Options) -> list[str
     return notes
 
 
-def load_recording(path: Path, heard: tuple[Presentation, ...], reference: str) -> mne.io.BaseRaw:
-    """Read a recording with its channel types, places and reference; EEG in volts.
+def load_recording(
+    path: Path, heard: tuple[Presentation, ...], reference: str, bads: tuple[str, ...] = ()
+) -> mne.io.BaseRaw:
+    """Read a recording with its channel types, places, reference and bad channels; EEG in volts.
 
     Raises
     ------
@@ -198,7 +204,9 @@ def load_recording(path: Path, heard: tuple[Presentation, ...], reference: str) 
             expected=f"at least {ends_s - TAIL_S:.2f} s, by the times of its words",
             then="It is truncated or belongs to another listener: download it again.",
         )
-    return prepared(raw, str(path), reference)
+    raw = prepared(raw, str(path), reference)
+    raw.info["bads"] = [name for name in bads if name in raw.ch_names]
+    return raw
 
 
 def _nothing_left(release: Release, skipped: list[tuple[str, str]]) -> DataError:

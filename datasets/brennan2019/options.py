@@ -11,7 +11,12 @@ from eeg2speech_bench.datasets.brennan2019.electrodes import REFERENCES
 from eeg2speech_bench.datasets.brennan2019.listeners import LISTS
 
 #: what each option may be
-CHOICES = {"listeners": tuple(LISTS), "shifted": ("repair", "drop"), "reference": REFERENCES}
+CHOICES = {
+    "listeners": tuple(LISTS),
+    "shifted": ("repair", "drop"),
+    "reference": REFERENCES,
+    "bads": ("none", "authors"),
+}
 _OPTION = re.compile(r",([a-z]+)=([^,/\\]*)$")
 
 
@@ -27,11 +32,14 @@ class Options:
         ``"repair"`` the recordings whose segments are labelled one too low, or ``"drop"`` them.
     reference : str
         ``"recorded"`` or ``"mastoids"``.
+    bads : str
+        Channels that are interpolated: ``"none"``, or those that the ``"authors"`` rejected.
     """
 
     listeners: str = "paper"
     shifted: str = "repair"
     reference: str = "recorded"
+    bads: str = "none"
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():

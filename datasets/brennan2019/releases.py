@@ -16,7 +16,8 @@ from eeg2speech_bench.datasets.brennan2019.word_times import read_events, read_p
 #: how the sound files are called; the number is that of the segment
 SOUND = "DownTheRabbitHoleFinal_SoundFile{}.wav"
 #: folders of the files that are the same in all releases, the first that is there
-STORIES, SOUNDS, PROCS = (".", "sourcedata"), ("audio", "stimuli"), ("proc", "timelock-preprocessing")
+STORIES, SOUNDS = (".", "sourcedata"), ("audio", "stimuli")
+PROCS = ("proc", "timelock-preprocessing", "sourcedata/proc")
 #: number of a listener in the names of files
 _LISTENER = re.compile(r"(?:S|sub-0)(\d\d)(?:_task-alicelistening_eeg)?")
 
@@ -44,7 +45,7 @@ class Release:
     def times_file(self, listener: str) -> Path:
         """Return the file that says when words began in a recording; it need not exist."""
         if self.kind != "nm000180":
-            return self._procs / f"{listener}.mat"
+            return self.proc_file(listener)
         eeg = self.recordings[listener]
         return eeg.with_name(eeg.name.replace("_eeg.vhdr", "_events.tsv"))
 
@@ -53,9 +54,9 @@ class Release:
         path = self.times_file(listener)
         return read_events(path) if self.kind == "nm000180" else read_proc(path)
 
-    @property
-    def _procs(self) -> Path:
-        return _first_folder(self.root, PROCS)
+    def proc_file(self, listener: str) -> Path:
+        """Return what the authors' preprocessing left of a recording; it need not exist."""
+        return _first_folder(self.root, PROCS) / f"{listener}.mat"
 
     def reason_to_skip(self, listener: str) -> str:
         """Return why a recording cannot be used, empty if it can."""

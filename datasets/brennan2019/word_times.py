@@ -47,6 +47,15 @@ def read_proc(path: Path) -> WordTimes:
     return WordTimes(str(path), order.astype(int), segment.astype(int), (begin - offset - 1) / SFREQ)
 
 
+def read_bads(path: Path) -> tuple[str, ...]:
+    """Read the channels that the authors rejected in a recording; raises as `read_proc`.
+
+    One channel alone is a text in the file and no list, and none is an empty array.
+    """
+    rejected = read_struct(path, "proc", "a proc file of the release").get("rejections", {})
+    return tuple(str(name) for name in np.atleast_1d(rejected.get("badchans", [])))
+
+
 def read_events(path: Path) -> WordTimes:
     """Read the word times of an ``events.tsv`` of the re-host nm000180.
 

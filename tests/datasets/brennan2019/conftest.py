@@ -143,7 +143,13 @@ def write_brainvision(folder: Path, name: str, samples: np.ndarray, others: list
     folder.mkdir(parents=True, exist_ok=True)
     names = [*ELECTRODES, *others]
     pybv.write_brainvision(
-        data=samples * 1e-6, sfreq=SFREQ, ch_names=names, fname_base=name, folder_out=str(folder), unit="µV", overwrite=True
+        data=samples * 1e-6,
+        sfreq=SFREQ,
+        ch_names=names,
+        fname_base=name,
+        folder_out=str(folder),
+        unit="µV",
+        overwrite=True,
     )
 
 

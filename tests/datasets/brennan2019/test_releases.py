@@ -83,6 +83,18 @@ def test_the_mastoids_bring_the_reference_back_as_a_channel(releases):
     assert raw.info["chs"][-1]["loc"][:3] == pytest.approx(places()["29"])
 
 
+def test_channels_that_the_authors_rejected_are_marked_where_asked_for(releases):
+    (recording,) = open_brennan2019(releases("v1"), Options(listeners="1", bads="authors")).recordings
+    assert recording.load().info["bads"] == ["31"]
+    assert "interpolated, because the authors rejected them: 31" in recording.notes
+    assert open_brennan2019(releases("v1"), ONE).recordings[0].load().info["bads"] == []
+
+
+def test_no_rejected_channel_is_an_empty_array(releases):
+    (recording,) = open_brennan2019(releases("v2"), Options(listeners="1", bads="authors")).recordings
+    assert recording.load().info["bads"] == []
+
+
 def test_the_re_host_cannot_be_referred_to_the_mastoids(releases):
     with pytest.raises(DataError, match=r"nm000180 cannot be referred to the mastoids"):
         open_brennan2019(releases("nm000180"), Options(reference="mastoids"))
