@@ -13,7 +13,7 @@ from eeg2speech_bench.datasets.brennan2019.dataset import open_brennan2019
 from eeg2speech_bench.datasets.brennan2019.options import Options
 from eeg2speech_bench.datasets.preparation.prepare import prepare
 
-#: windows begin at samples: at this rate and at odd times, that moves them by 1 ms at most, and not all in one direction
+#: windows begin at samples: at this rate and at odd times, that moves them by 1 ms at most, and in both directions
 SETTINGS = DataConfig(sfreq=500.0, stride_s=1.9377)
 
 
