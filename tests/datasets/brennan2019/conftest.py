@@ -18,6 +18,8 @@ import pytest
 import scipy.io
 import soundfile
 
+from eeg2speech_bench.core.stages.file_hashes import FileHashes
+from eeg2speech_bench.datasets.brennan2019.dataset import BrennanDataset, open_brennan2019
 from eeg2speech_bench.datasets.brennan2019.placement import FIRST_TRIGGER_S, GAPS_S
 from eeg2speech_bench.datasets.brennan2019.releases import SOUND
 from eeg2speech_bench.datasets.brennan2019.story import FILE
@@ -232,6 +234,18 @@ def published(realdata: Path) -> Alice:
         rows = scipy.io.loadmat(source / "proc" / f"{listener}.mat", simplify_cells=True)["proc"]["trl"]
         trl[listener] = rows[rows[:, 3] <= LABELS]
     return Alice((source / FILE).read_bytes(), trl)
+
+
+@pytest.fixture(scope="session")
+def hashes(tmp_path_factory: pytest.TempPathFactory) -> FileHashes:
+    """Remember files that were read, so that they are read once for all tests."""
+    return FileHashes(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def opened(releases: Callable[[str], Path], hashes: FileHashes) -> Callable[..., BrennanDataset]:
+    """Open a release."""
+    return lambda kind, options=None: open_brennan2019(releases(kind), options, hashes)
 
 
 @pytest.fixture(scope="session")

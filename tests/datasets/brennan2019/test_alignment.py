@@ -9,7 +9,6 @@ import pytest
 
 from eeg2speech_bench.core.presets.config import DataConfig
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
-from eeg2speech_bench.datasets.brennan2019.dataset import open_brennan2019
 from eeg2speech_bench.datasets.brennan2019.options import Options
 from eeg2speech_bench.datasets.preparation.prepare import prepare
 
@@ -47,9 +46,9 @@ def measured(store, plants):
 
 
 @pytest.mark.parametrize(("kind", "listeners"), [("v1", "26"), ("v2", "1+26"), ("nm000180", "1")])
-def test_eeg_and_sound_meet_within_a_millisecond(kind, listeners, releases, alice, tmp_path):
+def test_eeg_and_sound_meet_within_a_millisecond(kind, listeners, opened, alice, tmp_path):
     options = Options(listeners=listeners)
-    prepare(open_brennan2019(releases(kind), options), SETTINGS, tmp_path)
+    prepare(opened(kind, options), SETTINGS, tmp_path)
     late_s = measured(SegmentStore(tmp_path), alice.plants)
     assert tuple(late_s) == options.chosen
     for values in late_s.values():

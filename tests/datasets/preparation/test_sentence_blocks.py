@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 from eeg2speech_bench.core.errors import DataError, UsageError
 from eeg2speech_bench.core.presets.config import DataConfig, load_config
 from eeg2speech_bench.core.segments.recordings import Word
+from eeg2speech_bench.core.segments.segment_store import SegmentStore
+from eeg2speech_bench.datasets.preparation.prepare import prepare
 from eeg2speech_bench.datasets.preparation.splits.plan import plan_split
 from eeg2speech_bench.datasets.preparation.splits.sentence_blocks import drawn_part, zones_by_sentence_blocks
 from eeg2speech_bench.datasets.preparation.windows import starts_at_words
@@ -64,6 +67,20 @@ def test_a_split_by_blocks_needs_numbered_sentences():
 def test_windows_start_half_a_second_before_words_and_end_in_their_block():
     words = [Word("a", 0.2, 0.4), Word("b", 0.5, 0.9), Word("c", 1.0, 1.2), Word("d", 2.6, 3.0)]
     assert np.allclose(starts_at_words(0.0, 4.0, words), [0.0, 0.5])
+
+
+def test_test_windows_of_a_prepared_data_set_start_before_words(make_dataset, tmp_path):
+    dataset = make_dataset([60.0, 60.0, 60.0], listeners=1)
+    sentences = [[(10 * k + n, f"story{k} part{n} goes on") for n in range(7)] for k in range(3)]
+    words = [told(*told_there, step_s=1.0, start_s=1.0) for told_there in sentences]
+    dataset.stimuli = tuple(dataclasses.replace(s, words=own) for s, own in zip(dataset.stimuli, words, strict=True))
+    prepare(dataset, DataConfig(protocol="brainmagick2023"), tmp_path)
+    store = SegmentStore(tmp_path)
+    assert (store.meta.split.kind, store.meta.split.guard_s) == ("brainmagick2023", 0.0)
+    tested = store.windows[store.windows["split"] == "test"]
+    onsets = {(k, word.start_s) for k, own in enumerate(words) for word in own}
+    assert len(tested) > 3
+    assert {(k, start_s + 0.5) for k, start_s in zip(tested["stimulus"], tested["start_s"], strict=True)} <= onsets
 
 
 @pytest.mark.parametrize("setting", ["data.guard_s=1.0", "data.split=story", "data.fractions=[0.5,0.2,0.3]"])
