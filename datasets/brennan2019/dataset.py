@@ -78,10 +78,8 @@ def open_brennan2019(
     Raises
     ------
     DataError
-        If the folder holds no release, lacks a part of it, or a file was edited, is damaged or belongs to another
-        recording.
-    UsageError
-        If no recording is left.
+        If the folder holds no release or lacks a part of it, no recording is left, or a file was edited, is damaged or
+        belongs to another recording.
     """
     options, hashes = options or Options(), hashes or FileHashes()
     release = find_release(Path(root))
