@@ -47,6 +47,7 @@ def add_cell_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", default="1", metavar="N|LIST", help="how many seeds, or a list such as 0,1,2")
     parser.add_argument("--target", metavar="NAME", help="audio target to align to (default: the preset's)")
     parser.add_argument("--scores", choices=("all", "retrieval"), help="retrieval stops after alignment")
+    parser.add_argument("--protocol", choices=("own", "brainmagick2023"), help="split and test windows (default: own)")
     parser.add_argument("--tune", type=int, metavar="N", help="try N settings per encoder by the same random search")
     parser.add_argument(
         "--controls", choices=("test", "full"), default="test", help="full adds twins trained on surrogate EEG"
@@ -137,7 +138,13 @@ def read_request(arguments: argparse.Namespace) -> RunRequest:
 
 def _shorthands(arguments: argparse.Namespace) -> list[str]:
     """Return the options that have a name of their own as ``section.key=value``."""
-    keys = {"target": "target.name", "scores": "scores.which", "tune": "alignment.n_trials", "devices": "n_devices"}
+    keys = {
+        "target": "target.name",
+        "scores": "scores.which",
+        "protocol": "data.protocol",
+        "tune": "alignment.n_trials",
+        "devices": "n_devices",
+    }
     given = {key: getattr(arguments, name) for name, key in keys.items()}
     return [f"{key}={value}" for key, value in given.items() if value is not None]
 

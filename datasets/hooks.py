@@ -33,6 +33,13 @@ def register_datasets() -> list[DatasetSpec]:
             argument="FOLDER",
             licence="CC-BY-4.0",
         ),
+        DatasetSpec(
+            "brennan2019",
+            f"{_ROOM}.opening:open_brennan_folder",
+            "Alice in Wonderland, EEG of 60 channels and its audio: either release of Brennan and Hale, or nm000180",
+            argument="FOLDER",
+            licence="CC-BY-4.0",
+        ),
     ]
 
 

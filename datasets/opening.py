@@ -94,6 +94,15 @@ def open_dtu_folder(argument: str | None, cache: Path, report: Report) -> Speech
     return open_dtu(_folder("dtu", argument))
 
 
+def open_brennan_folder(argument: str | None, cache: Path, report: Report) -> SpeechDataset:
+    """Open a folder of Brennan and Hale; options follow it: ``FOLDER,listeners=clean``."""
+    from eeg2speech_bench.datasets.brennan2019.dataset import open_brennan2019
+    from eeg2speech_bench.datasets.brennan2019.options import read_argument
+
+    root, options = read_argument(argument or "")
+    return open_brennan2019(root, options, FileHashes(cache), report)
+
+
 def _folder(name: str, argument: str | None) -> Path:
     if not argument:
         raise UsageError(f"Data set '{name}' needs a folder", then=f"Type --dataset {name}:FOLDER.")

@@ -34,6 +34,7 @@ FLOORS = {
         "dtu hooks sounds speech",
         "preparation",
         "bids simulation",
+        "brennan2019",
         "checking opening",
         "check_command",
         "commands",

@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
 
 from eeg2speech_bench.core.errors import UnknownNameError, UsageError
 
@@ -20,12 +20,20 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+#: seconds of a window in the protocol of Defossez et al. (2023), before the EEG's shift takes 0.15 of them
+PUBLISHED_WINDOW_S = 3.0
+
 DECAY = Field(0.0, ge=0, le=1, description="share of the steps, at the end, in which the learning rate falls to zero")
 
 
 class DataConfig(Section):
     """How recordings become segments (reference: brainmagick's protocol, with its border leaks closed)."""
 
+    protocol: Literal["own", "brainmagick2023"] = Field(
+        "own",
+        description="brainmagick2023: parts are blocks of sentences drawn by their words, without a guard, and test "
+        "windows start 0.5 s before words (Defossez et al. 2023)",
+    )
     window_s: float = Field(2.88, gt=0, description="length of a segment; 2.88 s = 288 mel frames")
     stride_s: float = Field(0.5, gt=0, description="step between training windows")
     sfreq: float = Field(120.0, gt=0, description="EEG sampling rate after resampling, Hz")
@@ -46,6 +54,17 @@ class DataConfig(Section):
     channels: Literal["common", "interpolate"] = Field(
         "common", description="recordings of different channels: use those that all have, or interpolate the lacking"
     )
+
+    @model_validator(mode="after")
+    def _protocol_alone(self) -> DataConfig:
+        """Refuse a split beside a protocol that has one of its own."""
+        fixed = ("split", "fractions", "guard_s")
+        asked = [name for name in fixed if getattr(self, name) != type(self).model_fields[name].default]
+        if self.protocol != "own" and asked:
+            raise ValueError(f"protocol '{self.protocol}' has a split of its own: leave out {', '.join(asked)}")
+        if self.protocol != "own" and self.window_s > PUBLISHED_WINDOW_S:
+            raise ValueError(f"protocol '{self.protocol}' has windows of {PUBLISHED_WINDOW_S:g} s: window_s is longer")
+        return self
 
 
 class TargetConfig(Section):

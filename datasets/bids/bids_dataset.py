@@ -17,6 +17,7 @@ from eeg2speech_bench.core.stages.file_hashes import FileHashes, files_below
 from eeg2speech_bench.datasets.bids.description import FILE, Description, description_file, read_description
 from eeg2speech_bench.datasets.bids.events import NothingHeardError, read_stimulus_rows
 from eeg2speech_bench.datasets.bids.paused_recordings import heard_in
+from eeg2speech_bench.datasets.bids.recorded_sounds import is_recorded_beside
 from eeg2speech_bench.datasets.bids.recordings import not_downloaded, open_recording, read_raw
 from eeg2speech_bench.datasets.bids.transcripts import Transcripts
 from eeg2speech_bench.datasets.sounds.sound_files import StimulusFolder
@@ -92,6 +93,10 @@ def open_bids(
     description = read_description(described)
     transcripts = Transcripts(description.transcripts.tier)
     folder = StimulusFolder(root / "stimuli", hashes, transcripts.words, description.audio.channel)
+
+    def find(name: str, source: str) -> Stimulus:
+        return folder.find_at(root / name, name) if is_recorded_beside(name) else folder.find(name, source)
+
     read: set[Path] = set()
     spoken: dict[str, tuple[Word, ...]] = {}
     recordings: list[Recording] = []
@@ -109,7 +114,7 @@ def open_bids(
                 skipped.append((name, str(left_out)))
                 continue
             opened = open_recording(path)
-            joined = heard_in(opened.raw, rows, folder.find)
+            joined = heard_in(opened.raw, rows, find)
             notes = (*opened.notes, *joined.notes, *_taken(transcripts.notes))
             source, load = str(path.fpath), partial(read_raw, path)
             recordings.append(Recording(name, path.subject, source, joined.presentations, load, notes, opened.channels))

@@ -23,13 +23,14 @@ from eeg2speech_bench.datasets.bids.event_tables import (
 )
 from eeg2speech_bench.datasets.bids.inheritance import entities, read_sidecar
 from eeg2speech_bench.datasets.bids.media import other_than_sound
+from eeg2speech_bench.datasets.bids.recorded_sounds import COLUMN, recorded_beside
 from eeg2speech_bench.datasets.bids.tables import is_missing, numbers, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 #: columns that say where inside the sound file a row lies, in seconds, where no description names one
-IN_FILE_COLUMNS = ("stim_onset", "start")
+IN_FILE_COLUMNS = ("stim_onset", "start", COLUMN)
 
 #: how sidecars write units, in lower case, and their seconds
 _UNITS = {"ms": 1e-3, "msec": 1e-3, "millisecond": 1e-3, "milliseconds": 1e-3}
@@ -101,6 +102,8 @@ def read_stimulus_rows(root: Path, recording: Path, description: Description) ->
         table, looked_in = looked_up(table, description.lookup, root, source, notes)
         files.add(looked_in)
     table = _selected(table, said, source)
+    if said.sound not in table and COLUMN in table and (beside := recorded_beside(root, recording)):
+        table = table.assign(**{said.sound: beside})
     stim_file = _sounds(table, description, names, source, notes)
     table = table.loc[stim_file.index]
     left_out = {name: kind for name in stim_file.unique() if (kind := other_than_sound(root / "stimuli" / name))}

@@ -87,7 +87,7 @@ def not_downloaded(eeg: Path) -> str:
 def open_recording(path: BIDSPath) -> OpenedRecording:
     """Open a recording and say what was decided of its channels; raises as `read_raw` does."""
     eeg, root = Path(path.fpath), Path(path.root)
-    raw = _read_file(eeg)
+    raw = read_file(eeg)
     kinds = dict(zip(raw.ch_names, raw.get_channel_types(), strict=True))
     positions = read_positions(eeg, root)
     places = places_of(positions, raw.ch_names) if positions else {}
@@ -139,7 +139,8 @@ def _ignored(eeg: Path) -> list[str]:
     return [f"recordings of the same session that are not EEG are not read: {', '.join(found)}"] if found else []
 
 
-def _read_file(eeg: Path) -> mne.io.BaseRaw:
+def read_file(eeg: Path) -> mne.io.BaseRaw:
+    """Read a file as MNE does, without the tables beside it; a `DataError` if that fails."""
     import mne
 
     _check_data_file(eeg)

@@ -151,18 +151,20 @@ def planned_split(
     dataset: SpeechDataset, settings: DataConfig, recordings: tuple[Recording, ...], originals: Originals
 ) -> SplitPlan:
     """Split the time of the stimuli as ``settings`` and the data set ask; errors as in `plan_split`."""
-    fractions = settings.fractions or dataset.split_fractions or DEFAULT_FRACTIONS
+    published = settings.protocol != "own"
+    fractions = None if published else settings.fractions or dataset.split_fractions
     plan = plan_split(
-        settings.split,
+        settings.protocol if published else settings.split,
         heard_durations(originals.stimuli, recordings),
         recordings,
-        fractions,
-        settings.guard_s,
+        fractions or DEFAULT_FRACTIONS,
+        0.0 if published else settings.guard_s,
         settings.window_s,
         originals.shared,
         originals.names,
         sentence_ends_s={s.stimulus_id: sentence_ends(s) for s in originals.stimuli},
         held_out=settings.held_out_listeners,
+        words={s.stimulus_id: s.words for s in originals.stimuli},
     )
     return replace(plan, evidence=plan.evidence.model_copy(update=originals.evidence()))
 

@@ -10,13 +10,16 @@ import numpy as np
 import pandas as pd
 
 from eeg2speech_bench.core.errors import DataError, LeakageError
-from eeg2speech_bench.core.presets.config import DataConfig
-from eeg2speech_bench.core.segments.recordings import Presentation, Stimulus
+from eeg2speech_bench.core.presets.config import PUBLISHED_WINDOW_S, DataConfig
+from eeg2speech_bench.core.segments.recordings import Presentation, Stimulus, Word
 from eeg2speech_bench.core.segments.segment_store import SPLITS
 from eeg2speech_bench.core.segments.transcripts import words_in_windows
 from eeg2speech_bench.datasets.preparation.sound_track import SoundTrack
 from eeg2speech_bench.datasets.preparation.splits.plan import SplitPlan
 from eeg2speech_bench.datasets.preparation.splits.zones import TOLERANCE_S
+
+#: seconds of a published window before its word (Defossez et al. 2023)
+LEAD_S = 0.5
 
 
 def zone_table(plan: SplitPlan, stimuli: list[Stimulus], track: SoundTrack) -> pd.DataFrame:
@@ -33,20 +36,31 @@ def zone_table(plan: SplitPlan, stimuli: list[Stimulus], track: SoundTrack) -> p
 def window_table(zones: pd.DataFrame, stimuli: list[Stimulus], settings: DataConfig, track: SoundTrack) -> pd.DataFrame:
     """Make the table of stimulus windows: stimulus, start_s, split, sound_start, text.
 
-    Training windows lie on a grid of ``settings.stride_s``, the others side by side; each within one zone.
+    Training windows lie on a grid of ``settings.stride_s``, the others side by side; each within one zone. In a
+    published protocol those that validate lie on the grid, too, and those of the test start at words.
     """
     parts: list[pd.DataFrame] = []
     for zone in zones.to_dict("records"):
-        step_s = settings.stride_s if zone["split"] == "train" else settings.window_s
-        n = math.floor((zone["stop_s"] - zone["start_s"] - settings.window_s + TOLERANCE_S) / step_s) + 1
-        offset_s = step_s * np.arange(n)
         kept = {key: zone[key] for key in ("stimulus", "split")}
-        parts.append(pd.DataFrame({**kept, "start_s": zone["start_s"] + offset_s}))
+        if settings.protocol != "own" and zone["split"] == "test":
+            starts_s = starts_at_words(zone["start_s"], zone["stop_s"], stimuli[zone["stimulus"]].words)
+        else:
+            on_grid = zone["split"] == "train" or settings.protocol != "own"
+            step_s = settings.stride_s if on_grid else settings.window_s
+            n = math.floor((zone["stop_s"] - zone["start_s"] - settings.window_s + TOLERANCE_S) / step_s) + 1
+            starts_s = zone["start_s"] + step_s * np.arange(n)
+        parts.append(pd.DataFrame({**kept, "start_s": starts_s}))
     windows = pd.concat(parts, ignore_index=True)
     n_samples = round(settings.window_s * track.rate_hz)
     windows["sound_start"] = track.row(windows["stimulus"].to_numpy(), windows["start_s"].to_numpy(), n_samples)
     windows["text"] = _texts(windows, stimuli, settings.window_s)
     return windows
+
+
+def starts_at_words(start_s: float, stop_s: float, words: Sequence[Word]) -> np.ndarray:
+    """Return the starts of windows at words, `LEAD_S` before each; all `PUBLISHED_WINDOW_S` of one lie in the zone."""
+    starts_s = np.unique([word.start_s for word in words]) - LEAD_S
+    return starts_s[(starts_s >= start_s - TOLERANCE_S) & (starts_s + PUBLISHED_WINDOW_S <= stop_s + TOLERANCE_S)]
 
 
 def word_table(zones: pd.DataFrame, stimuli: list[Stimulus]) -> pd.DataFrame:

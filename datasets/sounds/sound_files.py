@@ -70,16 +70,25 @@ class StimulusFolder:
         DataError
             If the path leaves the folder, or the file is missing, was not downloaded or is damaged.
         """
-        if stim_file not in self._by_file:
-            path = self._path(stim_file, source)
-            stimulus = open_stimulus(path, stim_file, self.hashes, self.words, self.channel)
+        return self._by_file.get(stim_file) or self.find_at(self._path(stim_file, source), stim_file)
+
+    def find_at(self, path: Path, name: str) -> Stimulus:
+        """Return the stimulus of a file wherever it lies, under the name that the data set gives it.
+
+        Raises
+        ------
+        DataError
+            If the file was not downloaded or is damaged.
+        """
+        if name not in self._by_file:
+            stimulus = open_stimulus(path, name, self.hashes, self.words, self.channel)
             self._read.add(path)
             first = self._by_id.setdefault(stimulus.stimulus_id, stimulus)
             if first is not stimulus:
-                note = f"'{stim_file}' holds the same samples and is the same stimulus"
+                note = f"'{name}' holds the same samples and is the same stimulus"
                 self._by_id[stimulus.stimulus_id] = replace(first, notes=(*first.notes, note))
-            self._by_file[stim_file] = self._by_id[stimulus.stimulus_id]
-        return self._by_file[stim_file]
+            self._by_file[name] = self._by_id[stimulus.stimulus_id]
+        return self._by_file[name]
 
     def _path(self, stim_file: str, source: str) -> Path:
         parts = PurePosixPath(stim_file.replace("\\", "/"))

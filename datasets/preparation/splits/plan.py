@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from eeg2speech_bench.core.errors import DataError, UsageError
-from eeg2speech_bench.core.segments.recordings import Recording
+from eeg2speech_bench.core.segments.recordings import Recording, Word
 from eeg2speech_bench.core.segments.segment_store import SPLITS
 from eeg2speech_bench.core.segments.split import Evidence, Split
 from eeg2speech_bench.datasets.preparation.splits.held_out import held_out_listeners
 from eeg2speech_bench.datasets.preparation.splits.placement import zones_by_listener, zones_by_time
 from eeg2speech_bench.datasets.preparation.splits.proof import prove_disjoint, split_evidence
+from eeg2speech_bench.datasets.preparation.splits.sentence_blocks import zones_by_sentence_blocks
+from eeg2speech_bench.datasets.preparation.splits.shared_audio import without_shared_passages
 from eeg2speech_bench.datasets.preparation.splits.zones import TOLERANCE_S, Zone, merged
 from eeg2speech_bench.datasets.sounds.shared_stretches import SharedStretch
 
@@ -31,7 +33,7 @@ class SplitPlan:
     Attributes
     ----------
     kind : str
-        ``"stimulus-time"``, ``"story"``, ``"sentence"``, ``"subject"`` or ``"recording"``.
+        ``"stimulus-time"``, ``"story"``, ``"sentence"``, ``"subject"`` or ``"recording"``, or the name of a protocol.
     fractions : tuple of float
         Shares of (train, valid, test) that were asked for.
     guard_s : float
@@ -85,6 +87,7 @@ def plan_split(
     names: Mapping[str, str] | None = None,
     sentence_ends_s: Mapping[str, Sequence[float]] | None = None,
     held_out: int | Sequence[str] = 0,
+    words: Mapping[str, Sequence[Word]] | None = None,
 ) -> SplitPlan:
     """Plan zones of stimulus time for train, valid and test, and prove them disjoint.
 
@@ -117,6 +120,8 @@ def plan_split(
         Times between two sentences of each stimulus; needed for ``"sentence"`` alone.
     held_out : int or sequence of str
         Listeners whose EEG is only tested: how many, chosen by a hash of their names, or which.
+    words : mapping of str to sequence of Word, optional
+        What is spoken in each stimulus; needed for ``"brainmagick2023"`` alone, which has shares of its own.
 
     Returns
     -------
@@ -135,6 +140,8 @@ def plan_split(
     listeners = held_out_listeners({r.subject for r in recordings}, held_out)
     if kind in ("subject", "recording"):
         zones = zones_by_listener(kind, recordings, fractions)
+    elif kind == "brainmagick2023":
+        zones = without_shared_passages(zones_by_sentence_blocks(durations_s, words or {}), shared)
     else:
         zones = zones_by_time(kind, durations_s, fractions, guard_s, shared, sentence_ends_s or {})
     shared_s = prove_disjoint(kind, zones, guard_s, shared, names)
