@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 def add_check_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``datasets check``."""
     options = parser.add_argument_group("options of check")
-    options.add_argument("dataset", nargs="?", metavar="NAME|FOLDER", help="data set or BIDS folder, as for run")
+    options.add_argument(
+        "dataset", nargs="?", metavar="NAME|FOLDER", help="data set or BIDS folder, as for run; what to fetch"
+    )
     options.add_argument("--preset", default="quick", help="whose settings of data are used (default: quick)")
     options.add_argument("--set", action="append", default=[], metavar="data.B=V", help="set one configuration key")
     options.add_argument("--json", action="store_true", help="print what check.json holds instead of tables")

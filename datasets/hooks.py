@@ -56,7 +56,7 @@ def register_commands() -> list[CommandSpec]:
         CommandSpec(
             "datasets",
             f"{_ROOM}.commands:datasets",
-            "list data sets, check one, or write a simulated one",
+            "list data sets, check or fetch one, or write a simulated one",
             configure=f"{_ROOM}.commands:configure",
         )
     ]

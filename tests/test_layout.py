@@ -31,11 +31,11 @@ FLOORS = {
     ),
     "plugins": ("checking clap listing scaffold", "encoders", "hooks targets", "__init__"),
     "datasets": (
-        "dtu hooks sounds speech",
+        "dtu fetching hooks sounds speech",
         "preparation",
         "bids simulation",
         "checking opening",
-        "check_command",
+        "check_command fetch_command",
         "commands",
         "__init__",
     ),
