@@ -94,6 +94,15 @@ def open_dtu_folder(argument: str | None, cache: Path, report: Report) -> Speech
     return open_dtu(_folder("dtu", argument))
 
 
+def open_audioeeg_folder(argument: str | None, cache: Path, report: Report) -> SpeechDataset:
+    """Open the data set of the prototype, where ``datasets fetch`` put it or in a folder that is named."""
+    from eeg2speech_bench.datasets.audioeeg.audioeeg_dataset import open_audioeeg
+    from eeg2speech_bench.datasets.fetching.fetch import default_folder
+
+    folder = _folder("audioeeg", argument) if argument else default_folder(cache, "audioeeg")
+    return open_audioeeg(folder, FileHashes(cache), report)
+
+
 def _folder(name: str, argument: str | None) -> Path:
     if not argument:
         raise UsageError(f"Data set '{name}' needs a folder", then=f"Type --dataset {name}:FOLDER.")

@@ -33,7 +33,7 @@ FLOORS = {
     "datasets": (
         "dtu fetching hooks sounds speech",
         "preparation",
-        "bids simulation",
+        "audioeeg bids simulation",
         "checking opening",
         "check_command fetch_command",
         "commands",

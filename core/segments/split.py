@@ -78,7 +78,8 @@ class Split(BaseModel):
     Attributes
     ----------
     kind : str
-        ``"stimulus-time"``, ``"story"``, ``"sentence"``, ``"subject"`` or ``"recording"``.
+        ``"stimulus-time"``, ``"story"``, ``"sentence"``, ``"subject"``, ``"recording"``, or ``"published"``: the data
+        set's own parts.
     fractions : list of float
         Shares of train, valid and test that were asked for.
     guard_s : float

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from eeg2speech_bench.core.errors import DataError, StorageError
@@ -72,7 +73,8 @@ def fetch(
     """
     working = working_folder(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with file_lock(folder.with_name(f".{folder.name}.lock")):
+    waits = partial(report, f"Another process fetches into {folder}: waiting for it")
+    with file_lock(folder.with_name(f".{folder.name}.lock"), waits):
         known = _whole(source, folder, hashes, report, revision)
         if known is not None:
             shutil.rmtree(working, ignore_errors=True)

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import shutil
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,13 @@ def test_ctrl_c_stops_all_downloads_and_the_next_fetch_goes_on(archive, fetch_in
     assert not folder.exists()
     fetch_into()
     assert contents(folder) == WHOLE
+
+
+def test_two_fetches_at_once_download_every_file_once(archive, fetch_into, hub, folder):
+    with ThreadPoolExecutor(2) as pool:
+        manifests = list(pool.map(lambda _: fetch_into(), range(2)))
+    assert manifests[0] == manifests[1]
+    assert sorted(name for name, _ in hub.log) == ["README.md", "listening.zip"]
 
 
 def test_parts_of_an_archive_are_joined_in_natural_order(hub, make_zip, fetch_into, folder):
