@@ -22,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_fetch_options(parser)
     simulate = parser.add_argument_group("options of simulate")
     simulate.add_argument("--null", action="store_true", help="EEG and speech are independent")
-    simulate.add_argument("--listeners", type=int, metavar="N", help="default: 8")
+    simulate.add_argument("--listeners", type=int, metavar="N", help="default: 8; fetch: the first N, by default all")
     simulate.add_argument("--channels", type=int, choices=[16, 32, 64], help="BioSemi montage (default: 32)")
     simulate.add_argument("--snr-db", type=float, metavar="DB", help="response over background (default: calibrated)")
     simulate.add_argument("--seed", type=int, metavar="N", help="default: 0")

@@ -14,7 +14,7 @@ from eeg2speech_bench.core.stages.disk_trouble import explained
 from eeg2speech_bench.core.stages.file_hashes import FileHashes
 from eeg2speech_bench.core.terminal.interruption import stoppable
 from eeg2speech_bench.core.terminal.progress import StageProgress, make_console, say
-from eeg2speech_bench.datasets.fetching.fetch import default_folder, fetch, working_folder
+from eeg2speech_bench.datasets.fetching.fetch import Wanted, default_folder, fetch, working_folder
 from eeg2speech_bench.datasets.fetching.manifest import Manifest
 from eeg2speech_bench.datasets.fetching.sources import SOURCES, Source, find_source
 
@@ -25,7 +25,7 @@ N_LISTED = 10
 def add_fetch_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``datasets fetch``."""
     options = parser.add_argument_group("options of fetch")
-    options.add_argument("--revision", metavar="COMMIT", help="commit or branch of the repository (default: main)")
+    options.add_argument("--revision", metavar="COMMIT", help="commit, branch or version (default: the latest)")
 
 
 def fetch_named(arguments: argparse.Namespace) -> int:
@@ -37,14 +37,14 @@ def fetch_named(arguments: argparse.Namespace) -> int:
     folder = _folder(source, arguments)
     say(console, f"{source.summary}; licence: {source.licence}")
     try:
-        with stoppable(), explained(folder), StageProgress(console).stage(f"fetching {source.address}") as progress:
+        with stoppable(), explained(folder), StageProgress(console).stage(f"fetching {source.name}") as progress:
             manifest = fetch(
                 source,
                 folder,
                 FileHashes(arguments.cache),
                 progress,
                 lambda line: say(console, line),
-                arguments.revision or "main",
+                Wanted(arguments.revision or "", arguments.listeners),
             )
     except KeyboardInterrupt:
         then = "Type the same command again: what has arrived is kept."
@@ -69,7 +69,7 @@ def _show_one(source: Source, arguments: argparse.Namespace, console: Console) -
     folder = _folder(source, arguments)
     manifest = Manifest.read(folder)
     say(console, f"{source.name}: {source.summary}")
-    say(console, f"from {source.address}; licence: {source.licence}")
+    say(console, f"from {source.host} {source.repository}; licence: {source.licence}")
     say(console, f"{folder}: {_state(folder, manifest)}")
     lacking = manifest.lacking(folder) if manifest else []
     for path in lacking[:N_LISTED]:
@@ -77,23 +77,25 @@ def _show_one(source: Source, arguments: argparse.Namespace, console: Console) -
     if len(lacking) > N_LISTED:
         say(console, f"  and {len(lacking) - N_LISTED} more")
     if manifest and not lacking:
-        say(console, f"revision {manifest.revision}; {_size(manifest.size)}; {_hours(manifest)} of sound")
+        say(console, f"revision {manifest.revision}; {_size(manifest.size)}; sound: {_hours(manifest)}")
         return 0
     say(console, f"Next: eeg2speech-bench datasets fetch {source.name}")
     return 1
 
 
 def _table(arguments: argparse.Namespace) -> Table:
-    table = Table("name", "here", "size", "sound", "licence", "folder", box=None, pad_edge=False)
+    table = Table("name", "hours", "licence", "here", "size", "sound", "folder", box=None, pad_edge=False)
     for source in SOURCES:
         folder = _folder(source, arguments)
         try:
             manifest = Manifest.read(folder)
         except StorageError as error:
-            table.add_row(source.name, Text(error.problem), "", "", source.licence, Text(str(folder)))
-            continue
-        size, hours = (_size(manifest.size), _hours(manifest)) if manifest else ("", "")
-        table.add_row(source.name, _state(folder, manifest), size, hours, source.licence, Text(str(folder)))
+            state, size, sound = error.problem, "", ""
+        else:
+            state = _state(folder, manifest)
+            size, sound = (_size(manifest.size), _hours(manifest)) if manifest else ("", "")
+        hours = f"{source.hours:g}" if source.hours else "not known"
+        table.add_row(source.name, hours, source.licence, Text(state), size, sound, Text(str(folder)))
     return table
 
 
@@ -115,4 +117,4 @@ def _size(n_bytes: int) -> str:
 
 
 def _hours(manifest: Manifest) -> str:
-    return f"{manifest.sound_s / 3600:.2f} h" if manifest.sound_s else "no hours"
+    return f"{manifest.sound_s / 3600:.2f} h" if manifest.sound_s else "none"

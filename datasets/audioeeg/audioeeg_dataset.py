@@ -20,7 +20,7 @@ LISTENER = "listener"
 ABOUT = "EEG embeddings of one listener, computed by the authors of the eeg2speech prototype"
 
 
-@dataclass(frozen=True)
+@dataclass
 class AudioEegDataset:
     """Holds items in the order of their lists; a recording is a part of them, end to end.
 

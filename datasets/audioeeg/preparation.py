@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,7 @@ def _check_lengths(stimuli: Sequence[Stimulus], window_s: float) -> None:
 
 def _plan(dataset: AudioEegDataset, settings: DataConfig, stimuli: Sequence[Stimulus], track: SoundTrack) -> SplitPlan:
     """Take the parts of the data set if they are proven to share nothing, or make new ones."""
-    shared = find_shared_stretches({s.stimulus_id: lambda name=s.stimulus_id: track.sound(name) for s in stimuli})
+    shared = find_shared_stretches({s.stimulus_id: partial(track.sound, s.stimulus_id) for s in stimuli})
     names = {s.stimulus_id: s.name for s in stimuli}
     if settings.split == "story":
         durations_s = {s.stimulus_id: s.duration_s for s in stimuli}

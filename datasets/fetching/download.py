@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Lock
 
 from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.datasets.fetching.hub import RemoteFile, is_transient
 from eeg2speech_bench.datasets.fetching.manifest import PlacedFile
+from eeg2speech_bench.datasets.fetching.network import is_transient
+from eeg2speech_bench.datasets.fetching.remote_files import Opener, RemoteFile
 
 #: files that are downloaded at once
 N_STREAMS = 4
@@ -21,9 +21,6 @@ MAX_FAILURES = 5
 #: seconds before the first new attempt; each further one waits twice as long
 PAUSE_S = 1.0
 READ_BYTES = 1 << 20
-
-#: opens a file from an offset on; gives the offset that it really starts at, and the bytes
-Opener = Callable[[RemoteFile, int], AbstractContextManager[tuple[int, Iterator[bytes]]]]
 
 
 @dataclass
@@ -47,19 +44,19 @@ class Downloads:
     _stop: Event = field(default_factory=Event, init=False)
     _telling: Lock = field(default_factory=Lock, init=False)
 
-    def missing_bytes(self, files: Sequence[RemoteFile]) -> int:
+    def missing_bytes(self, files: Iterable[RemoteFile]) -> int:
         """Return how many bytes of these files are still to be downloaded."""
-        return sum(file.size - self._n_bytes_of(file) for file in files)
+        return sum(file.size - self._n_bytes_of(file) for file in distinct(files))
 
-    def forget_others(self, files: Sequence[RemoteFile]) -> None:
+    def forget_others(self, files: Iterable[RemoteFile]) -> None:
         """Delete what an interrupted fetch of another revision left."""
-        kept = {name for file in files for name in (file.key, f"{file.key}.part")}
+        kept = {path.name for file in files for path in (self.place_of(file), self._part(file))}
         for path in self.folder.iterdir():
             if path.name not in kept:
                 path.unlink()
 
     def fetch(self, files: Sequence[RemoteFile]) -> list[PlacedFile]:
-        """Download and verify files; return their SHA-256 in the same order.
+        """Download and verify files, each content once; return their SHA-256 in the same order.
 
         Raises
         ------
@@ -70,20 +67,21 @@ class Downloads:
         """
         self._stop.clear()
         with ThreadPoolExecutor(N_STREAMS) as pool:
-            started = [pool.submit(self._fetch_one, file) for file in files]
+            started = {file.digest: pool.submit(self._fetch_one, file) for file in distinct(files)}
             try:
-                done, _ = wait(started, return_when=FIRST_EXCEPTION)
+                done, _ = wait(started.values(), return_when=FIRST_EXCEPTION)
                 for one in done:
                     one.result()
             except BaseException:  # Ctrl-C too: the others end at their next bytes
                 self._stop.set()
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
-        return [one.result() for one in started]
+        hashes = {digest: one.result() for digest, one in started.items()}
+        return [PlacedFile(path=file.path, size=file.size, sha256=hashes[file.digest]) for file in files]
 
     def place_of(self, file: RemoteFile) -> Path:
         """Return where a whole file lies."""
-        return self.folder / file.key
+        return self.folder / file.digest
 
     def _n_bytes_of(self, file: RemoteFile) -> int:
         for path in (self.place_of(file), self._part(file)):
@@ -92,16 +90,16 @@ class Downloads:
         return 0
 
     def _part(self, file: RemoteFile) -> Path:
-        return self.folder / f"{file.key}.part"
+        return self.folder / f"{file.digest}.part"
 
-    def _fetch_one(self, file: RemoteFile) -> PlacedFile:
+    def _fetch_one(self, file: RemoteFile) -> str:
         place, part = self.place_of(file), self._part(file)
         if not place.is_file():
             self._complete(file, part)
         source = place if place.is_file() else part
         sha256 = self._verified(file, source)
         source.replace(place)
-        return PlacedFile(path=file.path, size=file.size, sha256=sha256)
+        return sha256
 
     def _complete(self, file: RemoteFile, part: Path) -> None:
         """Append to a file until it has its size."""
@@ -146,15 +144,15 @@ class Downloads:
 
     def _verified(self, file: RemoteFile, path: Path) -> str:
         """Return the SHA-256 of a whole file; delete it if it is not what the repository says."""
-        sha256, git = hashlib.sha256(), hashlib.sha1(f"blob {file.size}\0".encode(), usedforsecurity=False)
+        sha256, said = hashlib.sha256(), file.new_hash()
         with path.open("rb") as content:
             while chunk := content.read(READ_BYTES):
                 sha256.update(chunk)
-                if not file.sha256:
-                    git.update(chunk)
-        found = sha256.hexdigest() if file.sha256 else git.hexdigest()
-        if path.stat().st_size != file.size or found != file.key:
-            raise self._wrong(file, found, file.key, path)
+                if file.algorithm != "sha256":
+                    said.update(chunk)
+        found = (sha256 if file.algorithm == "sha256" else said).hexdigest()
+        if path.stat().st_size != file.size or found != file.digest:
+            raise self._wrong(file, found, file.digest, path)
         return sha256.hexdigest()
 
     def _wrong(self, file: RemoteFile, got: object, expected: str, path: Path) -> DataError:
@@ -165,3 +163,8 @@ class Downloads:
             expected=expected,
             then="It was deleted. Type the same command again; if it happens twice, a proxy may change it on the way.",
         )
+
+
+def distinct(files: Iterable[RemoteFile]) -> list[RemoteFile]:
+    """Return one file of each content: BIDS repeats small tables for every listener."""
+    return list({file.digest: file for file in files}.values())

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from eeg2speech_bench.core.errors import DataError, StorageError
+from eeg2speech_bench.core.errors import DataError, StorageError, UsageError
 from eeg2speech_bench.core.stages.file_hashes import FileHashes
 from eeg2speech_bench.core.stages.file_lock import file_lock
 from eeg2speech_bench.core.terminal.interruption import uninterrupted
 from eeg2speech_bench.core.terminal.progress import Progress
-from eeg2speech_bench.datasets.fetching.archives import archives_among, check_room, unpack
+from eeg2speech_bench.datasets.fetching.archives import archives_among, check_room, natural_order
+from eeg2speech_bench.datasets.fetching.content import link_or_copy, make_content, place_content
 from eeg2speech_bench.datasets.fetching.download import Downloads
-from eeg2speech_bench.datasets.fetching.hub import RemoteFile, Snapshot, explained_hub, open_snapshot
 from eeg2speech_bench.datasets.fetching.manifest import FILE, Manifest, PlacedFile
+from eeg2speech_bench.datasets.fetching.remote_files import RemoteFile, Snapshot
 from eeg2speech_bench.datasets.fetching.sources import Source
 
 #: share of the progress that the download takes; unpacking takes the rest
 DOWNLOAD_SHARE = 0.9
-_SOUNDS = (".wav", ".flac")
 
 
 def default_folder(cache: Path, name: str) -> Path:
@@ -33,13 +34,45 @@ def working_folder(folder: Path) -> Path:
     return folder.with_name(f".fetching-{folder.name}")
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What of a source is wanted.
+
+    Attributes
+    ----------
+    revision : str
+        Commit, branch or version; empty for the latest, or for what is there already.
+    n_listeners : int, optional
+        Only files of the first so many listeners of a BIDS data set, and those of none; None for all.
+    """
+
+    revision: str = ""
+    n_listeners: int | None = None
+
+    def among(self, source: Source, files: Sequence[RemoteFile]) -> list[RemoteFile]:
+        """Return the wanted files."""
+        if self.n_listeners is None:
+            return list(files)
+        listeners = sorted({name for file in files if (name := _listener(file.path))}, key=natural_order)
+        if not 1 <= self.n_listeners <= len(listeners):
+            expected = f"1 to {len(listeners)}" if listeners else "none: it is no BIDS data set"
+            raise UsageError(f"'{source.name}' has not so many listeners", got=self.n_listeners, expected=expected)
+        kept = {"", *listeners[: self.n_listeners]}
+        return [file for file in files if _listener(file.path) in kept]
+
+
+def _listener(path: str) -> str:
+    """Return the first folder of a path that is a listener's, as sub-01; derivatives have them further down."""
+    return next((part for part in PurePosixPath(path).parts[:-1] if part.startswith("sub-")), "")
+
+
 def fetch(
     source: Source,
     folder: Path,
     hashes: FileHashes,
     progress: Progress,
     report: Callable[[str], None],
-    revision: str = "main",
+    wanted: Wanted = Wanted(),
 ) -> Manifest:
     """Fetch into ``folder``, which is what it was before until everything has arrived and was verified.
 
@@ -56,8 +89,7 @@ def fetch(
     progress : callable
     report : callable
         Takes lines of text.
-    revision : str
-        Commit or branch of the repository.
+    wanted : Wanted
 
     Returns
     -------
@@ -70,30 +102,47 @@ def fetch(
         fetched.
     DataError
         If files are not what the repository says they are, or an archive is unsafe or damaged.
+    UsageError
+        If there is no such revision, or there are not so many listeners.
     """
     working = working_folder(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     waits = partial(report, f"Another process fetches into {folder}: waiting for it")
     with file_lock(folder.with_name(f".{folder.name}.lock"), waits):
-        known = _whole(source, folder, hashes, report, revision)
-        if known is not None:
+        before = _manifest_of(source, folder)
+        if before is not None and _is_whole(before, folder, hashes, report, wanted):
             shutil.rmtree(working, ignore_errors=True)
-            return known
-        snapshot = open_snapshot(source.repository, revision)
+            return before
+        snapshot = source.open(wanted.revision)
+        files = wanted.among(source, _safe(snapshot))
         downloads = working / "downloads"
         downloads.mkdir(parents=True, exist_ok=True)
-        arrived = _download(source, snapshot, downloads, progress)
-        manifest = _unpack(source, snapshot, arrived, working, progress)
+        _reuse(before, folder, files, downloads, hashes)
+        arrived = _download(source, snapshot, files, downloads, progress)
+        placed = make_content(
+            arrived,
+            working / "content",
+            lambda note, share: progress(note, DOWNLOAD_SHARE + (1 - DOWNLOAD_SHARE) * share),
+            unpacks=source.host == "hub",
+        )
+        manifest = Manifest(
+            name=source.name,
+            source=snapshot.address,
+            revision=snapshot.revision,
+            n_listeners=wanted.n_listeners,
+            downloaded=[one for one, _ in arrived],
+            files=placed.files,
+            sound_s=placed.sound_s,
+        )
+        manifest.write(working / "content")
         with uninterrupted():
-            _place(manifest, working / "content", folder)
+            place_content(manifest, before, working / "content", folder)
         shutil.rmtree(working, ignore_errors=True)
         return manifest
 
 
-def _whole(
-    source: Source, folder: Path, hashes: FileHashes, report: Callable[[str], None], revision: str
-) -> Manifest | None:
-    """Return the manifest of a folder that is whole and of the asked revision."""
+def _manifest_of(source: Source, folder: Path) -> Manifest | None:
+    """Return what was fetched into a folder before; other people's folders are refused."""
     known = Manifest.read(folder)
     if known is None:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -103,129 +152,68 @@ def _whole(
     if known.name != source.name:
         then = "Choose another folder with --out."
         raise StorageError(f"Folder {folder} holds '{known.name}'", expected=f"'{source.name}'", then=then)
-    if revision not in ("main", known.revision):
-        report(f"{folder} holds revision {known.revision[:12]}: it is replaced by {revision}")
-        return None
-    damaged = known.damaged(folder, hashes)
-    if damaged:
-        report(f"{len(damaged)} of {len(known.files)} files are missing or damaged ({damaged[0]}): fetched again")
-        return None
     return known
 
 
+def _is_whole(known: Manifest, folder: Path, hashes: FileHashes, report: Callable[[str], None], wanted: Wanted) -> bool:
+    """Whether a folder holds what is wanted of it, byte by byte."""
+    if wanted.revision not in ("", known.revision):
+        report(f"{folder} holds revision {known.revision[:12]}: it is replaced by {wanted.revision}")
+        return False
+    if known.n_listeners not in (None, wanted.n_listeners):
+        report(f"{folder} holds {known.n_listeners} listeners: the others are added or removed")
+        return False
+    damaged = known.damaged(folder, hashes)
+    if damaged:
+        report(f"{len(damaged)} of {len(known.files)} files are missing or damaged ({damaged[0]}): fetched again")
+    return not damaged
+
+
+def _safe(snapshot: Snapshot) -> tuple[RemoteFile, ...]:
+    """Return the files, none of which may lie elsewhere than in the folder."""
+    for file in snapshot.files:
+        path = PurePosixPath(file.path)
+        if path.is_absolute() or ".." in path.parts or "\\" in file.path or not path.parts or file.path == FILE:
+            raise DataError(f"{snapshot.address} names a file that would not lie in its folder", got=repr(file.path))
+        if not file.digest.isalnum():
+            raise DataError(f"{snapshot.address} gives no hash of {file.path}", got=repr(file.digest))
+    return snapshot.files
+
+
+def _reuse(
+    before: Manifest | None, folder: Path, files: Sequence[RemoteFile], downloads: Path, hashes: FileHashes
+) -> None:
+    """Let files that are in the folder already stand for their download, if their content is the wanted one."""
+    lacking = set(before.lacking(folder)) if before else set()
+    known = {file.sha256: file.path for file in before.files if file.path not in lacking} if before else {}
+    for file in files:
+        place = downloads / file.digest
+        if file.digest in known and not place.exists():
+            own = folder / known[file.digest]
+            if hashes.of(own) == file.digest:
+                link_or_copy(own, place)
+
+
 def _download(
-    source: Source, snapshot: Snapshot, folder: Path, progress: Progress
-) -> list[tuple[PlacedFile, RemoteFile, Path]]:
-    """Download all files of a snapshot; return what each is, and where it lies."""
-    files = _needed(snapshot)
-    total = max(1, sum(file.size for file in files))
+    source: Source, snapshot: Snapshot, files: Sequence[RemoteFile], folder: Path, progress: Progress
+) -> list[tuple[PlacedFile, Path]]:
+    """Download files of a snapshot; return what each is, and where it lies."""
+    total = sum(file.size for file in files)
     state = {"bytes": 0}
 
     def arrived(n_bytes: int) -> None:
         state["bytes"] += n_bytes
-        progress(f"{state['bytes'] / 1e6:,.1f} of {total / 1e6:,.1f} MB", DOWNLOAD_SHARE * state["bytes"] / total)
+        share = state["bytes"] / max(total, 1)
+        progress(f"{state['bytes'] / 1e6:,.1f} of {total / 1e6:,.1f} MB", DOWNLOAD_SHARE * share)
 
-    downloads = Downloads(folder, snapshot.stream, arrived)
+    downloads = Downloads(folder, snapshot.opens, arrived)
     downloads.forget_others(files)
     missing = downloads.missing_bytes(files)
     state["bytes"] = total - missing
-    packed = sum(size for size in _archive_sizes(files))
-    check_room(folder, missing + packed, f"{source.name}, downloaded and unpacked")
-    with explained_hub(source.address):
-        placed = downloads.fetch(files)
-    return [(one, file, downloads.place_of(file)) for one, file in zip(placed, files, strict=True)]
-
-
-def _needed(snapshot: Snapshot) -> list[RemoteFile]:
-    for file in snapshot.files:
-        path = Path(file.path)
-        if path.is_absolute() or ".." in path.parts or file.path == FILE or not file.key.isalnum():
-            raise DataError(f"Repository {snapshot.repository} names a file that would not lie in its folder: {path}")
-    return list(snapshot.files)
-
-
-def _archive_sizes(files: Sequence[RemoteFile]) -> list[int]:
     sizes = {file.path: file.size for file in files}
-    return [sizes[part] for parts in archives_among(sizes).values() for part in parts]
-
-
-def _unpack(
-    source: Source,
-    snapshot: Snapshot,
-    arrived: Sequence[tuple[PlacedFile, RemoteFile, Path]],
-    working: Path,
-    progress: Progress,
-) -> Manifest:
-    """Make the content of the folder anew, of archives and single files; return its manifest, which is in it."""
-    content = working / "content"
-    shutil.rmtree(content, ignore_errors=True)  # left by a fetch that was stopped
-    content.mkdir()
-    places = {one.path: path for one, _, path in arrived}
-    archives = archives_among(places)
-    parts = {part for own in archives.values() for part in own}
-    files = []
-    for number, (archive, own) in enumerate(archives.items()):
-        done = DOWNLOAD_SHARE + (1 - DOWNLOAD_SHARE) * number / len(archives)
-        files += unpack(
-            archive,
-            [places[part] for part in own],
-            content,
-            lambda share, done=done, archive=archive: progress(  # type: ignore[misc]
-                f"unpacking {archive}", done + (1 - DOWNLOAD_SHARE) * share / len(archives)
-            ),
-        )
-    for one, _, path in arrived:
-        if one.path not in parts:
-            (content / one.path).parent.mkdir(parents=True, exist_ok=True)
-            _link(path, content / one.path)
-            files.append(one)
-    manifest = Manifest(
-        name=source.name,
-        source=source.address,
-        revision=snapshot.revision,
-        downloaded=[one for one, _, _ in arrived],
-        files=files,
-        sound_s=_sound_s(content, files),
-    )
-    manifest.write(content)
-    return manifest
-
-
-def _link(path: Path, place: Path) -> None:
-    """Give a file a second name, or copy it where the disk has no such names."""
-    try:
-        place.hardlink_to(path)
-    except OSError:
-        shutil.copyfile(path, place)
-
-
-def _sound_s(folder: Path, files: Sequence[PlacedFile]) -> float:
-    """Add up the lengths that the headers of sound files say; files that are none add nothing."""
-    import soundfile
-
-    total = 0.0
-    for file in files:
-        if file.path.lower().endswith(_SOUNDS):
-            try:
-                total += soundfile.info(str(folder / file.path)).duration
-            except soundfile.SoundFileError:
-                continue  # whoever reads the data set says what is wrong with it
-    return round(total, 3)
-
-
-def _place(manifest: Manifest, content: Path, folder: Path) -> None:
-    """Move a finished folder to its place; into one that is there, file by file and the manifest last."""
-    if not folder.exists() or not any(folder.iterdir()):
-        if folder.exists():
-            folder.rmdir()
-        content.rename(folder)
-        return
-    before = Manifest.read(folder)
-    for file in manifest.files:
-        place = folder / file.path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        (content / file.path).replace(place)
-    (content / FILE).replace(folder / FILE)
-    gone = {file.path for file in before.files} - {file.path for file in manifest.files} if before else set()
-    for path in gone:
-        (folder / path).unlink(missing_ok=True)
+    archives = archives_among(sizes) if source.host == "hub" else {}
+    packed = sum(sizes[part] for parts in archives.values() for part in parts)
+    check_room(folder, missing + packed, f"{source.name}, downloaded and unpacked")
+    with snapshot.explained(snapshot.address):
+        placed = downloads.fetch(files)
+    return [(one, downloads.place_of(file)) for one, file in zip(placed, files, strict=True)]

@@ -39,6 +39,8 @@ class Manifest(_Described):
         Repository that the files are from.
     revision : str
         Its commit.
+    n_listeners : int, optional
+        Only the first so many were fetched; None for all.
     downloaded : list of PlacedFile
         Files of the repository, as they arrived; archives among them were unpacked and removed.
     files : list of PlacedFile
@@ -51,6 +53,7 @@ class Manifest(_Described):
     name: str
     source: str
     revision: str
+    n_listeners: int | None = None
     downloaded: list[PlacedFile]
     files: list[PlacedFile]
     sound_s: float = 0.0

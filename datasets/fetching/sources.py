@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from eeg2speech_bench.core.errors import UnknownNameError
+from eeg2speech_bench.datasets.fetching.hub import open_hub
+from eeg2speech_bench.datasets.fetching.nemar import open_nemar
+from eeg2speech_bench.datasets.fetching.remote_files import Snapshot
+
+_RUN = "eeg2speech-bench datasets check {folder}"
 
 
 @dataclass(frozen=True)
@@ -16,22 +22,27 @@ class Source:
     name : str
         What users type.
     repository : str
-        Data set repository of the Hugging Face Hub.
+        Data set repository of the Hugging Face Hub, or data set of NEMAR.
     summary, licence : str
     next_step : str
         What to type once it is here; ``{folder}`` stands for its folder.
+    host : str
+        ``"hub"``, whose archives are unpacked, or ``"nemar"``, which holds BIDS folders.
+    hours : float, optional
+        Of recordings, where its authors or catalogues say.
     """
 
     name: str
     repository: str
     summary: str
     licence: str
-    next_step: str
+    next_step: str = _RUN
+    host: Literal["hub", "nemar"] = "hub"
+    hours: float | None = None
 
-    @property
-    def address(self) -> str:
-        """The repository as a URL of fsspec."""
-        return f"hf://datasets/{self.repository}"
+    def open(self, revision: str) -> Snapshot:
+        """Ask for what there is at a revision, empty for the latest; errors as in `open_hub` and `open_nemar`."""
+        return open_hub(self.repository, revision) if self.host == "hub" else open_nemar(self.repository, revision)
 
 
 SOURCES = (
@@ -49,6 +60,9 @@ SOURCES = (
         "CC-BY-NC-SA-4.0",
         "ls {folder}",
     ),
+    Source("nm000180", "nm000180", "Alice in Wonderland, English, 45 listeners", "CC-BY-4.0", host="nemar", hours=9.2),
+    Source("ds004408", "on004408", "The Old Man and the Sea, English, 19 listeners", "CC0", host="nemar", hours=20.6),
+    Source("nm000238", "nm000238", "SparrKULee: stories, Dutch", "CC-BY-NC-4.0", host="nemar", hours=168.0),
 )
 
 

@@ -56,14 +56,25 @@ def pipeline(write_audioeeg: Callable[..., Path], tiny_wav2vec2: str, tmp_path: 
     return plan
 
 
-def test_the_training_of_the_prototype_runs_on_its_embeddings_as_they_are(pipeline, tmp_path):
-    cell = pipeline("precomputed")
-    console = Console(file=io.StringIO())
-    runner = Runner(load_registry(), cell.store, RecordStore(tmp_path / "results"), console)
-    record = runner.run(cell)
+@pytest.fixture
+def runner(tmp_path: Path) -> Runner:
+    """Run cells in this process."""
+    records, stages = RecordStore(tmp_path / "results"), StageStore(tmp_path / "cache")
+    return Runner(load_registry(), stages, records, Console(file=io.StringIO()), keeps_models=False)
+
+
+@pytest.mark.slow
+def test_the_training_of_the_prototype_runs_to_a_scored_record(pipeline, runner):
+    record = runner.run(pipeline("precomputed"))
     assert record.error is None
-    assert (record.status, record.dataset.split.kind) == ("done", "published")
+    assert (record.status, record.split.kind) == ("done", "published")
     assert record.metric("identification", "eeg") is not None
+
+
+def test_the_condition_of_the_generator_is_the_average_of_each_embedding(pipeline, runner):
+    cell = pipeline("precomputed")
+    for stage in (cell.prepare, cell.features, cell.clips, cell.align, cell.embed):
+        runner.run_stage(stage)
     with np.load(cell.place(cell.embed) / "condition_eeg.npz") as condition:
         prepared = np.load(cell.place(cell.prepare) / "eeg.npy").reshape(-1, 343, 16)
         averages = prepared.mean(1)  # the prototype's condition of each item

@@ -16,7 +16,7 @@ from huggingface_hub import constants
 
 from eeg2speech_bench.core.stages.file_hashes import FileHashes
 from eeg2speech_bench.datasets.fetching import download
-from eeg2speech_bench.datasets.fetching.fetch import fetch
+from eeg2speech_bench.datasets.fetching.fetch import Wanted, fetch
 from eeg2speech_bench.datasets.fetching.manifest import Manifest
 from eeg2speech_bench.datasets.fetching.sources import Source
 
@@ -77,7 +77,7 @@ class _Answer(BaseHTTPRequestHandler):
         if path.startswith(f"/api/datasets/{self.server.repository}"):
             self._describe(path)
         elif f"{self.server.repository}/resolve/" in path:
-            self._send_file(path.split(f"/resolve/{HEAD}/")[1])
+            self._send_file(path.partition("/resolve/")[2].partition("/")[2])
         else:
             self._json(404, {"error": "Repository not found"}, "RepoNotFound")
 
@@ -190,7 +190,8 @@ def said() -> list[str]:
 def fetch_into(hub: DownloadHub, folder: Path, said: list[str]) -> Callable[..., Manifest]:
     """Fetch the repository."""
 
-    def call(revision: str = "main") -> Manifest:
-        return fetch(SOURCE, folder, FileHashes(), lambda note, share: None, said.append, revision)
+    def call(revision: str = "", n_listeners: int | None = None) -> Manifest:
+        wanted = Wanted(revision, n_listeners)
+        return fetch(SOURCE, folder, FileHashes(), lambda note, share: None, said.append, wanted)
 
     return call

@@ -82,14 +82,14 @@ def test_a_name_that_nothing_stands_for_gets_a_suggestion(typed):
 def test_fetch_without_a_name_says_what_can_be_fetched(typed):
     code, _, error = typed("fetch")
     assert code == 2
-    assert "audioeeg, audioldm-checkpoints" in error
+    assert "audioeeg, audioldm-checkpoints, nm000180" in error
 
 
 def test_status_lists_everything_that_can_be_fetched(prototype, typed):
     typed("fetch", "audioeeg")
     _, said, _ = typed("status")
-    assert "audioeeg yes 1.0 MB no hours not stated" in said
-    assert "audioldm-checkpoints no CC-BY-NC-SA-4.0" in said
+    assert "audioeeg not known not stated yes 1.0 MB none" in said
+    assert "ds004408 20.6 CC0 no" in said
 
 
 def test_status_names_what_is_missing_of_one(prototype, typed, tmp_path):
