@@ -94,7 +94,7 @@ def _table(arguments: argparse.Namespace) -> Table:
         else:
             state = _state(folder, manifest)
             size, sound = (_size(manifest.size), _hours(manifest)) if manifest else ("", "")
-        hours = f"{source.hours:g}" if source.hours else "not known"
+        hours = f"{source.hours:g}" if source.hours else ""
         table.add_row(source.name, hours, source.licence, Text(state), size, sound, Text(str(folder)))
     return table
 
@@ -105,7 +105,9 @@ def _state(folder: Path, manifest: Manifest | None) -> str:
         n_bytes = sum(path.stat().st_size for path in waiting.iterdir()) if waiting.is_dir() else 0
         return f"no; {_size(n_bytes)} have arrived" if n_bytes else "no"
     lacking = manifest.lacking(folder)
-    return f"{len(manifest.files) - len(lacking)} of {len(manifest.files)} files" if lacking else "yes"
+    if lacking:
+        return f"{len(manifest.files) - len(lacking)} of {len(manifest.files)} files"
+    return f"yes, {manifest.n_listeners} listeners" if manifest.n_listeners else "yes"
 
 
 def _folder(source: Source, arguments: argparse.Namespace) -> Path:

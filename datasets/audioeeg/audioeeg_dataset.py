@@ -71,8 +71,7 @@ def open_audioeeg(root: Path, hashes: FileHashes, report: Callable[[str], None])
         files = {*lists.files, *(path for item in lists.items for path in (item.sound, item.embedding))}
         revision = hashes.of_files(root, files)[:16]
     stimuli = {stimulus.stimulus_id: stimulus for stimulus in opened.values()}
-    fetched = Manifest.read(root)
-    notes = (f"fetched from {fetched.source} at revision {fetched.revision}",) if fetched else ()
+    notes = Manifest.notes_on(root)
     parts = groupby(lists.items, key=lambda item: item.part)
     recordings = [_recording(root, part, [opened[item.sound] for item in own], notes) for part, own in parts]
     ids = tuple(opened[item.sound].stimulus_id for item in lists.items)

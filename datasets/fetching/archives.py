@@ -19,7 +19,7 @@ from eeg2speech_bench.core.errors import DataError, StorageError
 from eeg2speech_bench.datasets.fetching.manifest import FILE, PlacedFile
 
 #: a part of an archive: ``checkpoints.zip.part2``, ``checkpoints.zip.partab``, ``checkpoints.zip.002``
-_PART = re.compile(r"(?P<whole>.+\.zip)\.(part[-_.]?)?(?P<part>\w+)", re.IGNORECASE)
+_PART = re.compile(r"(?P<whole>.+\.zip)\.(?:part[-_.]?(?=\w)|(?=\d))(?P<part>\w+)", re.IGNORECASE)
 #: what macOS adds to archives
 _LITTER = ("__MACOSX", ".DS_Store")
 #: what is left free on the disk

@@ -112,6 +112,7 @@ def fetch(
         before = _manifest_of(source, folder)
         if before is not None and _is_whole(before, folder, hashes, report, wanted):
             shutil.rmtree(working, ignore_errors=True)
+            report("Everything is here already: nothing was fetched")
             return before
         snapshot = source.open(wanted.revision)
         files = wanted.among(source, _safe(snapshot))

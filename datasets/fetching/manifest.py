@@ -91,6 +91,12 @@ class Manifest(_Described):
             then = f"Delete {folder} and fetch it again."
             raise StorageError(f"{path} cannot be read", got=str(error).splitlines()[0], then=then) from error
 
+    @classmethod
+    def notes_on(cls, folder: Path) -> tuple[str, ...]:
+        """Return a line on where a folder was fetched from, for the record; none of a folder that was not."""
+        known = cls.read(folder)
+        return (f"fetched from {known.source} at revision {known.revision}",) if known else ()
+
     def write(self, folder: Path) -> None:
         """Write it, atomically."""
         write_json(folder / FILE, self.model_dump(mode="json"))

@@ -43,7 +43,7 @@ def open_nemar(dataset: str, version: str) -> Snapshot:
         raise BenchError(f"{dataset} needs nemar-py", then="Type: pip install 'eeg2speech-bench[nemar]'.") from error
     address = f"nemar://{dataset}"
     try:
-        with nemar.NEMARClient(metadata_timeout=TIMEOUT_S) as client, explained_network(address):
+        with nemar.NEMARClient(metadata_timeout=TIMEOUT_S, max_retries=2) as client, explained_network(address):
             index = client.fetch_index(dataset)
             published = index.resolve_version(version or None)
             listed = {file.path: file for file in client.fetch_manifest(index, published)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -40,6 +41,7 @@ def explained_network(address: str) -> Iterator[None]:
     except Exception as error:  # every HTTP client has errors of its own
         if is_of_this_machine(error):
             raise
-        said = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+        first = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+        said = re.sub(r"\?\S+", "", first)  # signatures of addresses are nobody's business
         then = "Check the network, then type the same command again: what has arrived is kept."
         raise StorageError(f"{address} could not be reached", got=said, then=then) from error

@@ -27,6 +27,12 @@ def test_natural_order_counts_numbers():
     assert sorted(["x.part10", "x.part9", "x.part1"], key=natural_order) == ["x.part1", "x.part9", "x.part10"]
 
 
+@pytest.mark.parametrize("ends", [".part1 .part2", ".part-00 .part-01", ".part_1 .part_2", ".001 .002"])
+def test_parts_are_known_by_the_usual_endings(ends):
+    parts = [f"c.zip{end}" for end in ends.split()]
+    assert archives_among(parts) == {"c.zip": parts}
+
+
 def test_parts_that_are_named_by_letters_are_in_the_order_of_split():
     assert archives_among(["c.zip.partab", "c.zip.partaa", "b.zip"]) == {
         "b.zip": ["b.zip"],
@@ -35,7 +41,7 @@ def test_parts_that_are_named_by_letters_are_in_the_order_of_split():
 
 
 def test_files_that_are_no_archives_are_none():
-    assert archives_among(["README.md", "a.wav", "zip"]) == {}
+    assert archives_among(["README.md", "a.wav", "zip", "a.zip.md5"]) == {}
 
 
 def test_parts_that_do_not_begin_with_the_first_are_refused():

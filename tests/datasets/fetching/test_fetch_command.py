@@ -88,7 +88,7 @@ def test_fetch_without_a_name_says_what_can_be_fetched(typed):
 def test_status_lists_everything_that_can_be_fetched(prototype, typed):
     typed("fetch", "audioeeg")
     _, said, _ = typed("status")
-    assert "audioeeg not known not stated yes 1.0 MB none" in said
+    assert "audioeeg not stated yes 1.0 MB none" in said
     assert "ds004408 20.6 CC0 no" in said
 
 

@@ -136,3 +136,9 @@ def test_without_the_client_the_error_says_what_to_install(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "nemar", None)
     with pytest.raises(BenchError, match=r"needs nemar-py. Type: pip install 'eeg2speech-bench\[nemar\]'"):
         fetch(SOURCE, folder, FileHashes(), lambda *_: None, lambda *_: None)
+
+
+def test_the_manifest_gives_the_record_a_line_on_where_the_data_are_from(fetch_alice, folder):
+    fetch_alice()
+    assert Manifest.notes_on(folder) == ("fetched from nemar://nm000999 at revision v1.0.0",)
+    assert Manifest.notes_on(folder / "stimuli") == ()
