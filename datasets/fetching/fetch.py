@@ -110,36 +110,51 @@ def fetch(
     waits = partial(report, f"Another process fetches into {folder}: waiting for it")
     with file_lock(folder.with_name(f".{folder.name}.lock"), waits):
         before = _manifest_of(source, folder)
-        if before is not None and _is_whole(before, folder, hashes, report, wanted):
-            shutil.rmtree(working, ignore_errors=True)
+        is_named = before is not None and wanted.revision in ("", before.revision)
+        snapshot = None if is_named else source.open(wanted.revision)  # a branch may have moved
+        is_same = before is not None and (snapshot is None or snapshot.revision == before.revision)
+        if before is not None and is_same and _is_whole(before, folder, hashes, report, wanted.n_listeners):
             report("Everything is here already: nothing was fetched")
-            return before
-        snapshot = source.open(wanted.revision)
-        files = wanted.among(source, _safe(snapshot))
-        downloads = working / "downloads"
-        downloads.mkdir(parents=True, exist_ok=True)
-        _reuse(before, folder, files, downloads, hashes)
-        arrived = _download(source, snapshot, files, downloads, progress)
-        placed = make_content(
-            arrived,
-            working / "content",
-            lambda note, share: progress(note, DOWNLOAD_SHARE + (1 - DOWNLOAD_SHARE) * share),
-            unpacks=source.host == "hub",
-        )
-        manifest = Manifest(
-            name=source.name,
-            source=snapshot.address,
-            revision=snapshot.revision,
-            n_listeners=wanted.n_listeners,
-            downloaded=[one for one, _ in arrived],
-            files=placed.files,
-            sound_s=placed.sound_s,
-        )
-        manifest.write(working / "content")
-        with uninterrupted():
-            place_content(manifest, before, working / "content", folder)
+            manifest = before
+        else:
+            snapshot = snapshot or source.open(wanted.revision)
+            files = wanted.among(source, _safe(snapshot))
+            (working / "downloads").mkdir(parents=True, exist_ok=True)
+            _reuse(before, folder, files, working / "downloads", hashes)
+            manifest = _make(source, snapshot, files, wanted.n_listeners, working, progress)
+            with uninterrupted():
+                place_content(manifest, before, working / "content", folder)
         shutil.rmtree(working, ignore_errors=True)
         return manifest
+
+
+def _make(
+    source: Source,
+    snapshot: Snapshot,
+    files: Sequence[RemoteFile],
+    n_listeners: int | None,
+    working: Path,
+    progress: Progress,
+) -> Manifest:
+    """Download files and make the content of the folder of them, with its manifest."""
+    arrived = _download(source, snapshot, files, working / "downloads", progress)
+    placed = make_content(
+        arrived,
+        working / "content",
+        lambda note, share: progress(note, DOWNLOAD_SHARE + (1 - DOWNLOAD_SHARE) * share),
+        unpacks=source.host == "hub",
+    )
+    manifest = Manifest(
+        name=source.name,
+        source=snapshot.address,
+        revision=snapshot.revision,
+        n_listeners=n_listeners,
+        downloaded=[one for one, _ in arrived],
+        files=placed.files,
+        sound_s=placed.sound_s,
+    )
+    manifest.write(working / "content")
+    return manifest
 
 
 def _manifest_of(source: Source, folder: Path) -> Manifest | None:
@@ -156,12 +171,11 @@ def _manifest_of(source: Source, folder: Path) -> Manifest | None:
     return known
 
 
-def _is_whole(known: Manifest, folder: Path, hashes: FileHashes, report: Callable[[str], None], wanted: Wanted) -> bool:
-    """Whether a folder holds what is wanted of it, byte by byte."""
-    if wanted.revision not in ("", known.revision):
-        report(f"{folder} holds revision {known.revision[:12]}: it is replaced by {wanted.revision}")
-        return False
-    if known.n_listeners not in (None, wanted.n_listeners):
+def _is_whole(
+    known: Manifest, folder: Path, hashes: FileHashes, report: Callable[[str], None], n_listeners: int | None
+) -> bool:
+    """Whether a folder holds these listeners at least, byte by byte."""
+    if known.n_listeners not in (None, n_listeners):
         report(f"{folder} holds {known.n_listeners} listeners: the others are added or removed")
         return False
     damaged = known.damaged(folder, hashes)

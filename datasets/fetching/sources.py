@@ -56,9 +56,9 @@ SOURCES = (
     Source(
         "audioldm-checkpoints",
         "inogii/audioldm_checkpoints",
-        "weights of AudioLDM: autoencoder, vocoder, denoiser, CLAP",
+        "weights that AudioLDM is trained with: mel autoencoder, HiFi-GAN vocoders, CLAP, AudioMAE",
         "CC-BY-NC-SA-4.0",
-        "ls {folder}",
+        "find {folder} -name '*.ckpt'",
     ),
     Source("nm000180", "nm000180", "Alice in Wonderland, English, 45 listeners", "CC-BY-4.0", host="nemar", hours=9.2),
     Source("ds004408", "on004408", "The Old Man and the Sea, English, 19 listeners", "CC0", host="nemar", hours=20.6),

@@ -50,7 +50,7 @@ class DownloadHub(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answer)
-        self.repository = REPO
+        self.repository, self.head = REPO, HEAD
         self.stalls_after: int | None = None
         self.closed = threading.Event()
         self.files: dict[str, bytes] = {}
@@ -83,7 +83,7 @@ class _Answer(BaseHTTPRequestHandler):
 
     def _describe(self, path: str) -> None:
         revision = path.partition("/revision/")[2] or "main"
-        if revision not in ("main", HEAD):
+        if revision not in ("main", self.server.head):
             self._json(404, {"error": "Invalid rev id"}, "RevisionNotFound")
             return
         siblings = [{"rfilename": ".gitattributes", "size": 1, "blobId": "0" * 40}]
@@ -96,7 +96,7 @@ class _Answer(BaseHTTPRequestHandler):
             200,
             {
                 "id": self.server.repository,
-                "sha": HEAD,
+                "sha": self.server.head,
                 "siblings": siblings,
                 "tags": [],
                 "private": False,

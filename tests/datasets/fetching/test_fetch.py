@@ -62,6 +62,27 @@ def test_a_whole_folder_asks_nothing_of_the_network(archive, fetch_into, hub):
     assert hub.log == []
 
 
+def test_a_branch_that_has_not_moved_is_asked_for_and_not_downloaded_again(archive, fetch_into, hub, said):
+    fetch_into()
+    hub.log.clear()
+    fetch_into("main")
+    assert (hub.log, said[-1]) == ([], "Everything is here already: nothing was fetched")
+
+
+def test_a_branch_that_has_moved_replaces_what_was_there(archive, fetch_into, hub, folder, make_zip):
+    fetch_into()
+    hub.head = "c" * 40
+    hub.files = {"listening.zip": make_zip({"dataset/new.bin": b"new"})}
+    assert fetch_into("main").revision == "c" * 40
+    assert contents(folder) == {"dataset/new.bin": b"new"}
+
+
+def test_without_a_revision_what_is_there_is_kept_although_the_branch_has_moved(archive, fetch_into, hub):
+    fetch_into()
+    hub.head = "c" * 40
+    assert fetch_into().revision == "b" * 40
+
+
 def test_a_dropped_connection_is_continued_where_it_ended(archive, fetch_into, hub, folder):
     hub.files.pop("README.md")
     hub.drops = [1000, 5000]
