@@ -65,7 +65,7 @@ class Pipeline:
         self.config = cell.config
         self.encoder = registry.get("encoder", cell.encoder)
         self.target = registry.get("target", self.encoder.audio_target or self.config.target.name)
-        self.preparation = registry.get("preparation", "windows")
+        self.preparation = registry.get("preparation", getattr(dataset, "preparation", "windows"))
         self.metrics = registry.all("metric")
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from eeg2speech_bench.core.errors import UsageError
 from eeg2speech_bench.core.presets.config import load_config
 from eeg2speech_bench.core.registry.dataset_opening import find_dataset, open_dataset
 from eeg2speech_bench.core.registry.registry import Registry
+from eeg2speech_bench.core.segments.prepared import Prepared
 from eeg2speech_bench.core.segments.recordings import SpeechDataset
 from eeg2speech_bench.core.stages.disk_trouble import explained
 from eeg2speech_bench.core.stages.json_files import write_json
@@ -26,8 +28,10 @@ if TYPE_CHECKING:
 def add_check_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``datasets check``."""
     options = parser.add_argument_group("options of check")
-    options.add_argument("dataset", nargs="?", metavar="NAME|FOLDER", help="data set or BIDS folder, as for run")
-    options.add_argument("--preset", default="quick", help="whose settings of data are used (default: quick)")
+    options.add_argument(
+        "dataset", nargs="?", metavar="NAME|FOLDER", help="data set or BIDS folder, as for run; what to fetch"
+    )
+    options.add_argument("--preset", help="whose settings of data are used (default: quick; of audioeeg: eeg2speech)")
     options.add_argument("--set", action="append", default=[], metavar="data.B=V", help="set one configuration key")
     options.add_argument("--json", action="store_true", help="print what check.json holds instead of tables")
 
@@ -41,13 +45,15 @@ def check(arguments: argparse.Namespace, registry: Registry) -> int:
 
     console = Console(stderr=True) if arguments.json else make_console()  # what is piped is JSON alone
     spec, argument = find_dataset(arguments.dataset, registry)
-    settings = load_config(arguments.preset, None, arguments.set).data
+    settings = load_config(arguments.preset or "quick", None, arguments.set).data
     root = Path(argument).expanduser() if spec.name == "bids" and argument else None
     silence_libraries()
 
     def opens() -> SpeechDataset:
         return open_dataset(spec, argument, arguments.cache, lambda line: say(console, line))
 
+    if spec.name == "audioeeg":
+        return _check_embeddings(opens(), arguments, registry, console)
     with StageProgress(console).stage("checking") as progress:
         checked = check_dataset(arguments.dataset, opens, settings, root, progress)
     if arguments.json:
@@ -57,6 +63,20 @@ def check(arguments: argparse.Namespace, registry: Registry) -> int:
     if arguments.out:
         _write(checked, arguments.out, console)
     return 1 if checked.report.faults else 0
+
+
+def _check_embeddings(
+    dataset: SpeechDataset, arguments: argparse.Namespace, registry: Registry, console: Console
+) -> int:
+    """Prepare embeddings into a folder that is thrown away, which reads every pair and proves the split."""
+    preparation = registry.get("preparation", "embeddings").load()
+    settings = load_config(arguments.preset or "eeg2speech", None, arguments.set).data
+    with TemporaryDirectory() as folder, StageProgress(console).stage("checking") as progress:
+        preparation(dataset, settings, Path(folder), progress)
+        meta = Prepared.read(Path(folder))
+    counts = ", ".join(f"{n} {split}" for split, n in meta.n_segments.items())
+    say(console, f"Every embedding was read beside its sound: {counts}; the parts share no audio.")
+    return 0
 
 
 def _write(checked: Checked, out: Path, console: Console) -> None:

@@ -1,4 +1,4 @@
-"""Runs the verb ``datasets``, which lists data sets, checks one, or writes a simulated one."""
+"""Runs the verb ``datasets``, which lists data sets, checks or fetches one, or writes a simulated one."""
 
 from __future__ import annotations
 
@@ -10,26 +10,34 @@ from eeg2speech_bench.core.errors import UsageError
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.terminal.progress import make_console, say
 from eeg2speech_bench.datasets.check_command import add_check_options, check
+from eeg2speech_bench.datasets.fetch_command import add_fetch_options, fetch_named, show_status
+
+ACTIONS = ("list", "check", "fetch", "status", "simulate")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the actions of ``datasets`` and their options."""
-    parser.add_argument("action", nargs="?", choices=["list", "check", "simulate"], default="list")
+    parser.add_argument("action", nargs="?", choices=list(ACTIONS), default="list")
     add_check_options(parser)
+    add_fetch_options(parser)
     simulate = parser.add_argument_group("options of simulate")
     simulate.add_argument("--null", action="store_true", help="EEG and speech are independent")
-    simulate.add_argument("--listeners", type=int, metavar="N", help="default: 8")
+    simulate.add_argument("--listeners", type=int, metavar="N", help="default: 8; fetch: the first N, by default all")
     simulate.add_argument("--channels", type=int, choices=[16, 32, 64], help="BioSemi montage (default: 32)")
     simulate.add_argument("--snr-db", type=float, metavar="DB", help="response over background (default: calibrated)")
     simulate.add_argument("--seed", type=int, metavar="N", help="default: 0")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write (simulate: default in the cache)")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder to write (fetch, simulate: default in the cache)"
+    )
     parser.add_argument("--cache", type=Path, default=default_cache(), metavar="DIR", help="default: %(default)s")
 
 
 def datasets(arguments: argparse.Namespace, registry: Registry) -> int:
-    """List the data sets, check one, or simulate one and say how to run on it."""
+    """List the data sets, check or fetch one, or simulate one and say how to run on it."""
     if arguments.action == "check":
         return check(arguments, registry)
+    if arguments.action in ("fetch", "status"):
+        return fetch_named(arguments) if arguments.action == "fetch" else show_status(arguments)
     if arguments.dataset:
         then = f"Type eeg2speech-bench datasets check {arguments.dataset} to check it."
         raise UsageError(f"datasets {arguments.action} takes no data set", got=repr(arguments.dataset), then=then)

@@ -40,19 +40,31 @@ def register_datasets() -> list[DatasetSpec]:
             argument="FOLDER",
             licence="CC-BY-4.0",
         ),
+        DatasetSpec(
+            "audioeeg",
+            f"{_ROOM}.opening:open_audioeeg_folder",
+            "sounds and EEG embeddings of the eeg2speech prototype, for the encoder precomputed",
+            argument="[FOLDER]",
+            licence="not stated",
+        ),
     ]
 
 
 @hookimpl
 def register_preparations() -> list[PreparationSpec]:
-    """Return the one way from a data set to segments."""
+    """Return the ways from a data set to segments; the first is that of all recordings of EEG."""
     return [
         PreparationSpec(
             "windows",
             f"{_ROOM}.preparation.prepare:prepare",
             "fixed windows, split by stimulus time",
             continuous=f"{_ROOM}.preparation.continuous_recording:open_continuous",
-        )
+        ),
+        PreparationSpec(
+            "embeddings",
+            f"{_ROOM}.audioeeg.preparation:prepare_embeddings",
+            "embeddings that the data set brings, one per sound",
+        ),
     ]
 
 
@@ -63,7 +75,7 @@ def register_commands() -> list[CommandSpec]:
         CommandSpec(
             "datasets",
             f"{_ROOM}.commands:datasets",
-            "list data sets, check one, or write a simulated one",
+            "list data sets, check or fetch one, or write a simulated one",
             configure=f"{_ROOM}.commands:configure",
         )
     ]

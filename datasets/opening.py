@@ -103,6 +103,15 @@ def open_brennan_folder(argument: str | None, cache: Path, report: Report) -> Sp
     return open_brennan2019(root, options, FileHashes(cache), report)
 
 
+def open_audioeeg_folder(argument: str | None, cache: Path, report: Report) -> SpeechDataset:
+    """Open the data set of the prototype, where ``datasets fetch`` put it or in a folder that is named."""
+    from eeg2speech_bench.datasets.audioeeg.audioeeg_dataset import open_audioeeg
+    from eeg2speech_bench.datasets.fetching.fetch import default_folder
+
+    folder = _folder("audioeeg", argument) if argument else default_folder(cache, "audioeeg")
+    return open_audioeeg(folder, FileHashes(cache), report)
+
+
 def _folder(name: str, argument: str | None) -> Path:
     if not argument:
         raise UsageError(f"Data set '{name}' needs a folder", then=f"Type --dataset {name}:FOLDER.")

@@ -31,6 +31,12 @@ def register_encoders() -> list[EncoderSpec]:
             baseline=True,
             citation="Crosse et al. 2016, Frontiers in Human Neuroscience 10:604",
         ),
+        EncoderSpec(
+            "precomputed",
+            f"{_ENCODERS}.precomputed:Precomputed",
+            "embeddings that the data set brings, as they are",
+            on_request="only data sets of embeddings can be read",
+        ),
         *_baselines(),
         *_clap(),
         *braindecode.specs(),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,37 @@ def tiny_wav2vec2(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("wav2vec2")
     Wav2Vec2Model(config).save_pretrained(folder)
     return str(folder)
+
+
+@pytest.fixture
+def write_audioeeg(tmp_path: Path) -> Callable[..., Path]:
+    """Write the data set of the prototype: sounds of 3 s, embeddings, and two levels of JSON with its own paths."""
+    import numpy as np
+    import soundfile
+    import torch
+
+    def write(train: int = 4, val: int = 8, test: int = 8, dim: int = 16, n_frames: int = 343) -> Path:
+        home = tmp_path / "audioeeg" / "dataset"
+        for folder in ("sounds", "embeddings", "metadata/lists"):
+            (home / folder).mkdir(parents=True)
+        rng = np.random.default_rng(0)
+        number = 0
+        for part, count in {"train": train, "val": val, "test": test}.items():
+            rows = []
+            for _ in range(count):
+                name = f"item{number:03}"
+                soundfile.write(home / "sounds" / f"{name}.wav", 0.1 * rng.standard_normal(48_000), 16_000)
+                embedding = torch.randn(1, dim, n_frames, generator=torch.Generator().manual_seed(number))
+                torch.save(embedding, home / "embeddings" / f"{name}.pt")
+                rows.append({"wav": f"{name}.wav", "embedding": f"data/dataset/embeddings/{name}.pt", "labels": ""})
+                number += 1
+            (home / "metadata" / "lists" / f"{part}.json").write_text(json.dumps({"data": rows}))
+        lists = {part: f"/root/work/data/dataset/metadata/lists/{part}.json" for part in ("train", "val", "test")}
+        root = {"audioeeg": "./data/dataset/sounds", "metadata": {"path": {"audioeeg": lists}}}
+        (home / "metadata" / "dataset_root.json").write_text(json.dumps(root))
+        return tmp_path / "audioeeg"
+
+    return write
 
 
 @pytest.fixture(autouse=True)

@@ -17,6 +17,7 @@ from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.segments.continuous_eeg import ContinuousEeg
 from eeg2speech_bench.core.segments.recordings import Recording
 from eeg2speech_bench.core.segments.scaling import scale_windows
+from eeg2speech_bench.core.segments.segment_store import MISC_KIND
 from eeg2speech_bench.core.specs import PreparationSpec
 
 if TYPE_CHECKING:
@@ -179,6 +180,9 @@ def _refuse_other_modality(description: ModelDescription) -> None:
         then = "Choose the model of an encoder that reads the EEG."
         got = f"encoder '{description.encoder.name}', which reads the {description.modality} of the stimulus"
         raise DataError("This model reads no recordings", got=got, then=then)
+    if any(channel.get("kind") == MISC_KIND for channel in description.signal.chs_info):
+        got = f"one that was trained on embeddings of '{description.dataset.name}'"
+        raise DataError("This model reads no recordings", got=got, then="Choose one that was trained on EEG.")
 
 
 def _raw_of(source: Path | mne.io.BaseRaw | np.ndarray, description: ModelDescription) -> tuple[mne.io.BaseRaw, str]:

@@ -118,6 +118,8 @@ class Recording:
 class SpeechDataset(Protocol):
     """Defines what every data set must give; all that follows is the same for all of them.
 
+    One whose segments are made in another way than by windows of EEG names it in an attribute ``preparation``.
+
     Attributes
     ----------
     name : str

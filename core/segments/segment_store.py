@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 #: what the column ``split`` of the segment table holds
 SPLITS = ("train", "valid", "test")
 
+#: MNE's kind of a channel that is no EEG: a dimension of an embedding that the data set brings
+MISC_KIND = 502
+
 
 def has_position(channel: Mapping[str, Any]) -> bool:
     """Whether an MNE channel dictionary holds the place of its electrode: a finite one that is not the origin."""

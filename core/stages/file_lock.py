@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 
 @contextmanager
-def file_lock(path: Path) -> Iterator[None]:
+def file_lock(path: Path, waits: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Wait for whoever else has locked a file, and keep it locked for this block.
 
     Nothing may depend on it: a file system without locks goes on as if the file were free, and many network file
@@ -21,6 +21,8 @@ def file_lock(path: Path) -> Iterator[None]:
     ----------
     path : Path
         Made if it is not there; its folder must be.
+    waits : callable
+        Called before a wait.
 
     Raises
     ------
@@ -29,7 +31,11 @@ def file_lock(path: Path) -> Iterator[None]:
     """
     lock = FileLock(path)
     try:
-        lock.acquire()
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            waits()
+            lock.acquire()
     except (NotImplementedError, OSError) as error:
         if isinstance(error, OSError) and error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
             raise

@@ -20,6 +20,7 @@ from eeg2speech_bench.datasets.bids.paused_recordings import heard_in
 from eeg2speech_bench.datasets.bids.recorded_sounds import is_recorded_beside
 from eeg2speech_bench.datasets.bids.recordings import not_downloaded, open_recording, read_raw
 from eeg2speech_bench.datasets.bids.transcripts import Transcripts
+from eeg2speech_bench.datasets.fetching.manifest import Manifest
 from eeg2speech_bench.datasets.sounds.sound_files import StimulusFolder
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ def open_bids(
     spoken: dict[str, tuple[Word, ...]] = {}
     recordings: list[Recording] = []
     skipped: list[tuple[str, str]] = []
+    fetched = Manifest.notes_on(root)
     paths = _recording_paths(root)
     _check_left_out(description, [path.fpath.stem for path in paths])
     with hashes.saved_once():
@@ -115,7 +117,7 @@ def open_bids(
                 continue
             opened = open_recording(path)
             joined = heard_in(opened.raw, rows, find)
-            notes = (*opened.notes, *joined.notes, *_taken(transcripts.notes))
+            notes = (*opened.notes, *joined.notes, *_taken(transcripts.notes), *fetched)
             source, load = str(path.fpath), partial(read_raw, path)
             recordings.append(Recording(name, path.subject, source, joined.presentations, load, notes, opened.channels))
             spoken |= {key: words for key, words in joined.words.items() if len(words) > len(spoken.get(key, ()))}

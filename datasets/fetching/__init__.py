@@ -1,0 +1,1 @@
+"""Public data sets and checkpoints are downloaded, verified and put in their place."""
