@@ -20,7 +20,7 @@ cell = benchmarks.load_cell(record, results="results")
 cell.verdict_lines()
 
 # %%
-# A recording of the first listener; its first story begins when its table of events says.
+# A recording of the training, so it shows how a model is used; the verdict says how good it is on what it did not see.
 
 root = max((default_cache() / "simulated").glob("simulated_8x32ch_*"), key=lambda folder: folder.stat().st_mtime)
 first = pd.read_csv(next(root.glob("sub-01/eeg/*events.tsv")), sep="\t").iloc[0]
@@ -34,7 +34,7 @@ heard = next(root.glob("sub-01/eeg/*.vhdr"))
 ranks = cell.rank(heard, sounds, listener="01", starts_s=starts_s, onset_s=first["onset"])
 scores = ranks.pivot_table(index="start_s", columns="candidate", values="score")
 true = scores.pop(first["stim_file"].removesuffix(".ogg"))
-scores.plot(color="0.8", legend=False, ylabel="match with the EEG", xlabel="time in the recording, s")
-true.plot(color="C0", lw=2)  # the story that was heard
+scores.plot(color="0.8", legend=False, ylabel="match with the EEG")
+true.plot(color="C0", lw=2, xlabel="time in the recording, s")  # the story that was heard
 plt.tight_layout()
 plt.show()
