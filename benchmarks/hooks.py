@@ -35,6 +35,7 @@ def register_commands() -> list[CommandSpec]:
             "make speech of a recording with what a cell trained, beside its controls",
         ),
         _verb("listen", "listen_command", "say which of several sounds was heard in a recording, and when"),
+        _verb("model", "model_command", "share what a cell trained through the Hugging Face hub: push, pull"),
         _verb(
             "cache",
             "cache",

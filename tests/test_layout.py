@@ -53,7 +53,7 @@ FLOORS = {
         "launchers",
         "session",
         "commands",
-        "generate_command rerun status_command submit_command",
+        "generate_command model_command rerun status_command submit_command",
         "listen_command __init__",
     ),
     "leaderboard": (

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from eeg2speech_bench.core.errors import StorageError
 from eeg2speech_bench.core.presets.config import RunConfig
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 FILE = "model.json"
 PAIR, GENERATOR = "pair.safetensors", "generator.safetensors"
+#: the record of the cell, and what the hub shows, in models that were copied out of their results folder
+RECORD, CARD = "record.json", "README.md"
 _AGAIN = "Copy the folder again, or run that cell again."
 
 
@@ -117,10 +119,29 @@ class ModelDescription(_ModelPart):
     packages: dict[str, str]
     files: dict[str, str] = {}
 
+    @field_validator("files")
+    @classmethod
+    def _names_no_other_file(cls, files: dict[str, str]) -> dict[str, str]:
+        if others := files.keys() - {PAIR, GENERATOR}:  # such a name could lead out of the folder
+            raise ValueError(f"no model has a file {min(others)!r:.80}")
+        return files
+
     @property
     def generates(self) -> bool:
         """Whether it makes speech, and not retrieval alone."""
         return GENERATOR in self.files
+
+    def verdict_lines(self) -> list[str]:
+        """Return the verdict as lines of text, one per headline metric."""
+        titles = {score.name: score.title for score in self.scores}
+        return [f"{titles.get(name, name)}: {_verdict_text(verdict)}" for name, verdict in self.verdict.items()]
+
+
+def _verdict_text(verdict: Verdict) -> str:
+    p = "p < 0.001" if verdict.p < 0.001 else f"p = {verdict.p:.3f}"
+    if verdict.distinguishable:
+        return f"signal, {p} against the hardest control ({verdict.hardest_control})"
+    return f"not distinguishable from no signal ({p} against the hardest control, {verdict.hardest_control})"
 
 
 def write_model(folder: Path, description: ModelDescription, weights: Mapping[str, Mapping[str, Tensor]]) -> None:
@@ -177,12 +198,17 @@ def read_weights(folder: Path, description: ModelDescription, name: str) -> dict
     """
     from safetensors.torch import load_file
 
+    check_weights(folder, description, name)
+    return load_file(folder / name)
+
+
+def check_weights(folder: Path, description: ModelDescription, name: str) -> None:
+    """Refuse a file of weights that is not the one that was written; errors as in `read_weights`."""
     path = folder / name
     if not path.is_file():
         raise StorageError(f"Model {folder} is incomplete", got=f"no {name}", then=_AGAIN)
     if file_hash(path) != description.files.get(name):
         raise StorageError(f"Model {folder} is damaged", got=f"{name} is not what was written", then=_AGAIN)
-    return load_file(path)
 
 
 def model_bytes(folder: Path) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -20,7 +19,9 @@ from eeg2speech_bench.benchmarks.trained.candidate_sounds import (
     read_candidates,
     score_candidates,
 )
-from eeg2speech_bench.benchmarks.trained.model_folder import FILE, ModelDescription, read_description
+from eeg2speech_bench.benchmarks.trained.hub_models import UNKNOWN, fetch_model, model_upload, push_model
+from eeg2speech_bench.benchmarks.trained.model_folder import ModelDescription, read_description
+from eeg2speech_bench.benchmarks.trained.model_places import copy_model, find_model
 from eeg2speech_bench.benchmarks.trained.recording_windows import ReadingChoice, RecordingWindows, open_windows
 from eeg2speech_bench.benchmarks.trained.trained_parts import (
     TrainedGenerator,
@@ -31,7 +32,7 @@ from eeg2speech_bench.benchmarks.trained.trained_parts import (
     signal_of,
 )
 from eeg2speech_bench.core.conditioning import Conditioning
-from eeg2speech_bench.core.errors import BenchError, DataError, UnknownNameError, UsageError
+from eeg2speech_bench.core.errors import DataError, UnknownNameError, UsageError
 from eeg2speech_bench.core.generator.mel import MelSpectrogram
 from eeg2speech_bench.core.generator.sampling import sample_latents
 from eeg2speech_bench.core.machine.environment import choose_device
@@ -41,7 +42,6 @@ from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.registry.registry import Registry, load_registry
 from eeg2speech_bench.core.segments.clips import Clips
 from eeg2speech_bench.core.segments.segment_store import Batch, SignalInfo
-from eeg2speech_bench.core.stages.atomic_folder import atomic_folder
 from eeg2speech_bench.core.training.seeding import derive_seed
 
 if TYPE_CHECKING:
@@ -79,8 +79,7 @@ class TrainedCell:
 
     def verdict_lines(self) -> list[str]:
         """Return the verdict as lines of text, one per headline metric."""
-        titles = {score.name: score.title for score in self.description.scores}
-        return [f"{titles.get(name, name)}: {_verdict_text(verdict)}" for name, verdict in self.verdict.items()]
+        return self.description.verdict_lines()
 
     @property
     def listeners(self) -> list[str]:
@@ -298,20 +297,54 @@ class TrainedCell:
         return latent_shape_of(self.description)
 
     def save(self, folder: Path | str) -> Path:
-        """Copy the model into a folder of its own, which must not be there.
+        """Copy the model, with the cell's record if it is there, into a folder of its own.
 
         Raises
         ------
         UsageError
             If there is something at that place.
         """
-        folder = Path(folder)
-        if folder.exists():
-            raise UsageError(f"{folder} is there already", then="Choose another folder.")
-        with atomic_folder(folder) as working:
-            for name in (FILE, *self.description.files):
-                shutil.copyfile(self.folder / name, working / name)
-        return folder
+        copy_model(self.folder, Path(folder))
+        return Path(folder)
+
+    def push_to_hub(self, repository: str, *, licence: str = UNKNOWN, private: bool = False) -> str:
+        """Send the model with its record and a card to the Hugging Face hub, as ``model push`` does.
+
+        Parameters
+        ----------
+        repository : str
+            ``OWNER/NAME``; made if it is not there.
+        licence : str
+            Of the weights, as the hub spells it (``"cc-by-nc-4.0"``).
+        private : bool
+            Of a repository that is made.
+
+        Returns
+        -------
+        str
+            Where it can be seen.
+
+        Raises
+        ------
+        BenchError
+            If there is no record of this run, the model is damaged, or the hub refuses.
+        """
+        return push_model(model_upload(self.folder, repository, self.registry, licence), repository, private=private)
+
+    @classmethod
+    def from_hub(cls, repository: str, *, device: str = "auto", anyway: bool = False) -> TrainedCell:
+        """Load a model from the hub through its cache, as ``model pull`` and `load_cell` do.
+
+        Parameters
+        ----------
+        repository : str
+            ``OWNER/NAME``, or ``OWNER/NAME@REVISION``.
+        device, anyway
+            As in `benchmarks.load_cell`; errors too.
+        """
+        registry = load_registry()
+        folder = fetch_model(repository, registry, anyway=anyway)
+        return load_cell(folder, device=device, anyway=anyway, registry=registry)
 
 
 def load_cell(
@@ -331,33 +364,12 @@ def load_cell(
     registry : Registry, optional
         Brings encoder and target; by default all that is installed.
     """
-    folder = _folder_of(source, Path(results))
+    folder = find_model(source, Path(results))
     description = read_description(folder)
     registry = registry or load_registry()
     chosen = choose_device(device)
     pair = load_pair(folder, description, registry, chosen, anyway=anyway)
     return TrainedCell(folder, description, pair, registry, chosen)
-
-
-def _folder_of(source: Path | str | Record, results: Path) -> Path:
-    if isinstance(source, Record):
-        return _of_record(source, results)
-    path = Path(source).expanduser()
-    if path.is_dir():
-        return path / "model" if (path / "model" / FILE).is_file() else path
-    return _of_record(Record.read(path), path.absolute().parent.parent)
-
-
-def _of_record(record: Record, results: Path) -> Path:
-    if "model" not in record.files:
-        got = record.skipped.get("model", "no model in its files")
-        then = "Run that cell again without --no-model; stages that are in the cache are not repeated."
-        raise BenchError(f"Cell '{record.cell.id}' kept no model", got=got, then=then)
-    folder = results / record.files["model"]
-    if not (folder / FILE).is_file():
-        then = "Models stay where they were made unless they are copied: give the folder of the model itself."
-        raise BenchError(f"The model of cell '{record.cell.id}' is not here", got=f"no {folder / FILE}", then=then)
-    return folder
 
 
 def window_batch(eeg: np.ndarray, rows: np.ndarray, subject: int, sfreq: float) -> Batch:
@@ -377,10 +389,3 @@ def _on(conditioning: Conditioning, device: str) -> Conditioning:
     return Conditioning(
         conditioning.embeddings.to(device), conditioning.mask.to(device), conditioning.pooled.to(device)
     )
-
-
-def _verdict_text(verdict: Verdict) -> str:
-    p = "p < 0.001" if verdict.p < 0.001 else f"p = {verdict.p:.3f}"
-    if verdict.distinguishable:
-        return f"signal, {p} against the hardest control ({verdict.hardest_control})"
-    return f"not distinguishable from no signal ({p} against the hardest control, {verdict.hardest_control})"

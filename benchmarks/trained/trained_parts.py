@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from eeg2speech_bench.benchmarks.trained.model_folder import (
 from eeg2speech_bench.core.errors import BenchError, UnknownNameError, naming_plugin
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.segments.segment_store import SignalInfo
+from eeg2speech_bench.core.specs import Spec
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -94,8 +95,8 @@ def _build_pair(description: ModelDescription, registry: Registry, *, anyway: bo
     from eeg2speech_bench.core.conditioning import SoundInfo
 
     sound = description.sound
-    target_class = _code_of("target", description.target, registry, anyway=anyway)
-    encoder_class = _code_of("encoder", description.encoder, registry, anyway=anyway)
+    target_class = _spec_of("target", description.target, registry, anyway=anyway).load()
+    encoder_class = _spec_of("encoder", description.encoder, registry, anyway=anyway).load()
     with naming_plugin(f"Target '{description.target.name}'"):
         about = SoundInfo(sound.kind, sound.rate_hz, description.config.data.window_s)
         target = target_class.build(about, **description.target.options)
@@ -104,11 +105,23 @@ def _build_pair(description: ModelDescription, registry: Registry, *, anyway: bo
     return encoder, target
 
 
-def _code_of(kind: str, origin: PluginOrigin, registry: Registry, *, anyway: bool) -> Any:
-    """Return the class that a plugin declares, if it is the one that was trained."""
+def check_plugins(description: ModelDescription, registry: Registry, *, anyway: bool) -> None:
+    """Refuse a model whose encoder or target is not here; nothing is imported.
+
+    Raises
+    ------
+    BenchError
+        If one is missing, or its source is not what was trained (unless ``anyway``).
+    """
+    for kind, origin in (("target", description.target), ("encoder", description.encoder)):
+        _spec_of(kind, origin, registry, anyway=anyway)
+
+
+def _spec_of(kind: str, origin: PluginOrigin, registry: Registry, *, anyway: bool) -> Spec:
+    """Return what a plugin declares, if it is what was trained."""
     made_by = f"{origin.distribution} {origin.version}"
     try:
-        spec = registry.get(kind, origin.name)
+        spec: Spec = registry.get(kind, origin.name)
     except UnknownNameError as error:
         then = (
             "Give the object to benchmarks.run in this session, or make a plugin of it."
@@ -127,7 +140,7 @@ def _code_of(kind: str, origin: PluginOrigin, registry: Registry, *, anyway: boo
             expected=f"{made_by}, source {origin.source_hash}",
             then="Install what it was trained with, or use it all the same with --anyway (anyway=True).",
         )
-    return spec.load()
+    return spec
 
 
 def _fill(what: str, module: nn.Module, state: Mapping[str, Tensor]) -> None:

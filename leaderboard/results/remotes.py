@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import glob
-import os
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -15,7 +12,8 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from eeg2speech_bench.core.errors import BenchError, StorageError, UsageError
-from eeg2speech_bench.leaderboard.results.validation import cell_of, printable
+from eeg2speech_bench.core.weights.hub_access import error_line, explained_hub, hub_api, hub_name, is_of_disk
+from eeg2speech_bench.leaderboard.results.validation import cell_of
 
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 #: what to install for a protocol, where fsspec does not say so itself
@@ -87,16 +85,11 @@ class HubRepository:
     @property
     def name(self) -> str:
         """What messages call it."""
-        return f"hf://datasets/{self.repository}"
+        return hub_name(self.repository, "dataset")
 
     @cached_property
     def _api(self) -> Any:
-        from huggingface_hub import HfApi
-        from huggingface_hub.utils import disable_progress_bars
-
-        if not sys.stderr.isatty():  # a log is not filled with a bar per clip
-            disable_progress_bars()
-        return HfApi(library_name="eeg2speech-bench")
+        return hub_api()
 
     @cached_property
     def _commit(self) -> str:
@@ -110,13 +103,13 @@ class HubRepository:
 
     def sizes(self) -> dict[str, int]:
         """List all files with their sizes in bytes."""
-        with _explained_hub(self.name):
+        with explained_hub(self.repository, "dataset"):
             return self._sizes
 
     def fetch(self, names: Sequence[str], folder: Path) -> None:
         """Download files into the same places below ``folder``."""
         unwanted = [glob.escape(name) for name in self._sizes.keys() - set(names)]
-        with _explained_hub(self.name):
+        with explained_hub(self.repository, "dataset"):
             self._api.snapshot_download(
                 self.repository,
                 repo_type="dataset",
@@ -131,7 +124,7 @@ class HubRepository:
         from huggingface_hub import CommitOperationAdd
 
         operations = [CommitOperationAdd(name, str(path)) for name, path in files.items()]
-        with _explained_hub(self.name):
+        with explained_hub(self.repository, "dataset"):
             commit = self._api.create_commit(
                 self.repository, operations, commit_message=title, repo_type="dataset", create_pr=not self.direct
             )
@@ -206,68 +199,16 @@ def _explained_url(name: str) -> Iterator[None]:
     except BenchError:
         raise
     except FileNotFoundError as error:
-        raise StorageError(f"{name} was not found", got=_said(error), then="Check the name.") from error
+        raise StorageError(f"{name} was not found", got=error_line(error), then="Check the name.") from error
     except Exception as error:  # every storage has errors of its own
-        if _is_local(error):
+        if is_of_disk(error):
             raise
         kind = type(error).__name__
         if isinstance(error, PermissionError) or "Credential" in kind:
             then = "Log in with the storage's own tools (for s3: AWS_PROFILE, or AWS_ACCESS_KEY_ID and its secret)."
-            raise StorageError(f"{name} does not let you in", got=_said(error), then=then) from error
+            raise StorageError(f"{name} does not let you in", got=error_line(error), then=then) from error
         then = "Check the network and the URL, then type the same command again."
-        raise StorageError(f"{name} could not be reached", got=_said(error), then=then) from error
-
-
-@contextmanager
-def _explained_hub(name: str) -> Iterator[None]:
-    from huggingface_hub import errors
-
-    page = name.removeprefix("hf://datasets/")
-    try:
-        yield
-    except errors.HFValidationError as error:
-        raise UsageError("The hub has no such names", got=repr(page), expected="OWNER/NAME") from error
-    except errors.OfflineModeIsEnabled as error:
-        raise StorageError(f"{name} is not asked while offline", then="Unset HF_HUB_OFFLINE.") from error
-    except errors.GatedRepoError as error:
-        raise StorageError(f"{name} is gated", then="Ask for access on its page, then 'hf auth login'.") from error
-    except errors.RepositoryNotFoundError as error:
-        then = f"Check the name, log in with 'hf auth login', or create it: hf repo create {page} --repo-type dataset"
-        raise StorageError(f"{name} was not found, or is private", then=then) from error
-    except Exception as error:  # httpx and the hub's own storage have errors of their own
-        if isinstance(error, BenchError) or _is_local(error):
-            raise
-        status = getattr(getattr(error, "response", None), "status_code", None)
-        if status in (401, 403):
-            then = "Type 'hf auth login', with a token that may write to it."
-            raise StorageError(f"{name} does not let you in", got=_said(error), then=then) from error
-        then = "Check the network, then type the same command again."
-        raise StorageError(f"{name} could not be reached", got=_said(error), then=then) from error
-
-
-def _is_local(error: BaseException) -> bool:
-    """Whether this machine's disk is at fault and not the other side."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-
-
-def _said(error: BaseException) -> str:
-    """Return what an error says, on one line; a token that a server sends back in its answer is cut out."""
-    first = error.__cause__ or error
-    lines = f"{type(first).__name__}: {first}".strip().splitlines()
-    text = " ".join(line.strip() for line in lines if line.strip())[:300]
-    secrets = [value for key, value in os.environ.items() if re.search("TOKEN|SECRET|PASSWORD", key) and len(value) > 7]
-    for secret in (*secrets, *_hub_token()):
-        text = text.replace(secret, "***")
-    return printable(text)
-
-
-def _hub_token() -> list[str]:
-    if "huggingface_hub" not in sys.modules:
-        return []
-    from huggingface_hub import get_token
-
-    token = get_token()
-    return [token] if token else []
+        raise StorageError(f"{name} could not be reached", got=error_line(error), then=then) from error
 
 
 def wanted(sizes: Mapping[str, int]) -> tuple[dict[str, int], list[str]]:

@@ -20,8 +20,8 @@ def run(example: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_there_are_three_examples():
-    assert [path.name[:6] for path in EXAMPLES] == ["plot_1", "plot_2", "plot_3"]
+def test_there_are_four_examples():
+    assert [path.name[:6] for path in EXAMPLES] == ["plot_1", "plot_2", "plot_3", "plot_4"]
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
@@ -38,8 +38,8 @@ def test_the_example_that_reads_a_board_runs_on_any_board(tmp_path, cell):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("example", ["1", "2"])
+@pytest.mark.parametrize("example", ["1", "2", "4"])
 def test_an_example_that_trains_leaves_records_that_are_done(example, tmp_path):
     done = run(example, tmp_path)
     assert done.returncode == 0, done.stderr
-    assert len(list((tmp_path / "results" / "records").glob("*.json"))) == {"1": 2, "2": 1}[example]
+    assert len(list((tmp_path / "results" / "records").glob("*.json"))) == {"1": 2, "2": 1, "4": 1}[example]
