@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -53,6 +53,9 @@ class Encoder(nn.Module):
     #: what is changed of the signal to meet the network's needs ("sampling rate": "120 Hz resampled to 200 Hz");
     #: shown by listings and kept in the record, so that nothing is adapted in silence
     adaptations: Mapping[str, str] = MappingProxyType({})
+
+    #: takes one line on what `fit` is about to need; who fits an encoder puts its own in place
+    report: Callable[[str], None] = staticmethod(lambda line: None)
 
     @classmethod
     def build(cls, signal: SignalInfo, target: TargetInfo, **options: object) -> Encoder:

@@ -26,7 +26,7 @@ from eeg2speech_bench.core.segments.segment_store import Batch, SegmentStore
 from eeg2speech_bench.core.stages.checkpoints import CheckpointFile, StageCheckpoints
 from eeg2speech_bench.core.stages.json_files import write_json
 from eeg2speech_bench.core.statistics.spacing import evenly_spaced
-from eeg2speech_bench.core.terminal.progress import Progress
+from eeg2speech_bench.core.terminal.progress import Progress, make_console, say
 from eeg2speech_bench.core.training.seeding import seed_everything
 from eeg2speech_bench.core.training.trainer import KeepBest, TrainingProgress, fit, make_trainer
 
@@ -129,6 +129,7 @@ def _fit_closed_form(training: TrialSetup, encoder: Encoder, target: Target) -> 
             for batch, window_frames in self.segments:
                 yield batch, target(window_frames)
 
+    encoder.report = lambda line: say(make_console(), f"  align        {line}")
     with torch.no_grad():
         return {"method": "closed form", "fitted": encoder.fit(Targets("train"), Targets("valid"))}
 
