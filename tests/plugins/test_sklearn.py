@@ -205,7 +205,7 @@ def test_memory_is_told_before_the_fit():
 
 def test_a_fit_that_needs_more_memory_than_there_is_is_refused(monkeypatch):
     monkeypatch.setattr(fitting.psutil, "virtual_memory", lambda: SimpleNamespace(available=1000))
-    with pytest.raises(DataError, match="do not fit into memory: got .* GB, expected at most 0.0 GB.*max_rows"):
+    with pytest.raises(DataError, match=r"do not fit into memory: got .* GB, expected at most 0.0 GB.*max_rows"):
         fitted(RidgeCv)
 
 
@@ -233,7 +233,7 @@ def test_the_scores_of_training_rows_are_not_kept():
 
 def test_a_state_that_names_foreign_code_is_refused():
     encoder, _ = fitted(NamedEstimator.around(Counting()), segments(1), segments(1))
-    with pytest.raises(DataError, match="names code that does not belong to it: got .*Counting"):
+    with pytest.raises(DataError, match=r"names code that does not belong to it: got .*Counting"):
         RidgeCv.build(SIGNAL, TARGET, lags_s=LAGS).load_state_dict(encoder.state_dict())
 
 
@@ -249,7 +249,7 @@ class Opaque(Counting):
 
 
 def test_an_estimator_that_only_pickle_could_keep_is_refused_in_words():
-    with pytest.raises(ContractError, match="A fitted Opaque cannot be kept.*without pickle"):
+    with pytest.raises(ContractError, match=r"A fitted Opaque cannot be kept.*without pickle"):
         fitted(NamedEstimator.around(Opaque()), segments(1), segments(1))
 
 
@@ -264,7 +264,7 @@ def test_parameters_of_a_step_reach_it():
 
 
 def test_parameters_that_there_are_not_are_refused_before_the_fit():
-    with pytest.raises(UsageError, match="'PLSRegression' refuses its parameters: got .*n_component"):
+    with pytest.raises(UsageError, match=r"'PLSRegression' refuses its parameters: got .*n_component"):
         Pls.build(SIGNAL, TARGET, parameters={"n_component": 3})
 
 
