@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from eeg2speech_bench.core.terminal.progress import OutputClosed, StageProgress, make_console
+from eeg2speech_bench.core.terminal.progress import OutputClosed, StageProgress, make_console, say
 
 
 def test_a_command_whose_output_is_closed_says_nothing_and_goes_on(monkeypatch):
@@ -32,3 +32,8 @@ def test_a_reader_that_went_away_has_a_name_of_its_own(monkeypatch):
     monkeypatch.setattr(sys, "stdout", Pipe())
     with pytest.raises(OutputClosed):
         make_console().print("Plan")
+
+
+def test_what_is_said_cannot_move_or_colour_the_terminal(capsys):
+    say(make_console(), "a\x1b[31mb\x07\x9bc\rd\n\te")
+    assert capsys.readouterr().out.splitlines() == ["a [31mb  c d", "        e"]
