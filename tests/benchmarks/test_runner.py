@@ -286,9 +286,9 @@ def test_a_message_of_any_length_makes_a_record_that_can_be_read(bench):
 
 
 def test_an_error_that_cannot_say_what_it_is_fails_its_cell_all_the_same(bench):
-    class Silent(Exception):
+    class SilentError(Exception):
         def __str__(self) -> str:
             raise ValueError
 
-    assert bench.runner.run(bench.cell(align=fault(Silent()))).status == "failed"
+    assert bench.runner.run(bench.cell(align=fault(SilentError()))).status == "failed"
     assert bench.written()["error"]["message"] == "its message cannot be had: ValueError"
