@@ -18,8 +18,8 @@ from eeg2speech_bench.core.segments.segment_store import Batch, SignalInfo, Targ
 SURPLUS_FRAMES = 2
 #: numbers that the loss and the generator compute with; float64 would fail in their first matrix product
 COMPUTED = (torch.float32, torch.bfloat16, torch.float16)
-#: numbers of an array, or characters, that a plugin's word on itself may have
-MOST_VALUES = 300
+#: numbers of an array, and characters of a text, that a plugin's word on itself may have
+MOST_VALUES, MOST_CHARS = 300, 1000
 
 
 @dataclass
@@ -200,7 +200,7 @@ def _flaw_beside(found: Conditioning) -> str:
 
 
 def plain_values(what: str, values: object) -> dict[str, Any]:
-    """Return what a plugin said of itself as values that a record can hold: numbers and short texts by name.
+    """Return what a plugin said of itself as values that a record can hold: numbers and texts of one line by name.
 
     Scalars and small arrays of numpy and torch become numbers and lists.
 
@@ -229,15 +229,15 @@ def _plain(what: str, name: str, value: Any) -> Any:
         return [_plain(what, name, inner) for inner in value]
     if isinstance(value, Mapping):
         return {str(key): _plain(what, f"{name}.{key}", inner) for key, inner in value.items()}
-    if isinstance(value, str) and len(value) <= MOST_VALUES and value.isprintable():
-        return value
+    if isinstance(value, str):
+        return " ".join("".join(c if c.isprintable() else " " for c in value).split())[:MOST_CHARS]
     if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     shown = value if isinstance(value, float) else type(value).__name__
     raise ContractError(
         f"{what} returned a value that no record can hold",
         got=f"{name}: {shown}",
-        expected="finite numbers or short texts",
+        expected="finite numbers or texts",
         then="Return float(value), and leave out what is not known.",
     )
 
