@@ -39,6 +39,7 @@ def check_estimator(estimator: Any) -> Any:
     """
     from sklearn.base import is_classifier
     from sklearn.multioutput import MultiOutputRegressor
+    from sklearn.neural_network import MLPRegressor
     from sklearn.utils import get_tags
 
     wanted = ("fit", "predict", "get_params", "set_params", "__sklearn_tags__")
@@ -49,7 +50,9 @@ def check_estimator(estimator: Any) -> Any:
             expected=f"an object with {', '.join(wanted)}",
             then="Derive it from sklearn.base.RegressorMixin and BaseEstimator.",
         )
-    return estimator if get_tags(estimator).target_tags.multi_output else MultiOutputRegressor(estimator)
+    last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+    takes_several = get_tags(estimator).target_tags.multi_output or isinstance(last, MLPRegressor)  # whose tag says no
+    return estimator if takes_several else MultiOutputRegressor(estimator)
 
 
 def seed_estimator(estimator: Any, seed: int) -> Any:

@@ -24,8 +24,7 @@ class Pls(SklearnEncoder):
 
     def lean(self, estimator: Any) -> Any:
         """Drop the scores of the training rows."""
-        del estimator.x_scores_, estimator.y_scores_
-        return estimator
+        return _without_scores(estimator)
 
 
 class Cca(SklearnEncoder):
@@ -40,17 +39,18 @@ class Cca(SklearnEncoder):
 
     def estimator(self, n_rows: int) -> Any:
         """Return a canonical correlation on principal components."""
-        from sklearn.cross_decomposition import CCA
         from sklearn.decomposition import PCA
         from sklearn.pipeline import make_pipeline
 
+        from eeg2speech_bench.plugins.encoders.sklearn.canonical import CanonicalRegression
+
         n_principal = min(self.N_PRINCIPAL, n_rows, self.eeg.n_features)
         principal = PCA(n_principal, svd_solver="covariance_eigh", whiten=True)
-        return make_pipeline(principal, CCA(min(self.N_COMPONENTS, n_principal, self.dim)))
+        return make_pipeline(principal, CanonicalRegression(min(self.N_COMPONENTS, n_principal, self.dim)))
 
     def lean(self, estimator: Any) -> Any:
         """Drop the scores of the training rows."""
-        del estimator[-1].x_scores_, estimator[-1].y_scores_
+        _without_scores(estimator[-1].directions_)
         return estimator
 
 
@@ -93,4 +93,11 @@ class Mlp(SklearnEncoder):
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-        return make_pipeline(StandardScaler(), MLPRegressor((self.HIDDEN,), alpha=1e-2))
+        return make_pipeline(StandardScaler(), MLPRegressor(hidden_layer_sizes=(self.HIDDEN,), alpha=1e-2))
+
+
+def _without_scores(estimator: Any) -> Any:
+    """Drop what partial least squares keep of every row, under the names of several versions."""
+    for name in ("x_scores_", "y_scores_", "_x_scores", "_y_scores"):
+        vars(estimator).pop(name, None)
+    return estimator

@@ -17,7 +17,7 @@ from eeg2speech_bench.plugins.encoders.sklearn.training_rows import POOLED, Rows
 #: float64 copies of its rows that an estimator is expected to make
 COPIES = 3
 #: passes over all rows of an estimator with ``partial_fit``, and how many that do not help end it
-MAX_PASSES, PATIENCE = 20, 2
+MAX_PASSES, PATIENCE = 100, 3
 
 #: from a number of rows to an estimator that is not fitted
 Make = Callable[[int], Any]
