@@ -66,7 +66,7 @@ class SklearnEncoder(Encoder):
         self.dim, self.per_subject, self.max_rows = target.dim, per_subject, max_rows
         self.seed = int(torch.randint(2**31 - 1, ()))
         self.estimators: dict[int, Any] = {}
-        self.parameters = dict(parameters or {})
+        self.chosen = dict(parameters or {})
         self._make(max_rows)  # parameters that it does not have are refused before anything runs
 
     def estimator(self, n_rows: int) -> Any:
@@ -76,7 +76,7 @@ class SklearnEncoder(Encoder):
     def _make(self, n_rows: int) -> Any:
         made = self.estimator(n_rows)
         try:
-            made.set_params(**self.parameters)
+            made.set_params(**self.chosen)
         except ValueError as error:
             raise UsageError(f"Estimator '{type(made).__name__}' refuses its parameters", got=str(error)) from None
         return seed_estimator(check_estimator(made), self.seed)

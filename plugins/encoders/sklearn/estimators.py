@@ -24,7 +24,9 @@ class Pls(SklearnEncoder):
 
     def lean(self, estimator: Any) -> Any:
         """Drop the scores of the training rows."""
-        return _without_scores(estimator)
+        for name in ("x_scores_", "y_scores_"):
+            vars(estimator).pop(name, None)
+        return estimator
 
 
 class Cca(SklearnEncoder):
@@ -47,11 +49,6 @@ class Cca(SklearnEncoder):
         n_principal = min(self.N_PRINCIPAL, n_rows, self.eeg.n_features)
         principal = PCA(n_principal, svd_solver="covariance_eigh", whiten=True)
         return make_pipeline(principal, CanonicalRegression(min(self.N_COMPONENTS, n_principal, self.dim)))
-
-    def lean(self, estimator: Any) -> Any:
-        """Drop the scores of the training rows."""
-        _without_scores(estimator[-1].directions_)
-        return estimator
 
 
 class RidgeCv(SklearnEncoder):
@@ -94,10 +91,3 @@ class Mlp(SklearnEncoder):
         from sklearn.preprocessing import StandardScaler
 
         return make_pipeline(StandardScaler(), MLPRegressor(hidden_layer_sizes=(self.HIDDEN,), alpha=1e-2))
-
-
-def _without_scores(estimator: Any) -> Any:
-    """Drop what partial least squares keep of every row, under the names of several versions."""
-    for name in ("x_scores_", "y_scores_", "_x_scores", "_y_scores"):
-        vars(estimator).pop(name, None)
-    return estimator

@@ -27,6 +27,7 @@ def specs() -> list[EncoderSpec]:
             "ridge-cv",
             f"{module}:RidgeCv",
             "ridge regression on time-lagged EEG, the penalty by leave-one-out",
+            baseline=True,
             citation=library,
             **common,
         ),
