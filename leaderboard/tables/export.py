@@ -22,7 +22,7 @@ LEAST_WIDTH = 80
 #: an interval behind a value
 INTERVAL = re.compile(r" \[-?\d[^\]]*\]")
 #: what spreadsheets take for the start of a formula, and cells that start so and are numbers with words of ours
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@")
 NUMBERS = re.compile(r"[+-]?\d[\w.,;:<=>()\[\] ±%–-]*")
 #: columns that no table exceeds
 _ENDLESS = 10_000
@@ -56,7 +56,8 @@ def to_csv(table: Table) -> str:
 
 
 def _inert(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(FORMULA) and not NUMBERS.fullmatch(cell) else cell
+    plain = "".join(c if c.isprintable() else " " for c in cell)  # a lone carriage return ends a line, unquoted
+    return f"'{plain}" if plain.lstrip().startswith(FORMULA) and not NUMBERS.fullmatch(cell) else plain
 
 
 def print_table(table: Table, console: Console) -> None:

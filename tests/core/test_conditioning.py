@@ -75,7 +75,9 @@ def test_frames_that_are_not_finite_are_refused(value):
 
 @pytest.mark.parametrize("shape", [(2, 4, 6), (2, 2, 3), (1, 4, 3), (2, 3)])
 def test_tokens_of_another_shape_than_the_target_says_are_refused(shape):
-    with pytest.raises(ContractError, match=r"Target 'mine' .* than its info says: got \(.*\), expected \(2, 4, 3\)"):
+    with pytest.raises(
+        ContractError, match=r"Target 'mine' .* than its info says: got \(.*\) of .*, expected \(2, 4, 3\)"
+    ):
         check_tokens("mine", torch.ones(shape), 2, TARGET)
 
 
@@ -156,7 +158,7 @@ def test_scalars_and_small_arrays_that_a_plugin_says_become_plain_values():
         "r": np.float32(0.5),
         "n": torch.tensor(3),
         "each": np.arange(2.0),
-        "how": "by\n\x1bhand",
+        "how": "by\n\x1bus",
         "pair": (1, None),
     }
     assert plain_values("it", said) == {"r": 0.5, "n": 3, "each": [0.0, 1.0], "how": "by us", "pair": [1, None]}

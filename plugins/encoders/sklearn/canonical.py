@@ -20,7 +20,7 @@ class CanonicalRegression(RegressorMixin, BaseEstimator):
 
     Of features and target whose components are uncorrelated and of equal size, canonical directions are the singular
     vectors of the cross products, and exact. ``sklearn.cross_decomposition.CCA`` iterates towards them, up to 500 times
-    for each pair, and its ``predict`` gives each the spread that it has in the target, however weakly the two correlate.
+    for each pair, and its ``predict`` gives each the spread that it has in the target, however weak the correlation.
 
     Parameters
     ----------
