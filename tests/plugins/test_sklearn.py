@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.cross_decomposition import PLSRegression
 from sklearn.linear_model import LinearRegression
 from sklearn.linear_model import Ridge as PlainRidge
 from sklearn.pipeline import make_pipeline
@@ -110,6 +111,14 @@ def test_one_component_of_pls_is_the_leading_singular_vector_of_the_cross_produc
     score = x @ direction
     expected = target.mean(0) + np.outer(score, score @ y / (score @ score))
     np.testing.assert_allclose(embed(encoder, train), expected, atol=1e-4)
+
+
+def test_compressed_rows_give_the_partial_least_squares_of_all_rows():
+    train = segments(3, noise=1.0)
+    encoder, _ = fitted(Pls, train, per_subject=False, parameters={"n_components": 3, "max_iter": 5000, "tol": 1e-12})
+    features, target = design(train)
+    whole = PLSRegression(3, max_iter=5000, tol=1e-12).fit(features, target)
+    np.testing.assert_allclose(embed(encoder, train), whole.predict(features), atol=1e-4)
 
 
 def test_all_pairs_of_cca_are_least_squares_on_the_principal_components():
@@ -264,7 +273,7 @@ def test_parameters_of_a_step_reach_it():
 
 
 def test_parameters_that_there_are_not_are_refused_before_the_fit():
-    with pytest.raises(UsageError, match=r"'PLSRegression' refuses its parameters: got .*n_component"):
+    with pytest.raises(UsageError, match=r"'CompressedPls' refuses its parameters: got .*n_component"):
         Pls.build(SIGNAL, TARGET, parameters={"n_component": 3})
 
 

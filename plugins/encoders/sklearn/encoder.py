@@ -133,13 +133,8 @@ class SklearnEncoder(Encoder):
         else:
             self.estimators, n_open = fit_whole(self._make, rows, self.max_rows, rng)
             facts = {"n_rows": min(rows.counts[POOLED], self.max_rows), "not_converged": n_open}
-        self.estimators = {row: self.lean(estimator) for row, estimator in self.estimators.items()}
         self.get_extra_state()  # what cannot be kept is told here, and not when it is stored
         return {**facts, "memory_gb": round(needed / 1e9, 3), "valid_r": validate(self.estimators)}
-
-    def lean(self, estimator: Any) -> Any:
-        """Return a fitted estimator without what predictions do not need."""
-        return estimator
 
     def _announce(self, rows: TrainingRows) -> int:
         needed = needed_bytes(rows, self.max_rows)

@@ -18,15 +18,9 @@ class Pls(SklearnEncoder):
 
     def estimator(self, n_rows: int) -> Any:
         """Return a regression on partial least squares."""
-        from sklearn.cross_decomposition import PLSRegression
+        from eeg2speech_bench.plugins.encoders.sklearn.regressions import CompressedPls
 
-        return PLSRegression(min(self.N_COMPONENTS, n_rows, self.eeg.n_features))
-
-    def lean(self, estimator: Any) -> Any:
-        """Drop the scores of the training rows."""
-        for name in ("x_scores_", "y_scores_"):
-            vars(estimator).pop(name, None)
-        return estimator
+        return CompressedPls(min(self.N_COMPONENTS, n_rows, self.eeg.n_features))
 
 
 class Cca(SklearnEncoder):
@@ -44,7 +38,7 @@ class Cca(SklearnEncoder):
         from sklearn.decomposition import PCA
         from sklearn.pipeline import make_pipeline
 
-        from eeg2speech_bench.plugins.encoders.sklearn.canonical import CanonicalRegression
+        from eeg2speech_bench.plugins.encoders.sklearn.regressions import CanonicalRegression
 
         n_principal = min(self.N_PRINCIPAL, n_rows, self.eeg.n_features)
         principal = PCA(n_principal, svd_solver="covariance_eigh", whiten=True)
