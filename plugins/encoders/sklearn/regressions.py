@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.cross_decomposition import PLSRegression, PLSSVD
+from sklearn.cross_decomposition import PLSSVD, PLSRegression
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression
 from sklearn.utils import Tags
