@@ -263,7 +263,8 @@ def test_an_estimator_that_only_pickle_could_keep_is_refused_in_words():
 
 
 def test_an_estimator_of_one_target_is_made_one_of_several():
-    encoder, _ = named("sklearn.svm:LinearSVR")
+    encoder, _ = named("sklearn.svm:LinearSVR", parameters={"max_iter": 200})
+    assert encoder.estimators[POOLED].estimators_[1].max_iter == 200
     assert correlation(encoder, segments(1, seed=2)) > 0.8
 
 

@@ -18,7 +18,8 @@ def choose_estimator(target: str) -> Any:
     """
     module, _, name = target.partition(":")
     try:
-        return check_estimator(getattr(importlib.import_module(module), name)())
+        made = getattr(importlib.import_module(module), name)()
+        check_estimator(made)
     except ContractError:
         raise
     except Exception as error:  # a module can do anything when it is imported
@@ -28,6 +29,7 @@ def choose_estimator(target: str) -> Any:
             expected="package.module:Class, a class that can be made without arguments",
             then="Such as sklearn.linear_model:Lasso; its parameters go into the option 'parameters'.",
         ) from error
+    return made
 
 
 def check_estimator(estimator: Any) -> Any:
