@@ -1,4 +1,4 @@
-"""Takes encoders as Python objects: declarations, classes, and networks that are built already."""
+"""Takes encoders as Python objects: declarations, classes, built networks and scikit-learn estimators."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from eeg2speech_bench.core.conditioning import Encoder
 
+#: what tells an estimator of scikit-learn's kind
+ESTIMATOR = ("fit", "predict", "get_params")
 #: classes of encoders that were given, by their identity
 _GIVEN: dict[str, type[Encoder]] = {}
 
@@ -31,14 +33,15 @@ class GivenEncoderSpec(EncoderSpec):
         return _GIVEN[self.identity]
 
 
-def register_encoder(encoder: str | EncoderSpec | type[Encoder] | Module, registry: Registry) -> str:
+def register_encoder(encoder: str | EncoderSpec | type[Encoder] | Module | Any, registry: Registry) -> str:
     """Return the name under which an encoder runs; an encoder given as an object is added to the registry.
 
     Parameters
     ----------
-    encoder : str, EncoderSpec, class or Module
-        A name; a declaration; a subclass of `core.conditioning.Encoder`; or a network that maps EEG (batch, n_chans,
-        n_times) to tokens, (batch, n_tokens, dim) or (batch, n_tokens * dim), and starts from its present weights.
+    encoder : str, EncoderSpec, class, Module or estimator
+        A name; a declaration; a subclass of `core.conditioning.Encoder`; a network that maps EEG (batch, n_chans,
+        n_times) to tokens, (batch, n_tokens, dim) or (batch, n_tokens * dim), and starts from its present weights; or
+        a regressor or pipeline of scikit-learn's kind, whose clones are fitted to time-lagged EEG.
     registry : Registry
 
     Raises
@@ -48,7 +51,7 @@ def register_encoder(encoder: str | EncoderSpec | type[Encoder] | Module, regist
     """
     if isinstance(encoder, str):
         return encoder
-    spec = encoder if isinstance(encoder, EncoderSpec) else _spec_of(encoder)
+    spec = encoder if isinstance(encoder, EncoderSpec) else _spec_of(encoder, registry)
     known = {known.name: known for known in registry.all("encoder")}
     if known.get(spec.name) != spec:
         _refuse_taken_name(spec, known)
@@ -64,11 +67,13 @@ def _refuse_taken_name(spec: EncoderSpec, known: dict[str, EncoderSpec]) -> None
         )
 
 
-def _spec_of(encoder: object) -> GivenEncoderSpec:
+def _spec_of(encoder: object, registry: Registry) -> GivenEncoderSpec:
     from torch.nn import Module
 
     from eeg2speech_bench.core.conditioning import Encoder
 
+    if not isinstance(encoder, type) and all(hasattr(encoder, name) for name in ESTIMATOR):
+        return _spec_of_estimator(encoder, registry)
     made: type[Encoder]
     cls: type
     if isinstance(encoder, type) and issubclass(encoder, Encoder):
@@ -80,17 +85,38 @@ def _spec_of(encoder: object) -> GivenEncoderSpec:
         raise UsageError(
             "That is no encoder",
             got=f"{type(encoder).__name__} {encoder!r:.80}",
-            expected="a name, an EncoderSpec, a subclass of Encoder, or a torch.nn.Module",
+            expected="a name, an EncoderSpec, a subclass of Encoder, a torch.nn.Module, or a scikit-learn estimator",
             then="See docs/encoders.md.",
         )
     identity = live_hash(encoder)
     _GIVEN[identity] = made
-    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", cls.__name__).lower().replace("_", "-")
     # two networks of one class are two encoders
-    name = f"{name}-{identity[:8]}" if is_built else name
+    name = f"{_kebab(cls)}-{identity[:8]}" if is_built else _kebab(cls)
     # a class within a function is named by the function
     target = f"{cls.__module__}:{cls.__qualname__.partition('.<locals>')[0]}" if is_in_a_file(cls) else ""
     return GivenEncoderSpec(name, target, "given as a Python object", identity=identity)
+
+
+def _kebab(cls: type) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", cls.__name__).lower().replace("_", "-")
+
+
+def _spec_of_estimator(estimator: Any, registry: Registry) -> GivenEncoderSpec:
+    """Declare an estimator of scikit-learn's kind by what it is before it is fitted."""
+    from sklearn.base import clone
+
+    adapter = registry.get("encoder", "sklearn")
+    unfitted = clone(estimator)
+    made = adapter.load().around(unfitted)
+    identity = live_hash(unfitted)
+    _GIVEN[identity] = made
+    return GivenEncoderSpec(
+        f"{_kebab(type(estimator))}-{identity[:8]}",
+        adapter.target,
+        "given as a Python object",
+        audio_target=adapter.audio_target,
+        identity=identity,
+    )
 
 
 def _refuse_without_weights(module: Module) -> None:

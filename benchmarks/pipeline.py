@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from eeg2speech_bench.benchmarks.cells import Cell
 from eeg2speech_bench.benchmarks.models.pair import Pair
-from eeg2speech_bench.benchmarks.plugin_source import code_of_spec
+from eeg2speech_bench.benchmarks.plugin_source import code_of_options, code_of_spec
 from eeg2speech_bench.benchmarks.stage_inputs import (
     AlignInputs,
     AutoencoderInputs,
@@ -170,7 +170,15 @@ class Pipeline:
         """
         return derive_seed(self.cell.seed, self.cell.encoder, stage)
 
-    def _stage(self, inputs: StageInputs, after: tuple[Stage, ...], code: Iterable[str], *, of_cell: bool) -> Stage:
+    def _stage(
+        self,
+        inputs: StageInputs,
+        after: tuple[Stage, ...],
+        code: Iterable[str],
+        *,
+        of_cell: bool,
+        options: Mapping[str, Any] | None = None,
+    ) -> Stage:
         """Make a stage whose key holds all that decides its result.
 
         Parameters
@@ -182,9 +190,11 @@ class Pipeline:
             Targets of the code of plugins that it runs, beside the stage's own module.
         of_cell : bool
             Whether it belongs to this cell alone and not to the data set.
+        options : mapping of str to object, optional
+            Of a plugin that it runs; they may name code too.
         """
         settings = inputs.settings()
-        closure = code_behind((f"{STAGES}.{inputs.name}", *code))
+        closure = code_behind((f"{STAGES}.{inputs.name}", *code)).joined(code_of_options(options or {}))
         keys = {stage.name: stage.key for stage in after}
         parts = KeyParts.of(settings, keys, closure, inputs.weights(), self.store.hashes)
         subject = {"dataset": self.dataset.name}
@@ -245,7 +255,7 @@ class Pipeline:
             n_devices=self.config.n_devices,
         )
         code = (*code_of_spec(self.encoder), *code_of_spec(self.target))
-        return self._stage(inputs, (self.prepare, self.features), code, of_cell=True)
+        return self._stage(inputs, (self.prepare, self.features), code, of_cell=True, options=self.encoder_options)
 
     @cached_property
     def embed(self) -> Stage:

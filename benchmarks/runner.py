@@ -23,6 +23,7 @@ from eeg2speech_bench.core.records.provenance import ErrorReport, Provenance, St
 from eeg2speech_bench.core.records.record import Record, Status
 from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.records.training import Training
+from eeg2speech_bench.core.registry.failures import reason_of
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.segments.prepared import Prepared
 from eeg2speech_bench.core.stages.disk_trouble import explained
@@ -31,6 +32,8 @@ from eeg2speech_bench.core.terminal.interruption import uninterrupted
 from eeg2speech_bench.core.terminal.progress import OutputClosed, StageProgress, say
 
 TRACEBACK_LINES = 30
+#: of an error's message, and of a line of its traceback; plugins may put whole arrays there
+MESSAGE_CHARS = 2000
 #: what ends a run; everything else that a plugin raises, sys.exit included, ends its own cell
 STOPS = (KeyboardInterrupt, GeneratorExit, OutputClosed)
 
@@ -235,7 +238,7 @@ class Runner:
                 write_usage(folder / "report", record, self._usages)
             files["report"] = f"{place}/report"
         except Exception as error:  # a cell whose pictures fail has its numbers all the same
-            record.skipped["report"] = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            record.skipped["report"] = reason_of(error)
         return files
 
     def _keep_model(self, record: Record, pipeline: Pipeline, folder: Path) -> dict[str, str]:
@@ -249,7 +252,7 @@ class Runner:
             raise
         except Exception as error:  # weights of a plugin that no file can hold cost the model alone
             shutil.rmtree(folder, ignore_errors=True)
-            record.skipped["model"] = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            record.skipped["model"] = reason_of(error)
             return {}
         return {"model": f"cells/{pipeline.cell.id}/model"}
 
@@ -268,11 +271,24 @@ def describe_error(phase: str, error: BaseException) -> ErrorReport:
     """Return what a record says of an error: message, kind, and the end of its traceback."""
     if isinstance(error, FailedBefore):
         return error.report
-    lines = "".join(traceback.format_exception(error)).splitlines()
-    message = str(error) or type(error).__name__  # MemoryError says nothing
+    lines = [_cut(line) for line in "".join(traceback.format_exception(error)).splitlines()[-TRACEBACK_LINES:]]
+    message = _message_of(error) or type(error).__name__  # MemoryError says nothing
     if isinstance(error, SystemExit):
         message = f"sys.exit({error.code!r}) was called; a plugin should raise an error instead"
-    return ErrorReport(phase=phase, type=type(error).__name__, message=message, traceback=lines[-TRACEBACK_LINES:])
+    return ErrorReport(phase=phase, type=_cut(type(error).__name__), message=_cut(message), traceback=lines)
+
+
+def _message_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as own:  # a plugin's error may fail to say what it is
+        return f"its message cannot be had: {type(own).__name__}"
+
+
+def _cut(text: str) -> str:
+    """Return text of a length that a record and a page can hold, in characters that every file can."""
+    shown = text if len(text) <= MESSAGE_CHARS else f"{text[:MESSAGE_CHARS]} ... ({len(text):,} characters)"
+    return shown.encode("utf8", "replace").decode("utf8")
 
 
 def _describe_stop(phase: str, stop: BaseException) -> ErrorReport:

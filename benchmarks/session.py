@@ -26,7 +26,7 @@ from eeg2speech_bench.core.machine.environment import choose_device, choose_prec
 from eeg2speech_bench.core.presets.config import RunConfig
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
-from eeg2speech_bench.core.registry.dataset_opening import find_dataset, open_dataset
+from eeg2speech_bench.core.registry.dataset_opening import find_dataset, open_dataset, revision_of
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.stages.disk_trouble import explained
 from eeg2speech_bench.core.stages.import_closure import forget_sources
@@ -119,7 +119,7 @@ def plan_cells(request: RunRequest, registry: Registry, console: Console) -> lis
     stages = StageStore(request.cache / "stages")
     dataset = open_dataset(*find_dataset(request.dataset, registry), request.cache, lambda line: say(console, line))
     chosen = encoders, request.dataset, dataset.name, request.seeds, request.config, registry
-    cells = make_cells(*chosen, revision=dataset.revision, with_twins=request.with_twins)
+    cells = make_cells(*chosen, revision=revision_of(dataset), with_twins=request.with_twins)
     pipelines = [Pipeline(cell, dataset, registry, stages, device, precision) for cell in cells]
     print_plan(pipelines, dataset, request.results, console)
     return pipelines

@@ -15,6 +15,7 @@ from eeg2speech_bench.core.errors import BenchError
 from eeg2speech_bench.core.registry.discovery import OURS, PluginChoice
 from eeg2speech_bench.core.registry.failures import plain
 from eeg2speech_bench.core.registry.registry import Registry, load_others, load_own
+from eeg2speech_bench.core.terminal.progress import harmless
 
 DESCRIPTION = "Benchmark EEG encoders as conditions of a speech generator, every score beside its controls."
 PROGRAM = "eeg2speech-bench"
@@ -89,7 +90,7 @@ def main(arguments: list[str] | None = None) -> int:
         registry = load_own(PluginChoice.from_environment(chosen.plugin, chosen.disable))
         return _run(registry, rest)
     except BenchError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(harmless(f"error: {error}"), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +16,10 @@ from eeg2speech_bench.core.segments.segment_store import Batch, SignalInfo, Targ
 
 #: frames by which a stretch of sound may be longer or shorter than its rate says: rounding, and a layer's edge
 SURPLUS_FRAMES = 2
+#: numbers that the loss and the generator compute with; float64 would fail in their first matrix product
+COMPUTED = (torch.float32, torch.bfloat16, torch.float16)
+#: numbers of an array, and characters of a text, that a plugin's word on itself may have
+MOST_VALUES, MOST_CHARS = 300, 1000
 
 
 @dataclass
@@ -53,6 +59,9 @@ class Encoder(nn.Module):
     #: what is changed of the signal to meet the network's needs ("sampling rate": "120 Hz resampled to 200 Hz");
     #: shown by listings and kept in the record, so that nothing is adapted in silence
     adaptations: Mapping[str, str] = MappingProxyType({})
+
+    #: takes one line on what `fit` is about to need; who fits an encoder puts its own in place
+    report: Callable[[str], None] = staticmethod(lambda line: None)
 
     @classmethod
     def build(cls, signal: SignalInfo, target: TargetInfo, **options: object) -> Encoder:
@@ -159,7 +168,9 @@ def check_conditioning(name: str, conditioning: object, batch_size: int, target:
             expected=f"({batch_size}, 1 to {target.n_tokens}, {target.dim})",
             then="See Encoder.forward for the contract.",
         )
-    if not bool(torch.isfinite(conditioning.embeddings).all()):
+    if flaw := _flaw_beside(conditioning):
+        raise ContractError(f"Encoder '{name}' returned a wrong Conditioning", got=flaw)
+    if not bool(torch.isfinite(conditioning.embeddings).all() & torch.isfinite(conditioning.pooled).all()):
         raise ContractError(
             f"Encoder '{name}' returned values that are not finite",
             got="NaN or infinity",
@@ -167,6 +178,68 @@ def check_conditioning(name: str, conditioning: object, batch_size: int, target:
             then="Lower the learning rate or check the encoder's normalisation.",
         )
     return conditioning
+
+
+def _flaw_beside(found: Conditioning) -> str:
+    """Say what is wrong with types, mask, pooled and devices of embeddings of a good shape; empty if nothing is."""
+    n, n_tokens, dim = found.embeddings.shape
+    for called in ("mask", "pooled"):
+        if not isinstance(getattr(found, called), Tensor):
+            return f"{called} of type {type(getattr(found, called)).__name__}, expected a tensor"
+    for called, tensor in (("embeddings", found.embeddings), ("pooled", found.pooled)):
+        if tensor.dtype not in COMPUTED:
+            return f"{called} of {tensor.dtype}, expected torch.float32"
+    if found.mask.dtype != torch.bool or found.mask.shape != (n, n_tokens):
+        return f"mask of {found.mask.dtype} {tuple(found.mask.shape)}, expected torch.bool {(n, n_tokens)}"
+    if found.pooled.shape != (n, dim):
+        return f"pooled of shape {tuple(found.pooled.shape)}, expected {(n, dim)}"
+    devices = {str(tensor.device) for tensor in (found.embeddings, found.mask, found.pooled)}
+    if len(devices) > 1:
+        return f"embeddings, mask and pooled on different devices: {', '.join(sorted(devices))}"
+    return ""
+
+
+def plain_values(what: str, values: object) -> dict[str, Any]:
+    """Return what a plugin said of itself as values that a record can hold: numbers and texts of one line by name.
+
+    Scalars and small arrays of numpy and torch become numbers and lists.
+
+    Parameters
+    ----------
+    what : str
+        Where it is from, for messages: ``"Encoder 'ridge': fit"``.
+    values : mapping of str to object
+
+    Raises
+    ------
+    ContractError
+        With the first name whose value is something else, NaN or infinite.
+    """
+    if not isinstance(values, Mapping):
+        expected = "a dictionary of numbers by name"
+        raise ContractError(f"{what} returned no dictionary", got=type(values).__name__, expected=expected)
+    return {str(name): _plain(what, str(name), value) for name, value in values.items()}
+
+
+def _plain(what: str, name: str, value: Any) -> Any:
+    if hasattr(value, "tolist"):  # of numpy or torch
+        size = value.numel() if isinstance(value, Tensor) else value.size
+        value = value.tolist() if size <= MOST_VALUES else value
+    if isinstance(value, list | tuple) and len(value) <= MOST_VALUES:
+        return [_plain(what, name, inner) for inner in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(what, f"{name}.{key}", inner) for key, inner in value.items()}
+    if isinstance(value, str):
+        return " ".join("".join(c if c.isprintable() else " " for c in value).split())[:MOST_CHARS]
+    if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    shown = value if isinstance(value, float) else type(value).__name__
+    raise ContractError(
+        f"{what} returned a value that no record can hold",
+        got=f"{name}: {shown}",
+        expected="finite numbers or texts",
+        then="Return float(value), and leave out what is not known.",
+    )
 
 
 def check_frames(name: str, frames: object, seconds: float, rate_hz: float) -> Tensor:
@@ -210,11 +283,11 @@ def check_tokens(name: str, tokens: object, batch_size: int, info: TargetInfo) -
     """Return what a target's forward returned if it is as its `Target.info` says, else raise `ContractError`."""
     shape = tuple(tokens.shape) if isinstance(tokens, Tensor) else type(tokens).__name__
     expected = (batch_size, info.n_tokens, info.dim)
-    if not isinstance(tokens, Tensor) or shape != expected:
+    if not isinstance(tokens, Tensor) or shape != expected or tokens.dtype not in COMPUTED:
         raise ContractError(
-            f"Target '{name}' returned tokens of another shape than its info says",
-            got=shape,
-            expected=expected,
+            f"Target '{name}' returned tokens of another shape or type than its info says",
+            got=f"{shape} of {tokens.dtype}" if isinstance(tokens, Tensor) else shape,
+            expected=f"{expected} of torch.float32",
             then="Return (batch, n_tokens, dim) from forward, or correct info.",
         )
     if not bool(torch.isfinite(tokens).all()):

@@ -7,6 +7,7 @@ from typing import Any
 from eeg2speech_bench.core.hookspecs import hookimpl
 from eeg2speech_bench.core.specs import CommandSpec, EncoderSpec, TargetSpec
 from eeg2speech_bench.plugins.encoders.braindecode import cards as braindecode
+from eeg2speech_bench.plugins.encoders.sklearn import rows as scikit_learn
 
 _ENCODERS = "eeg2speech_bench.plugins.encoders"
 _TARGETS = "eeg2speech_bench.plugins.targets"
@@ -37,6 +38,7 @@ def register_encoders() -> list[EncoderSpec]:
             "embeddings that the data set brings, as they are",
             on_request="only data sets of embeddings can be read",
         ),
+        *scikit_learn.specs(),
         *_baselines(),
         *_clap(),
         *braindecode.specs(),

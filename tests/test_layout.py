@@ -157,7 +157,7 @@ def test_the_hugging_face_library_datasets_is_not_shadowed_by_our_folder():
     assert found is None or not Path(str(found.origin)).is_relative_to(ROOT / "datasets")
 
 
-HEAVY = ("torch", "lightning", "mne", "diffusers", "transformers", "braindecode", "pandas", "scipy")
+HEAVY = ("torch", "lightning", "mne", "diffusers", "transformers", "braindecode", "pandas", "scipy", "sklearn")
 
 
 @pytest.mark.parametrize(

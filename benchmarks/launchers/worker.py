@@ -17,7 +17,7 @@ from eeg2speech_bench.core.machine.environment import choose_precision
 from eeg2speech_bench.core.records.provenance import ErrorReport
 from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.records.running import RunningCell, remove_dead_signs
-from eeg2speech_bench.core.registry.dataset_opening import find_dataset, open_dataset
+from eeg2speech_bench.core.registry.dataset_opening import find_dataset, open_dataset, revision_of
 from eeg2speech_bench.core.registry.registry import Registry, load_registry
 from eeg2speech_bench.core.stages.stage_store import StageStore
 from eeg2speech_bench.core.stages.usage import marked_in_use
@@ -105,10 +105,11 @@ def open_pipeline(plan: PlanFile, number: int, registry: Registry, console: Cons
         If it cannot be opened.
     """
     dataset = open_dataset(*find_dataset(plan.dataset, registry), plan.cache, lambda line: say(console, line))
-    if dataset.revision != plan.revision:
+    revision = revision_of(dataset)
+    if revision != plan.revision:
         raise DataError(
             f"Data set '{plan.dataset}' has changed since the plan was made",
-            got=f"revision {dataset.revision}",
+            got=f"revision {revision}",
             expected=plan.revision,
             then="Type the command again.",
         )

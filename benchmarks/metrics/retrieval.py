@@ -3,6 +3,9 @@
 Metrics of this module take ``scores`` (n, m), the column ``true`` (n,) of each row's own candidate and, where not all
 columns are candidates of all rows, ``pool`` (n, m) from `pools.candidates`. They return one value per segment. NaN
 marks a segment whose pool leaves the metric undefined, never a fault of the scores.
+
+scikit-learn's ``top_k_accuracy_score`` returns one number for all rows, so that nothing could be paired or drawn anew,
+knows no pools, and breaks ties by the order of the columns.
 """
 
 from __future__ import annotations

@@ -60,7 +60,8 @@ class JudgedClips:
         """Return what a metric of clips gives without any knowledge of the clip."""
         baseline = None
         if metric.baseline:
-            baseline = Spec(metric.name, metric.baseline).load()(metric.load(), self.reference)
+            known = Spec(metric.name, metric.baseline).load()(metric.load(), self.reference)
+            baseline = None if known is None or not np.isfinite(set_value(known)) else set_value(known)
         if not metric.identifies_by:
             return ReferenceLevels(len(self.table), metric.chance, baseline=baseline)
         rank = Spec(metric.name, metric.identifies_by).load()

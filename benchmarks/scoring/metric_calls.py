@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from eeg2speech_bench.core.errors import ContractError, InterruptedRun
+from eeg2speech_bench.core.registry.failures import plain, reason_of
 from eeg2speech_bench.core.specs import MetricSpec
 
 
@@ -22,11 +23,10 @@ def skipping(metric: MetricSpec, skipped: dict[str, str]) -> Iterator[None]:
     except (InterruptedRun, MemoryError):
         raise
     except SystemExit as stop:
-        skipped[metric.name] = f"it failed: sys.exit({stop.code!r}) was called"
+        skipped[metric.name] = plain(f"it failed: sys.exit({stop.code!r}) was called")
     except Exception as error:  # a plugin's function can raise anything
-        text = next(iter(str(error).strip().splitlines()), "")
-        said = text if isinstance(error, ContractError) else f"{type(error).__name__}: {text}"
-        skipped[metric.name] = f"it failed: {said}".rstrip(": ")
+        said = plain(str(error)) if isinstance(error, ContractError) else reason_of(error)
+        skipped[metric.name] = f"it failed: {said}"
 
 
 def segment_values(returned: object, n: int) -> np.ndarray:

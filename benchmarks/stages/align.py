@@ -17,7 +17,14 @@ from eeg2speech_bench.benchmarks.inputs.batches import OrderedSegments, Training
 from eeg2speech_bench.benchmarks.inputs.target_frames import FrameStore
 from eeg2speech_bench.benchmarks.models.pair import AlignedPair, Pair
 from eeg2speech_bench.benchmarks.stage_inputs import AlignInputs
-from eeg2speech_bench.core.conditioning import Encoder, Target, check_conditioning, check_tokens, pool_tokens
+from eeg2speech_bench.core.conditioning import (
+    Encoder,
+    Target,
+    check_conditioning,
+    check_tokens,
+    plain_values,
+    pool_tokens,
+)
 from eeg2speech_bench.core.contrastive.alignment import Alignment
 from eeg2speech_bench.core.contrastive.bridge import Bridge, fit_bridge
 from eeg2speech_bench.core.errors import naming_plugin
@@ -26,7 +33,7 @@ from eeg2speech_bench.core.segments.segment_store import Batch, SegmentStore
 from eeg2speech_bench.core.stages.checkpoints import CheckpointFile, StageCheckpoints
 from eeg2speech_bench.core.stages.json_files import write_json
 from eeg2speech_bench.core.statistics.spacing import evenly_spaced
-from eeg2speech_bench.core.terminal.progress import Progress
+from eeg2speech_bench.core.terminal.progress import Progress, make_console, say
 from eeg2speech_bench.core.training.seeding import seed_everything
 from eeg2speech_bench.core.training.trainer import KeepBest, TrainingProgress, fit, make_trainer
 
@@ -112,7 +119,7 @@ def run(inputs: AlignInputs, out: Path, progress: Progress, checkpoints: StageCh
         "encoder": sum(p.numel() for p in encoder.parameters()),
         "target": sum(p.numel() for p in target.parameters() if target.trained_jointly),
     }
-    facts["adaptations"] = dict(encoder.adaptations)
+    facts["adaptations"] = plain_values(f"Encoder '{inputs.pair.encoder.name}': adaptations", encoder.adaptations)
     bridge = _fit_bridge(training, encoder, target) if inputs.alignment.bridge else torch.nn.Identity()
     AlignedPair(encoder, target, bridge).save(out)
     write_json(out / "training.json", facts)
@@ -129,8 +136,11 @@ def _fit_closed_form(training: TrialSetup, encoder: Encoder, target: Target) -> 
             for batch, window_frames in self.segments:
                 yield batch, target(window_frames)
 
+    encoder.report = lambda line: say(make_console(), f"  align        {line}")
+    name = training.pair.encoder.name
     with torch.no_grad():
-        return {"method": "closed form", "fitted": encoder.fit(Targets("train"), Targets("valid"))}
+        fitted = encoder.fit(Targets("train"), Targets("valid"))
+    return {"method": "closed form", "fitted": plain_values(f"Encoder '{name}': fit", fitted)}
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from eeg2speech_bench.core.conditioning import Conditioning, Encoder, check_conditioning, pool_tokens
+from eeg2speech_bench.core.conditioning import Conditioning, Encoder, check_conditioning, plain_values, pool_tokens
 from eeg2speech_bench.core.conformance.fixtures import N_CHANS, TINY_TARGET, tiny_batch, tiny_embeddings, tiny_signal
 from eeg2speech_bench.core.contrastive.loss import ClipLoss
 from eeg2speech_bench.core.errors import ContractError
@@ -115,7 +115,7 @@ class Case:
     def fit(self, encoder: Encoder, pairs: list[tuple[Batch, Tensor]]) -> None:
         """Fit in closed form, where and how a run does it: on the CPU, without gradients."""
         with torch.no_grad():
-            encoder.fit(pairs, pairs)
+            plain_values(f"Encoder '{self.spec.name}': fit", encoder.fit(pairs, pairs))
 
     def train(
         self, encoder: Encoder, pairs: Iterable[tuple[Batch, Tensor]], learning_rate: float = 1e-3

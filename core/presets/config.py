@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
@@ -237,10 +238,23 @@ def load_config(
 
 def config_from_tree(tree: dict[str, Any]) -> RunConfig:
     """Validate a resolved tree, as it stands in a record or a preset."""
+    _refuse_infinite(tree, ())
     try:
         return RunConfig.model_validate(tree)
     except ValidationError as error:
         raise _explain(error) from None
+
+
+def _refuse_infinite(tree: Any, path: tuple[str, ...]) -> None:
+    """Refuse NaN and infinity, which TOML has, and neither a record nor any computation can use."""
+    if isinstance(tree, Mapping):
+        for key, inner in tree.items():
+            _refuse_infinite(inner, (*path, str(key)))
+    elif isinstance(tree, list | tuple):
+        for inner in tree:
+            _refuse_infinite(inner, path)
+    elif isinstance(tree, float) and not math.isfinite(tree):
+        raise UsageError(f"Configuration key '{'.'.join(path)}' is wrong", got=tree, expected="a finite number")
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

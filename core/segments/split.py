@@ -78,8 +78,8 @@ class Split(BaseModel):
     Attributes
     ----------
     kind : str
-        ``"stimulus-time"``, ``"story"``, ``"sentence"``, ``"subject"``, ``"recording"``, ``"published"`` (the data set's
-        own parts), or the name of a protocol.
+        ``"stimulus-time"``, ``"story"``, ``"sentence"``, ``"subject"``, ``"recording"``, ``"published"`` (the data
+        set's own parts), or the name of a protocol.
     fractions : list of float
         Shares of train, valid and test that were asked for.
     guard_s : float

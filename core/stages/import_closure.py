@@ -56,6 +56,11 @@ class Closure:
     modules: tuple[str, ...]
     libraries: tuple[str, ...]
 
+    def joined(self, other: Closure) -> Closure:
+        """Return the code of both."""
+        modules, libraries = {*self.modules, *other.modules}, {*self.libraries, *other.libraries}
+        return Closure(tuple(sorted(modules)), tuple(sorted(libraries)))
+
 
 @cache
 def closure_of(module: str) -> Closure:

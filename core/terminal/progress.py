@@ -26,9 +26,14 @@ def describe_seconds(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def harmless(text: str) -> str:
+    """Return text without what moves or colours a terminal: it may quote a plugin, a file or a library."""
+    return "".join(c if c.isprintable() or c in "\n\t" else " " for c in text)
+
+
 def say(console: Console, text: str) -> None:
-    """Print text as it is: brackets are not markup, and numbers get no colour."""
-    console.print(text, markup=False, highlight=False)
+    """Print text as it is: brackets are not markup, numbers get no colour, and no character controls the terminal."""
+    console.print(harmless(text), markup=False, highlight=False)
 
 
 class StageProgress:

@@ -21,6 +21,9 @@ from eeg2speech_bench.leaderboard.tables.table import Table
 LEAST_WIDTH = 80
 #: an interval behind a value
 INTERVAL = re.compile(r" \[-?\d[^\]]*\]")
+#: what spreadsheets take for the start of a formula, and cells that start so and are numbers with words of ours
+FORMULA = ("=", "+", "-", "@")
+NUMBERS = re.compile(r"[+-]?\d[\w.,;:<=>()\[\] ±%–-]*")
 #: columns that no table exceeds
 _ENDLESS = 10_000
 
@@ -45,10 +48,16 @@ def to_markdown(table: Table) -> str:
 
 
 def to_csv(table: Table) -> str:
-    """Return comma-separated values with a header."""
+    """Return comma-separated values with a header; a cell that a spreadsheet would run begins with an apostrophe."""
     stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows([table.columns, *table.rows])
+    rows = ([_inert(cell) for cell in row] for row in [table.columns, *table.rows])
+    csv.writer(stream, lineterminator="\n").writerows(rows)
     return stream.getvalue()
+
+
+def _inert(cell: str) -> str:
+    plain = "".join(c if c.isprintable() else " " for c in cell)  # a lone carriage return ends a line, unquoted
+    return f"'{plain}" if plain.lstrip().startswith(FORMULA) and not NUMBERS.fullmatch(cell) else plain
 
 
 def print_table(table: Table, console: Console) -> None:
@@ -156,4 +165,7 @@ def _width(table: Table) -> int:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    """Return text that makes no column, no line, no code and no link in Markdown."""
+    line = "".join(c if c.isprintable() else " " for c in text)
+    marked = re.sub(r"([\\|`]|\](?=[(\[:]))", r"\\\1", line.replace("<", "&lt;"))
+    return re.sub(r"(?i)(?<=\bwww)\.|(?<=:)//", lambda found: f"\\{found[0][0]}{found[0][1:]}", marked)

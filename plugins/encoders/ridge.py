@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool1d, pad
 
 from eeg2speech_bench.core.conditioning import Conditioning, Encoder, pool_tokens
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.segments.segment_store import Batch, SignalInfo, TargetInfo
+from eeg2speech_bench.plugins.encoders.lagged_eeg import LaggedEeg, TokenCorrelation
 
 #: penalties that validation chooses from, relative to the mean eigenvalue of the lagged EEG's second moments
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
@@ -49,14 +48,11 @@ class Ridge(Encoder):
         per_subject: bool = True,
     ) -> None:
         super().__init__()
-        window_s = signal.n_times / signal.sfreq
-        self.n_tokens = max(1, min(target.n_tokens, signal.n_times, round(window_s * token_rate_hz)))
-        rate_hz = self.n_tokens / window_s
-        # The tolerance keeps a lag that lies on the grid but for rounding (0.15 s at 20 Hz).
-        self.lags = range(math.ceil(lags_s[0] * rate_hz - 1e-6), math.floor(lags_s[1] * rate_hz + 1e-6) + 1)
+        self.eeg = LaggedEeg(signal, target, token_rate_hz, lags_s)
+        self.n_tokens, self.lags = self.eeg.n_tokens, self.eeg.lags
         self.per_subject = per_subject
         self.pooled_row = signal.n_subjects
-        n_features = signal.n_chans * len(self.lags) + 1
+        n_features = self.eeg.n_features + 1
         self.weights: Tensor
         self.register_buffer("weights", torch.zeros(signal.n_subjects + 1, n_features, target.dim))
 
@@ -71,12 +67,8 @@ class Ridge(Encoder):
 
     def _lagged(self, eeg: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Turn EEG (batch, n_chans, n_times) into features (batch, n_tokens, n_lags * n_chans + 1); the last is 1."""
-        slow = adaptive_avg_pool1d(eeg, self.n_tokens).to(dtype)
-        slow = slow - slow.mean(-1, keepdim=True)
-        before, after = max(0, -self.lags.start), max(0, self.lags.stop - 1)
-        padded = pad(slow, (before, after)).transpose(1, 2)
-        shifted = [padded[:, before + lag : before + lag + self.n_tokens] for lag in self.lags]
-        return torch.cat([*shifted, torch.ones_like(shifted[0][..., :1])], -1)
+        lagged = self.eeg.rows(eeg, dtype)
+        return torch.cat([lagged, torch.ones_like(lagged[..., :1])], -1)
 
     def fit(self, train: Iterable[tuple[Batch, Tensor]], valid: Iterable[tuple[Batch, Tensor]]) -> dict[str, float]:
         """Fit all weights; the penalty is the one with the best mean correlation on ``valid``.
@@ -125,20 +117,15 @@ class Ridge(Encoder):
 
     def _correlations(self, fits: Tensor, valid: Iterable[tuple[Batch, Tensor]]) -> Tensor:
         """Correlate estimates with targets for weights ``fits`` (n_penalties, n_rows, n_features, dim)."""
-        sums = torch.zeros(3, len(fits), fits.shape[-1], dtype=torch.float64, device=fits.device)
-        n_segments = 0
+        found = [TokenCorrelation() for _ in fits]
         for batch, target in valid:
-            n_segments += len(batch)
-            truth = _centred(pool_tokens(target.to(fits), self.n_tokens))
+            truth = pool_tokens(target.to(fits), self.n_tokens)
             lagged, rows = self._lagged(batch.eeg), self._rows(batch.subject)
-            for k, weights in enumerate(fits):
-                estimate = _centred(_apply(weights, lagged, rows))
-                products = (estimate * truth, estimate.square(), truth.square())
-                sums[:, k] += torch.stack([product.sum((0, 1)) for product in products])
-        if not n_segments:
+            for correlation, weights in zip(found, fits, strict=True):
+                correlation.add(_apply(weights, lagged, rows), truth)
+        if not found[0].n_segments:
             raise DataError("Encoder 'ridge' has no validation segments", then="Check the split of the data set.")
-        product, of_estimate, of_truth = sums
-        return (product / (of_estimate * of_truth).sqrt().clamp(min=1e-12)).mean(1)
+        return torch.tensor([correlation.mean() for correlation in found])
 
 
 def _solve(gram: Tensor, cross: Tensor, penalty: float) -> Tensor:
@@ -158,7 +145,3 @@ def _apply(weights: Tensor, lagged: Tensor, rows: Tensor) -> Tensor:
     for row in rows.unique().tolist():
         out[rows == row] = lagged[rows == row] @ weights[row]
     return out
-
-
-def _centred(tokens: Tensor) -> Tensor:
-    return tokens - tokens.mean(1, keepdim=True)

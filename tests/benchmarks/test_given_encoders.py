@@ -9,11 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import Ridge as PlainRidge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from eeg2speech_bench.benchmarks.given_encoders import GivenEncoderSpec, register_encoder
 from eeg2speech_bench.benchmarks.pipeline import Pipeline
 from eeg2speech_bench.benchmarks.plan import make_cells
+from eeg2speech_bench.benchmarks.plugin_source import code_of_options
 from eeg2speech_bench.core.conditioning import Conditioning, Encoder
 from eeg2speech_bench.core.errors import ContractError, UsageError
 from eeg2speech_bench.core.presets.config import load_config
@@ -280,3 +285,34 @@ def test_the_declaration_of_a_given_encoder_says_so(registry):
     spec = registry.get("encoder", register_encoder(flat(DIM), registry))
     assert isinstance(spec, GivenEncoderSpec)
     assert spec.summary == "given as a Python object"
+
+
+def test_an_estimator_is_an_encoder_of_its_parameters_before_it_is_fitted(registry):
+    names = [register_encoder(PlainRidge(alpha), registry) for alpha in (1.0, 1.0, 2.0)]
+    names.append(register_encoder(PlainRidge(1.0).fit([[0.0], [1.0]], [0.0, 1.0]), registry))
+    assert names[0] == names[1] == names[3] != names[2]
+    assert names[0].startswith("ridge-")
+
+
+def test_an_estimator_is_fitted_to_the_target_and_by_the_code_of_the_adapter(registry, tmp_path):
+    stage = align(registry, make_pipeline(StandardScaler(), PlainRidge()), tmp_path)
+    assert f"{OURS}.plugins.encoders.sklearn.encoder" in stage.parts.code
+    assert stage.parts.settings["pair"]["target"]["name"] == "mel"
+
+
+def test_no_classifier_is_an_encoder(registry):
+    with pytest.raises(ContractError, match="no regressor"):
+        register_encoder(LogisticRegression(), registry)
+
+
+@pytest.mark.parametrize(
+    ("named", "code", "library"),
+    [("estimator_of_mine:Mine", "estimator_of_mine", None), ("pandas:DataFrame", None, "pandas")],
+)
+def test_code_that_an_option_names_is_in_the_key(registry, tmp_path, monkeypatch, named, code, library):
+    (tmp_path / "estimator_of_mine.py").write_text("class Mine: pass")
+    monkeypatch.syspath_prepend(tmp_path)
+    forget_sources()
+    found = code_of_options({"estimator": named, "lags_s": [0.0, 0.1], "other": "gone_for_good:Class"})
+    assert (found.modules, found.libraries) == ((code,) if code else (), (library,) if library else ())
+    forget_sources()

@@ -18,6 +18,7 @@ from eeg2speech_bench.benchmarks import runner as module
 from eeg2speech_bench.benchmarks.cells import Cell
 from eeg2speech_bench.benchmarks.runner import Runner
 from eeg2speech_bench.core.presets.config import load_config
+from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.registry.registry import load_registry
 from eeg2speech_bench.core.segments.prepared import Prepared
@@ -275,3 +276,19 @@ def test_pictures_that_cannot_be_drawn_cost_themselves_alone(bench, monkeypatch)
     monkeypatch.setattr(module, "_draw_report", lambda *_: fault(ValueError("no\nroom"))())
     record = bench.runner.run(bench.cell())
     assert (record.status, bench.written()["skipped"]["report"]) == ("done", "ValueError: no room")
+
+
+def test_a_message_of_any_length_makes_a_record_that_can_be_read(bench):
+    bench.runner.run(bench.cell(align=fault(RuntimeError("x" * 12_000_000 + "\ud800"))))
+    written = bench.records.path(bench.cell().cell.id)
+    assert written.stat().st_size < 200_000
+    assert Record.from_json(written.read_bytes(), str(written)).error.message.endswith("... (12,000,001 characters)")
+
+
+def test_an_error_that_cannot_say_what_it_is_fails_its_cell_all_the_same(bench):
+    class SilentError(Exception):
+        def __str__(self) -> str:
+            raise ValueError
+
+    assert bench.runner.run(bench.cell(align=fault(SilentError()))).status == "failed"
+    assert bench.written()["error"]["message"] == "its message cannot be had: ValueError"

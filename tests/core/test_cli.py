@@ -12,6 +12,7 @@ import pytest
 
 from eeg2speech_bench.core import cli
 from eeg2speech_bench.core.cli import main
+from eeg2speech_bench.core.errors import BenchError
 from eeg2speech_bench.core.registry import registry
 from eeg2speech_bench.core.registry.discovery import Provenance, Source
 from eeg2speech_bench.core.registry.registry import Registry
@@ -166,3 +167,12 @@ def test_the_cache_lies_in_the_users_cache_folder(monkeypatch, xdg: str, expecte
     monkeypatch.setenv("XDG_CACHE_HOME", xdg)
     monkeypatch.setenv("HOME", "/home/ann")
     assert cli.default_cache() == Path(expected)
+
+
+def test_an_error_that_quotes_a_plugin_cannot_control_the_terminal(monkeypatch, capsys):
+    def fails(*arguments):
+        raise BenchError("no", got="\x1b[2J\x1b]0;title\x07")
+
+    monkeypatch.setattr(cli, "_run", fails)
+    assert main(["encoders"]) == 1
+    assert capsys.readouterr().err == "error: no: got  [2J ]0;title .\n"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
@@ -10,6 +13,7 @@ from eeg2speech_bench.core.conditioning import (
     check_conditioning,
     check_frames,
     check_tokens,
+    plain_values,
     pool_tokens,
 )
 from eeg2speech_bench.core.errors import ContractError
@@ -71,7 +75,9 @@ def test_frames_that_are_not_finite_are_refused(value):
 
 @pytest.mark.parametrize("shape", [(2, 4, 6), (2, 2, 3), (1, 4, 3), (2, 3)])
 def test_tokens_of_another_shape_than_the_target_says_are_refused(shape):
-    with pytest.raises(ContractError, match=r"Target 'mine' .* than its info says: got \(.*\), expected \(2, 4, 3\)"):
+    with pytest.raises(
+        ContractError, match=r"Target 'mine' .* than its info says: got \(.*\) of .*, expected \(2, 4, 3\)"
+    ):
         check_tokens("mine", torch.ones(shape), 2, TARGET)
 
 
@@ -112,3 +118,67 @@ def test_raw_condition_is_passed_on_as_it_is():
     made = make_condition(tokens, standardise=False)
     assert made.embeddings is tokens
     torch.testing.assert_close(made.pooled, tokens.mean(1))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"embeddings": torch.ones(2, 4, 3).double()}, "embeddings of torch.float64, expected torch.float32"),
+        ({"pooled": torch.ones(2, 3).double()}, "pooled of torch.float64"),
+        ({"pooled": torch.ones(2, 4)}, "pooled of shape"),
+        ({"pooled": None}, "pooled of type NoneType"),
+        ({"mask": torch.ones(2, 4)}, "mask of torch.float32"),
+        ({"mask": torch.ones(2, 3, dtype=torch.bool)}, "mask of torch.bool"),
+    ],
+)
+def test_what_stands_beside_good_shapes_must_be_right_too(change, words):
+    given = replace(Conditioning.from_tokens(torch.ones(2, 4, 3)), **change)
+    with pytest.raises(ContractError, match=f"'net' returned a wrong Conditioning: got {words}"):
+        check_conditioning("net", given, 2, TARGET)
+
+
+def test_a_pooled_embedding_that_is_not_finite_is_refused():
+    given = replace(Conditioning.from_tokens(torch.ones(2, 4, 3)), pooled=torch.full((2, 3), torch.inf))
+    with pytest.raises(ContractError, match="not finite"):
+        check_conditioning("net", given, 2, TARGET)
+
+
+def test_half_precision_is_what_training_on_gpus_gives():
+    given = Conditioning.from_tokens(torch.ones(2, 4, 3, dtype=torch.bfloat16))
+    assert check_conditioning("net", given, 2, TARGET) is given
+
+
+def test_tokens_of_double_precision_are_refused_by_the_name_of_their_target():
+    with pytest.raises(ContractError, match=r"Target 'mine' .*of torch.float64, expected .* of torch.float32"):
+        check_tokens("mine", torch.ones(2, 4, 3).double(), 2, TARGET)
+
+
+def test_scalars_and_small_arrays_that_a_plugin_says_become_plain_values():
+    said = {
+        "r": np.float32(0.5),
+        "n": torch.tensor(3),
+        "each": np.arange(2.0),
+        "how": "by\n\x1bus",
+        "pair": (1, None),
+    }
+    assert plain_values("it", said) == {"r": 0.5, "n": 3, "each": [0.0, 1.0], "how": "by us", "pair": [1, None]}
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (float("nan"), "nan"),
+        (torch.tensor(float("inf")), "inf"),
+        (np.array([0.0, np.nan]), "nan"),
+        (np.zeros(301), "ndarray"),
+        (object(), "object"),
+    ],
+)
+def test_what_no_record_can_hold_is_refused_by_its_name(value, shown):
+    with pytest.raises(ContractError, match=f"it returned a value that no record can hold: got r: {shown}"):
+        plain_values("it", {"r": value})
+
+
+def test_what_is_no_dictionary_is_refused():
+    with pytest.raises(ContractError, match="it returned no dictionary: got NoneType"):
+        plain_values("it", None)

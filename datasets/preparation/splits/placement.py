@@ -39,6 +39,8 @@ def zones_by_time(
     DataError
         If there are too few stories or sentences.
     """
+    # not by scikit-learn's splitters of groups: they draw whole groups at random, and know neither the time within a
+    # sound, nor a gap between two parts of it, nor stretches of audio that two sounds share
     lines = {line.name: line for line in timelines(durations_s, shared)}
     lengths_s = {name: line.duration_s for name, line in lines.items()}
     order = shuffled(list(lines))

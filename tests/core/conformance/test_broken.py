@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -279,3 +281,22 @@ def test_a_check_that_raises_fails_with_type_message_and_line(results_of):
     found = results_of(RefusesAlone, ["batch_size"])["batch_size"]
     assert found.reason.startswith("ValueError: expected more than 1 value per channel (")
     assert "test_broken.py:" in found.reason
+
+
+class SaysNothing(Sound):
+    closed_form = True
+    said = None
+
+    def fit(self, train, valid):
+        return self.said
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [(None, "fit returned no dictionary"), ({"r": float("nan")}, "fit returned a value.* got r: nan")],
+)
+def test_what_fit_returns_is_looked_at(results_of, monkeypatch, said, words):
+    monkeypatch.setattr(SaysNothing, "said", said)
+    result = results_of(SaysNothing)["output_contract"]
+    assert result.outcome == "fail"
+    assert re.search(words, result.reason)

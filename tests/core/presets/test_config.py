@@ -104,3 +104,11 @@ def test_eeg2speech_preset_has_the_numbers_of_the_prototype():
     sampling = config.sampling
     assert (sampling.scheduler, sampling.n_steps, sampling.eta, sampling.guidance_scale) == ("ddim", 200, 1.0, 3.5)
     assert (config.vocoder.name, config.precision) == ("hifi-gan", "float32")
+
+
+@pytest.mark.parametrize(
+    "override", ["encoder.ridge.token_rate_hz=nan", "alignment.learning_rate=inf", "encoder.ridge.lags_s=[0.0, -inf]"]
+)
+def test_nan_and_infinity_are_refused_by_the_name_of_their_key(override):
+    with pytest.raises(UsageError, match=rf"'{override.partition('=')[0]}' is wrong.* expected a finite number"):
+        load_config("quick", overrides=[override])

@@ -265,3 +265,15 @@ def test_an_unknown_name_like_no_broken_plugin_is_told_how_many_there_are():
 def test_loading_what_is_not_there_says_what_to_install():
     with pytest.raises(BenchError, match=r"Encoder 'net' could not be imported from not_installed:Net.*Install"):
         EncoderSpec("net", "not_installed:Net").load()
+
+
+@pytest.mark.parametrize(
+    ("hook", "spec", "field"),
+    [
+        ("register_encoders", EncoderSpec("net", NET, alignment={"learning_rate": float("nan")}), "alignment"),
+        ("register_metrics", MetricSpec("joy", NET, chance=float("inf")), "chance"),
+    ],
+)
+def test_a_declared_number_that_is_not_finite_is_broken_with_its_field(hook, spec, field):
+    (broken,) = registered(**{hook: [spec]}).broken
+    assert re.search(f"{field} is .*(nan|inf).*, expected ", broken.reason)

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from eeg2speech_bench.core.terminal import progress as progress_module
-from eeg2speech_bench.core.terminal.progress import OutputClosed, StageProgress, describe_seconds, make_console
+from eeg2speech_bench.core.terminal.progress import OutputClosed, StageProgress, describe_seconds, make_console, say
 
 
 def test_a_command_whose_output_is_closed_says_nothing_and_goes_on(monkeypatch):
@@ -88,3 +88,8 @@ def test_what_is_used_is_said_too(lines):
 )
 def test_durations_are_said_in_their_largest_units(seconds, said):
     assert describe_seconds(seconds) == said
+
+
+def test_what_is_said_cannot_move_or_colour_the_terminal(capsys):
+    say(make_console(), "a\x1b[31mb\x07\x9bc\rd\n\te")
+    assert capsys.readouterr().out.splitlines() == ["a [31mb  c d", "        e"]

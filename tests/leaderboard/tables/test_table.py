@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import io
 from pathlib import Path
 
@@ -268,3 +269,34 @@ def test_a_narrow_terminal_goes_without_optional_columns_then_without_intervals(
     assert "Too narrow for: LSD, dB. A wider terminal has them" in some and "0.601 [0.50, 0.73]" in some
     few = printed(table, 100)
     assert "Too narrow for: LSD, dB; intervals." in few and "[" not in few.split("Too narrow")[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("[click](http://x)", r"[click\](http:\//x)"),
+        ("![p](data:x)", r"![p\](data:x)"),
+        ("[a]: b", r"[a\]: b"),
+        ("see https://x.y", r"see https:\//x.y"),
+        ("www.x.y", r"www\.x.y"),
+        ("`a", r"\`a"),
+        ("a\rb", "a b"),
+        ("0.662 [0.54, 0.78] ± 0.014", "0.662 [0.54, 0.78] ± 0.014"),
+    ],
+)
+def test_a_name_is_no_link_no_code_and_no_line_in_markdown(name, written):
+    assert f"| {written} |" in to_markdown(Table("t", ["encoder"], [[name]], []))
+
+
+@pytest.mark.parametrize(
+    "cell", ["=1+1", "+1+cmd|' /C calc'!A0", "-2+3*A1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("x")']
+)
+def test_a_cell_that_a_spreadsheet_would_run_is_text_in_csv(cell):
+    (_, row) = csv.reader(io.StringIO(to_csv(Table("t", ["encoder"], [[cell]], []))))
+    assert row == [f"'{cell}".replace("\t", " ").replace("\r", " ")]
+
+
+@pytest.mark.parametrize("cell", ["-0.021, p = 1.000 (ridge)", "+0.454 [-0.1, 0.9]", "-3", "–", "a"])
+def test_numbers_with_a_sign_stay_numbers_in_csv(cell):
+    (_, row) = csv.reader(io.StringIO(to_csv(Table("t", ["effect"], [[cell]], []))))
+    assert row == [cell]
