@@ -35,6 +35,7 @@ def register_commands() -> list[CommandSpec]:
             "make speech of a recording with what a cell trained, beside its controls",
         ),
         _verb("listen", "listen_command", "say which of several sounds was heard in a recording, and when"),
+        _verb("live", "live_command", "say so while EEG is recorded (LSL), or speak it"),
         _verb(
             "cache",
             "cache",
