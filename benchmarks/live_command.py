@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from eeg2speech_bench.benchmarks.live.known_sounds import KnownSounds
     from eeg2speech_bench.benchmarks.live.live_results import LiveResults, WindowSpeech
-    from eeg2speech_bench.benchmarks.live.lsl_stream import LslStream
+    from eeg2speech_bench.benchmarks.live.lsl_stream import LslStream, MarkerStream
     from eeg2speech_bench.benchmarks.live.stream_decoder import DecodedWindow, StreamDecoder
     from eeg2speech_bench.benchmarks.live.stream_events import Event, StreamEvents
     from eeg2speech_bench.benchmarks.trained.trained_cell import TrainedCell
@@ -120,20 +120,34 @@ def _follow(arguments: argparse.Namespace, cell: TrainedCell, working: Path, con
     sounds = KnownSounds(cell.candidates(sounds_of_folder(arguments.candidates)) if arguments.candidates else [])
     speech = WindowSpeech(cell, arguments.wav, arguments.seed, arguments.steps) if arguments.wav else None
     with ExitStack() as opened:
+        markers = _markers(arguments)  # opened first, so that none comes too early
+        if markers is not None:
+            opened.callback(markers.close)
         stream = LslStream(arguments.stream, arguments.unit)
         opened.callback(stream.close)
-        events = _events(arguments, cell, stream, sounds, opened)
+        events = _events(arguments, cell, stream, sounds, markers)
         for note in events.decoder.windows.notes:
             say(console, f"Read: {note}")
         _say_start(arguments, events.decoder, console)
         return _tell_all(arguments, events, LiveResults(working, sounds.names), speech, console)
 
 
-def _events(
-    arguments: argparse.Namespace, cell: TrainedCell, stream: LslStream, sounds: KnownSounds, opened: ExitStack
-) -> StreamEvents:
-    """Prepare what follows the stream; streams that are opened are left to ``opened``."""
+def _markers(arguments: argparse.Namespace) -> MarkerStream | None:
     from eeg2speech_bench.benchmarks.live.lsl_stream import MarkerStream
+
+    if arguments.marker is None:
+        return None
+    return MarkerStream(arguments.marker_stream or f"{arguments.stream}-annotations", arguments.marker)
+
+
+def _events(
+    arguments: argparse.Namespace,
+    cell: TrainedCell,
+    stream: LslStream,
+    sounds: KnownSounds,
+    markers: MarkerStream | None,
+) -> StreamEvents:
+    """Prepare what follows the stream."""
     from eeg2speech_bench.benchmarks.live.stream_buffer import StreamBuffer
     from eeg2speech_bench.benchmarks.live.stream_decoder import StreamDecoder
     from eeg2speech_bench.benchmarks.live.stream_events import StreamEvents
@@ -142,11 +156,8 @@ def _events(
     reading, name = reading_choice(arguments), f"LSL stream '{arguments.stream}'"
     windows = StreamWindows(StreamBuffer(stream.info), cell, reading, arguments.listener, arguments.calibrate, name)
     decoder = StreamDecoder(windows, cell, sounds)
-    if arguments.marker is None:
+    if markers is None:
         decoder.begin(arguments.onset)
-        return StreamEvents(stream, decoder, seconds=arguments.seconds)
-    markers = MarkerStream(arguments.marker_stream or f"{arguments.stream}-annotations", arguments.marker)
-    opened.callback(markers.close)
     return StreamEvents(stream, decoder, markers, arguments.seconds)
 
 

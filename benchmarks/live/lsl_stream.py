@@ -117,6 +117,7 @@ class LslStream(_Inlet):
     def __init__(self, name: str, unit: str | None = None) -> None:
         super().__init__(name)
         self.ended_after_s = ENDED_AFTER_S
+        self._ahead_s = 0.0
         self._refuse_other_kinds()
         described = self.about.get_channel_info()
         self.info = _plain_info(described)
@@ -146,13 +147,20 @@ class LslStream(_Inlet):
                 return
             if len(stamps):
                 last = time.monotonic()
+                self._ahead_s = max(self._ahead_s, -self._age_s(float(stamps[-1])))
             # the inlet writes the next samples to the same place
             yield samples * self._volts, stamps.copy()
             if len(stamps) < CHUNK_SAMPLES:
                 time.sleep(POLL_S)
 
     def age_s(self, stamp: float) -> float:
-        """Return the seconds that have passed since a stamp."""
+        """Return the seconds that have passed since a sample was taken.
+
+        No sample comes before it is taken: stamps that say so, as those of mne-lsl's player, are ahead of their time.
+        """
+        return self._age_s(stamp) + self._ahead_s
+
+    def _age_s(self, stamp: float) -> float:
         from mne_lsl.lsl import local_clock
 
         return float(local_clock() - stamp - self.correction_s)

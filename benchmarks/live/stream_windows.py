@@ -71,6 +71,8 @@ class StreamWindows:
         self._rate = buffer.sfreq / self.settings.sfreq
         refuse_other_modality(cell.description)
         self._plan, self.notes = self._rehearse()
+        # the hash of the code that reads was looked at once
+        self._description = cell.description.model_copy(update={"preparation_hash": ""})
         self.calibrated_s = calibrate_s if choice.scale == OF_FILE else 0.0
         if choice.scale == OF_FILE and calibrate_s < self.settings.window_s:
             expected = f"at least a window, {self.settings.window_s:g} s"
@@ -134,12 +136,14 @@ class StreamWindows:
         fitted_s = self.calibrated_s or self.settings.window_s
         n_samples = math.ceil(fitted_s * self.buffer.sfreq)
         if self._scale is None and self.buffer.n_samples >= n_samples:
-            description, cell = self.cell.description, self.cell
+            description, cell = self._description, self.cell
             raw = self.buffer.recording(0, n_samples)
             eeg, _ = open_eeg(raw, self.name, description, cell.registry, self.choice)
             self._scale, said = scale_of(eeg, description, cell.pair.scales, self.choice.scale, self.listener)
+            n_lost = sum(min(gap.stop, n_samples) - gap.first for gap in self.buffer.gaps if gap.first < n_samples)
             if self.calibrated_s:
                 said = f"scale of the channels: fitted on the first {self.calibrated_s:g} s of the stream"
+                said += f", in which {n_lost} samples were lost" if n_lost else ""
             self.notes += (said,)
         return self._scale is not None
 
@@ -155,9 +159,8 @@ class StreamWindows:
         from_row, first, _ = self._plan.span(row, row + self.n_times)
         self._refuse_gaps(math.floor(row * self._rate), self.newest_sample(row) + 1)
         raw = self.buffer.recording(first, self.needed(row))
-        description = self.cell.description
-        eeg, _ = open_eeg(raw, self.name, description, self.cell.registry, self.choice)
-        windows = RecordingWindows(eeg, description, self._scale, (), ())
+        eeg, _ = open_eeg(raw, self.name, self._description, self.cell.registry, self.choice)
+        windows = RecordingWindows(eeg, self._description, self._scale, (), ())
         return windows.gather(np.array([row - from_row]))
 
     def _refuse_gaps(self, first: int, stop: int) -> None:

@@ -52,7 +52,9 @@ def offline(cell: TrainedCell, raw: mne.io.BaseRaw) -> RecordingWindows:
     return whole
 
 
-@pytest.mark.parametrize("data", [{}, {"sfreq": 256.0}, {"sfreq": 100.0}, {"lowpass_hz": 40.0, "window_s": 2.0}])
+@pytest.mark.parametrize(
+    "data", [{}, {"sfreq": 256.0}, {"sfreq": 100.0, "window_s": 1.2}, {"lowpass_hz": 40.0, "window_s": 2.0}]
+)
 def test_every_window_is_that_of_the_whole_recording(write_cell, registry, tmp_path, recording, data):
     cell = load_cell(write_cell(tmp_path / "model", **data), device="cpu", registry=registry)
     whole, windows = offline(cell, recording), windows_of(cell, recording.info)
