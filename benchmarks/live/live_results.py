@@ -48,11 +48,13 @@ class LiveResults:
         self.decoded.append((window, delay_s))
         ranks = rank(window.scores)
         found = zip(self.names, window.scores.tolist(), ranks.tolist(), window.matches.tolist(), strict=True)
-        rows = [
+        rows: list[tuple[Any, ...]] = [
             (f"{window.start_s:.6f}", name, f"{score:.9g}", place, "" if math.isnan(match) else f"{match:.6g}")
             for name, score, place, match in found
             if not math.isnan(score)
         ]
+        if not self.names:
+            rows = [(f"{window.start_s:.6f}", "", "", "", "")]
         self._append([(*row, f"{delay_s:.4f}") for row in rows])
 
     def _append(self, rows: list[tuple[Any, ...]]) -> None:
@@ -68,7 +70,7 @@ class LiveResults:
 
     def candidates(self) -> list[dict[str, Any]]:
         """Return what is found of each candidate over all windows that it reaches, best first."""
-        scores = np.array([window.scores for window, _ in self.decoded]).reshape(-1, len(self.names))
+        scores = np.array([window.scores for window, _ in self.decoded]).reshape(len(self.decoded), len(self.names))
         matches = np.array([window.matches for window, _ in self.decoded]).reshape(scores.shape)
         ranks = np.array([rank(row) for row in scores]).reshape(scores.shape)
         found = []

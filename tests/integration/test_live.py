@@ -74,7 +74,6 @@ def test_five_minutes_lose_no_sample_and_are_found_as_offline(record, tiny_bids,
     (first,) = np.flatnonzero((sent == samples[0]).all(1))
     np.testing.assert_array_equal(samples, np.concatenate([sent, sent])[first : first + len(samples)])
     assert (about["n_received"], about["n_lost"], about["dropped"]) == (len(samples), 0, [])
-    assert 0 < about["delay"]["median_s"] <= about["delay"]["worst_s"] < about["window_s"]
 
     cell = load_cell(record)
     whole = mne.io.RawArray(samples.T, raw.info, verbose="ERROR")
@@ -90,3 +89,4 @@ def test_five_minutes_lose_no_sample_and_are_found_as_offline(record, tiny_bids,
     offline = score_candidates(cell.estimate(windows, windows.rows(starts_s), "01"), moments_s, candidates)
     np.testing.assert_allclose(live[["heard", "other"]], offline, atol=1e-5 * np.abs(offline).max())
     assert (live["heard"] > live["other"]).mean() > 0.7
+    assert 0 < about["delay"]["median_s"] <= about["delay"]["worst_s"] < about["window_s"]
