@@ -34,8 +34,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def add_reading_options(parser: argparse.ArgumentParser) -> None:
     """Add what says which model reads which recording, and how."""
-    parser.add_argument("record", type=Path, metavar="RECORD", help="results/records/<cell>.json, or a model's folder")
+    add_record(parser)
     parser.add_argument("file", type=Path, metavar="FILE", help="a recording that MNE reads, also of a BIDS folder")
+    add_matching_options(parser)
+
+
+def add_record(parser: argparse.ArgumentParser) -> None:
+    """Add what says which model reads."""
+    parser.add_argument("record", type=Path, metavar="RECORD", help="results/records/<cell>.json, or a model's folder")
+
+
+def add_matching_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says how EEG is matched to a model."""
     parser.add_argument("--listener", metavar="NAME", help="who listened, as in the training; or 'new'")
     parser.add_argument(
         "--map-channels",

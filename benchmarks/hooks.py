@@ -36,6 +36,7 @@ def register_commands() -> list[CommandSpec]:
         ),
         _verb("listen", "listen_command", "say which of several sounds was heard in a recording, and when"),
         _verb("model", "model_command", "share what a cell trained through the Hugging Face hub: push, pull"),
+        _verb("live", "live_command", "say so while EEG is recorded (LSL), or speak it"),
         _verb(
             "cache",
             "cache",

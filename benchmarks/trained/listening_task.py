@@ -79,14 +79,20 @@ def task_of_folder(file: Path, folder: Path, onset_s: float, description: ModelD
     """
     import soundfile
 
+    sounds = sounds_of_folder(folder)
+    longest_s = max(soundfile.info(path).duration for path in sounds.values())
+    window_s = description.config.data.window_s
+    moments_s = window_s * np.arange(max(0, int(longest_s // window_s)))
+    return ListeningTask(file, HeardWindows(onset_s + moments_s, moments_s), sounds)
+
+
+def sounds_of_folder(folder: Path) -> dict[str, Path]:
+    """Return the sounds of a folder by name; errors as in `task_of_folder`."""
     paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in SOUND_SUFFIXES)
     if not paths:
         expected = f"files such as {', '.join(sorted(SOUND_SUFFIXES))}"
         raise DataError(f"Folder {folder} holds no sounds", expected=expected, then="Give another --candidates.")
-    longest_s = max(soundfile.info(path).duration for path in paths)
-    window_s = description.config.data.window_s
-    moments_s = window_s * np.arange(max(0, int(longest_s // window_s)))
-    return ListeningTask(file, HeardWindows(onset_s + moments_s, moments_s), {path.stem: path for path in paths})
+    return {path.stem: path for path in paths}
 
 
 def task_of_dataset(dataset: SpeechDataset, recording: Recording, description: ModelDescription) -> ListeningTask:

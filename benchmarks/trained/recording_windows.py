@@ -149,15 +149,10 @@ def open_windows(
     DataError
         If it has other channels, another rate, NaN or a wrong unit, or is shorter than a window.
     """
-    _refuse_other_modality(description)
+    refuse_other_modality(description)
     raw, name = _raw_of(source, description)
     files = _files_of(source, raw)
-    raw, notes = match_channels(raw, description.signal.chs_info, choice.channels, name)
-    notes += _check_rate(raw, description, choice, name)
-    recording = Recording(name, listener or "", name, (), lambda: raw)
-    preparation: PreparationSpec = registry.get("preparation", "windows")
-    notes += _check_preparation(preparation, description)
-    eeg: ContinuousEeg = preparation.load_continuous()(recording, description.config.data)
+    eeg, notes = open_eeg(raw, name, description, registry, choice)
     n_times, settings = description.signal.n_times, description.config.data
     if eeg.n_rows < n_times + round(settings.shift_s * settings.sfreq):
         raise DataError(
@@ -165,8 +160,30 @@ def open_windows(
             got=f"{eeg.n_rows / settings.sfreq:.2f} s",
             expected=f"at least {settings.window_s + settings.shift_s:.2f} s",
         )
-    scale, said = _scale_of(eeg, description, scales, choice.scale, listener)
-    return RecordingWindows(eeg, description, scale, (*eeg.notes, *notes, said), files)
+    scale, said = scale_of(eeg, description, scales, choice.scale, listener)
+    return RecordingWindows(eeg, description, scale, (*notes, said), files)
+
+
+def open_eeg(
+    raw: mne.io.BaseRaw, name: str, description: ModelDescription, registry: Registry, choice: ReadingChoice
+) -> tuple[ContinuousEeg, tuple[str, ...]]:
+    """Return the EEG of a recording in the channels and at the rate of the model, and what was decided on the way.
+
+    Parameters
+    ----------
+    raw : mne.io.BaseRaw
+    name : str
+        The recording's, for messages.
+    description, registry, choice
+        As in `open_windows`; errors too.
+    """
+    raw, notes = match_channels(raw, description.signal.chs_info, choice.channels, name)
+    notes += _check_rate(raw, description, choice, name)
+    preparation: PreparationSpec = registry.get("preparation", "windows")
+    notes += _check_preparation(preparation, description)
+    recording = Recording(name, "", name, (), lambda: raw)
+    eeg: ContinuousEeg = preparation.load_continuous()(recording, description.config.data)
+    return eeg, (*eeg.notes, *notes)
 
 
 def _files_of(source: Path | mne.io.BaseRaw | np.ndarray, raw: mne.io.BaseRaw) -> tuple[Path, ...]:
@@ -175,7 +192,8 @@ def _files_of(source: Path | mne.io.BaseRaw | np.ndarray, raw: mne.io.BaseRaw) -
     return tuple(path for path in dict.fromkeys(paths) if path.is_file())
 
 
-def _refuse_other_modality(description: ModelDescription) -> None:
+def refuse_other_modality(description: ModelDescription) -> None:
+    """Refuse a model whose encoder reads no EEG (`DataError`)."""
     if description.modality != "eeg":
         then = "Choose the model of an encoder that reads the EEG."
         got = f"encoder '{description.encoder.name}', which reads the {description.modality} of the stimulus"
@@ -270,10 +288,10 @@ def _check_preparation(preparation: PreparationSpec, description: ModelDescripti
     return (f"read by other code than in training, which was that of version {description.suite}",)
 
 
-def _scale_of(
+def scale_of(
     eeg: ContinuousEeg, description: ModelDescription, scales: np.ndarray, whose: str, listener: str | None
 ) -> tuple[np.ndarray, str]:
-    """Return the scale of each channel, and a line on whose it is."""
+    """Return the scale of each channel, (n_chans,), and a line on whose it is; parameters and errors as above."""
     settings, n_times = description.config.data, description.signal.n_times
     if whose == OF_FILE:
         starts = np.arange(0, eeg.n_rows - n_times + 1, n_times)

@@ -27,6 +27,13 @@ class ContinuousEeg(Protocol):
     cuts_s: tuple[float, ...]
     notes: tuple[str, ...]
 
+    def span(self, first: int, stop: int) -> tuple[int, int, int]:
+        """Return what rows ``first`` to ``stop`` depend on: a row, its sample, and the sample behind the last.
+
+        A part of the recording that begins at that sample has the same rows, counted from that row. The last may lie
+        beyond the end of the recording.
+        """
+
     def read(self, first: int, stop: int) -> np.ndarray:
         """Return rows ``first`` to ``stop``, float32 (n_rows, n_chans), in microvolts."""
 

@@ -84,20 +84,25 @@ class ContinuousRecording:
 
     def read(self, first: int, stop: int) -> np.ndarray:
         """Return rows ``first`` to ``stop``, float32 (n_rows, n_chans), in microvolts."""
-        reach = self._reach_rows()
-        # a part begins at a sample that a row lies on, so that its rows are those of the whole
-        period = self._ratio.denominator
-        from_row = max(0, first - reach) // period * period
-        from_sample = int(from_row * self._ratio)
-        to_sample = min(self._raw.n_times, math.ceil((stop + reach) * self._ratio) + 1)
+        from_row, from_sample, to_sample = self.span(first, stop)
+        to_sample = min(self._raw.n_times, to_sample)
         part = self._part(from_sample, to_sample)
         mark_cuts(part, list(self._cuts_within(from_sample, to_sample)))
         stretches = list(self._stretches_within(from_sample, to_sample))
         return clean(self.recording, part, stretches, self.settings)[first - from_row : stop - from_row]
 
+    def span(self, first: int, stop: int) -> tuple[int, int, int]:
+        """Return a row, its sample, and the sample behind the last that rows ``first`` to ``stop`` depend on."""
+        reach = self._reach_rows()
+        # a part begins at a sample that a row lies on, so that its rows are those of the whole
+        period = self._ratio.denominator
+        from_row = max(0, first - reach) // period * period
+        return from_row, int(from_row * self._ratio), math.ceil((stop + reach) * self._ratio) + 1
+
     def _reach_rows(self) -> int:
         """Return the rows on each side of a part that its values depend on."""
-        reach_s = (HALF_LENGTH + 2) / min(self.recorded_sfreq, self.settings.sfreq)
+        is_resampled = self.recorded_sfreq != self.settings.sfreq
+        reach_s = (HALF_LENGTH + 2) / min(self.recorded_sfreq, self.settings.sfreq) if is_resampled else 0.0
         edges = [edge for edge in (self.settings.highpass_hz, self.settings.lowpass_hz) if edge]
         reach_s += FILTER_PERIODS / min(edges) if edges else 0.0
         return math.ceil(reach_s * self.settings.sfreq)

@@ -17,10 +17,12 @@ import torch
 
 from eeg2speech_bench.benchmarks import load_cell
 from eeg2speech_bench.benchmarks.trained.continuous_speech import SPAN_WINDOWS, Speaker, plan_speech
+from eeg2speech_bench.benchmarks.trained.recording_windows import ReadingChoice
 from eeg2speech_bench.benchmarks.trained.trained_cell import TrainedCell
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.generator.mel import MelSpectrogram
 from eeg2speech_bench.core.records.record_store import RecordStore
+from eeg2speech_bench.core.training.seeding import derive_seed
 
 WAVS = {"eeg.wav", "control_shift.wav", "control_phase.wav", "control_mean.wav"}
 #: seconds from one window to the next: half a window
@@ -196,3 +198,32 @@ def test_after_a_kill_the_same_command_makes_all_of_it(bench, record, recording,
     assert code == 0, said + errors
     assert {path.name for path in tmp_path.iterdir()} == {"out"}
     assert {path.name for path in out.iterdir()} == WAVS | {"mels_0000.png", "speech.json"}
+
+
+def test_a_stream_is_spoken_window_by_window_as_its_recording_would_be(record, cell, recording, tmp_path, monkeypatch):
+    from mne_lsl.player import PlayerLSL
+
+    from eeg2speech_bench.benchmarks.live.stream_buffer import StreamBuffer
+    from eeg2speech_bench.core.cli import main
+
+    received, add = [], StreamBuffer.add
+
+    def keep(self, samples, stamps):
+        received.append(samples)
+        return add(self, samples, stamps)
+
+    monkeypatch.setattr(StreamBuffer, "add", keep)
+    raw = mne.io.read_raw(recording, preload=True, verbose="ERROR").crop(0, 60).pick("eeg")
+    typed = [record, "--stream", "spoken", "--wav", tmp_path / "wav", "--out", tmp_path / "out", "--listener", "01"]
+    typed += ["--scale", "listener", "--seconds", 2 * 2.88 + 1.9, "--device", "cpu"]
+    with PlayerLSL(raw, chunk_size=4, name="spoken", source_id="spoken-1", annotations=False):
+        assert main(["live", *map(str, typed)]) == 0
+    about = json.loads((tmp_path / "out" / "live.json").read_text())
+    assert about["spoken"] == sorted(path.name for path in (tmp_path / "wav").iterdir())
+    assert about["spoken"] == ["000000.00s.wav", "000002.88s.wav"]
+    whole = mne.io.RawArray(np.concatenate(received).T, raw.info, verbose="ERROR")
+    reading = ReadingChoice(scale="listener")
+    conditions = cell.encode(whole, listener="01", starts_s=[0.0, 2.88], reading=reading)
+    clips = cell.generate(conditions, [derive_seed(0, "clip", number) for number in range(2)])
+    for name, expected in zip(about["spoken"], clips.waveform, strict=True):
+        np.testing.assert_allclose(soundfile.read(tmp_path / "wav" / name)[0], expected.clip(-1, 1), atol=1e-3)

@@ -1,0 +1,1 @@
+"""Uses a trained model on a stream of EEG while it is recorded."""
