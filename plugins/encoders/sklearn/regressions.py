@@ -25,7 +25,8 @@ class CompressedPls(PLSRegression):
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
         """Compress the rows, and fit to them."""
         self.x_offset_, self.y_offset_ = X.mean(0, dtype=np.float64), y.mean(0, dtype=np.float64)
-        one_sign: np.ndarray = np.linalg.qr(np.column_stack([X - self.x_offset_, y - self.y_offset_]), mode="r")
+        centred = np.column_stack([X - self.x_offset_, y - self.y_offset_])
+        one_sign = np.asarray(np.linalg.qr(centred, mode="r"))
         few = np.concatenate([one_sign, -one_sign])  # so that their mean is zero
         super().fit(few[:, : X.shape[1]], few[:, X.shape[1] :])
         return self
