@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: the hub's own word for what the model does first; it has none for what reads EEG
 TASK = "feature-extraction"
+#: of values in the metadata; sums of shares end in rounding
+DIGITS = 6
 #: a data set's name that the hub can take for one of its own
 _DATASET = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 #: of what Markdown, or HTML in it, makes something: signs, addresses, and what begins a list
@@ -89,7 +91,7 @@ def _result(record: Record, metric: Metric) -> Any:
         metric_type=metric.name,
         metric_name=f"{metric.title}, {condition_label(metric.condition, record.encoder.modality)}",
         metric_config=metric.condition,
-        metric_value=metric.value,
+        metric_value=round(metric.value, DIGITS),
     )
 
 

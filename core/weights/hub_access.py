@@ -77,8 +77,10 @@ def _explanation(name: str, repository: str, kind: str, error: Exception) -> Ben
     if isinstance(error, errors.GatedRepoError):
         return StorageError(f"{name} is gated", then="Ask for access on its page, then 'hf auth login'.")
     if isinstance(error, errors.RepositoryNotFoundError):
-        option = "" if kind == "model" else f" --repo-type {kind}"
-        then = f"Check the name, log in with 'hf auth login', or create it: hf repo create {repository}{option}"
+        then = "Check the name, or log in with 'hf auth login'."  # `model push` makes what is not there
+        if kind != "model":
+            make = f"hf repo create {repository} --repo-type {kind}"
+            then = f"Check the name, log in with 'hf auth login', or create it: {make}"
         return StorageError(f"{name} was not found, or is private", then=then)
     if isinstance(error, errors.RevisionNotFoundError):
         return StorageError(f"{name} has no such revision", then="Look at its branches and tags on its page.")
