@@ -291,4 +291,4 @@ def test_an_error_that_cannot_say_what_it_is_fails_its_cell_all_the_same(bench):
             raise ValueError
 
     assert bench.runner.run(bench.cell(align=fault(SilentError()))).status == "failed"
-    assert bench.written()["error"]["message"] == "its message cannot be had: ValueError"
+    assert module.describe_error("align", SilentError()).message == "its message cannot be had: ValueError"
