@@ -181,6 +181,8 @@ def _check_not_empty(
     if shared:
         got += f", {max(s.duration_s for s in shared):.1f} s of it at a stretch in two of them, which training keeps"
         then = "Name one sound file for each story, so that a story in another order or sound is still one story."
+    if kind == "brainmagick2023":
+        then = "It draws parts by the words and needs more text than this; use --protocol own."
     raise DataError(
         f"Split '{kind}' leaves no window for '{missing[0]}'",
         got=got,

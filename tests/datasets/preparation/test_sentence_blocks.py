@@ -64,6 +64,12 @@ def test_a_split_by_blocks_needs_numbered_sentences():
         zones_by_sentence_blocks({"x": 20.0}, {"x": [Word("one", 0.0, 1.0)]})
 
 
+def test_too_few_blocks_for_a_part_are_refused_with_the_way_out():
+    words = {"x": told((1, "one two three four"))}
+    with pytest.raises(DataError, match=r"leaves no window for 'valid'.*use --protocol own"):
+        plan_split("brainmagick2023", {"x": 20.0}, [], guard_s=0.0, words=words)
+
+
 def test_windows_start_half_a_second_before_words_and_end_in_their_block():
     words = [Word("a", 0.2, 0.4), Word("b", 0.5, 0.9), Word("c", 1.0, 1.2), Word("d", 2.6, 3.0)]
     assert np.allclose(starts_at_words(0.0, 4.0, words), [0.0, 0.5])
