@@ -29,7 +29,8 @@ class Usage:
     cores : float
         Processor-seconds per second since the moment before.
     memory_mb : float
-        Memory of all processes; what several of them share counts once where the system tells (Linux).
+        Resident memory, and that which other processes have for themselves; where the system does not tell the latter
+        (it does on Linux), what they share counts as often as they are.
     read_mb, written_mb : float
         To and from disks since the moment before; 0 where the system does not tell.
     gpu_share, gpu_memory_mb : float, optional
@@ -134,19 +135,14 @@ class Monitor:
 
 
 def _memory_mb(family: list[psutil.Process]) -> float:
-    """Return resident memory; of several processes, each one's share of what they share."""
+    """Return resident memory of the first process, and what the others have for themselves."""
+    tells = sys.platform.startswith("linux")
     total = 0.0
-    for process in family:
+    for place, process in enumerate(family):
         with suppress(psutil.Error, OSError):
-            # to ask for shares takes milliseconds, in which the process waits
-            total += process.memory_info().rss if len(family) == 1 else _proportional_bytes(process)
+            # to ask for what is not shared takes milliseconds, in which the process waits
+            total += process.memory_full_info().uss if place and tells else process.memory_info().rss
     return total / MEGABYTE
-
-
-def _proportional_bytes(process: psutil.Process) -> float:
-    if sys.platform.startswith("linux"):
-        return float(process.memory_full_info().pss)
-    return float(process.memory_info().rss)
 
 
 def _gpu_usage() -> tuple[float | None, float | None]:

@@ -23,7 +23,7 @@ LEAST_WIDTH = 80
 INTERVAL = re.compile(r" \[-?\d[^\]]*\]")
 #: what spreadsheets take for the start of a formula, and cells that start so and are numbers with words of ours
 FORMULA = ("=", "+", "-", "@")
-NUMBERS = re.compile(r"[+-]?\d[\w.,;:<=>()\[\] ±%–-]*")
+NUMBERS = re.compile(r"[+-]?\d(?:[\w.,;:<=>()\[\] ±%–-]|(?<=[\[ ])\+(?=\d))*")
 #: columns that no table exceeds
 _ENDLESS = 10_000
 

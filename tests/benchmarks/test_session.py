@@ -26,6 +26,7 @@ from eeg2speech_bench.core.registry.registry import Registry, load_registry
 from eeg2speech_bench.core.terminal.progress import OutputClosed
 
 DATASET = {"name": "odd", "revision": "r", "about": "", "is_null": False, "sound_kind": "envelope", "stimuli": ()}
+DATASET |= {"split_fractions": (0.7, 0.15, 0.15), "recordings": ()}
 
 
 class Untrained:

@@ -7,7 +7,7 @@ import pytest
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
 
-BASELINES = {"ridge", "noise-trained", "random-weights", "subject-id", "time-only", "mean"}
+BASELINES = {"ridge", "ridge-cv", "noise-trained", "random-weights", "subject-id", "time-only", "mean"}
 
 
 def records(bench, results: str) -> list[Record]:

@@ -93,7 +93,7 @@ def test_segments_and_audio_lie_beside_the_record(bench, record):
     samples, rate = soundfile.read(clips[0])
     assert (len(samples), rate) == (46080, 16000)
     pictures = {path.name for path in (results / record.files["report"]).iterdir()}
-    assert pictures == {"mels.png", "retrieval.png", "subjects.png", "learning.png"}
+    assert pictures == {"mels.png", "retrieval.png", "subjects.png", "learning.png", "usage.csv", "usage.png"}
 
 
 def test_a_second_encoder_reuses_what_belongs_to_the_data_set(bench, finished):

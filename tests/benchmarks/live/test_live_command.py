@@ -187,7 +187,7 @@ def test_a_stream_that_comes_back_goes_on_and_the_pause_is_lost(
         amplifiers[1].close()
 
     sending(amplifiers[0], restart)
-    monkeypatch.setattr(lsl_stream, "ENDED_AFTER_S", 4.0)
+    monkeypatch.setattr(lsl_stream, "ENDED_AFTER_S", 8.0)
     assert follow(model, "pausing", tmp_path / "out", "--candidates", sounds, "--listener", "01") == 0
     about = json.loads((tmp_path / "out" / "live.json").read_text())
     assert (about["n_received"], about["n_lost"]) == (3500, 500)

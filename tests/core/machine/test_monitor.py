@@ -38,7 +38,7 @@ def test_memory_of_a_copy_counts_once_what_it_shares() -> None:
     ours.send("end")
     copy.join()
     alone, together = (usage.memory_mb for usage in watched.usages)
-    assert together - alone == pytest.approx(100, abs=60)  # 200 if the copy's share of `shared` counted too
+    assert together - alone == pytest.approx(100, abs=60)  # 200 if what the copy shares counted too
     assert watched.peak_memory_mb == together
 
 

@@ -277,7 +277,7 @@ def test_a_draft_of_a_living_process_stays(tmp_path):
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
 def test_a_disk_without_locks_takes_records(tmp_path, monkeypatch, number):
-    def refuse(lock):
+    def refuse(lock, **_):
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(FileLock, "acquire", refuse)
