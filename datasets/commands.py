@@ -26,6 +26,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     simulate.add_argument("--channels", type=int, choices=[16, 32, 64], help="BioSemi montage (default: 32)")
     simulate.add_argument("--snr-db", type=float, metavar="DB", help="response over background (default: calibrated)")
     simulate.add_argument("--seed", type=int, metavar="N", help="default: 0")
+    simulate.add_argument(
+        "--session", type=int, metavar="N", help="other recordings of the same listeners (default: 0)"
+    )
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="folder to write (fetch, simulate: default in the cache)"
     )
@@ -68,6 +71,7 @@ def _simulate(arguments: argparse.Namespace) -> int:
         "n_chans": arguments.channels,
         "snr_db": arguments.snr_db,
         "seed": arguments.seed,
+        "session": arguments.session,
     }
     settings = SimulationSettings(null=arguments.null, **{k: v for k, v in named.items() if v is not None})
 

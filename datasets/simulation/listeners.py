@@ -95,7 +95,10 @@ def simulate_listener(
     -------
     SimulatedListener
     """
-    seeds = np.random.SeedSequence([settings.seed, listener]).spawn(4)
+    named = [settings.seed, listener]
+    seeds = np.random.SeedSequence(named).spawn(4)
+    if settings.session:
+        seeds[1:] = np.random.SeedSequence([*named, settings.session]).spawn(3)
     anatomy, timing, noise, other = (np.random.default_rng(seed) for seed in seeds)
     lengths = {name: drive.shape[1] for name, drive in drives.items()}
     schedule = Schedule.draw(lengths, settings.sfreq, timing)

@@ -38,6 +38,9 @@ class SimulationSettings:
         follows stories played backwards, in another order, from another moment, different for every listener.
     stories : int, optional
         Use only the first few stories; all by default.
+    session : int
+        Another session of the same listeners: the same heads and responses, in another order of stories, with other
+        silences and another background.
 
     Raises
     ------
@@ -52,6 +55,7 @@ class SimulationSettings:
     seed: int = 0
     null: bool = False
     stories: int | None = None
+    session: int = 0
 
     @property
     def about(self) -> str:
@@ -70,6 +74,7 @@ class SimulationSettings:
             "sfreq": (self.sfreq >= 64, "64 Hz or more: the response reaches 30 Hz"),
             "snr_db": (math.isfinite(self.snr_db), "a finite number of dB"),
             "seed": (self.seed >= 0, "0 or more"),
+            "session": (self.session >= 0, "0 or more"),
             "stories": (self.stories is None or self.stories >= 1, "1 or more, or none for all"),
         }
         for name, (fine, expected) in checks.items():
@@ -87,7 +92,10 @@ def told_stories(settings: SimulationSettings) -> list[str]:
 
 def folder_name(settings: SimulationSettings) -> str:
     """Name a data set by its settings, the source version and the speech; equal names hold equal data."""
-    content = hashlib.sha256(json.dumps([SOURCE_VERSION, asdict(settings)], sort_keys=True).encode())
+    decided = asdict(settings)
+    if not settings.session:
+        del decided["session"]  # which does not change what the first session is called
+    content = hashlib.sha256(json.dumps([SOURCE_VERSION, decided], sort_keys=True).encode())
     for name in told_stories(settings):
         sound = Path(speech.story_path(name))
         content.update(sound.read_bytes() + sound.with_suffix(".json").read_bytes())

@@ -26,7 +26,7 @@ from eeg2speech_bench.datasets.simulation.background import Background
 from eeg2speech_bench.datasets.simulation.check import ridge_following
 from eeg2speech_bench.datasets.simulation.dataset import open_simulated_root, simulate
 from eeg2speech_bench.datasets.simulation.head import SphericalHead
-from eeg2speech_bench.datasets.simulation.listeners import Schedule, simulate_listener
+from eeg2speech_bench.datasets.simulation.listeners import Schedule, SimulatedListener, simulate_listener
 from eeg2speech_bench.datasets.simulation.settings import SimulationSettings, folder_name
 
 SMALL = SimulationSettings(n_listeners=2, n_chans=16, stories=2, snr_db=0.0)
@@ -338,3 +338,27 @@ def test_default_is_calibrated_like_a_good_listener_and_its_twin_is_at_chance(tm
     unrelated = ridge_following(simulate(tmp_path / "null", SimulationSettings(null=True)))
     assert 0.20 < following.r.mean() < 0.30 and following.r.min() > 0.1
     assert abs(unrelated.r.mean()) < 0.025
+
+
+def _listener(listener: int, session: int) -> SimulatedListener:
+    rng = np.random.default_rng(0)
+    drives = {name: np.abs(rng.standard_normal((N_BANDS, 2000))) for name in "ab"}
+    settings = SimulationSettings(n_chans=16, session=session)
+    return simulate_listener(SphericalHead(16, settings.sfreq), drives, settings, listener)
+
+
+def _pattern(listener: SimulatedListener) -> np.ndarray:
+    """The direction over channels in which a response varies most."""
+    return np.linalg.svd(listener.response, full_matrices=False)[0][:, 0]
+
+
+def test_another_session_is_the_same_listener_with_another_background():
+    first, again, other = _listener(0, 0), _listener(0, 1), _listener(1, 0)
+    assert abs(_pattern(first) @ _pattern(again)) > 0.99 > abs(_pattern(first) @ _pattern(other))
+    n = min(first.background.shape[1], again.background.shape[1])
+    assert abs(np.corrcoef(first.background[0, :n], again.background[0, :n])[0, 1]) < 0.3
+
+
+def test_the_first_session_keeps_its_name():
+    assert folder_name(SimulationSettings()) == folder_name(SimulationSettings(session=0))
+    assert folder_name(SimulationSettings()) != folder_name(SimulationSettings(session=1))
