@@ -116,9 +116,13 @@ class Bench:
         config.write_text(TINY)
         return ["--config", str(config), "--results", str(self.folder / "results")]
 
+    def python_for(self, sent: signal.Signals) -> Path:
+        """Return the Python of a command that gets a signal: one that is killed cannot pass it on."""
+        return Path(sys.executable) if sent == signal.SIGKILL else self.python
+
     def stop_during(self, stage: str, sent: signal.Signals, *arguments: str) -> int:
         """Start a run, send a signal as soon as a stage has begun, and return the exit code."""
-        process = self.start(*self.tiny(), "--dataset", str(self.data), *arguments, python=Path(sys.executable))
+        process = self.start(*self.tiny(), "--dataset", str(self.data), *arguments, python=self.python_for(sent))
         stages = self.folder / "cache" / "stages"
         wait_for(lambda: any(stages.glob(f".partial-{stage}-*")), process)
         process.send_signal(sent)

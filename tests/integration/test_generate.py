@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import signal
-import sys
 import time
 from pathlib import Path
 
@@ -175,7 +174,7 @@ def test_time_that_spans_a_pause_is_refused_and_the_rest_is_spoken(cell, recordi
 def test_a_command_that_is_stopped_leaves_no_broken_file(bench, record, recording, tmp_path, sent, code):
     out = tmp_path / "out"
     typed = [str(record), str(recording), "--out", str(out), "--listener", "01"]
-    process = bench.start(*typed, verb="generate", python=Path(sys.executable))
+    process = bench.start(*typed, verb="generate", python=bench.python_for(sent))
     while not (tmp_path / ".partial-out" / "control_shift.wav").exists():
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
