@@ -85,8 +85,7 @@ def test_clips_of_another_session_are_identified_as_in_the_cells_own_test(defaul
     heard, wrong = (speak(cell, clips, another_session, by_s) for by_s in (0.0, WRONG_BY_S))
     own = record.metric("identification")
     found, guessed = (float(np.nanmean(identification(made, reference))) for made in (heard, wrong))
-    print(
-        f"own test {own.value:.3f} [{own.low:.3f}, {own.high:.3f}], another session {found:.3f}, wrong time {guessed:.3f}"
-    )
+    said = f"own test {own.value:.3f} [{own.low:.3f}, {own.high:.3f}]"
+    print(f"{said}, another session {found:.3f}, wrong time {guessed:.3f}")
     assert own.low <= found <= own.high
     assert guessed <= MOST_GUESSED < found
