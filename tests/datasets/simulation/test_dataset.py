@@ -165,8 +165,9 @@ def test_missing_folder_is_made_once_and_then_returned(tmp_path: Path) -> None:
 
 def test_folder_name_changes_with_every_setting() -> None:
     changes = {"n_listeners": 3, "n_chans": 32, "sfreq": 256.0, "snr_db": 1.0, "seed": 1, "null": True, "stories": 1}
+    changes["session"] = 1
     names = {folder_name(replace(SMALL, **{key: value})) for key, value in changes.items()}
-    assert len(names | {folder_name(SMALL)}) == 8
+    assert len(names | {folder_name(SMALL)}) == 9
     assert set(changes) == set(SimulationSettings.__dataclass_fields__)
 
 
