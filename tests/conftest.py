@@ -72,7 +72,7 @@ def write_audioeeg(tmp_path: Path) -> Callable[..., Path]:
                 rows.append({"wav": f"{name}.wav", "embedding": f"data/dataset/embeddings/{name}.pt", "labels": ""})
                 number += 1
             (home / "metadata" / "lists" / f"{part}.json").write_text(json.dumps({"data": rows}))
-        lists = {part: f"/root/work/data/dataset/metadata/lists/{part}.json" for part in ("train", "val", "test")}
+        lists = {part: f"/of/the/authors/data/dataset/metadata/lists/{part}.json" for part in ("train", "val", "test")}
         root = {"audioeeg": "./data/dataset/sounds", "metadata": {"path": {"audioeeg": lists}}}
         (home / "metadata" / "dataset_root.json").write_text(json.dumps(root))
         return tmp_path / "audioeeg"

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from hidden_sound import DIM, N_CHANS, N_TIMES, SFREQ, SIGNAL, TARGET, segments
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.linear_model import LinearRegression
@@ -16,33 +17,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from eeg2speech_bench.core.errors import ContractError, DataError, UsageError
-from eeg2speech_bench.core.segments.segment_store import Batch, SignalInfo, TargetInfo
+from eeg2speech_bench.core.segments.segment_store import Batch
 from eeg2speech_bench.plugins.encoders.ridge import Ridge
 from eeg2speech_bench.plugins.encoders.sklearn import fitting
 from eeg2speech_bench.plugins.encoders.sklearn.encoder import NamedEstimator
 from eeg2speech_bench.plugins.encoders.sklearn.estimators import Cca, KernelRidge, Mlp, Pls, RidgeCv
 from eeg2speech_bench.plugins.encoders.sklearn.training_rows import POOLED, TrainingRows
 
-N_CHANS, N_TIMES, SFREQ, DIM = 4, 60, 30.0, 2
-SIGNAL = SignalInfo(N_CHANS, N_TIMES, SFREQ, (), 2)
-TARGET = TargetInfo(DIM, N_TIMES, SFREQ)
 #: two lags on either side, which are whole samples here
 LAGS = (-2 / SFREQ, 2 / SFREQ)
-
-
-def segments(n_batches, signs=(1.0, -1.0), noise=0.1, seed=0):
-    """EEG of two listeners that follows a hidden sound 2 samples late, with a sign of each listener's own."""
-    rng = np.random.default_rng(seed)
-    mixing = np.random.default_rng(99).standard_normal((N_CHANS, DIM))
-    batches = []
-    for _ in range(n_batches):
-        sound = rng.standard_normal((8, DIM, N_TIMES))
-        subject = np.arange(8) % 2
-        late = np.roll(sound, 2, axis=-1) * np.asarray(signs)[subject][:, None, None]
-        eeg = mixing @ late + noise * rng.standard_normal((8, N_CHANS, N_TIMES))
-        tokens = torch.from_numpy(sound.transpose(0, 2, 1)).float() + 5
-        batches.append((Batch(torch.from_numpy(eeg).float(), torch.from_numpy(subject), torch.arange(8)), tokens))
-    return batches
 
 
 def design(batches, n_lags=2):
