@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,6 +21,7 @@ from eeg2speech_bench.core.errors import ContractError, DataError, UsageError
 from eeg2speech_bench.core.segments.segment_store import Batch
 from eeg2speech_bench.plugins.encoders.ridge import Ridge
 from eeg2speech_bench.plugins.encoders.sklearn import fitting
+from eeg2speech_bench.plugins.encoders.sklearn.choice import choose_estimator
 from eeg2speech_bench.plugins.encoders.sklearn.encoder import NamedEstimator
 from eeg2speech_bench.plugins.encoders.sklearn.estimators import Cca, KernelRidge, Mlp, Pls, RidgeCv
 from eeg2speech_bench.plugins.encoders.sklearn.training_rows import POOLED, TrainingRows
@@ -314,3 +316,18 @@ def test_lags_between_two_tokens_are_refused():
 def test_estimates_carry_no_more_columns_than_rows_allow():
     encoder, _ = fitted(Pls, segments(1), segments(1), max_rows=5)
     assert encoder.estimators[POOLED].n_components == 5
+
+
+def test_what_is_named_and_is_no_estimator_is_not_called(monkeypatch):
+    called = []
+
+    class Innocent:
+        def __init__(self) -> None:
+            called.append("class")
+
+    module = SimpleNamespace(function=lambda: called.append("function"), Innocent=Innocent)
+    monkeypatch.setitem(sys.modules, "named_by_a_model", module)
+    for name in ("function", "Innocent"):
+        with pytest.raises(ContractError, match="That is no regressor of scikit-learn's kind"):
+            choose_estimator(f"named_by_a_model:{name}")
+    assert called == []

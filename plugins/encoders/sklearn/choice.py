@@ -7,6 +7,9 @@ from typing import Any
 
 from eeg2speech_bench.core.errors import ContractError
 
+#: what an estimator must have
+CONVENTIONS = ("fit", "predict", "get_params", "set_params", "__sklearn_tags__")
+
 
 def choose_estimator(target: str) -> Any:
     """Import and return a new estimator, named as ``"package.module:Class"``.
@@ -18,7 +21,10 @@ def choose_estimator(target: str) -> Any:
     """
     module, _, name = target.partition(":")
     try:
-        made = getattr(importlib.import_module(module), name)()
+        named = getattr(importlib.import_module(module), name)
+        if not isinstance(named, type) or not _follows_conventions(named):
+            raise _no_regressor(target)  # a model of somebody else may name anything: it is not called
+        made = named()
         check_estimator(made)
     except ContractError:
         raise
@@ -44,17 +50,24 @@ def check_estimator(estimator: Any) -> Any:
     from sklearn.neural_network import MLPRegressor
     from sklearn.utils import get_tags
 
-    wanted = ("fit", "predict", "get_params", "set_params", "__sklearn_tags__")
-    if not all(hasattr(estimator, name) for name in wanted) or is_classifier(estimator):
-        raise ContractError(
-            "That is no regressor of scikit-learn's kind",
-            got=f"{type(estimator).__name__}",
-            expected=f"an object with {', '.join(wanted)}",
-            then="Derive it from sklearn.base.RegressorMixin and BaseEstimator.",
-        )
+    if not _follows_conventions(estimator) or is_classifier(estimator):
+        raise _no_regressor(type(estimator).__name__)
     last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
     takes_several = get_tags(estimator).target_tags.multi_output or isinstance(last, MLPRegressor)  # whose tag says no
     return estimator if takes_several else MultiOutputRegressor(estimator)
+
+
+def _no_regressor(got: str) -> ContractError:
+    return ContractError(
+        "That is no regressor of scikit-learn's kind",
+        got=got,
+        expected=f"an object, or its class, with {', '.join(CONVENTIONS)}",
+        then="Derive it from sklearn.base.RegressorMixin and BaseEstimator.",
+    )
+
+
+def _follows_conventions(candidate: object) -> bool:
+    return all(hasattr(candidate, name) for name in CONVENTIONS)
 
 
 def seed_estimator(estimator: Any, seed: int) -> Any:
