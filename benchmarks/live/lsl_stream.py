@@ -14,8 +14,10 @@ from eeg2speech_bench.core.errors import BenchError, DataError, UnknownNameError
 if TYPE_CHECKING:
     import mne
 
-#: seconds in which a stream must be found and opened, and after which a silent one has ended
-FOUND_IN_S, ENDED_AFTER_S = 10.0, 10.0
+#: seconds in which a stream must be found and opened
+FOUND_IN_S = 10.0
+#: seconds after which a silent stream has ended: liblsl 1.17 needs 1.5 or 31 s to find one that comes back at once
+ENDED_AFTER_S = 40.0
 #: seconds between two looks at what came, and samples that are taken at once
 POLL_S, CHUNK_SAMPLES = 0.01, 4096
 #: volts by the names of units that may be typed
