@@ -15,7 +15,7 @@ from eeg2speech_bench.core.errors import BenchError
 from eeg2speech_bench.core.registry.discovery import OURS, PluginChoice
 from eeg2speech_bench.core.registry.failures import plain
 from eeg2speech_bench.core.registry.registry import Registry, load_others, load_own
-from eeg2speech_bench.core.terminal.progress import harmless
+from eeg2speech_bench.core.terminal.harmless_text import harmless
 
 DESCRIPTION = "Benchmark EEG encoders as conditions of a speech generator, every score beside its controls."
 PROGRAM = "eeg2speech-bench"

@@ -11,7 +11,14 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from eeg2speech_bench.core.stages.source_code import OURS, find_source, find_spec, package_files, parse, source_hash
+from eeg2speech_bench.core.stages.source_code import (
+    OURS,
+    find_source,
+    find_spec,
+    package_files,
+    read_source,
+    source_hash,
+)
 
 #: modules of ours that decide no number, each with its reason; what they import is not followed either
 DECIDES_NOTHING = {
@@ -32,12 +39,11 @@ DECIDES_NOTHING = {
     f"{OURS}.core.stages.keys": "makes keys",
     f"{OURS}.core.stages.source_code": "makes keys",
     f"{OURS}.core.stages.stage_store": "keeps files as they are",
+    f"{OURS}.core.terminal.harmless_text": "words of messages",
     f"{OURS}.core.terminal.progress": "draws progress",
     f"{OURS}.core.terminal.quiet": "silences warnings",
     f"{OURS}.benchmarks.stage_inputs": "its values are in the settings of each stage",
 }
-#: where a statement holds others
-BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 _STANDARD_LIBRARY = frozenset(sys.stdlib_module_names) | {"__future__", ""}
 
 
@@ -118,11 +124,10 @@ def plugin_closure(package: str) -> Closure:
 
 def _roots(file: Path) -> Iterator[str]:
     """Yield the top-level names that a file imports; relative imports stay within its package."""
-    tree = parse(file.read_bytes())
-    for node in _statements(tree) if tree else ():
+    for node in read_source(file).imports:
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+        elif not node.level and node.module:
             yield node.module.partition(".")[0]
 
 
@@ -171,15 +176,15 @@ def code_behind(targets: Iterable[str]) -> Closure:
 @cache
 def _imports(file: Path, module: str) -> tuple[str, ...]:
     """Return the full names of modules that a file imports, each once."""
-    tree = ast.parse(file.read_bytes())
-    return tuple(dict.fromkeys(_imported_names(tree, module, is_package=file.stem == "__init__")))
+    return tuple(dict.fromkeys(_imported_names(file, module)))
 
 
-def _imported_names(tree: ast.Module, module: str, *, is_package: bool) -> Iterator[str]:
-    for node in _statements(tree):
+def _imported_names(file: Path, module: str) -> Iterator[str]:
+    is_package = file.stem == "__init__"
+    for node in read_source(file).imports:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             yield from _imported_from(_origin(node, module, is_package=is_package), node.names)
 
 
@@ -201,18 +206,16 @@ def _imported_from(origin: str, names: Iterable[ast.alias]) -> Iterator[str]:
         yield inner if find_source(inner) else origin
 
 
-def _statements(tree: ast.AST) -> Iterator[ast.AST]:
-    """Walk the statements of a tree, at every depth, leaving out what type checkers alone read."""
-    waiting = [tree]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        only_checked = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        for block in ("orelse",) if only_checked else BLOCKS:
-            waiting += getattr(node, block, ())
-
-
 def forget_sources() -> None:
     """Look at all sources again; called when a run starts, as they may have changed since the last one."""
-    for cached in (source_hash, find_spec, closure_of, plugin_closure, _imports, is_library, _distributions):
+    for cached in (
+        source_hash,
+        read_source,
+        find_spec,
+        closure_of,
+        plugin_closure,
+        _imports,
+        is_library,
+        _distributions,
+    ):
         cached.cache_clear()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -13,6 +15,9 @@ from eeg2speech_bench.core.errors import StorageError
 
 #: our package; all other packages are libraries or plugins
 OURS = "eeg2speech_bench"
+#: where a statement holds others
+BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+_WITH_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 #: files of a package that decide nothing
 _NO_SOURCE = (".pyo", ".md", ".rst", ".html", ".tmpl")
 
@@ -39,46 +44,100 @@ def source_hash(module: str) -> str:
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.name.encode())
-        digest.update(code_of(file.read_bytes()).encode() if file.suffix == ".py" else file.read_bytes())
+        digest.update(read_source(file).code.encode() if file.suffix == ".py" else file.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def code_of(source: bytes) -> str:
-    """Return what Python source does as text: equal where only comments, docstrings or layout differ.
+@dataclass(frozen=True)
+class Source:
+    """What a file of Python does, and what it imports.
 
-    Of a file that this Python cannot read every character counts; nothing that runs imports it.
+    Attributes
+    ----------
+    code : str
+        The same for files that differ only in comments, docstrings or layout. Of a file that this Python cannot read
+        every character counts; nothing that runs imports it.
+    imports : tuple of ast.Import and ast.ImportFrom
+        At every depth, but for what type checkers alone read.
     """
-    tree = parse(source)
-    if tree is None:
-        return repr(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and _docstring(node):
-            node.body = node.body[1:]
-    return _text_of(tree)
+
+    code: str
+    imports: tuple[ast.Import | ast.ImportFrom, ...]
 
 
-def parse(source: bytes) -> ast.Module | None:
-    """Read Python source; None if it is none, as a module for another version that a package brings unused."""
+@cache
+def read_source(file: Path) -> Source:
+    """Read a file of Python once: its closure and its hash need the same tree."""
+    return parse_source(file.read_bytes())
+
+
+def parse_source(text: bytes) -> Source:
+    """Return what Python does; of a module for another version that a package brings unused, its characters."""
     try:
-        return ast.parse(source)
+        tree = ast.parse(text)
     except (SyntaxError, ValueError):  # ValueError: a null byte
-        return None
+        return Source(repr(text), ())
+    written: list[str] = []
+    _write(tree, written)
+    return Source("".join(written), tuple(_imports_of(tree)))
 
 
-def _docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    first = node.body[0] if node.body else None
+def _imports_of(tree: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
+        only_checked = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for block in ("orelse",) if only_checked else BLOCKS:
+            waiting += getattr(node, block, ())
+
+
+def _starts_with_docstring(body: list[ast.stmt]) -> bool:
+    first = body[0] if body else None
     return isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
 
 
-def _text_of(node: object) -> str:
-    """Write a syntax tree as text that does not depend on the version of Python, as that of `ast.dump` does."""
-    if isinstance(node, ast.AST):
-        fields = ((name, value) for name, value in ast.iter_fields(node) if name not in ("ctx", "kind", "type_comment"))
-        inner = (f"{name}={_text_of(value)}" for name, value in fields if value is not None and value != [])
-        return f"{type(node).__name__}({','.join(inner)})"
-    if isinstance(node, list):
-        return f"[{','.join(map(_text_of, node))}]"
-    return repr(node)
+@cache
+def _fields_of(kind: type[ast.AST]) -> tuple[str, ...]:
+    return tuple(name for name in kind._fields if name not in ("ctx", "kind", "type_comment"))
+
+
+def _write(node: ast.AST, written: list[str]) -> None:
+    """Write a syntax tree as text that does not depend on the version of Python, as that of `ast.dump` does.
+
+    Every run reads some 160 modules in this way, so it is written for speed: one list of parts for all nodes.
+    """
+    kind = type(node)
+    written.append(f"{kind.__name__}(")
+    between = ""
+    for name in _fields_of(kind):
+        value = getattr(node, name)
+        if name == "body" and kind in _WITH_DOCSTRING and _starts_with_docstring(value):
+            value = value[1:]
+        if value is None or value == []:
+            continue
+        written.append(f"{between}{name}=")
+        between = ","
+        if isinstance(value, list):
+            _write_all(value, written)
+        elif isinstance(value, ast.AST):
+            _write(value, written)
+        else:
+            written.append(repr(value))
+    written.append(")")
+
+
+def _write_all(values: list[ast.AST], written: list[str]) -> None:
+    between = "["
+    for value in values:
+        written.append(between)
+        between = ","
+        if isinstance(value, ast.AST):
+            _write(value, written)
+        else:  # names of a global statement, and the None of a dictionary that is unpacked
+            written.append(repr(value))
+    written.append("]")
 
 
 def find_source(name: str) -> Path | None:

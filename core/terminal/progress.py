@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBar
 
+from eeg2speech_bench.core.terminal.harmless_text import harmless
+
 #: tells how far a stage is: a short text and the share done, 0 to 1
 Progress = Callable[[str, float], None]
 #: share of a stage, and seconds, from which on its time left is said
@@ -24,11 +26,6 @@ def describe_seconds(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def harmless(text: str) -> str:
-    """Return text without what moves or colours a terminal: it may quote a plugin, a file or a library."""
-    return "".join(c if c.isprintable() or c in "\n\t" else " " for c in text)
 
 
 def say(console: Console, text: str) -> None:

@@ -13,7 +13,7 @@ from eeg2speech_bench.core.registry.registry import Registry, load_others
 from eeg2speech_bench.core.stages import source_code
 from eeg2speech_bench.core.stages.import_closure import code_behind, forget_sources, is_library
 from eeg2speech_bench.core.stages.keys import KeyParts
-from eeg2speech_bench.core.stages.source_code import code_of, source_hash
+from eeg2speech_bench.core.stages.source_code import parse_source, source_hash
 
 
 @pytest.fixture
@@ -62,16 +62,16 @@ def test_code_of_ours_is_followed_by_its_imports():
     ],
 )
 def test_words_and_layout_are_not_code(other):
-    assert code_of(other.encode()) == code_of(b"def f(a):\n    'A sentence.'\n    return a + 1\n")
+    assert parse_source(other.encode()).code == parse_source(b"def f(a):\n    'A sentence.'\n    return a + 1\n").code
 
 
 @pytest.mark.parametrize("other", ["def f(a):\n    return a + 2\n", "def f(a, b=0):\n    return a + 1\n", "f = 1\n"])
 def test_whatever_else_changes_is_code(other):
-    assert code_of(other.encode()) != code_of(b"def f(a):\n    return a + 1\n")
+    assert parse_source(other.encode()).code != parse_source(b"def f(a):\n    return a + 1\n").code
 
 
 def test_a_text_that_is_used_is_code():
-    assert code_of(b"name = 'one'\n") != code_of(b"name = 'two'\n")
+    assert parse_source(b"name = 'one'\n").code != parse_source(b"name = 'two'\n").code
 
 
 def test_nothing_is_imported_to_find_a_source(package):
