@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import rich.box
 import rich.table
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
@@ -160,8 +161,10 @@ def _laid_out(table: Table) -> rich.table.Table:
 
 def _width(table: Table) -> int:
     """Return how many columns it takes to keep every cell on one line."""
+    # one row of the widest cells is as wide as all rows, and is measured in no time
+    cells = [max(column, key=cell_len) for column in zip(*table.rows, strict=True)]
     console = Console(file=io.StringIO(), width=_ENDLESS)
-    return console.measure(_laid_out(table)).maximum
+    return console.measure(_laid_out(replace(table, rows=[cells] if cells else []))).maximum
 
 
 def _escaped(text: str) -> str:
