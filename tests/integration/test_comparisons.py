@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
 
 BASELINES = {"ridge", "ridge-cv", "noise-trained", "random-weights", "subject-id", "time-only", "mean"}
+#: baselines that do not look at the EEG
+LOOK_AWAY = {"mean", "subject-id", "time-only"}
 
 
 def records(bench, results: str) -> list[Record]:
@@ -16,13 +20,20 @@ def records(bench, results: str) -> list[Record]:
 
 @pytest.fixture(scope="module")
 def baselines(bench) -> dict[str, Record]:
-    done = bench.run("--encoder", "baselines", "--scores", "retrieval", "--results", "of_baselines")
+    named = (option for name in LOOK_AWAY for option in ("--encoder", name))
+    done = bench.run(*named, "--scores", "retrieval", "--results", "of_baselines")
     assert done.returncode == 0, done.stdout + done.stderr
     return {record.cell.encoder: record for record in records(bench, "of_baselines")}
 
 
-def test_the_group_of_baselines_runs_them_all(baselines):
-    assert set(baselines) == BASELINES
+def test_the_group_of_baselines_names_them_all(bench):
+    done = bench.run("--encoder", "baselines", "--scores", "retrieval", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert set(re.findall(r"^([\w-]+), seed 0", done.stdout, re.MULTILINE)) == BASELINES
+
+
+def test_baselines_are_called_so_in_their_records(baselines):
+    assert set(baselines) == LOOK_AWAY
     assert all(record.status == "done" and record.encoder.baseline for record in baselines.values())
 
 
@@ -35,7 +46,7 @@ def test_retrieval_alone_says_what_was_not_run(baselines):
         assert "audio" not in record.files
 
 
-@pytest.mark.parametrize("name", ["mean", "subject-id", "time-only"])
+@pytest.mark.parametrize("name", sorted(LOOK_AWAY))
 def test_who_does_not_look_at_the_eeg_scores_the_same_under_every_control_of_it(baselines, name):
     record = baselines[name]
     values = {record.metric("mrr", condition).value for condition in ("eeg", "shift", "phase")}

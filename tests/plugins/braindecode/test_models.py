@@ -49,7 +49,7 @@ def test_a_training_step_reaches_every_parameter_that_is_to_be_trained(target_in
     weights = {key: weight for key, weight in encoder.named_parameters() if weight.requires_grad}
     optimiser = torch.optim.Adam(weights.values(), 1e-3)
     reached = set()
-    for seed in range(3):
+    for seed in range(3):  # the first step of some reaches the last layer alone
         optimiser.zero_grad()
         found = check_conditioning(name, encoder(batch_of(seed=seed)), 4, target_info).embeddings
         target = torch.randn(4, found.shape[1], 4, generator=torch.Generator().manual_seed(9))
@@ -58,6 +58,8 @@ def test_a_training_step_reaches_every_parameter_that_is_to_be_trained(target_in
         optimiser.step()
         assert loss.isfinite()
         reached |= {key for key, weight in weights.items() if weight.grad is not None and weight.grad.any()}
+        if set(weights) == reached:
+            break
     assert set(weights) == reached
 
 
@@ -82,9 +84,12 @@ def test_every_channel_and_nearly_every_sample_has_a_part_in_the_answer(batch_of
     batch.eeg.requires_grad_()
     for _ in range(3):
         encoder(batch).embeddings.square().sum().backward()
-    seen = batch.eeg.grad.abs().sum(0) > 0
-    assert seen.any(1).all()
-    assert seen.any(0).float().mean() > 0.94
+        seen = batch.eeg.grad.abs().sum(0) > 0
+        n_channels, share = int(seen.any(1).sum()), float(seen.any(0).float().mean())
+        if n_channels == len(seen) and share > 0.94:
+            break
+    assert n_channels == len(seen)
+    assert share > 0.94
 
 
 @pytest.mark.parametrize("name", FREE)
