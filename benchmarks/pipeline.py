@@ -224,7 +224,7 @@ class Pipeline:
     @cached_property
     def autoencoder(self) -> Stage:
         """Training audio becomes an autoencoder; all audio becomes latents."""
-        machine = (self.device, self.precision, self.config.n_devices)
+        machine = (self.device, self.precision, self.config.n_devices, self.config.compile)
         inputs = AutoencoderInputs(self.place(self.prepare), self.config.autoencoder, *machine)
         return self._stage(inputs, (self.prepare,), (), of_cell=False)
 
@@ -253,6 +253,7 @@ class Pipeline:
             device=self.device,
             precision=self.precision,
             n_devices=self.config.n_devices,
+            compiled=self.config.compile,
         )
         code = (*code_of_spec(self.encoder), *code_of_spec(self.target))
         return self._stage(inputs, (self.prepare, self.features), code, of_cell=True, options=self.encoder_options)
@@ -301,6 +302,7 @@ class Pipeline:
             device=self.device,
             precision=self.precision,
             n_devices=self.config.n_devices,
+            compiled=self.config.compile,
         )
         return self._stage(inputs, (self.prepare, self.features, self.align, self.autoencoder), (), of_cell=True)
 

@@ -128,6 +128,7 @@ class AutoencoderInputs(StageInputs):
     device: str
     precision: str
     n_devices: int = 1
+    compiled: bool = False
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,7 @@ class AlignInputs(StageInputs):
     device: str
     precision: str
     n_devices: int = 1
+    compiled: bool = False
 
 
 @dataclass(frozen=True)
@@ -205,6 +207,7 @@ class DiffuseInputs(StageInputs):
     device: str
     precision: str
     n_devices: int = 1
+    compiled: bool = False
 
 
 @dataclass(frozen=True)

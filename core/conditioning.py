@@ -151,8 +151,33 @@ class SoundInfo:
     window_s: float
 
 
-def check_conditioning(name: str, conditioning: object, batch_size: int, target: TargetInfo) -> Conditioning:
-    """Return ``conditioning`` if it keeps the contract, else raise `ContractError` with what was found."""
+def raise_at_once(finite: Tensor, error: ContractError) -> None:
+    """Raise an error of values that are not finite."""
+    if not bool(finite):
+        raise error
+
+
+def check_conditioning(
+    name: str,
+    conditioning: object,
+    batch_size: int,
+    target: TargetInfo,
+    note: Callable[[Tensor, ContractError], None] = raise_at_once,
+) -> Conditioning:
+    """Return ``conditioning`` if it keeps the contract, else raise `ContractError` with what was found.
+
+    Parameters
+    ----------
+    name : str
+        The encoder's.
+    conditioning : object
+        What it returned.
+    batch_size : int
+    target : TargetInfo
+    note : callable
+        Is told whether the values are finite (a boolean tensor of shape ()) and what to raise if they are not; while
+        a network trains it may raise later (`core.training.finite_values`).
+    """
     if not isinstance(conditioning, Conditioning):
         raise ContractError(
             f"Encoder '{name}' returned the wrong type",
@@ -170,13 +195,13 @@ def check_conditioning(name: str, conditioning: object, batch_size: int, target:
         )
     if flaw := _flaw_beside(conditioning):
         raise ContractError(f"Encoder '{name}' returned a wrong Conditioning", got=flaw)
-    if not bool(torch.isfinite(conditioning.embeddings).all() & torch.isfinite(conditioning.pooled).all()):
-        raise ContractError(
-            f"Encoder '{name}' returned values that are not finite",
-            got="NaN or infinity",
-            expected="finite embeddings",
-            then="Lower the learning rate or check the encoder's normalisation.",
-        )
+    not_finite = ContractError(
+        f"Encoder '{name}' returned values that are not finite",
+        got="NaN or infinity",
+        expected="finite embeddings",
+        then="Lower the learning rate or check the encoder's normalisation.",
+    )
+    note(torch.isfinite(conditioning.embeddings).all() & torch.isfinite(conditioning.pooled).all(), not_finite)
     return conditioning
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from eeg2speech_bench.benchmarks.inputs.kept_on_device import send
 from eeg2speech_bench.benchmarks.inputs.target_frames import FrameStore
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.machine.ranks import this_rank
@@ -35,7 +36,7 @@ class TrainingSegments(TrainingBatches):
     store : SegmentStore
     frames : FrameStore
     gather : callable
-        From rows of segments to a `Batch`.
+        From rows of segments to a `Batch`, on the device of the frames.
     config : AlignmentConfig
         Batch size, length of an epoch, and whether to train on surrogates.
     seed : int
@@ -46,6 +47,7 @@ class TrainingSegments(TrainingBatches):
     ) -> None:
         self.store, self.frames, self.gather, self.config, self.seed = store, frames, gather, config, seed
         self.batch_size = config.batch_size
+        self.on_device = frames.device != "cpu"
         self.rows = store.indices("train")
         if len(self.rows) < self.batch_size:
             raise DataError(
@@ -72,8 +74,8 @@ class TrainingSegments(TrainingBatches):
                 seed = derive_seed(self.seed, "surrogate", epoch, i, this_rank().number)
                 generator = torch.Generator().manual_seed(seed)
                 batch = replace(batch, eeg=randomise_phases(batch.eeg, generator))
-            frames = torch.from_numpy(self.frames.gather(batch.window.numpy()))
-            yield batch, frames, torch.from_numpy(self.same_audio(self._window[rows]))
+            same_audio = send(self.same_audio(self._window[rows]), self.frames.device)
+            yield batch, self.frames.of_windows(batch.window), same_audio
 
     def same_audio(self, windows: np.ndarray) -> np.ndarray:
         """Return which pairs of windows (batch, batch) overlap in stimulus time."""
@@ -87,8 +89,9 @@ class OrderedSegments(torch.utils.data.IterableDataset):
 
     def __init__(self, frames: FrameStore, gather: Gather, rows: np.ndarray, batch_size: int) -> None:
         self.frames, self.gather, self.rows, self.batch_size = frames, gather, rows, batch_size
+        self.on_device = frames.device != "cpu"
 
     def __iter__(self) -> Iterator[tuple[Batch, Tensor]]:
         for i in range(0, len(self.rows), self.batch_size):
             batch = self.gather(self.rows[i : i + self.batch_size])
-            yield batch, torch.from_numpy(self.frames.gather(batch.window.numpy()))
+            yield batch, self.frames.of_windows(batch.window)

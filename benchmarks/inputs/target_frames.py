@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.core.stages.json_files import read_json, write_json
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class FrameStore:
@@ -19,7 +24,15 @@ class FrameStore:
         Folder of a finished ``features`` stage: frames.npy (n, n_features), index.json.
     store : SegmentStore
         The segments that the frames belong to.
+
+    Attributes
+    ----------
+    device : str
+        Where `of_windows` finds them: on the CPU, unless they are `kept_on` another.
     """
+
+    device = "cpu"
+    _kept: tuple[Tensor, Tensor] | None = None
 
     def __init__(self, path: Path, store: SegmentStore) -> None:
         index = read_json(path / "index.json")
@@ -37,6 +50,23 @@ class FrameStore:
     def gather(self, windows: np.ndarray) -> np.ndarray:
         """Return frames of stimulus windows, float32 (batch, n_frames, n_features)."""
         return np.ascontiguousarray(self.frames[self._starts[windows][:, None] + np.arange(self.n_frames)])
+
+    def of_windows(self, windows: Tensor) -> Tensor:
+        """Return frames of stimulus windows (batch,), float32 (batch, n_frames, n_features), on `device`."""
+        import torch
+
+        if self._kept is None:
+            return torch.from_numpy(self.gather(windows.numpy()))
+        frames, starts = self._kept
+        return frames[starts[windows][:, None] + torch.arange(self.n_frames, device=frames.device)]
+
+    def kept_on(self, device: str) -> FrameStore:
+        """Return the same frames, kept on a device."""
+        from eeg2speech_bench.benchmarks.inputs.kept_on_device import keep
+
+        kept = copy.copy(self)
+        kept.device, kept._kept = device, (keep(self.frames, device), keep(self._starts, device))
+        return kept
 
     def train_frames(self) -> np.ndarray:
         """Return all frames of training stretches, float32 (n, n_features)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import EarlyStopping
 from torch import Tensor
 
 from eeg2speech_bench.benchmarks.inputs.batches import OrderedSegments, TrainingSegments
+from eeg2speech_bench.benchmarks.inputs.kept_on_device import KeptSegments, fits
 from eeg2speech_bench.benchmarks.inputs.target_frames import FrameStore
 from eeg2speech_bench.benchmarks.models.pair import AlignedPair, Pair
 from eeg2speech_bench.benchmarks.stage_inputs import AlignInputs
@@ -34,6 +35,7 @@ from eeg2speech_bench.core.stages.checkpoints import CheckpointFile, StageCheckp
 from eeg2speech_bench.core.stages.json_files import write_json
 from eeg2speech_bench.core.statistics.spacing import evenly_spaced
 from eeg2speech_bench.core.terminal.progress import Progress, make_console, say
+from eeg2speech_bench.core.training.compilation import compiled
 from eeg2speech_bench.core.training.seeding import seed_everything
 from eeg2speech_bench.core.training.trainer import KeepBest, TrainingProgress, fit, make_trainer
 
@@ -56,6 +58,9 @@ class TrialSetup:
     config : AlignmentConfig
     seed : int
     device, precision : str
+    compiled : bool
+    kept : KeptSegments, optional
+        The EEG, where it is kept on the device.
     """
 
     store: SegmentStore
@@ -65,13 +70,23 @@ class TrialSetup:
     seed: int
     device: str
     precision: str
+    compiled: bool = False
+    kept: KeptSegments | None = None
 
     @classmethod
     def of(cls, inputs: AlignInputs) -> TrialSetup:
         """Open what the inputs name."""
         store = SegmentStore(inputs.prepared)
         frames = FrameStore(inputs.features, store)
-        return cls(store, frames, inputs.pair, inputs.alignment, inputs.seed, inputs.device, inputs.precision)
+        machine = (inputs.device, inputs.precision, inputs.compiled)
+        return cls(store, frames, inputs.pair, inputs.alignment, inputs.seed, *machine)
+
+    def on_device(self) -> TrialSetup:
+        """Return the same with EEG and frames on the GPU, where they fit and nothing of them is made on the host."""
+        from_host = self.pair.encoder.modality == "audio" or self.config.train_on == "surrogate"
+        if from_host or not fits(self.device, self.store.eeg, self.frames.frames):
+            return self
+        return replace(self, frames=self.frames.kept_on(self.device), kept=KeptSegments(self.store, self.device))
 
     def start(self) -> tuple[Encoder, Target]:
         """Build encoder and target anew, the same for every trial."""
@@ -94,7 +109,7 @@ class TrialSetup:
 
     def gather(self, rows: np.ndarray) -> Batch:
         """Gather segments with what the encoder reads."""
-        return self.pair.gather(self.store, rows)
+        return self.kept.gather(rows) if self.kept else self.pair.gather(self.store, rows)
 
     def ordered(self, split: str) -> OrderedSegments:
         """Return the segments of a split in order."""
@@ -114,7 +129,7 @@ def run(inputs: AlignInputs, out: Path, progress: Progress, checkpoints: StageCh
     if encoder.closed_form:
         facts = _fit_closed_form(training, encoder, target)
     else:
-        encoder, target, facts = _best_trial(training, progress, checkpoints)
+        encoder, target, facts = _best_trial(training.on_device(), progress, checkpoints)
     facts["n_parameters"] = {
         "encoder": sum(p.numel() for p in encoder.parameters()),
         "target": sum(p.numel() for p in target.parameters() if target.trained_jointly),
@@ -220,7 +235,8 @@ def _fit_by_gradient(
         TrainingProgress(progress, config.max_epochs * len(train)),
     ]
     trainer = make_trainer(training.device, training.precision, callbacks, max_epochs=config.max_epochs)
-    fit(trainer, module, train, training.ordered("valid"), checkpoint)
+    with compiled(encoder, wanted=training.compiled):
+        fit(trainer, module, train, training.ordered("valid"), checkpoint)
     return {
         "method": "gradient",
         "settings": {"learning_rate": config.learning_rate, "weight_decay": config.weight_decay},

@@ -20,6 +20,7 @@ from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.core.stages.checkpoints import StageCheckpoints
 from eeg2speech_bench.core.stages.json_files import write_json
 from eeg2speech_bench.core.terminal.progress import Progress
+from eeg2speech_bench.core.training.compilation import compiled
 from eeg2speech_bench.core.training.seeding import seed_everything
 from eeg2speech_bench.core.training.trainer import TrainingProgress, fit, make_trainer
 from eeg2speech_bench.core.training.training_batches import TrainingBatches
@@ -62,7 +63,8 @@ def run(inputs: AutoencoderInputs, out: Path, progress: Progress, checkpoints: S
         autoencoder.fit_input(window_mels(store, some, config.clip_s))
         callbacks = [TrainingProgress(lambda note, share: progress(note, 0.9 * share), config.max_steps)]
         trainer = make_trainer(device, inputs.precision, callbacks, max_steps=config.max_steps)
-        fit(trainer, AutoencoderTraining(autoencoder, config), mels, checkpoint=checkpoints.file("autoencoder"))
+        with compiled(autoencoder.vae.encoder, autoencoder.vae.decoder, wanted=inputs.compiled):
+            fit(trainer, AutoencoderTraining(autoencoder, config), mels, checkpoint=checkpoints.file("autoencoder"))
     autoencoder.to(device).eval()
     mean, std = _encode_all(autoencoder, store, config.clip_s, device)
     train = torch.tensor((store.windows["split"] == "train").to_numpy())

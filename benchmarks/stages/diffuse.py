@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from eeg2speech_bench.benchmarks.inputs.batches import Gather
+from eeg2speech_bench.benchmarks.inputs.kept_on_device import KeptSegments, fits, keep, send
 from eeg2speech_bench.benchmarks.inputs.target_frames import FrameStore
 from eeg2speech_bench.benchmarks.models.generator import GeneratorConfig
 from eeg2speech_bench.benchmarks.stage_inputs import DiffuseInputs
@@ -22,6 +24,7 @@ from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.core.stages.checkpoints import StageCheckpoints
 from eeg2speech_bench.core.stages.json_files import write_json
 from eeg2speech_bench.core.terminal.progress import Progress
+from eeg2speech_bench.core.training.compilation import compiled
 from eeg2speech_bench.core.training.seeding import seed_everything
 from eeg2speech_bench.core.training.trainer import TrainingProgress, fit, make_trainer
 from eeg2speech_bench.core.training.training_batches import TrainingBatches
@@ -45,6 +48,8 @@ class TrainingLatents(TrainingBatches):
         self.std = np.load(latents / "std.npy", mmap_mode="r")
         self.rows = store.indices("train")
         self.windows = np.unique(store.segments["window"].to_numpy()[self.rows])
+        self.on_device = frames.device != "cpu"
+        self._kept = [keep(part, frames.device) for part in (self.mean, self.std)] if self.on_device else []
 
     def batches(self, epoch: int, first: int) -> Iterator[DiffusionBatch]:
         """Yield batches from the given one on, without end."""
@@ -61,9 +66,28 @@ class TrainingLatents(TrainingBatches):
             else:
                 segments = self.gather(rows := np.sort(chosen))
                 windows = of_row[rows]
-            frames = None if self.config.condition_on == "eeg" else torch.from_numpy(self.frames.gather(windows))
+            chosen_windows = send(windows, self.frames.device)
+            frames = None if self.config.condition_on == "eeg" else self.frames.of_windows(chosen_windows)
+            yield DiffusionBatch(*self._latents(windows, chosen_windows), frames, segments)
+
+    def _latents(self, windows: np.ndarray, on_device: Tensor) -> tuple[Tensor, Tensor]:
+        """Return means and deviations of the latents of windows, which are given twice: here, and on the device."""
+        if self.on_device:
+            mean, std = (part[on_device].float() for part in self._kept)
+        else:
             mean, std = (torch.from_numpy(part[windows].astype(np.float32)) for part in (self.mean, self.std))
-            yield DiffusionBatch(mean, std, frames, segments)
+        return mean, std
+
+
+def _sources(inputs: DiffuseInputs, store: SegmentStore) -> tuple[FrameStore, Gather]:
+    """Return what gives frames and segments, kept on the GPU where all that is needed fits."""
+    frames, gather = FrameStore(inputs.features, store), partial(inputs.pair.gather, store)
+    on_audio = inputs.diffusion.condition_on == "audio"
+    needed = [frames.frames, *(np.load(inputs.latents / name, mmap_mode="r") for name in ("mean.npy", "std.npy"))]
+    from_host = not on_audio and inputs.pair.encoder.modality == "audio"
+    if from_host or not fits(inputs.device, *needed, *([] if on_audio else [store.eeg])):
+        return frames, gather
+    return frames.kept_on(inputs.device), gather if on_audio else KeptSegments(store, inputs.device).gather
 
 
 def run(inputs: DiffuseInputs, out: Path, progress: Progress, checkpoints: StageCheckpoints) -> None:
@@ -78,8 +102,7 @@ def run(inputs: DiffuseInputs, out: Path, progress: Progress, checkpoints: Stage
     if config.denoiser.checkpoint:
         checkpoint = config.denoiser.checkpoint
         load_original_unet(denoiser.unet, read_checkpoint(checkpoint), source=checkpoint)
-    frames = FrameStore(inputs.features, store)
-    data = TrainingLatents(store, frames, gather, inputs.latents, diffusion, inputs.seed)
+    data = TrainingLatents(store, *_sources(inputs, store), inputs.latents, diffusion, inputs.seed)
     module = LatentDiffusion(denoiser, conditioner, diffusion)
     trainer = make_trainer(
         inputs.device,
@@ -87,7 +110,8 @@ def run(inputs: DiffuseInputs, out: Path, progress: Progress, checkpoints: Stage
         [TrainingProgress(progress, diffusion.max_steps)],
         max_steps=diffusion.max_steps,
     )
-    fit(trainer, module, data, checkpoint=checkpoints.file("denoiser"))
+    with compiled(denoiser.unet, wanted=inputs.compiled):
+        fit(trainer, module, data, checkpoint=checkpoints.file("denoiser"))
     torch.save(denoiser.cpu().state_dict(), out / "weights.pt")
     facts = {"n_parameters": sum(p.numel() for p in denoiser.parameters()), "history": module.history}
     write_json(out / "training.json", facts | {"condition_on": diffusion.condition_on})

@@ -14,6 +14,7 @@ from eeg2speech_bench.core.errors import ContractError
 from eeg2speech_bench.core.machine.ranks import this_rank
 from eeg2speech_bench.core.presets.config import AlignmentConfig
 from eeg2speech_bench.core.segments.segment_store import Batch
+from eeg2speech_bench.core.training.finite_values import FiniteValues
 
 
 class Alignment(L.LightningModule):
@@ -52,13 +53,15 @@ class Alignment(L.LightningModule):
         self.register_buffer("valid_windows", valid_windows, persistent=False)
         self.register_buffer("valid_frames", valid_frames, persistent=False)
         self.n_pool = len(valid_windows)
+        self.finite = FiniteValues()
         self.history: list[dict[str, float]] = []
         self._losses: list[Tensor] = []
         self._reciprocal_ranks: list[Tensor] = []
 
     def estimate(self, batch: Batch) -> Tensor:
         """Return the encoder's tokens (batch, n_tokens, dim), checked against the contract."""
-        return check_conditioning(self.name, self.encoder(batch), len(batch), self.target.info).embeddings
+        found = check_conditioning(self.name, self.encoder(batch), len(batch), self.target.info, self.finite)
+        return found.embeddings
 
     def training_step(self, item: tuple[Batch, Tensor, Tensor]) -> Tensor:
         """Return the loss of (segments, frames of their windows, which of them share audio)."""
@@ -67,12 +70,12 @@ class Alignment(L.LightningModule):
         candidates = pool_tokens(self.target(frames), estimates.shape[1])
         estimates, candidates = self._of_all(estimates), self._of_all(candidates)
         loss = self.loss(estimates, candidates, same_audio if self.config.mask_same_audio else None)
-        if not torch.isfinite(loss):
-            raise ContractError(
-                f"Training of encoder '{self.name}' diverged at step {self.global_step}",
-                got="a loss that is not finite",
-                then="Lower it with --set alignment.learning_rate=1e-4.",
-            )
+        diverged = ContractError(
+            f"Training of encoder '{self.name}' diverged at step {self.global_step}",
+            got="a loss that is not finite",
+            then="Lower it with --set alignment.learning_rate=1e-4.",
+        )
+        self.finite(torch.isfinite(loss.detach()), diverged)
         self._losses.append(loss.detach())
         return loss
 
@@ -98,6 +101,7 @@ class Alignment(L.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log the mean reciprocal rank, by which the best weights are chosen."""
+        self.finite.look()
         reciprocal_rank = torch.cat(self._reciprocal_ranks).mean()
         self._reciprocal_ranks.clear()
         self.log("valid_mrr", reciprocal_rank, sync_dist=True)  # every process validates on everything
@@ -110,6 +114,7 @@ class Alignment(L.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what was noted on the way."""
+        self.finite.look()
         checkpoint["noted"] = {"history": self.history, "losses": self._losses}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
-from eeg2speech_bench.core.conditioning import Conditioning, Encoder, Target, check_conditioning, pool_tokens
+from eeg2speech_bench.core.conditioning import (
+    Conditioning,
+    Encoder,
+    Target,
+    check_conditioning,
+    pool_tokens,
+    raise_at_once,
+)
+from eeg2speech_bench.core.errors import ContractError
 from eeg2speech_bench.core.segments.segment_store import Batch
 
 
@@ -48,12 +58,20 @@ class Conditioner(nn.Module):
         From the encoder's estimates to the target's space, see `core.contrastive.bridge`.
     standardise : bool
         See `make_condition`.
+
+    Attributes
+    ----------
+    finite : callable
+        Is told whether the encoder's values are finite, see `check_conditioning`.
     """
+
+    finite: Callable[[Tensor, ContractError], None]
 
     def __init__(self, name: str, encoder: Encoder, target: Target, bridge: nn.Module, *, standardise: bool) -> None:
         super().__init__()
         self.name, self.encoder, self.target, self.bridge = name, encoder, target, bridge
         self.standardise = standardise
+        self.finite = raise_at_once
         self.n_tokens: int | None = None
         self.requires_grad_(False)
         self.eval()
@@ -68,7 +86,8 @@ class Conditioner(nn.Module):
     @torch.no_grad()
     def estimate(self, batch: Batch) -> Tensor:
         """Return what the encoder says of segments, shape (batch, n_tokens, dim)."""
-        raw = check_conditioning(self.name, self.encoder(batch), len(batch), self.target.info).embeddings
+        said = check_conditioning(self.name, self.encoder(batch), len(batch), self.target.info, self.finite)
+        raw = said.embeddings
         self.n_tokens = raw.shape[1]
         return raw.detach()  # a view of a parameter still asks for gradients here
 

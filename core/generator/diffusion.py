@@ -17,7 +17,8 @@ from eeg2speech_bench.core.generator.conditioner import Conditioner
 from eeg2speech_bench.core.generator.denoiser import ConditionedDenoiser
 from eeg2speech_bench.core.generator.sampling import training_scheduler
 from eeg2speech_bench.core.presets.config import DiffusionConfig
-from eeg2speech_bench.core.segments.segment_store import Batch
+from eeg2speech_bench.core.segments.segment_store import Batch, copies_ahead
+from eeg2speech_bench.core.training.finite_values import FiniteValues
 from eeg2speech_bench.core.training.learning_rate import rising_and_falling
 
 #: steps whose mean loss is one row of the history
@@ -45,9 +46,16 @@ class DiffusionBatch:
 
     def to(self, device: Any) -> DiffusionBatch:
         """Copy the tensors to ``device``."""
-        frames = None if self.frames is None else self.frames.to(device)
+        ahead = copies_ahead(device)
+        frames = None if self.frames is None else self.frames.to(device, non_blocking=ahead)
         segments = None if self.segments is None else self.segments.to(device)
-        return DiffusionBatch(self.mean.to(device), self.std.to(device), frames, segments)
+        mean, std = (part.to(device, non_blocking=ahead) for part in (self.mean, self.std))
+        return DiffusionBatch(mean, std, frames, segments)
+
+    def pin_memory(self) -> DiffusionBatch:
+        """Copy the tensors to memory from which a GPU reads while it computes."""
+        parts = (self.mean, self.std, self.frames, self.segments)
+        return DiffusionBatch(*(None if part is None else part.pin_memory() for part in parts))  # type: ignore[arg-type]
 
 
 class LatentDiffusion(L.LightningModule):
@@ -70,6 +78,7 @@ class LatentDiffusion(L.LightningModule):
         self.scheduler = training_scheduler(config)
         self.ema = EMAModel(denoiser.parameters(), decay=config.ema_decay, foreach=True)
         self.history: list[dict[str, float]] = []
+        self.finite = conditioner.finite = FiniteValues()
         self._recent: list[Tensor] = []
 
     def _condition(self, batch: DiffusionBatch) -> Conditioning:
@@ -115,20 +124,21 @@ class LatentDiffusion(L.LightningModule):
 
     def _record(self, loss: Tensor) -> None:
         """Note a loss. A GPU is asked for its value once per row only, since it has to finish its work for that."""
+        diverged = ContractError(
+            f"Training of the denoiser diverged at step {self.global_step}",
+            got="a loss that is not finite",
+            then="Lower it with --set diffusion.learning_rate=5e-5.",
+        )
+        self.finite(torch.isfinite(loss), diverged)
         self._recent.append(loss)
-        is_full = len(self._recent) == STEPS_PER_ROW
-        if (is_full or loss.device.type == "cpu") and not bool(torch.isfinite(loss)):
-            raise ContractError(
-                f"Training of the denoiser diverged at step {self.global_step}",
-                got="a loss that is not finite",
-                then="Lower it with --set diffusion.learning_rate=5e-5.",
-            )
-        if is_full:
+        if len(self._recent) == STEPS_PER_ROW:
+            self.finite.look()
             self.history.append({"step": self.global_step + 1, "train_loss": float(torch.stack(self._recent).mean())})
             self._recent.clear()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the average of the weights, and what was noted on the way."""
+        self.finite.look()
         checkpoint["ema"] = self.ema.state_dict()
         checkpoint["noted"] = {"history": self.history, "recent": self._recent}
 
@@ -148,6 +158,7 @@ class LatentDiffusion(L.LightningModule):
 
     def on_fit_end(self) -> None:
         """Leave the averaged weights in the denoiser."""
+        self.finite.look()
         self.ema.copy_to(self.denoiser.parameters())
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:

@@ -186,6 +186,7 @@ class RunConfig(Section):
     version: int = 1
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     n_devices: int = Field(1, ge=1, description="devices of this machine that train one cell together")
+    compile: bool = Field(False, description="torch.compile what is trained; pays in long trainings on a GPU only")
     data: DataConfig = DataConfig()
     target: TargetConfig = TargetConfig()
     encoder: dict[str, dict[str, Any]] = Field(default={}, description="options per encoder name")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -72,6 +72,11 @@ class TargetInfo:
     token_rate_hz: float
 
 
+def copies_ahead(device: Any) -> bool:
+    """Whether a copy to ``device`` need not be waited for; one to the CPU would be read before it is there."""
+    return str(device).startswith("cuda")
+
+
 @dataclass
 class Batch:
     """Holds the segments that an encoder's ``forward`` receives.
@@ -104,8 +109,16 @@ class Batch:
 
     def to(self, device: Any) -> Batch:
         """Copy the tensors to ``device``."""
-        moved = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Batch(**{name: value.to(device) if hasattr(value, "to") else value for name, value in moved.items()})
+        ahead = copies_ahead(device)
+        return self._with_each(lambda tensor: tensor.to(device, non_blocking=ahead))
+
+    def pin_memory(self) -> Batch:
+        """Copy the tensors to memory from which a GPU reads while it computes."""
+        return self._with_each(lambda tensor: tensor.pin_memory())
+
+    def _with_each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        held = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Batch(**{name: change(value) if hasattr(value, "to") else value for name, value in held.items()})
 
 
 class SegmentStore:
@@ -194,6 +207,11 @@ class SegmentStore:
         """Samples per second of ``sound``."""
         return self.meta.sound.rate_hz
 
+    @property
+    def n_baseline(self) -> int:
+        """Samples at the start of a segment whose mean is subtracted."""
+        return round(self.meta.baseline_s * self.signal.sfreq)
+
     @cached_property
     def signal(self) -> SignalInfo:
         """The EEG of a window, as encoders are told of it."""
@@ -233,8 +251,7 @@ class SegmentStore:
         span = np.arange(self.signal.n_times)
         eeg = np.asarray(self.eeg[first[:, None] + span])  # (batch, n_times, n_chans)
         scale = self.scale[self._columns["recording"][rows]]
-        n_baseline = round(self.meta.baseline_s * self.signal.sfreq)
-        return scale_windows(eeg, scale, n_baseline, self.meta.clamp_iqr)
+        return scale_windows(eeg, scale, self.n_baseline, self.meta.clamp_iqr)
 
     def gather(self, rows: np.ndarray, *, with_sound: bool = False) -> Batch:
         """Gather the segments ``rows`` as a `Batch` on the CPU, with the waveforms if an encoder reads them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import signal
+import time
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -18,6 +19,8 @@ from eeg2speech_bench.core.errors import ContractError
 from eeg2speech_bench.core.machine.ranks import this_rank
 from eeg2speech_bench.core.stages.checkpoints import CheckpointFile
 from eeg2speech_bench.core.terminal.progress import Progress
+from eeg2speech_bench.core.training.finite_values import reading_waits
+from eeg2speech_bench.core.training.read_ahead import ReadAhead
 from eeg2speech_bench.core.training.seeding import derive_seed, seed_everything
 from eeg2speech_bench.core.training.step_checkpoints import keep_checkpoints
 from eeg2speech_bench.core.training.training_batches import TrainingBatches
@@ -29,6 +32,8 @@ for _name in ("lightning", "lightning.pytorch", "lightning.fabric", "lightning_u
 
 #: how long a process waits for the others it trains with; one that died while they meet is not noticed earlier
 WAIT_FOR_OTHERS = timedelta(minutes=10)
+#: seconds between two reports, where a report waits for the device
+REPORT_S = 0.5
 
 
 class KeepBest(L.Callback):
@@ -66,9 +71,14 @@ class TrainingProgress(L.Callback):
 
     def __init__(self, report: Progress, n_steps: int) -> None:
         self.report, self.n_steps = report, max(n_steps, 1)
+        self._last_s = -float("inf")
 
-    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        """Report after every step."""
+    def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
+        """Report after every step; now and then where reading what was logged waits for the device."""
+        now = time.monotonic()
+        if reading_waits(module.device) and now - self._last_s < REPORT_S and trainer.global_step < self.n_steps:
+            return
+        self._last_s = now
         logged = ", ".join(f"{name} {float(v):.3f}" for name, v in trainer.callback_metrics.items())
         note = f"step {trainer.global_step}" + (f", {logged}" if logged else "")
         self.report(note, min(trainer.global_step / self.n_steps, 1.0))
@@ -152,8 +162,8 @@ def fit(
     if checkpoint is not None:
         assert isinstance(train, TrainingBatches)
         start = keep_checkpoints(trainer, module, train, checkpoint)
+    loaders = [_loader(batches, trainer.strategy.root_device) for batches in (train, valid) if batches is not None]
     try:
-        loaders = (_loader(train), None if valid is None else _loader(valid))
         trainer.fit(module, *loaders, ckpt_path=start, weights_only=True)
     except SystemExit as stop:
         signal.signal(signal.SIGINT, handler)
@@ -161,10 +171,17 @@ def fit(
             name = type(module).__name__
             raise ContractError(f"What {name} trains called sys.exit", then="Raise an error instead.") from stop
         raise KeyboardInterrupt from stop
+    finally:
+        for loader in loaders:
+            if isinstance(loader, ReadAhead):
+                loader.close()
     if trainer.interrupted:
         raise KeyboardInterrupt
     module.cpu()
 
 
-def _loader(batches: Any) -> torch.utils.data.DataLoader[Any]:
-    return torch.utils.data.DataLoader(batches, batch_size=None)  # what is given comes in batches already
+def _loader(batches: Any, device: torch.device) -> torch.utils.data.DataLoader[Any] | ReadAhead:
+    """Return what Lightning reads; batches that are made on the host are made and pinned ahead for a GPU."""
+    for_gpu = device.type == "cuda" and not getattr(batches, "on_device", False)
+    loader = torch.utils.data.DataLoader(batches, batch_size=None, pin_memory=for_gpu)  # these are batches already
+    return ReadAhead(loader) if for_gpu else loader

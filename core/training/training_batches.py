@@ -14,6 +14,9 @@ class TrainingBatches(torch.utils.data.IterableDataset):
     A subclass gives `batches`. It draws nothing from global generators, which belong to the training steps.
     """
 
+    #: whether batches are made on the device that trains, and need not be copied there
+    on_device = False
+
     _epoch = 0
     _first = 0
 
