@@ -38,7 +38,7 @@ class StageInputs:
 
     #: what the stage is called
     name: ClassVar[str]
-    #: whether it keeps checkpoints while it runs
+    #: whether it keeps checkpoints while it runs, as trainings do
     trains: ClassVar[bool] = False
     #: fields that do not decide the result
     undecisive: ClassVar[tuple[str, ...]] = ("device",)
@@ -89,6 +89,7 @@ class PrepareInputs(StageInputs):
     """Recordings and audio become segments."""
 
     name = "prepare"
+    trains = True
     dataset: SpeechDataset
     preparation: PreparationSpec
     data: DataConfig

@@ -72,8 +72,9 @@ def _follow(inputs: StageInputs, folder: Path, about: dict[str, Any]) -> None:
 
 
 @run_stage.register
-def _(inputs: PrepareInputs, out: Path, progress: Progress) -> None:
-    inputs.preparation.load()(inputs.dataset, inputs.data, out, progress)
+def _(inputs: PrepareInputs, out: Path, progress: Progress, *checkpoints: StageCheckpoints) -> None:
+    kept = checkpoints if inputs.preparation.resumes else ()
+    inputs.preparation.load()(inputs.dataset, inputs.data, out, progress, *kept)
 
 
 @run_stage.register

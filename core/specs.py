@@ -148,12 +148,16 @@ class PreparationSpec(Spec):
 
     Attributes
     ----------
+    resumes : bool
+        Whether it is called with `core.stages.checkpoints.StageCheckpoints` as well, and goes on from what it has left
+        in their folder when it is killed.
     continuous : str
         ``"package.module:function"`` that is called with a `core.segments.recordings.Recording` and the settings, and
         returns its EEG as a `core.segments.continuous_eeg.ContinuousEeg`, cleaned and resampled by the same code as
         that of segments. Empty: models that were trained on its segments read no recordings.
     """
 
+    resumes: bool = False
     continuous: str = ""
     kind = "preparation"
 

@@ -58,6 +58,7 @@ def register_preparations() -> list[PreparationSpec]:
             "windows",
             f"{_ROOM}.preparation.prepare:prepare",
             "fixed windows, split by stimulus time",
+            resumes=True,
             continuous=f"{_ROOM}.preparation.continuous_recording:open_continuous",
         ),
         PreparationSpec(

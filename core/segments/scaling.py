@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
-def scale_windows(eeg: np.ndarray, scale: np.ndarray, n_baseline: int, limit: float) -> np.ndarray:
+def scale_windows(
+    eeg: Sequence[np.ndarray] | np.ndarray, scale: np.ndarray, n_baseline: int, limit: float
+) -> np.ndarray:
     """Subtract the baseline of windows, divide by the scale of their channels, and clamp.
 
     Parameters
     ----------
-    eeg : array, shape (batch, n_times, n_chans)
-        Microvolts.
+    eeg : sequence of array, shape (n_times, n_chans), or array, shape (batch, n_times, n_chans)
+        Microvolts; at least one window.
     scale : array, shape (batch, n_chans) or (1, n_chans)
         Inter-quartile ranges, in microvolts.
     n_baseline : int
@@ -23,7 +27,13 @@ def scale_windows(eeg: np.ndarray, scale: np.ndarray, n_baseline: int, limit: fl
     -------
     array of float32, shape (batch, n_chans, n_times)
     """
-    if n_baseline:
-        eeg = eeg - eeg[:, :n_baseline].mean(1, keepdims=True)
-    scaled = np.clip(eeg / scale[:, None, :], -limit, limit)
-    return np.ascontiguousarray(scaled.transpose(0, 2, 1), dtype=np.float32)
+    n_times, n_chans = eeg[0].shape
+    scaled = np.empty((len(eeg), n_chans, n_times), dtype=np.float32)
+    # One window after the other stays in the processor's cache; a batch goes through memory at every step.
+    values = np.empty((n_times, n_chans), dtype=np.result_type(eeg[0], scale))
+    for window, unit, out in zip(eeg, np.broadcast_to(scale, (len(eeg), n_chans)), scaled, strict=True):
+        np.subtract(window, window[:n_baseline].mean(0) if n_baseline else 0, out=values)
+        np.divide(values, unit, out=values)
+        np.clip(values, -limit, limit, out=values)
+        out[...] = values.T
+    return scaled

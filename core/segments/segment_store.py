@@ -228,6 +228,11 @@ class SegmentStore:
         return np.flatnonzero((self.segments["split"] == split).to_numpy())
 
     @cached_property
+    def _rows(self) -> np.ndarray:
+        """The EEG as a plain array, of which parts are taken quicker than of a memory map."""
+        return np.asarray(self.eeg)
+
+    @cached_property
     def _columns(self) -> dict[str, np.ndarray]:
         names = ("recording", "subject", "window", "eeg_start")
         return {name: self.segments[name].to_numpy(dtype=np.int64) for name in names}
@@ -248,8 +253,12 @@ class SegmentStore:
             In inter-quartile-range units, clamped as brainmagick does (reference: Defossez et al. 2023).
         """
         first = self._columns["eeg_start"][rows] if starts is None else starts
-        span = np.arange(self.signal.n_times)
-        eeg = np.asarray(self.eeg[first[:, None] + span])  # (batch, n_times, n_chans)
+        n_times = self.signal.n_times
+        if not len(first):
+            return np.empty((0, self.signal.n_chans, n_times), dtype=np.float32)
+        if not 0 <= first.min() <= first.max() <= len(self._rows) - n_times:
+            raise IndexError(f"Windows of {n_times} rows from {first.min()} to {first.max()} leave the EEG")
+        eeg = [self._rows[start : start + n_times] for start in first.tolist()]
         scale = self.scale[self._columns["recording"][rows]]
         return scale_windows(eeg, scale, self.n_baseline, self.meta.clamp_iqr)
 

@@ -64,11 +64,11 @@ class StageCheckpoints:
         if not (self.folder / ABOUT).exists():
             write_json(self.folder / ABOUT, dict(self.about))
 
-    def goes_on(self, name: str, step: int, earlier_s: float) -> None:
-        """Take down, and tell, that a training goes on."""
+    def goes_on(self, name: str, step: int, earlier_s: float, *, unit: str = "step") -> None:
+        """Take down, and tell, that a training goes on, or what else goes step by step."""
         self._earlier_s = max(self._earlier_s, earlier_s)  # the files of one stage hold the same clock
         self.resumed_from_steps.append(step)
-        self.tell(f"Stage {self.about['name']}: {name} goes on from step {step}.")
+        self.tell(f"Stage {self.about['name']}: {name} goes on from {unit} {step}.")
 
     def tell_once(self, text: str) -> None:
         """Tell what would come again with every file that is written."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import warnings
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -120,18 +121,23 @@ def _place(raw: mne.io.BaseRaw, places: dict[str, np.ndarray], positions: Electr
 
 def _template(raw: mne.io.BaseRaw, names: list[str]) -> list[str]:
     """Place electrodes on the template head where nothing else places any, and say where positions come from."""
-    import mne
-
     lacking = [name for name in names if not has_position(raw.info["chs"][raw.ch_names.index(name)])]
     if not lacking:
         return []
     if len(lacking) < len(names):
         return [f"no electrode position: {', '.join(lacking)}"]
-    template = mne.channels.make_standard_montage("colin27_1005")
+    template = _template_head()
     if not set(names) <= set(template.ch_names):
         return ["no electrode positions"]
     raw.set_montage(template, on_missing="ignore", verbose="ERROR")
     return ["electrode positions are those of MNE's template head (colin27_1005), by name"]
+
+
+@cache
+def _template_head() -> mne.channels.DigMontage:
+    import mne
+
+    return mne.channels.make_standard_montage("colin27_1005")
 
 
 def _ignored(eeg: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,14 @@ class GrowingArray:
         self.n_rows += len(rows)
 
     def _write_header(self) -> None:
-        # numpy pads the header so that the first axis can grow to 21 digits in place.
-        header = {"descr": "<f4", "fortran_order": False, "shape": (self.n_rows, *(self._row_shape or ()))}
-        np.lib.format.write_array_header_1_0(self._file, header)
+        self._file.write(npy_header((self.n_rows, *(self._row_shape or ()))))
+
+
+def npy_header(shape: tuple[int, ...]) -> bytes:
+    """Return the header of a float32 .npy file; its length does not depend on the number of rows.
+
+    numpy pads it so that the first axis can grow to 21 digits in place.
+    """
+    header = BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    return header.getvalue()

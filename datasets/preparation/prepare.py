@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,13 +28,14 @@ from eeg2speech_bench.core.segments.prepared import (
     SkippedRecording,
 )
 from eeg2speech_bench.core.segments.recordings import Recording, SpeechDataset, Stimulus
+from eeg2speech_bench.core.stages.checkpoints import StageCheckpoints
 from eeg2speech_bench.datasets.preparation.channel_sets import with_equal_channels
-from eeg2speech_bench.datasets.preparation.growing_array import GrowingArray
+from eeg2speech_bench.datasets.preparation.eeg_file import FILE, EegFile, WrittenRecording
 from eeg2speech_bench.datasets.preparation.originals import Originals, find_originals
 from eeg2speech_bench.datasets.preparation.preprocessing import (
-    LoadedEeg,
+    PART_VALUES,
+    StreamedEeg,
     check_scale,
-    load_eeg,
     open_eeg,
     robust_scale,
 )
@@ -58,18 +60,24 @@ Progress = Callable[[str, float], None]
 #: seconds at the end of a stimulus that may be unheard and still count as heard
 UNHEARD_S = 0.1
 
-#: times that a recording's samples are in memory while it is prepared (2.55 GB for an hour of 64 channels at 500 Hz)
+#: times that a part of a recording is in memory while it is prepared
 COPIES = 3
 
 #: settings that the meta data repeat, for whoever reads the folder without its configuration
 REPEATED = ("window_s", "stride_s", "shift_s", "baseline_s", "clamp_iqr", "highpass_hz", "lowpass_hz")
 
 
-def prepare(dataset: SpeechDataset, settings: DataConfig, out: Path, progress: Progress | None = None) -> None:
+def prepare(
+    dataset: SpeechDataset,
+    settings: DataConfig,
+    out: Path,
+    progress: Progress | None = None,
+    checkpoints: StageCheckpoints | None = None,
+) -> None:
     """Write the prepared data set that `SegmentStore` reads into the folder ``out``.
 
-    Recordings pass through memory one per core at a time, and sounds one at a time, so memory does not grow with
-    hours of data.
+    Parts of recordings pass through memory one per core at a time, and sounds one at a time, so memory grows neither
+    with hours of data nor with the length of a recording.
 
     Parameters
     ----------
@@ -79,6 +87,8 @@ def prepare(dataset: SpeechDataset, settings: DataConfig, out: Path, progress: P
         Made if it does not exist; ``meta.json`` is written last.
     progress : callable, optional
         Called with a line of text and the share (0 to 1) that is done.
+    checkpoints : StageCheckpoints, optional
+        Where recordings are written to, so that those that are complete stay when this process is killed.
 
     Raises
     ------
@@ -99,13 +109,31 @@ def prepare(dataset: SpeechDataset, settings: DataConfig, out: Path, progress: P
     plan = planned_split(dataset, settings, recordings, originals)
     zones = zone_table(plan, stimuli, track)
     windows = window_table(zones, stimuli, settings, track)
-    eeg = _write_eeg(recordings, settings, plan, windows, track, out, report)
+    recordings = tuple(with_equal_channels(recordings, settings))
+    with _kept(checkpoints, out) as folder:
+        file = EegFile(folder, len(recordings), lambda: checkpoints.seconds if checkpoints else 0.0)
+        if checkpoints and file.n_found:
+            checkpoints.goes_on("EEG", file.n_found + 1, file.earlier_s, unit="recording")
+        eeg = _write_eeg(recordings, settings, plan, windows, track, file, report)
+        file.complete(eeg.last, out / FILE)
+    np.save(out / "scale.npy", eeg.scale)
     windows, segments = drop_unheard(windows, eeg.segments)
     tables = {"zones": zones, "windows": windows, "segments": segments, "words": word_table(zones, stimuli)}
     for name, table in tables.items():
         table.to_parquet(out / f"{name}.parquet", index=False)
     _describe(dataset, settings, stimuli, plan, track, eeg, segments).write(out)
     report("prepared", 1.0)
+
+
+@contextmanager
+def _kept(checkpoints: StageCheckpoints | None, out: Path) -> Iterator[Path]:
+    """Give the folder that recordings are written to: one that outlives this process, or one for now."""
+    if checkpoints:
+        checkpoints.make_folder()
+        yield checkpoints.folder
+    else:
+        with TemporaryDirectory(prefix=".recordings-", dir=out) as folder:
+            yield Path(folder)
 
 
 def _describe(
@@ -194,7 +222,7 @@ def sentence_ends(stimulus: Stimulus) -> list[float]:
 
 @dataclass(frozen=True)
 class _Eeg:
-    """What writing the recordings yields beside eeg.npy and scale.npy."""
+    """What writing the recordings yields beside their rows; ``last`` is the last of them."""
 
     chs_info: list[dict[str, Any]]
     n_times: int
@@ -202,6 +230,8 @@ class _Eeg:
     recordings: list[PreparedRecording]
     notes: list[ReadingNote]
     segments: pd.DataFrame
+    scale: np.ndarray
+    last: WrittenRecording
 
 
 def _write_eeg(
@@ -210,62 +240,62 @@ def _write_eeg(
     plan: SplitPlan,
     windows: pd.DataFrame,
     track: SoundTrack,
-    out: Path,
+    file: EegFile,
     report: Progress,
 ) -> _Eeg:
-    """Append the recordings to eeg.npy and write scale.npy; channels are in the order of the first recording."""
+    """Write the recordings to the file; channels are in the order of the first one."""
     import pandas as pd
 
-    recordings = tuple(with_equal_channels(recordings, settings))
     # those that are held out come last, so that encoders have a place for those alone that they are trained on
     subjects = sorted({r.subject for r in recordings}, key=lambda name: (name in plan.held_out, name))
     n_times, n_baseline = (round(seconds * settings.sfreq) for seconds in (settings.window_s, settings.baseline_s))
-    reference: list[dict[str, Any]] = []
-    tables, scales, bounds, sfreqs = [], [], [], []
+    tables, scales = [], []
+    written: list[WrittenRecording] = []
     notes: list[ReadingNote] = []
 
-    def read(recording: Recording) -> tuple[LoadedEeg, pd.DataFrame, np.ndarray | None]:
-        loaded = load_eeg(recording, settings, track.sound)
-        table = segment_table(loaded.presentations, windows, track.stimulus_ids, settings, len(loaded.eeg))
+    def read(number: int) -> tuple[WrittenRecording, pd.DataFrame, np.ndarray | None]:
+        recording = recordings[number]
+        own = file.known(number) or file.write(number, StreamedEeg(recording, settings, track.sound))
+        table = segment_table(own.presentations, windows, track.stimulus_ids, settings, own.n_rows)
         starts = table.loc[table["split"] == "train", "eeg_start"].to_numpy()
-        return loaded, table, robust_scale(loaded.eeg, starts, n_times, n_baseline) if len(starts) else None
+        if not len(starts):
+            return own, table, None
+        scale = robust_scale(file.rows(own), starts, n_times, n_baseline)
+        return own, table, check_scale(recording, scale, [c["ch_name"] for c in own.chs_info])
 
-    read_ones = each_in_a_fork(read, recordings, _fitting_at_once(recordings[0]))
-    with GrowingArray(out / "eeg.npy") as array, closing(read_ones):
+    read_ones = each_in_a_fork(read, range(len(recordings)), _fitting_at_once(recordings[0]))
+    with closing(read_ones):
         for i, recording in enumerate(recordings):
             report(f"EEG {i + 1} of {len(recordings)}: {recording.recording_id}", 0.1 + 0.9 * i / len(recordings))
-            loaded, table, scale = next(read_ones)
-            reference, eeg = reference or loaded.chs_info, loaded.eeg
-            names = [c["ch_name"] for c in reference]
-            notes += [ReadingNote(recording=recording.recording_id, note=note) for note in loaded.notes]
-            scales.append(scale if scale is None else check_scale(recording, scale, names))
-            bounds.append((array.n_rows, array.n_rows + len(eeg)))
-            sfreqs.append(loaded.recorded_sfreq)
-            table["eeg_start"] += array.n_rows
+            own, table, scale = next(read_ones)
+            written.append(own)
+            scales.append(scale)
+            notes += [ReadingNote(recording=recording.recording_id, note=note) for note in own.notes]
+            table["eeg_start"] += own.start
             table = table[[plan.serves(recording.subject, split) for split in table["split"]]]
             tables.append(table.assign(recording=i, subject=subjects.index(recording.subject)))
-            array.append(eeg)
     filled, origins = _fill_scales(scales, [r.subject for r in recordings])
-    np.save(out / "scale.npy", filled)
     rows = [
         PreparedRecording(
             recording_id=r.recording_id,
             subject=r.subject,
-            start=start,
-            stop=stop,
+            start=own.start,
+            stop=own.start + own.n_rows,
             scale_from=origin,
-            recorded_sfreq=sfreq,
+            recorded_sfreq=own.recorded_sfreq,
         )
-        for r, origin, (start, stop), sfreq in zip(recordings, origins, bounds, sfreqs, strict=True)
+        for r, origin, own in zip(recordings, origins, written, strict=True)
     ]
     columns = ["recording", "subject", "window", "eeg_start", "split"]
-    return _Eeg(reference, n_times, subjects, rows, notes, pd.concat(tables, ignore_index=True)[columns])
+    segments = pd.concat(tables, ignore_index=True)[columns]
+    return _Eeg(written[0].chs_info, n_times, subjects, rows, notes, segments, filled, written[-1])
 
 
 def _fitting_at_once(recording: Recording) -> int:
     """Return how many recordings like this one fit into half of the memory that is free."""
     raw = open_eeg(recording)
-    n_bytes = COPIES * np.dtype(np.float64).itemsize * raw.n_times * len(raw.ch_names)
+    n_values = raw.n_times * len(raw.ch_names)
+    n_bytes = COPIES * np.dtype(np.float64).itemsize * (n_values if raw.preload else min(n_values, PART_VALUES))
     return max(1, psutil.virtual_memory().available // 2 // max(n_bytes, 1))
 
 

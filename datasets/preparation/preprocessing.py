@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,10 @@ from eeg2speech_bench.core.presets.config import DataConfig
 from eeg2speech_bench.core.segments.recordings import Presentation, Recording, Sound
 from eeg2speech_bench.core.segments.segment_store import has_position
 from eeg2speech_bench.core.statistics.spacing import evenly_spaced
-from eeg2speech_bench.datasets.preparation.cut_markers import find_cuts, mark_cuts
-from eeg2speech_bench.datasets.preparation.cuts import cut_presentations, stretches_between
+from eeg2speech_bench.datasets.preparation.cut_markers import find_cuts
+from eeg2speech_bench.datasets.preparation.cuts import cut_presentations
 from eeg2speech_bench.datasets.preparation.recorded_sound.check import check_no_sound
+from eeg2speech_bench.datasets.preparation.recording_parts import FILTER_ORDER, Part, RecordingParts, in_memory
 from eeg2speech_bench.datasets.preparation.resampling import resample
 
 if TYPE_CHECKING:
@@ -29,7 +30,10 @@ SCALE_WINDOWS = 200
 #: volts between the quartiles of a channel: what scalp EEG typically has, and what it cannot have
 TYPICAL_V, LEAST_V, MOST_V = 1e-5, 1e-9, 0.1
 #: samples of a recording that its unit is judged by
-SCALE_SAMPLES = 100_000
+SCALE_SAMPLES = 10_000
+
+#: values of a recording, of all channels together, that are in memory at a time: ten minutes of 64 channels at 500 Hz
+PART_VALUES = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,8 @@ class LoadedEeg:
     recorded_sfreq: float
 
 
-def load_eeg(recording: Recording, settings: DataConfig, sound: Callable[[str], Sound] | None = None) -> LoadedEeg:
-    """Load a recording's EEG channels, checked, interpolated, filtered and resampled.
+class StreamedEeg:
+    """A recording that is checked, interpolated, filtered and resampled part by part.
 
     No re-reference, no notch and no high-pass unless ``settings`` asks for one (reference: brainmagick, 4.2).
 
@@ -69,28 +73,91 @@ def load_eeg(recording: Recording, settings: DataConfig, sound: Callable[[str], 
     sound : callable, optional
         Returns the samples of a stimulus by its id; without it nobody checks that they were not recorded too.
 
+    Attributes
+    ----------
+    n_rows : int
+        Samples at ``settings.sfreq``.
+    chs_info, presentations, notes, recorded_sfreq
+        As in `LoadedEeg`.
+
     Raises
     ------
     DataError
-        If the file cannot be read, has no EEG channel, holds NaN, infinite values, no signal or an impossible scale
-        in a channel that is not marked bad, a bad channel that cannot be interpolated, or the sound itself.
+        If the file cannot be read or has no EEG channel.
     """
-    raw = open_eeg(recording, preload=True)
-    cuts = find_cuts(raw)
-    mark_cuts(raw, cuts)
-    sfreq = float(raw.info["sfreq"])
-    heard, notes = cut_presentations(
-        recording.presentations, cuts, raw.n_times / sfreq, recording.source, settings.shift_s, settings.sfreq
-    )
-    check_finite(recording, raw)
-    check_not_flat(recording, raw)
-    check_volts(recording, raw)
-    if sound is not None:
-        check_no_sound(replace(recording, presentations=heard), raw, sound)
-    stretches = stretches_between(cuts, raw.n_times / sfreq)
-    samples = [(round(s.start_s * sfreq), round(s.stop_s * sfreq)) for s in stretches]
-    eeg = clean(recording, raw, samples, settings)
-    return LoadedEeg(eeg, [_channel(c) for c in raw.info["chs"]], heard, (*recording.notes, *notes), sfreq)
+
+    def __init__(self, recording: Recording, settings: DataConfig, sound: Callable[[str], Sound] | None = None) -> None:
+        self._recording, self._settings, self._sound = recording, settings, sound
+        self._raw = open_eeg(recording)
+        cuts = find_cuts(self._raw)
+        self._parts = RecordingParts(self._raw, cuts, settings)
+        self.recorded_sfreq, self.n_rows = self._parts.sfreq, self._parts.n_rows
+        duration_s = self._raw.n_times / self.recorded_sfreq
+        self.presentations, notes = cut_presentations(
+            recording.presentations, cuts, duration_s, recording.source, settings.shift_s, settings.sfreq
+        )
+        self.notes = (*recording.notes, *notes)
+        self.chs_info = [_channel(c) for c in self._raw.info["chs"]]
+
+    def rows(self) -> Iterator[np.ndarray]:
+        """Yield the EEG in blocks that follow each other, float32 (n_rows, n_chans), in microvolts.
+
+        Memory does not grow with the length of the recording. What is wrong with a long one may be found behind its
+        last block, so that nothing may be used before the end.
+
+        Raises
+        ------
+        DataError
+            If the recording holds NaN, infinite values, no signal or an impossible scale in a channel that is not
+            marked bad, a bad channel that cannot be interpolated, or the sound itself.
+        """
+        few: list[np.ndarray] = []
+        is_whole = False
+        for part in self._parts_read():
+            few.append(self._checked(part))
+            is_whole = part.own.stop - part.own.start == self._raw.n_times
+            if is_whole:  # nothing has to be read again
+                self._check_signal(part.raw, few)
+            yield clean(self._recording, part.raw, part.stretches, self._settings)[part.rows]
+            del part
+        if not is_whole:
+            self._check_signal(self._raw, few)
+
+    def _parts_read(self) -> Iterator[Part]:
+        try:
+            yield from self._parts.in_order(PART_VALUES)
+        except BenchError:
+            raise
+        except Exception as error:
+            raise _unreadable(self._recording, error) from error
+
+    def _checked(self, part: Part) -> np.ndarray:
+        """Return some samples of a part, evenly spaced in the recording, all of which are finite."""
+        data = part.data[:, part.own]
+        if not np.isfinite(data.sum(axis=1)).all():  # a sum is as quick as it gets
+            check_finite(self._recording, part.raw, part.first / self.recorded_sfreq)
+        step = max(1, self._raw.n_times // SCALE_SAMPLES)
+        return data[:, -(part.first + part.own.start) % step :: step].copy()
+
+    def _check_signal(self, raw: mne.io.BaseRaw, few: list[np.ndarray]) -> None:
+        thinned = in_memory(np.concatenate(few, axis=1), self._raw.info)
+        check_not_flat(self._recording, thinned)
+        check_volts(self._recording, thinned)
+        if self._sound is not None:
+            check_no_sound(replace(self._recording, presentations=self.presentations), raw, self._sound)
+
+
+def load_eeg(recording: Recording, settings: DataConfig, sound: Callable[[str], Sound] | None = None) -> LoadedEeg:
+    """Load all of a recording's EEG channels, checked, interpolated, filtered and resampled.
+
+    Parameters and errors are those of `StreamedEeg` and its `rows`.
+    """
+    streamed = StreamedEeg(recording, settings, sound)
+    eeg, n = np.empty((streamed.n_rows, len(streamed.chs_info)), dtype=np.float32), 0
+    for rows in streamed.rows():
+        eeg[n : n + len(rows)] = rows
+        n += len(rows)
+    return LoadedEeg(eeg, streamed.chs_info, streamed.presentations, streamed.notes, streamed.recorded_sfreq)
 
 
 def clean(
@@ -115,7 +182,8 @@ def clean(
     """
     _interpolate(recording, raw)
     _filter(recording, raw, settings)
-    eeg = resample(raw.get_data(), float(raw.info["sfreq"]), settings.sfreq, stretches)
+    # all else that gives MNE's samples copies them
+    eeg = resample(raw._data, float(raw.info["sfreq"]), settings.sfreq, stretches)
     eeg *= MICROVOLT
     return eeg
 
@@ -142,7 +210,8 @@ def robust_scale(eeg: np.ndarray, starts: np.ndarray, n_times: int, n_baseline: 
         windows = windows - windows[:, :n_baseline].mean(1, keepdims=True)
     # scikit-learn's RobustScaler gives the same numbers in the same time (0.15 s for 200 windows of 64 channels): it
     # would only add its import to a stage that needs nothing else of it
-    low, high = np.percentile(windows.reshape(-1, eeg.shape[1]), [25, 75], axis=0)
+    channels = np.ascontiguousarray(windows.reshape(-1, eeg.shape[1]).T)  # four times as quick
+    low, high = np.percentile(channels, [25, 75], axis=1, overwrite_input=True)
     return (high - low).astype(np.float32)
 
 
@@ -159,8 +228,8 @@ def check_scale(recording: Recording, scale: np.ndarray, names: list[str]) -> np
     return scale
 
 
-def open_eeg(recording: Recording, *, preload: bool = False) -> mne.io.BaseRaw:
-    """Open a recording with its EEG channels alone, bad ones included.
+def open_eeg(recording: Recording) -> mne.io.BaseRaw:
+    """Open a recording with its EEG channels alone, bad ones included; samples may stay on the disk.
 
     Raises
     ------
@@ -168,19 +237,20 @@ def open_eeg(recording: Recording, *, preload: bool = False) -> mne.io.BaseRaw:
         If it cannot be read.
     """
     try:
-        raw = recording.load()
-        if preload:
-            raw.load_data(verbose="ERROR")
-        return raw.pick("eeg", exclude=(), verbose="ERROR")
+        return recording.load().pick("eeg", exclude=(), verbose="ERROR")
     except BenchError:
         raise
     except Exception as error:  # MNE's readers raise whatever a broken file leads them to
-        raise DataError(
-            f"Recording {recording.source} cannot be read",
-            got=f"{type(error).__name__}: {error}",
-            expected="a complete file with EEG channels",
-            then="Download it again if it is shorter than the original; Recording.load, called by itself, shows more.",
-        ) from error
+        raise _unreadable(recording, error) from error
+
+
+def _unreadable(recording: Recording, error: Exception) -> DataError:
+    return DataError(
+        f"Recording {recording.source} cannot be read",
+        got=f"{type(error).__name__}: {error}",
+        expected="a complete file with EEG channels",
+        then="Download it again if it is shorter than the original; Recording.load, called by itself, shows more.",
+    )
 
 
 def check_finite(recording: Recording, raw: mne.io.BaseRaw, start_s: float = 0.0) -> None:
@@ -263,7 +333,7 @@ def _filter(recording: Recording, raw: mne.io.BaseRaw, settings: DataConfig) -> 
             expected=f"below {raw.info['sfreq'] / 2:g} Hz",
             then="Lower data.lowpass_hz or data.highpass_hz, or set it to null.",
         )
-    design = {"order": 2, "ftype": "butter"}
+    design = {"order": FILTER_ORDER, "ftype": "butter"}
     raw.filter(settings.highpass_hz, settings.lowpass_hz, method="iir", iir_params=design, verbose="ERROR")
 
 

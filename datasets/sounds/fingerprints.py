@@ -19,8 +19,8 @@ SPECTRUM_S, SMOOTHING_S, DIFFERENCE_S = 0.032, 0.15, 0.06
 PAUSE, LOUD = 1e-3, 0.1
 #: seconds between the slopes of an envelope whose signs are its bits: 32 of them span 2 s
 SLOPE_S = 0.0625
-#: frames whose spectra are in memory at a time
-CHUNK = 30_000
+#: frames whose spectra are computed at a time: they fit into the processor's cache
+CHUNK = 500
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,8 @@ def _band_energies(values: np.ndarray, rate_hz: float) -> np.ndarray:
     energies = np.zeros((n_frames, N_BITS + 1), dtype=np.float32)
     for first in range(0, n_frames, CHUNK):
         rows = padded[starts[first : first + CHUNK, None] + np.arange(n)] * window
-        power = np.abs(np.fft.rfft(rows, 2 * n)) ** 2
+        spectra = np.fft.rfft(rows, 2 * n)
+        power = spectra.real**2 + spectra.imag**2
         energies[first : first + CHUNK] = np.add.reduceat(power, edges, axis=1)[:, :-1]
     return energies
 

@@ -17,19 +17,20 @@ from eeg2speech_bench.datasets.preparation.recorded_sound.amplifier import level
 if TYPE_CHECKING:
     import mne
 
-#: length of the stretches that are compared, and how many: ten minutes of a recording
-STRETCH_S, N_STRETCHES = 10.0, 60
+#: length of the stretches that are compared, and how many: with more than these minutes, chance stays below the limits
+#: that no recording may pass anyway, and the comparison took several times as long as the rest of preparing
+STRETCH_S, N_STRETCHES = 10.0, 20
 #: no cortical response to speech is that early; amplifiers and sound cards delay by up to this
 AT_ONCE_S = 0.032
 #: what the brain answers to: sound this long ago
 ANSWER_S = (0.045, 0.4)
 #: rate at which levels are compared, about, Hz
-LEVEL_RATE_HZ = 128.0
+LEVEL_RATE_HZ = 64.0
 #: lags at which the waveform is compared, seconds; fewer stretches and samples of each do
-WAVE_LAGS_S, N_WAVE_STRETCHES, WAVE_SAMPLES = (-0.015, 0.035), 20, 2000
+WAVE_LAGS_S, N_WAVE_STRETCHES, WAVE_SAMPLES = (-0.015, 0.035), 10, 2000
 #: edges of the filter before the converter, as shares of the sampling rate; without one the sound folds
 WAVE_EDGES = (0.2, 0.45, np.inf)
-N_FOLDS, N_SHIFTS = 5, 40
+N_FOLDS, N_SHIFTS = 5, 20
 
 SoundOf = Callable[[str], Sound]
 
@@ -70,7 +71,7 @@ class Stretch:
 
 
 def heard_stretches(presentations: tuple[Presentation, ...], n_samples: int, sfreq: float) -> list[Stretch]:
-    """Cut what was heard into stretches of at most 10 s, and return at most 60 of them, evenly spread."""
+    """Cut what was heard into stretches of at most 10 s, and return at most 20 of them, evenly spread."""
     found = []
     for p in presentations:
         first, last = max(0, round(p.onset_s * sfreq)), min(n_samples, round((p.onset_s + p.recorded_s) * sfreq))
@@ -111,8 +112,9 @@ def follow_level(raw: mne.io.BaseRaw, stretches: list[Stretch], sound: SoundOf) 
     levels = np.concatenate([levels for _, levels in rows])  # (n_rows, 3, n_lags)
     del rows
     known = levels[:, :, before].reshape(len(eeg), -1)
-    surprise = _unexplained(levels[:, :, once].reshape(len(eeg), -1), known)
-    at_once = _following(_unexplained(eeg, known), surprise, np.tile(lags[once] / rate, 3))
+    surprise = levels[:, :, once].reshape(len(eeg), -1)
+    rest = _unexplained(np.concatenate([eeg, surprise], axis=1), known)
+    at_once = _following(rest[:, : eeg.shape[1]], rest[:, eeg.shape[1] :], np.tile(lags[once] / rate, 3))
     return at_once, _following(eeg, levels[:, 0, before], lags[before] / rate)
 
 
@@ -122,7 +124,7 @@ def _level_rows(
     """Average ``step`` samples a row, and list three forms of the level (plain, compressed, rising) at all lags."""
     sfreq = raw.info["sfreq"]
     rate, n = sfreq / step, (stretch.stop - stretch.start) // step
-    eeg = _without_drift(raw, stretch, sfreq)[:, : n * step].reshape(len(raw.ch_names), n, step).mean(2).T
+    eeg = _without_drift(raw, stretch, n, step, round(rate)).T
     margin = round(rate)
     places = np.arange(-lags[-1] - margin, n - lags[0] + margin)
     level = level_at(sound, stretch.heard_s + ((places + 0.5) * step - 0.5) / sfreq, 1 / rate)
@@ -133,13 +135,16 @@ def _level_rows(
     return eeg.astype(np.float32), windows.transpose(1, 0, 2)
 
 
-def _without_drift(raw: mne.io.BaseRaw, stretch: Stretch, sfreq: float) -> np.ndarray:
-    """Subtract the mean of the second around each sample, shape (n_chans, n_samples)."""
-    margin = round(sfreq)
-    first = max(0, stretch.start - margin)
-    eeg = raw.get_data(start=first, stop=min(raw.n_times, stretch.stop + margin))
-    eeg -= uniform_filter1d(eeg, margin, axis=1, mode="nearest")
-    return eeg[:, stretch.start - first : stretch.stop - first]
+def _without_drift(raw: mne.io.BaseRaw, stretch: Stretch, n: int, step: int, width: int) -> np.ndarray:
+    """Average ``step`` samples a row and subtract the mean of ``width`` rows around each, shape (n_chans, n)."""
+    before = min(width, stretch.start // step)
+    after = min(width, (raw.n_times - stretch.start) // step - n)
+    first, n_rows = stretch.start - before * step, before + n + after
+    eeg = raw.get_data(start=first, stop=first + n_rows * step)
+    rows = eeg.reshape(-1, step) @ np.full(step, 1 / step)
+    rows = rows.reshape(len(eeg), n_rows)
+    rows -= uniform_filter1d(rows, width, axis=1, mode="nearest")
+    return rows[:, before : before + n]
 
 
 def follow_waveform(raw: mne.io.BaseRaw, stretches: list[Stretch], sound: SoundOf) -> Iterator[Following]:
@@ -183,8 +188,10 @@ def _follow_edge(eeg: list[np.ndarray], heard: list[tuple[Sound, float]], sfreq:
     cross = np.zeros((N_FOLDS, n_chans, len(near) + len(far)))
     peaks = []
     for i, (rows, (sound, heard_s)) in enumerate(zip(eeg, heard, strict=True)):
-        wave = _standard(_wave_rows(sound, heard_s, len(rows), sfreq, edge_hz, np.r_[near, far]))
-        product = rows.T @ wave
+        wave = _wave_rows(sound, heard_s, len(rows), sfreq, edge_hz, np.r_[near, far])
+        # rows have no mean, so that of the wave does not count
+        spread = wave.std(0)
+        product = rows.T @ wave / np.where(spread > 0, spread, 1)
         fold = i * N_FOLDS // len(eeg)
         gram[fold] += rows.T @ rows
         cross[fold] += product
@@ -194,7 +201,7 @@ def _follow_edge(eeg: list[np.ndarray], heard: list[tuple[Sound, float]], sfreq:
     peak, chance = np.mean(peaks, axis=0)
     total = cross.sum(0) / n
     best = np.abs(total[:, : len(near)]).argmax(1)
-    together = _cross_validated(gram, cross, n) if len(eeg) >= N_FOLDS else np.zeros(len(near) + len(far))
+    together = _cross_validation(gram, n)(cross) if len(eeg) >= N_FOLDS else np.zeros(len(near) + len(far))
     k = int(together[: len(near)].argmax())
     return Following(
         peak * np.sign(total[np.arange(n_chans), best]),
@@ -214,8 +221,8 @@ def _wave_rows(
     times_s = np.arange(n_rows + 1) / sfreq
     start_s = heard_s - lags_s.max() - 0.01
     wave = wave_until(sound, start_s, heard_s + times_s[-1] - lags_s.min() + 0.01, edge_hz).astype(np.float32)
-    places = np.rint((heard_s - start_s + times_s[:, None] - lags_s) * sound.rate_hz).astype(np.int32)
-    return np.diff(wave[places], axis=0)
+    first = np.rint((heard_s - start_s + times_s) * sound.rate_hz).astype(np.int64)
+    return np.diff(wave.take(first[:, None] - np.rint(lags_s * sound.rate_hz).astype(np.int64)), axis=0)
 
 
 def _following(eeg: np.ndarray, sound: np.ndarray, lags_s: np.ndarray) -> Following:
@@ -224,41 +231,49 @@ def _following(eeg: np.ndarray, sound: np.ndarray, lags_s: np.ndarray) -> Follow
     # products of single precision take half the time, and tens of thousands of them leave errors of 1e-6 of r
     eeg, sound = (_standard(values[:n]).astype(np.float32) for values in (eeg, sound))
     folds = eeg.reshape(N_FOLDS, -1, eeg.shape[1])
-    gram = (folds.transpose(0, 2, 1) @ folds).astype(np.float64)
+    together = _cross_validation((folds.transpose(0, 2, 1) @ folds).astype(np.float64), n)
 
     def compare(sound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         cross = (folds.transpose(0, 2, 1) @ sound.reshape(N_FOLDS, -1, sound.shape[1])).astype(np.float64)
-        return cross.sum(0) / n, _cross_validated(gram, cross, n)
+        return cross.sum(0) / n, together(cross)
 
-    r, together = compare(sound)
+    r, combination = compare(sound)
     null = [compare(np.roll(sound, s, axis=0)) for s in np.linspace(0.05 * n, 0.95 * n, N_SHIFTS).astype(int)]
-    best, k = np.abs(r).argmax(1), int(together.argmax())
+    best, k = np.abs(r).argmax(1), int(combination.argmax())
     return Following(
         r[np.arange(len(r)), best],
         lags_s[best],
-        float(together[k]),
+        float(combination[k]),
         float(lags_s[k]),
         float(np.std([single for single, _ in null])),
         float(np.std([combined for _, combined in null])),
     )
 
 
-def _cross_validated(gram: np.ndarray, cross: np.ndarray, n: int) -> np.ndarray:
-    """Correlate sound of unit variance with what a ridge regression says of it from the channels of other folds.
+def _cross_validation(gram: np.ndarray, n: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what correlates sound with the answer of a ridge regression from the channels of other folds.
 
     Parameters
     ----------
     gram : array, shape (n_folds, n_chans, n_chans)
         Products of standardised channels.
-    cross : array, shape (n_folds, n_chans, n_lags)
-        Products of channels and sound.
     n : int
         Rows in all.
+
+    Returns
+    -------
+    callable
+        From products of channels and sound of unit variance, shape (n_folds, n_chans, n_lags), to correlations
+        (n_lags,).
     """
-    ridge = 1e-3 * n * np.eye(gram.shape[1])
-    weights = np.linalg.solve(gram.sum(0) - gram + ridge, cross.sum(0) - cross)
-    hit, power = (weights * cross).sum((0, 1)), (weights * (gram @ weights)).sum((0, 1))
-    return hit / np.sqrt(power * n + 1e-12)
+    others = np.linalg.inv(gram.sum(0) - gram + 1e-3 * n * np.eye(gram.shape[1]))
+
+    def correlate(cross: np.ndarray) -> np.ndarray:
+        weights = others @ (cross.sum(0) - cross)
+        hit, power = (weights * cross).sum((0, 1)), (weights * (gram @ weights)).sum((0, 1))
+        return np.asarray(hit / np.sqrt(power * n + 1e-12))
+
+    return correlate
 
 
 def _standard(values: np.ndarray) -> np.ndarray:
