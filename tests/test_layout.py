@@ -44,7 +44,7 @@ FLOORS = {
         "cache cells given_encoders metrics plugin_source",
         "hooks inputs",
         "models scoring",
-        "speed stage_inputs validity",
+        "pretraining speed stage_inputs validity",
         "stages",
         "report stage_runs",
         "pipeline",

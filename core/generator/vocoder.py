@@ -71,13 +71,15 @@ class GriffinLimVocoder(nn.Module):
         wave = self._with_phases(magnitude.contiguous())
         return wave[:, HOP // 2 : HOP // 2 + HOP * mel.shape[1]]
 
-    def _with_phases(self, magnitude: Tensor) -> Tensor:
+    def _with_phases(self, magnitude: Tensor, spectrum: Tensor | None = None) -> Tensor:
         """Return waveforms whose spectra have magnitudes (batch, n_frames, 513), as torchaudio's ``griffinlim`` does.
+
+        Phases begin as those of ``spectrum``, of the same shape, or at zero.
 
         That one takes four times as long on a CPU: it divides complex numbers, and its spectra lie in memory bin by bin
         where the Fourier transform writes them frame by frame.
         """
-        spectrum = magnitude.to(torch.complex64)
+        spectrum = magnitude.to(torch.complex64) if spectrum is None else spectrum
         before = torch.zeros_like(spectrum)
         for _ in range(self.n_iter):
             rebuilt = self._spectrum(self._wave(spectrum))

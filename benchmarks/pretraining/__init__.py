@@ -1,0 +1,1 @@
+"""Trains and judges the autoencoder and the vocoder whose weights are shipped."""
