@@ -11,9 +11,9 @@ def scale_windows(eeg: np.ndarray, scale: np.ndarray, n_baseline: int, limit: fl
     Parameters
     ----------
     eeg : array, shape (batch, n_times, n_chans)
-        Microvolts.
+        Microvolts, or the unit of its channels' type.
     scale : array, shape (batch, n_chans) or (1, n_chans)
-        Inter-quartile ranges, in microvolts.
+        Inter-quartile ranges, in the same units.
     n_baseline : int
         Samples at the start of a window whose mean is subtracted, per channel; 0 for none.
     limit : float

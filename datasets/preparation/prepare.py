@@ -15,6 +15,7 @@ import psutil
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.machine.forks import each_in_a_fork
 from eeg2speech_bench.core.presets.config import DataConfig
+from eeg2speech_bench.core.segments.channel_types import Picks
 from eeg2speech_bench.core.segments.prepared import (
     Prepared,
     PreparedDataset,
@@ -27,6 +28,7 @@ from eeg2speech_bench.core.segments.prepared import (
     SkippedRecording,
 )
 from eeg2speech_bench.core.segments.recordings import Recording, SpeechDataset, Stimulus
+from eeg2speech_bench.datasets.preparation.channel_picks import picked
 from eeg2speech_bench.datasets.preparation.channel_sets import with_equal_channels
 from eeg2speech_bench.datasets.preparation.growing_array import GrowingArray
 from eeg2speech_bench.datasets.preparation.originals import Originals, find_originals
@@ -62,7 +64,7 @@ UNHEARD_S = 0.1
 COPIES = 3
 
 #: settings that the meta data repeat, for whoever reads the folder without its configuration
-REPEATED = ("window_s", "stride_s", "shift_s", "baseline_s", "clamp_iqr", "highpass_hz", "lowpass_hz")
+REPEATED = ("window_s", "stride_s", "shift_s", "baseline_s", "clamp_iqr", "highpass_hz", "lowpass_hz", "picks")
 
 
 def prepare(dataset: SpeechDataset, settings: DataConfig, out: Path, progress: Progress | None = None) -> None:
@@ -89,6 +91,7 @@ def prepare(dataset: SpeechDataset, settings: DataConfig, out: Path, progress: P
     """
     report = progress or (lambda text, share: None)
     out.mkdir(parents=True, exist_ok=True)
+    dataset = picked(dataset, settings.picks)
     stimuli = heard_stimuli(dataset)
     track = write_sounds(stimuli, out / "sound.npy", lambda text, share: report(text, 0.1 * share))
     originals = find_originals(stimuli, track.sound)
@@ -230,7 +233,7 @@ def _write_eeg(
         starts = table.loc[table["split"] == "train", "eeg_start"].to_numpy()
         return loaded, table, robust_scale(loaded.eeg, starts, n_times, n_baseline) if len(starts) else None
 
-    read_ones = each_in_a_fork(read, recordings, _fitting_at_once(recordings[0]))
+    read_ones = each_in_a_fork(read, recordings, _fitting_at_once(recordings[0], settings.picks))
     with GrowingArray(out / "eeg.npy") as array, closing(read_ones):
         for i, recording in enumerate(recordings):
             report(f"EEG {i + 1} of {len(recordings)}: {recording.recording_id}", 0.1 + 0.9 * i / len(recordings))
@@ -262,9 +265,9 @@ def _write_eeg(
     return _Eeg(reference, n_times, subjects, rows, notes, pd.concat(tables, ignore_index=True)[columns])
 
 
-def _fitting_at_once(recording: Recording) -> int:
+def _fitting_at_once(recording: Recording, picks: Picks) -> int:
     """Return how many recordings like this one fit into half of the memory that is free."""
-    raw = open_eeg(recording)
+    raw = open_eeg(recording, picks)
     n_bytes = COPIES * np.dtype(np.float64).itemsize * raw.n_times * len(raw.ch_names)
     return max(1, psutil.virtual_memory().available // 2 // max(n_bytes, 1))
 
