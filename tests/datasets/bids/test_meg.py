@@ -16,6 +16,7 @@ from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.presets.config import DataConfig
 from eeg2speech_bench.core.segments.channel_types import type_of
 from eeg2speech_bench.datasets.bids.bids_dataset import open_bids
+from eeg2speech_bench.datasets.checking.check_dataset import check_dataset
 from eeg2speech_bench.datasets.preparation.preprocessing import load_eeg
 
 SFREQ, SECONDS, ONSET_S = 200.0, 24.0, 2.0
@@ -133,6 +134,13 @@ def test_values_in_another_unit_are_refused_by_channel_and_likely_unit(folder):
     save(raw, folder / f"{STEM}_meg.fif")
     with pytest.raises(DataError, match=r"scale that MEG cannot have.*femtotesla"):
         load_eeg(opened(folder), DataConfig(picks="mag", sfreq=SFREQ))
+
+
+def test_a_check_compares_sensors_with_those_of_their_own_type(original):
+    settings = DataConfig(picks="meg", sfreq=SFREQ, window_s=1.0, guard_s=0.5)
+    report = check_dataset("helmets", lambda: open_bids(original), settings, original).report
+    assert {"unit", "bad channel", "reading", "channels"}.isdisjoint(finding.check for finding in report.findings)
+    assert (len(report.recordings[0].channels), report.recordings[0].left_out) == (24, ["EOG061"])
 
 
 def test_calibrations_and_later_parts_of_a_file_are_no_recordings(folder):
