@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eeg2speech_bench.core.errors import DataError, UsageError
-from eeg2speech_bench.core.segments.channel_types import CHANNEL_TYPES, sensor_name, type_of
+from eeg2speech_bench.core.segments.channel_types import sensor_name, type_of
 from eeg2speech_bench.core.segments.segment_store import has_position
 
 if TYPE_CHECKING:
@@ -85,8 +85,7 @@ def match_channels(
         If it lacks channels, or electrodes of the same names lie elsewhere, and nobody said what to do.
     """
     wanted = [str(channel["ch_name"]) for channel in chs_info]
-    types = dict.fromkeys(kind for kind in map(type_of, chs_info) if kind in CHANNEL_TYPES)
-    raw = _of_types(raw, list(types) or ["eeg"])
+    raw = _of_types(raw, list(dict.fromkeys(map(type_of, chs_info))))
     _refuse_unknown(channels, raw.ch_names, wanted, source)
     if channels.names:
         raw.rename_channels(channels.names, verbose="ERROR")

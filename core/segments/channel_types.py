@@ -63,10 +63,13 @@ PICKED: dict[Picks, tuple[str, ...]] = {"eeg": ("eeg",), "mag": ("mag",), "grad"
 
 
 def type_of(channel: Mapping[str, Any]) -> str:
-    """Return the type of an MNE channel dictionary: ``"eeg"``, ``"mag"``, ``"grad"``, or ``"misc"`` for all others."""
+    """Return the type of an MNE channel dictionary: ``"eeg"``, ``"mag"``, ``"grad"``, or ``"misc"`` for all others.
+
+    One that does not say its kind is EEG.
+    """
     if channel.get("kind") == MEG_KIND:
         return "grad" if channel.get("unit") == TESLA_PER_METRE else "mag"
-    return "eeg" if channel.get("kind") == EEG_KIND else "misc"
+    return "eeg" if channel.get("kind", EEG_KIND) == EEG_KIND else "misc"
 
 
 def sensor_name(name: str) -> str:

@@ -46,7 +46,7 @@ def test_a_channel_of_another_name_is_taken_for_the_nearest_electrode_and_said(s
 
 def test_sensors_of_meg_are_not_taken_for_electrodes(signal_of):
     channel = {**signal_of(("Cz",), "biosemi64").chs_info[0], "kind": 1, "unit": 112}
-    with pytest.raises(DataError, match="knows electrodes of EEG alone.*1 MEG sensors"):
+    with pytest.raises(DataError, match=r"knows electrodes of EEG alone.*1 MEG sensors"):
         montage.known_names(SignalInfo(1, 9, 120.0, (channel,), 1), montage.labram_names())
 
 
