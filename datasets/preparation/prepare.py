@@ -265,7 +265,7 @@ def _write_eeg(
     return _Eeg(reference, n_times, subjects, rows, notes, pd.concat(tables, ignore_index=True)[columns])
 
 
-def _fitting_at_once(recording: Recording, picks: Picks) -> int:
+def _fitting_at_once(recording: Recording, picks: Picks = "eeg") -> int:
     """Return how many recordings like this one fit into half of the memory that is free."""
     raw = open_eeg(recording, picks)
     n_bytes = COPIES * np.dtype(np.float64).itemsize * raw.n_times * len(raw.ch_names)
