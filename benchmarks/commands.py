@@ -47,6 +47,7 @@ def add_cell_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", default="1", metavar="N|LIST", help="how many seeds, or a list such as 0,1,2")
     parser.add_argument("--target", metavar="NAME", help="audio target to align to (default: the preset's)")
     parser.add_argument("--scores", choices=("all", "retrieval"), help="retrieval stops after alignment")
+    parser.add_argument("--picks", choices=("eeg", "mag", "grad", "meg"), help="type of the channels (default: eeg)")
     parser.add_argument("--protocol", choices=("own", "brainmagick2023"), help="split and test windows (default: own)")
     parser.add_argument("--tune", type=int, metavar="N", help="try N settings per encoder by the same random search")
     parser.add_argument(
@@ -141,6 +142,7 @@ def _shorthands(arguments: argparse.Namespace) -> list[str]:
     keys = {
         "target": "target.name",
         "scores": "scores.which",
+        "picks": "data.picks",
         "protocol": "data.protocol",
         "tune": "alignment.n_trials",
         "devices": "n_devices",

@@ -33,6 +33,7 @@ def add_check_options(parser: argparse.ArgumentParser) -> None:
     )
     options.add_argument("--preset", help="whose settings of data are used (default: quick; of audioeeg: eeg2speech)")
     options.add_argument("--set", action="append", default=[], metavar="data.B=V", help="set one configuration key")
+    options.add_argument("--picks", choices=("eeg", "mag", "grad", "meg"), help="type of the channels (default: eeg)")
     options.add_argument("--json", action="store_true", help="print what check.json holds instead of tables")
 
 
@@ -45,7 +46,8 @@ def check(arguments: argparse.Namespace, registry: Registry) -> int:
 
     console = Console(stderr=True) if arguments.json else make_console()  # what is piped is JSON alone
     spec, argument = find_dataset(arguments.dataset, registry)
-    settings = load_config(arguments.preset or "quick", None, arguments.set).data
+    given = [*arguments.set, *([f"data.picks={arguments.picks}"] if arguments.picks else [])]
+    settings = load_config(arguments.preset or "quick", None, given).data
     root = Path(argument).expanduser() if spec.name == "bids" and argument else None
     silence_libraries()
 

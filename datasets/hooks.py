@@ -22,7 +22,7 @@ def register_datasets() -> list[DatasetSpec]:
         DatasetSpec(
             "bids",
             f"{_ROOM}.opening:open_bids_folder",
-            "any BIDS EEG folder whose events place stim_file by onset",
+            "any BIDS folder of EEG or MEG whose events place stim_file by onset",
             argument="FOLDER",
             licence="its own",
         ),
@@ -39,6 +39,27 @@ def register_datasets() -> list[DatasetSpec]:
             "Alice in Wonderland, EEG of 60 channels and its audio: either release of Brennan and Hale, or nm000180",
             argument="FOLDER",
             licence="CC-BY-4.0",
+        ),
+        DatasetSpec(
+            "gwilliams2022",
+            f"{_ROOM}.opening:open_gwilliams_folder",
+            "MEG-MASC: MEG of 208 axial gradiometers (--picks mag), 27 listeners to four stories",
+            argument="FOLDER",
+            licence="CC0",
+        ),
+        DatasetSpec(
+            "schoffelen2019",
+            f"{_ROOM}.opening:open_schoffelen_folder",
+            "MOUS: MEG of 273 axial gradiometers (--picks mag), 96 listeners to Dutch sentences and word lists",
+            argument="FOLDER",
+            licence="by agreement with the Donders Institute",
+        ),
+        DatasetSpec(
+            "libribrain",
+            f"{_ROOM}.opening:open_libribrain_folder",
+            "MEG of 306 sensors (--picks mag, grad or meg), one listener to 50 hours of Sherlock Holmes",
+            argument="FOLDER",
+            licence="CC-BY-NC-4.0",
         ),
         DatasetSpec(
             "audioeeg",

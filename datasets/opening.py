@@ -103,6 +103,27 @@ def open_brennan_folder(argument: str | None, cache: Path, report: Report) -> Sp
     return open_brennan2019(root, options, FileHashes(cache), report)
 
 
+def open_gwilliams_folder(argument: str | None, cache: Path, report: Report) -> SpeechDataset:
+    """Open the folder of MEG-MASC."""
+    from eeg2speech_bench.datasets.gwilliams2022 import open_gwilliams2022
+
+    return open_gwilliams2022(_folder("gwilliams2022", argument), FileHashes(cache), report)
+
+
+def open_schoffelen_folder(argument: str | None, cache: Path, report: Report) -> SpeechDataset:
+    """Open the folder of MOUS, whose listeners to speech are read."""
+    from eeg2speech_bench.datasets.schoffelen2019 import open_schoffelen2019
+
+    return open_schoffelen2019(_folder("schoffelen2019", argument), FileHashes(cache), report)
+
+
+def open_libribrain_folder(argument: str | None, cache: Path, report: Report) -> SpeechDataset:
+    """Open the folder of LibriBrain."""
+    from eeg2speech_bench.datasets.libribrain.dataset import open_libribrain
+
+    return open_libribrain(_folder("libribrain", argument), FileHashes(cache), report)
+
+
 def open_audioeeg_folder(argument: str | None, cache: Path, report: Report) -> SpeechDataset:
     """Open the data set of the prototype, where ``datasets fetch`` put it or in a folder that is named."""
     from eeg2speech_bench.datasets.audioeeg.audioeeg_dataset import open_audioeeg

@@ -34,7 +34,7 @@ FLOORS = {
         "dtu fetching hooks sounds speech",
         "preparation",
         "audioeeg bids simulation",
-        "brennan2019",
+        "brennan2019 gwilliams2022 libribrain schoffelen2019",
         "checking opening",
         "check_command fetch_command",
         "commands",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eeg2speech_bench.core.errors import DataError, UsageError
+from eeg2speech_bench.core.segments.channel_types import sensor_name, type_of
 from eeg2speech_bench.core.segments.segment_store import has_position
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def match_channels(
         If it lacks channels, or electrodes of the same names lie elsewhere, and nobody said what to do.
     """
     wanted = [str(channel["ch_name"]) for channel in chs_info]
-    raw = raw.copy().pick("eeg", exclude=(), verbose="ERROR")
+    raw = _of_types(raw, list(dict.fromkeys(map(type_of, chs_info))))
     _refuse_unknown(channels, raw.ch_names, wanted, source)
     if channels.names:
         raw.rename_channels(channels.names, verbose="ERROR")
@@ -102,6 +103,22 @@ def match_channels(
     if not channels.is_told:
         _refuse_elsewhere(raw, chs_info, source)
     return raw, tuple(notes)
+
+
+def _of_types(raw: mne.io.BaseRaw, types: Sequence[str]) -> mne.io.BaseRaw:
+    """Return a copy with the channels of the model's types alone, MEG sensors by their plain names."""
+    there = [kind for kind in types if kind in raw]
+    if not there:
+        raise DataError(
+            "The recording has no channel of the model's types",
+            got=", ".join(sorted(set(raw.get_channel_types()))),
+            expected=" or ".join(types),
+            then="Use a recording of the same kind as in training.",
+        )
+    raw = raw.copy().pick(there, exclude=(), verbose="ERROR")
+    if "eeg" not in types:
+        raw.rename_channels({n: sensor_name(n) for n in raw.ch_names if sensor_name(n) != n}, verbose="ERROR")
+    return raw
 
 
 def _refuse_unknown(channels: ChannelMap, own: Sequence[str], wanted: Sequence[str], source: str) -> None:
@@ -137,7 +154,7 @@ def _with_flat(
         then = "Use a recording with all channels."
         raise DataError(f"Channels of {source} cannot be interpolated", got="a model without positions", then=then)
     raw.load_data(verbose="ERROR")
-    info = mne.create_info(list(lacking), raw.info["sfreq"], "eeg")
+    info = mne.create_info(list(lacking), raw.info["sfreq"], [type_of(of_model[name]) for name in lacking])
     flat = mne.io.RawArray(np.zeros((len(lacking), raw.n_times)), info, first_samp=raw.first_samp, verbose="ERROR")
     raw.add_channels([flat], force_update_info=True)
     for channel in raw.info["chs"]:

@@ -14,6 +14,7 @@ from eeg2speech_bench.benchmarks.trained.model_folder import ModelDescription
 from eeg2speech_bench.benchmarks.trained.montage_matching import ChannelMap, match_channels
 from eeg2speech_bench.core.errors import BenchError, DataError
 from eeg2speech_bench.core.registry.registry import Registry
+from eeg2speech_bench.core.segments.channel_types import type_of
 from eeg2speech_bench.core.segments.continuous_eeg import ContinuousEeg
 from eeg2speech_bench.core.segments.recordings import Recording
 from eeg2speech_bench.core.segments.scaling import scale_windows
@@ -221,7 +222,8 @@ def _raw_of_array(eeg: np.ndarray, description: ModelDescription) -> mne.io.Base
     if eeg.ndim != 2 or eeg.shape[0] != signal.n_chans:
         expected = f"volts of shape ({signal.n_chans}, n_samples) at {signal.sfreq:g} Hz"
         raise DataError("The array is not EEG as the model reads it", got=f"shape {eeg.shape}", expected=expected)
-    info = mne.create_info([str(c["ch_name"]) for c in signal.chs_info], signal.sfreq, "eeg")
+    names, types = [str(c["ch_name"]) for c in signal.chs_info], [type_of(c) for c in signal.chs_info]
+    info = mne.create_info(names, signal.sfreq, types)
     for channel, known in zip(info["chs"], signal.chs_info, strict=True):
         channel["loc"] = np.asarray(known["loc"], dtype=float)
     return mne.io.RawArray(eeg, info, verbose="ERROR")

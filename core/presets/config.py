@@ -35,6 +35,9 @@ class DataConfig(Section):
         description="brainmagick2023: parts are blocks of sentences drawn by their words, without a guard, and test "
         "windows start 0.5 s before words (Defossez et al. 2023)",
     )
+    picks: Literal["eeg", "mag", "grad", "meg"] = Field(
+        "eeg", description="type of the channels: EEG, magnetometers, planar gradiometers, or both (meg)"
+    )
     window_s: float = Field(2.88, gt=0, description="length of a segment; 2.88 s = 288 mel frames")
     stride_s: float = Field(0.5, gt=0, description="step between training windows")
     sfreq: float = Field(120.0, gt=0, description="EEG sampling rate after resampling, Hz")

@@ -35,7 +35,7 @@ class ContinuousEeg(Protocol):
         """
 
     def read(self, first: int, stop: int) -> np.ndarray:
-        """Return rows ``first`` to ``stop``, float32 (n_rows, n_chans), in microvolts."""
+        """Return rows ``first`` to ``stop``, float32 (n_rows, n_chans), in microvolts (MEG: `channel_types`)."""
 
     def scale(self, starts: np.ndarray, n_times: int, n_baseline: int) -> np.ndarray:
         """Return the scale of each channel over some windows, float32 (n_chans,), as training measures it.

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from eeg2speech_bench.core.errors import DataError
+from eeg2speech_bench.core.segments.channel_types import Picks
 from eeg2speech_bench.core.segments.split import Split
 
 FILE = "meta.json"
@@ -88,7 +89,7 @@ class Prepared(_PreparedPart):
 
     Attributes
     ----------
-    window_s, stride_s, shift_s, baseline_s, clamp_iqr, highpass_hz, lowpass_hz
+    window_s, stride_s, shift_s, baseline_s, clamp_iqr, highpass_hz, lowpass_hz, picks
         As in `core.presets.config.DataConfig`.
     signal : PreparedSignal
     subjects : list of str
@@ -119,6 +120,7 @@ class Prepared(_PreparedPart):
     split: Split
     n_segments: dict[str, int]
     has_transcripts: bool
+    picks: Picks = "eeg"
 
     @classmethod
     def read(cls, folder: Path) -> Prepared:

@@ -99,11 +99,12 @@ class Presentation:
 
 @dataclass(frozen=True)
 class Recording:
-    """One listener's continuous EEG.
+    """One listener's continuous EEG or MEG.
 
-    ``load`` returns an `mne.io.BaseRaw` with EEG in volts; ``source`` names the file in error messages; ``notes``
-    are lines on what was decided when it was opened (a clock that was fitted), which the record repeats;
-    ``channels`` are the names of its EEG channels, left empty where only ``load`` can tell.
+    ``load`` returns an `mne.io.BaseRaw` in MNE's units (volts, tesla, tesla per metre); ``source`` names the file in
+    error messages; ``notes`` are lines on what was decided when it was opened (a clock that was fitted), which the
+    record repeats; ``channels`` are the names of its channels, left empty where only ``load`` can tell;
+    ``channel_types`` are MNE's types of them (``"eeg"``, ``"mag"``, ``"grad"``), left empty where all are EEG.
     """
 
     recording_id: str
@@ -113,6 +114,7 @@ class Recording:
     load: Callable[[], mne.io.BaseRaw] = field(repr=False)
     notes: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
+    channel_types: tuple[str, ...] = ()
 
 
 class SpeechDataset(Protocol):

@@ -15,9 +15,9 @@ def scale_windows(
     Parameters
     ----------
     eeg : sequence of array, shape (n_times, n_chans), or array, shape (batch, n_times, n_chans)
-        Microvolts; at least one window.
+        Microvolts, or the unit of its channels' type; at least one window.
     scale : array, shape (batch, n_chans) or (1, n_chans)
-        Inter-quartile ranges, in microvolts.
+        Inter-quartile ranges, in the same units.
     n_baseline : int
         Samples at the start of a window whose mean is subtracted, per channel; 0 for none.
     limit : float

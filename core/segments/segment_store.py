@@ -127,7 +127,8 @@ class SegmentStore:
     Folder layout (written by the datasets room)::
 
         meta.json          a `Prepared`: settings, signal, subjects, stimuli, split hash and proof
-        eeg.npy            float32 (n_samples, n_chans): all recordings end to end, microvolts, at meta sfreq
+        eeg.npy            float32 (n_samples, n_chans): all recordings end to end, at meta sfreq, in microvolts
+                           or what `channel_types` says of MEG
         scale.npy          float32 (n_recordings, n_chans): inter-quartile range over training windows
         sound.npy          float32 (n_samples,): all stimuli end to end, at meta sound rate (waveform or envelope)
         segments.parquet   one row per segment: recording, subject, window, eeg_start (row of eeg.npy), split

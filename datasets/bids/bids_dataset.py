@@ -24,10 +24,14 @@ from eeg2speech_bench.datasets.fetching.manifest import Manifest
 from eeg2speech_bench.datasets.sounds.sound_files import StimulusFolder
 
 if TYPE_CHECKING:
+    import pandas as pd
     from mne_bids import BIDSPath
 
-#: BrainVision, EDF, BDF, EEGLAB
+#: BrainVision, EDF, BDF, EEGLAB; of MEG: FIF, CTF, KIT
 EXTENSIONS = [".vhdr", ".edf", ".bdf", ".set"]
+MEG_EXTENSIONS = [".fif", ".ds", ".con", ".sqd"]
+#: FIF files of Elekta that hold no recording
+CALIBRATIONS = ("calibration", "crosstalk")
 
 TABLES = (".json", ".tsv")
 GIGABYTE = 1e9
@@ -66,8 +70,31 @@ class BidsDataset:
     is_null: bool = False
 
 
+@dataclass(frozen=True)
+class PublishedTables:
+    """How a published data set writes what was heard, where that is not as BIDS has it.
+
+    Attributes
+    ----------
+    name, about : str
+        As in `BidsDataset`.
+    description : Description
+        What the rewritten rows mean; the file of the user adds only what is left out.
+    rewritten : callable
+        Returns the rows of an events.tsv, given its name for messages, in the columns of ``description``.
+    """
+
+    name: str
+    about: str
+    description: Description
+    rewritten: Callable[[pd.DataFrame, str], pd.DataFrame]
+
+
 def open_bids(
-    root: Path, hashes: FileHashes | None = None, report: Callable[[str], None] = lambda line: None
+    root: Path,
+    hashes: FileHashes | None = None,
+    report: Callable[[str], None] = lambda line: None,
+    published: PublishedTables | None = None,
 ) -> BidsDataset:
     """Open a BIDS folder whose events.tsv name stimuli (column ``stim_file``, files under ``stimuli/``).
 
@@ -81,17 +108,21 @@ def open_bids(
         Remembers the content of files from run to run; by default all are read.
     report : callable, optional
         Receives a line of text before a long wait.
+    published : PublishedTables, optional
+        Of a set whose tables are known.
 
     Raises
     ------
     DataError
-        If it is no BIDS folder, has no EEG, names no stimuli, or a sound, events or EEG file is missing,
+        If it is no BIDS folder, has no EEG or MEG, names no stimuli, or a sound, events or EEG file is missing,
         damaged or contradicts another.
     """
     root = _checked_root(Path(root))
     hashes = hashes or FileHashes()
     described = description_file(root)
     description = read_description(described)
+    if published:
+        description = published.description.model_copy(update={"leave_out": description.leave_out})
     transcripts = Transcripts(description.transcripts.tier)
     folder = StimulusFolder(root / "stimuli", hashes, transcripts.words, description.audio.channel)
 
@@ -111,7 +142,8 @@ def open_bids(
             try:
                 if reason := description.reason_to_leave_out(name) or not_downloaded(path.fpath):
                     raise NothingHeardError(reason)
-                rows = read_stimulus_rows(root, path.fpath, description)
+                rewritten = {"rewritten": published.rewritten} if published else {}
+                rows = read_stimulus_rows(root, path.fpath, description, **rewritten)
             except NothingHeardError as left_out:
                 skipped.append((name, str(left_out)))
                 continue
@@ -119,15 +151,27 @@ def open_bids(
             joined = heard_in(opened.raw, rows, find)
             notes = (*opened.notes, *joined.notes, *_taken(transcripts.notes), *fetched)
             source, load = str(path.fpath), partial(read_raw, path)
-            recordings.append(Recording(name, path.subject, source, joined.presentations, load, notes, opened.channels))
+            recordings.append(
+                Recording(
+                    name,
+                    path.subject,
+                    source,
+                    joined.presentations,
+                    load,
+                    notes,
+                    opened.channels,
+                    opened.channel_types,
+                )
+            )
             spoken |= {key: words for key, words in joined.words.items() if len(words) > len(spoken.get(key, ()))}
             read |= rows.files
     if not recordings:
         raise _nothing_usable(root, skipped)
-    name = re.sub(r"[^\w.-]+", "_", root.name)
+    name = published.name if published else re.sub(r"[^\w.-]+", "_", root.name)
+    about = published.about if published else _about(root)
     revision = _revision(root, described, folder.files | transcripts.files | read, hashes, report)
     stimuli = tuple(s if s.words else replace(s, words=spoken.get(s.stimulus_id, ())) for s in folder.stimuli)
-    return BidsDataset(name, _about(root), revision, stimuli, tuple(recordings), tuple(skipped))
+    return BidsDataset(name, about, revision, stimuli, tuple(recordings), tuple(skipped))
 
 
 def _check_left_out(description: Description, recordings: list[str]) -> None:
@@ -175,15 +219,21 @@ def _checked_root(root: Path) -> Path:
 def _recording_paths(root: Path) -> list[BIDSPath]:
     import mne_bids
 
-    found = mne_bids.find_matching_paths(
-        root, datatypes="eeg", suffixes="eeg", extensions=EXTENSIONS, ignore_json=True, ignore_nosub=True
-    )
+    found = [
+        path
+        for kind, endings in (("eeg", EXTENSIONS), ("meg", MEG_EXTENSIONS))
+        for path in mne_bids.find_matching_paths(
+            root, datatypes=kind, suffixes=kind, extensions=endings, ignore_json=True, ignore_nosub=True
+        )
+        if path.acquisition not in CALIBRATIONS and int(path.split or 1) == 1  # MNE reads the other parts after it
+    ]
     if not found:
         raise DataError(
-            f"BIDS data set {root} has no EEG recordings",
+            f"BIDS data set {root} has no EEG or MEG recordings",
             got="no file",
-            expected=f"sub-*/eeg/*_eeg with an ending of {', '.join(EXTENSIONS)}",
-            then="MEG and intracranial recordings are not read.",
+            expected=f"sub-*/eeg/*_eeg with an ending of {', '.join(EXTENSIONS)}, or sub-*/meg/*_meg of "
+            + ", ".join(MEG_EXTENSIONS),
+            then="Intracranial recordings are not read.",
         )
     return sorted(found, key=lambda path: str(path.fpath))
 
@@ -225,10 +275,11 @@ def _revision(
 
 
 def _recorded_files(root: Path) -> Iterator[Path]:
-    """Yield the files of the folders ``eeg``, and the tables above them, which MNE-BIDS also reads."""
+    """Yield the files of the folders ``eeg`` and ``meg``, and the tables above them, which MNE-BIDS also reads."""
     yield from (path for path in root.iterdir() if path.suffix in TABLES and not path.is_dir())
     for subject in filter(Path.is_dir, root.glob("sub-*")):
         for path in files_below(subject):
             is_table_above = path.suffix in TABLES and path.parent.name.startswith(("sub-", "ses-"))
-            if (path.parent.name == "eeg" or is_table_above) and not path.name.startswith("."):
+            is_recorded = {"eeg", "meg"} & set(path.relative_to(subject).parts[:-1])  # a CTF recording is a folder
+            if (is_recorded or is_table_above) and not path.name.startswith("."):
                 yield path

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,7 +70,12 @@ class StimulusRows:
     notes: tuple[str, ...]
 
 
-def read_stimulus_rows(root: Path, recording: Path, description: Description) -> StimulusRows:
+def read_stimulus_rows(
+    root: Path,
+    recording: Path,
+    description: Description,
+    rewritten: Callable[[pd.DataFrame, str], pd.DataFrame] = lambda table, source: table,
+) -> StimulusRows:
     """Read the rows of a recording's events that name a sound.
 
     Parameters
@@ -81,6 +86,8 @@ def read_stimulus_rows(root: Path, recording: Path, description: Description) ->
         The EEG file.
     description : Description
         What the rows mean.
+    rewritten : callable, optional
+        Returns the rows of a table, given its name for messages, in columns that the description can name.
 
     Raises
     ------
@@ -96,7 +103,7 @@ def read_stimulus_rows(root: Path, recording: Path, description: Description) ->
     notes: list[str] = []
     path = table_path(root, recording, said)
     source = str(path or f"markers of {recording.name}")
-    table = read_table(path, notes.append) if path else markers(recording)
+    table = rewritten(read_table(path, notes.append) if path else markers(recording), source)
     files = {path} if path else set()
     if description.lookup:
         table, looked_in = looked_up(table, description.lookup, root, source, notes)

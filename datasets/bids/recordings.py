@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eeg2speech_bench.core.errors import DataError
+from eeg2speech_bench.core.segments.channel_types import CHANNEL_TYPES
 from eeg2speech_bench.core.segments.segment_store import has_position
+from eeg2speech_bench.core.stages.file_hashes import files_below
 from eeg2speech_bench.datasets.bids.channels import choose_eeg, read_channel_table
 from eeg2speech_bench.datasets.bids.electrodes import ElectrodePositions, places_of, read_positions
+from eeg2speech_bench.datasets.bids.meg_channels import MegChoice, choose_meg
 from eeg2speech_bench.datasets.sounds.sound_files import is_pointer
 
 if TYPE_CHECKING:
@@ -24,8 +27,8 @@ if TYPE_CHECKING:
     import numpy as np
     from mne_bids import BIDSPath
 
-#: folders beside ``eeg`` whose recordings are not read
-OTHER_DATATYPES = ("meg", "ieeg", "nirs")
+#: folders beside ``eeg`` and ``meg`` whose recordings are not read
+OTHER_DATATYPES = ("ieeg", "nirs")
 
 
 @dataclass(frozen=True)
@@ -50,9 +53,14 @@ class OpenedRecording:
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """Names of the EEG channels, bad ones included."""
+        """Names of the EEG and MEG channels, bad ones included."""
         kinds = self.raw.get_channel_types()
-        return tuple(name for name, kind in zip(self.raw.ch_names, kinds, strict=True) if kind == "eeg")
+        return tuple(name for name, kind in zip(self.raw.ch_names, kinds, strict=True) if kind in CHANNEL_TYPES)
+
+    @property
+    def channel_types(self) -> tuple[str, ...]:
+        """MNE's types of these channels."""
+        return tuple(kind for kind in self.raw.get_channel_types() if kind in CHANNEL_TYPES)
 
 
 def read_raw(path: BIDSPath) -> mne.io.BaseRaw:
@@ -64,12 +72,13 @@ def read_raw(path: BIDSPath) -> mne.io.BaseRaw:
     Parameters
     ----------
     path : BIDSPath
-        A BrainVision, EDF, BDF or EEGLAB file.
+        A BrainVision, EDF, BDF or EEGLAB file of EEG, or a FIF, KIT or CTF file of MEG.
 
     Returns
     -------
     mne.io.BaseRaw
-        Channels of type ``"eeg"`` are those to use, under the names of their electrodes.
+        Channels of type ``"eeg"``, ``"mag"`` and ``"grad"`` are those to use, under the names of their electrodes and
+        sensors.
 
     Raises
     ------
@@ -81,7 +90,8 @@ def read_raw(path: BIDSPath) -> mne.io.BaseRaw:
 
 def not_downloaded(eeg: Path) -> str:
     """Reason to skip a recording of which git-annex holds only a pointer."""
-    parts = [p for p in sorted(eeg.parent.glob(f"{eeg.stem}.*")) if p.suffix != ".json" and is_pointer(p)]
+    beside = [*sorted(eeg.parent.glob(f"{eeg.stem}.*")), *(files_below(eeg) if eeg.is_dir() else ())]
+    parts = [p for p in beside if p.suffix != ".json" and is_pointer(p)]
     return f"{parts[0].name} was not downloaded (git-annex pointer); run: datalad get {eeg.parent}" if parts else ""
 
 
@@ -90,6 +100,8 @@ def open_recording(path: BIDSPath) -> OpenedRecording:
     eeg, root = Path(path.fpath), Path(path.root)
     raw = read_file(eeg)
     kinds = dict(zip(raw.ch_names, raw.get_channel_types(), strict=True))
+    if path.datatype == "meg":
+        return _with_meg(raw, choose_meg(eeg, kinds, read_channel_table(eeg, root)))
     positions = read_positions(eeg, root)
     places = places_of(positions, raw.ch_names) if positions else {}
     located = set(places) | {c["ch_name"] for c in raw.info["chs"] if has_position(c)}
@@ -103,6 +115,14 @@ def open_recording(path: BIDSPath) -> OpenedRecording:
     _rename(raw, choice.electrodes)
     notes = [*choice.notes, *(positions.notes if positions else ()), *_template(raw, list(choice.electrodes.values()))]
     return OpenedRecording(raw, (*notes, *_ignored(eeg)))
+
+
+def _with_meg(raw: mne.io.BaseRaw, choice: MegChoice) -> OpenedRecording:
+    """Keep the types, and the places of sensors in the helmet, that the file itself gives."""
+    raw.set_channel_types(dict.fromkeys(choice.left_out, "misc"), on_unit_change="ignore", verbose="ERROR")
+    raw.info["bads"] = list(choice.bads)
+    raw.rename_channels({name: sensor for name, sensor in choice.names.items() if name != sensor}, verbose="ERROR")
+    return OpenedRecording(raw, choice.notes)
 
 
 def _rename(raw: mne.io.BaseRaw, electrodes: dict[str, str]) -> None:
@@ -142,7 +162,7 @@ def _template_head() -> mne.channels.DigMontage:
 
 def _ignored(eeg: Path) -> list[str]:
     found = [kind for kind in OTHER_DATATYPES if (eeg.parent.parent / kind).is_dir()]
-    return [f"recordings of the same session that are not EEG are not read: {', '.join(found)}"] if found else []
+    return [f"recordings of the same session that are not read: {', '.join(found)}"] if found else []
 
 
 def read_file(eeg: Path) -> mne.io.BaseRaw:
@@ -153,8 +173,10 @@ def read_file(eeg: Path) -> mne.io.BaseRaw:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            # of Elekta's active shielding: what it takes out of the samples matters to source models alone
+            shielded = {"allow_maxshield": "yes"} if eeg.suffix == ".fif" else {}
             try:
-                return mne.io.read_raw(eeg, preload=False, verbose="ERROR")
+                return mne.io.read_raw(eeg, preload=False, verbose="ERROR", **shielded)
             except Exception as error:
                 if "latin1" not in str(error):
                     raise
@@ -164,7 +186,7 @@ def read_file(eeg: Path) -> mne.io.BaseRaw:
         raise DataError(
             f"Recording {eeg} cannot be read",
             got=f"{type(error).__name__}: {error}",
-            expected="a complete BrainVision, EDF, BDF or EEGLAB file",
+            expected="a complete BrainVision, EDF, BDF, EEGLAB, FIF, KIT or CTF file",
             then="Download it again if it is shorter than the original; mne.io.read_raw shows more.",
         ) from error
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from eeg2speech_bench.core.segments.channel_types import CHANNEL_TYPES
 from eeg2speech_bench.datasets.checking.report import Finding
 
 PIECE_S = 5.0
@@ -13,8 +14,6 @@ PIECE_S = 5.0
 UNLIKE, STEP = 8.0, 50.0
 #: share of the recording in which at least half of the channels are `UNLIKE` their own size
 RESTLESS_SHARE = 0.05
-#: microvolts within which EEG lies in any unit but a wrong one
-POSSIBLE_UV = (0.1, 1000.0)
 SHOWN = 6
 
 
@@ -24,7 +23,7 @@ def scale_over_time(eeg: np.ndarray, sfreq: float) -> np.ndarray:
     Parameters
     ----------
     eeg : array, shape (n_samples, n_chans)
-        Microvolts.
+        In the units of `CHANNEL_TYPES`.
     sfreq : float
     """
     n_pieces = max(1, int(len(eeg) / (PIECE_S * sfreq)))
@@ -33,20 +32,31 @@ def scale_over_time(eeg: np.ndarray, sfreq: float) -> np.ndarray:
 
 
 def findings_of_scale(
-    recording: str, eeg: np.ndarray, sfreq: float, scale: np.ndarray, names: Sequence[str]
+    recording: str,
+    eeg: np.ndarray,
+    sfreq: float,
+    scale: np.ndarray,
+    names: Sequence[str],
+    types: Sequence[str] = (),
 ) -> Iterator[Finding]:
-    """Tell of channels unlike the others, of steps, of restless stretches, and of sizes no EEG has.
+    """Tell of channels unlike the others, of steps, of restless stretches, and of sizes no EEG or MEG has.
 
-    None of these is refused: scaling and clamping take the worst of it, and what remains is the encoder's task.
+    Channels are compared with those of their own type (``types``, by default EEG). None of these is refused: scaling
+    and clamping take the worst of it, and what remains is the encoder's task.
     """
     own = np.median(scale, axis=0)
-    usual = float(np.median(own))
-    if not POSSIBLE_UV[0] <= usual <= POSSIBLE_UV[1]:
-        then = "Correct the unit in the file's header or channels.tsv; scores do not depend on it, pictures do."
-        yield _told("unit", recording, f"the size of the EEG is {usual:.3g} microvolts, which no EEG has", then)
+    kinds = np.array(types or ["eeg"] * len(names))
+    usual = np.zeros(len(names))
+    for kind in (CHANNEL_TYPES[str(name)] for name in dict.fromkeys(kinds)):
+        size = usual[kinds == kind.name] = float(np.median(own[kinds == kind.name]))
+        if not kind.possible[0] <= size <= kind.possible[1]:
+            label = "EEG" if kind.name == "eeg" else "MEG"
+            then = "Correct the unit in the file's header or channels.tsv; scores do not depend on it, pictures do."
+            found = f"the size of the {label} is {size:.3g} {kind.unit}, which no {label} has"
+            yield _told("unit", recording, found, then)
     unlike = (own > UNLIKE * usual) | (own < usual / UNLIKE)
     if unlike.any():
-        listed = [f"{n} ({s / usual:.2g} x)" for n, s, u in zip(names, own, unlike, strict=True) if u]
+        listed = [f"{n} ({s / u:.2g} x)" for n, s, u, is_so in zip(names, own, usual, unlike, strict=True) if is_so]
         found = f"far larger or smaller than the other channels: {', '.join(listed[:SHOWN])}"
         yield _told("bad channel", recording, found, "Look at them, and set their status to bad in channels.tsv.")
     stepped = _steps(eeg, sfreq, own)

@@ -12,6 +12,7 @@ import numpy as np
 
 from eeg2speech_bench.core.errors import BenchError
 from eeg2speech_bench.core.presets.config import DataConfig
+from eeg2speech_bench.core.segments.channel_types import Picks
 from eeg2speech_bench.core.segments.recordings import Recording, Sound, SpeechDataset, Stimulus
 from eeg2speech_bench.core.segments.split import Evidence
 from eeg2speech_bench.datasets.checking.alignment import AlignmentEvidence
@@ -24,6 +25,7 @@ from eeg2speech_bench.datasets.checking.sound_order import (
     read_timetables,
 )
 from eeg2speech_bench.datasets.checking.sounds import check_sounds, findings_of_repeats, findings_of_shared_audio
+from eeg2speech_bench.datasets.preparation.channel_picks import picked
 from eeg2speech_bench.datasets.preparation.channel_sets import with_equal_channels
 from eeg2speech_bench.datasets.preparation.originals import find_originals
 from eeg2speech_bench.datasets.preparation.prepare import heard_stimuli, planned_split
@@ -78,7 +80,7 @@ def check_dataset(
     findings = list(findings_of_order(read_timetables(root))) if root else []
     missing = _not_downloaded(root) if root else []
     try:
-        dataset = open_dataset()
+        dataset = picked(open_dataset(), settings.picks)
         stimuli = heard_stimuli(dataset)
     except BenchError as error:
         findings.append(refusal(error, "opening"))
@@ -91,16 +93,17 @@ def check_dataset(
 
 
 def _not_downloaded(root: Path) -> list[str]:
-    return sorted({path.stem for path in root.glob("sub-*/**/*_eeg.*") if path.suffix != ".json" and is_pointer(path)})
+    recorded = (path for path in root.glob("sub-*/**/*_[em]eg.*") if path.suffix != ".json")
+    return sorted({path.stem for path in recorded if is_pointer(path)})
 
 
 def _sorted(findings: list[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
-def _is_readable(recording: Recording) -> bool:
+def _is_readable(recording: Recording, picks: Picks) -> bool:
     try:
-        return bool(recording.channels or open_eeg(recording))
+        return bool(recording.channels or open_eeg(recording, picks))
     except BenchError:
         return False
 
@@ -154,7 +157,7 @@ class _DatasetCheck:
 
     def _with_equal_channels(self, findings: list[Finding]) -> Sequence[Recording]:
         """Give the recordings their common channels; those that cannot be read stay, to be refused one by one."""
-        readable = [recording for recording in self.dataset.recordings if _is_readable(recording)]
+        readable = [recording for recording in self.dataset.recordings if _is_readable(recording, self.settings.picks)]
         try:
             equal = {r.recording_id: r for r in with_equal_channels(readable, self.settings)} if readable else {}
         except BenchError as error:

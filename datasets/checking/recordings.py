@@ -10,6 +10,7 @@ import numpy as np
 
 from eeg2speech_bench.core.errors import BenchError
 from eeg2speech_bench.core.presets.config import DataConfig
+from eeg2speech_bench.core.segments.channel_types import PICKED, type_of
 from eeg2speech_bench.core.segments.recordings import Recording, Sound
 from eeg2speech_bench.datasets.checking.channel_scale import findings_of_scale, scale_over_time
 from eeg2speech_bench.datasets.checking.report import CheckedRecording, Finding
@@ -69,6 +70,7 @@ class RecordingReader:
     def __init__(self, settings: DataConfig, durations_s: Mapping[str, float], sound: Callable[[str], Sound]) -> None:
         self._settings, self._durations_s, self._sound = settings, durations_s, sound
         self._names: list[str] = []
+        self._types: list[str] = []
 
     def read(self, recording: Recording) -> ReadRecording:
         """Read a recording; whatever is wrong with it becomes a finding."""
@@ -79,6 +81,7 @@ class RecordingReader:
             started_s = time.monotonic()
             loaded = load_eeg(recording, self._settings, self._sound)
             self._names = self._names or [c["ch_name"] for c in loaded.chs_info]
+            self._types = self._types or [type_of(c) for c in loaded.chs_info]
         except BenchError as error:
             if not any(finding.severity == "refused" for finding in read.findings):
                 read.findings.append(refusal(error, "reading", recording.recording_id))
@@ -95,7 +98,9 @@ class RecordingReader:
         try:
             raw = recording.load()
             raw.load_data(verbose="ERROR")
-            eeg = RecordedEeg.of(recording, raw)
+            eeg = RecordedEeg.of(recording, raw, self._settings.picks)
+            used = PICKED[self._settings.picks]
+            kinds = list(zip(raw.ch_names, raw.get_channel_types(), strict=True))
         except BenchError:
             raise
         except Exception:  # MNE's readers raise whatever a broken file leads them to
@@ -107,7 +112,7 @@ class RecordingReader:
                 "hours": round(raw.n_times / raw.info["sfreq"] / 3600, 4),
                 "sfreq": float(raw.info["sfreq"]),
                 "bad": list(raw.info["bads"]),
-                "left_out": [n for n, kind in zip(raw.ch_names, raw.get_channel_types(), strict=True) if kind != "eeg"],
+                "left_out": [n for n, kind in kinds if kind not in used],
                 "cuts_s": [round(cut.at_s, 3) for cut in find_cuts(raw)],
                 "line_noise_db": line_noise_db(eeg),
             }
@@ -117,7 +122,8 @@ class RecordingReader:
         assert read.loaded is not None and read.scale is not None
         name, loaded = recording.recording_id, read.loaded
         yield from findings_of_cuts(name, read.about.cuts_s, recording.presentations)
-        yield from findings_of_scale(name, loaded.eeg, self._settings.sfreq, read.scale, self._names)
+        sfreq = self._settings.sfreq
+        yield from findings_of_scale(name, loaded.eeg, sfreq, read.scale, self._names, self._types)
 
 
 def _with_what_is_used(about: CheckedRecording, loaded: LoadedEeg, recording: Recording) -> CheckedRecording:

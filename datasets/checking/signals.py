@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eeg2speech_bench.core.segments.channel_types import PICKED, Picks
 from eeg2speech_bench.core.segments.recordings import Presentation, Recording
 from eeg2speech_bench.datasets.checking.report import Finding
 
@@ -39,7 +40,7 @@ class RecordedEeg:
     names : list of str
         Channels that are not marked bad.
     data : array, shape (n_chans, n_samples)
-        Volts.
+        Volts, or MNE's unit of MEG.
     sfreq : float
     presentations : tuple of Presentation
     """
@@ -51,11 +52,11 @@ class RecordedEeg:
     presentations: tuple[Presentation, ...]
 
     @classmethod
-    def of(cls, recording: Recording, raw: mne.io.BaseRaw) -> RecordedEeg:
-        """Take the EEG channels of a loaded recording that are not marked bad."""
-        import mne
-
-        picks = mne.pick_types(raw.info, eeg=True, exclude="bads")
+    def of(cls, recording: Recording, raw: mne.io.BaseRaw, of_type: Picks = "eeg") -> RecordedEeg:
+        """Take the channels of a type of a loaded recording that are not marked bad."""
+        kinds = raw.get_channel_types()
+        good = [name not in raw.info["bads"] for name in raw.ch_names]
+        picks = [k for k, kind in enumerate(kinds) if kind in PICKED[of_type] and good[k]]
         names = [raw.ch_names[k] for k in picks]
         return cls(recording.recording_id, names, raw.get_data(picks), raw.info["sfreq"], recording.presentations)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.datasets.bids.bids_dataset import EXTENSIONS
+from eeg2speech_bench.datasets.bids.bids_dataset import EXTENSIONS, MEG_EXTENSIONS
 from eeg2speech_bench.datasets.bids.description import description_file, read_description
 from eeg2speech_bench.datasets.bids.events import NothingHeardError, read_stimulus_rows
 from eeg2speech_bench.datasets.checking.report import Finding
@@ -60,7 +60,7 @@ def read_timetables(root: Path) -> dict[str, Timetable]:
     Recordings whose rows cannot be read are left out: opening the data set says what is wrong with them.
     """
     timetables = {}
-    for path in sorted(p for p in root.glob("sub-*/**/*_eeg.*") if p.suffix in EXTENSIONS):
+    for path in sorted(p for p in root.glob("sub-*/**/*_[em]eg.*") if p.suffix in EXTENSIONS + MEG_EXTENSIONS):
         with suppress(NothingHeardError, DataError):
             rows = read_stimulus_rows(root, path, read_description(description_file(root)))
             timetables[path.stem] = _timetable(rows.table)

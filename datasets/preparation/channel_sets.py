@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.presets.config import DataConfig
+from eeg2speech_bench.core.segments.channel_types import Picks
 from eeg2speech_bench.core.segments.recordings import Recording
 from eeg2speech_bench.datasets.preparation.preprocessing import open_eeg
 
@@ -40,27 +42,31 @@ def with_equal_channels(recordings: Sequence[Recording], settings: DataConfig) -
     DataError
         If fewer than 8 channels, or fewer than half of a recording's, are common (or recorded, to interpolate from).
     """
-    own = [r.channels or tuple(open_eeg(r).ch_names) for r in recordings]
+    own = [r.channels or tuple(open_eeg(r, settings.picks).ch_names) for r in recordings]
     every = list(dict.fromkeys(name for names in own for name in names))
     common = [name for name in own[0] if all(name in names for names in own)]
     if len(common) == len(every):
-        return [replace(r, load=partial(_load_common, r, common)) for r in recordings]
+        return [replace(r, load=partial(_load_common, r, common, settings.picks)) for r in recordings]
     if settings.channels == "interpolate":
-        return [_interpolated(r, names, every, recordings, own) for r, names in zip(recordings, own, strict=True)]
+        return [
+            _interpolated(r, names, every, recordings, own, settings.picks)
+            for r, names in zip(recordings, own, strict=True)
+        ]
     if len(common) < FEWEST_COMMON or any(2 * len(common) < len(names) for names in own):
         raise _too_different(recordings, own, f"{FEWEST_COMMON} common channels, and half of each recording's")
-    return [_reduced(r, names, common) for r, names in zip(recordings, own, strict=True)]
+    return [_reduced(r, names, common, settings.picks) for r, names in zip(recordings, own, strict=True)]
 
 
-def _reduced(recording: Recording, own: Sequence[str], common: list[str]) -> Recording:
+def _reduced(recording: Recording, own: Sequence[str], common: list[str], picks: Picks) -> Recording:
     extra = [name for name in own if name not in common]
     said = f"left out, since not every recording has them: {' '.join(extra)}"
     notes = (*recording.notes, said) if extra else recording.notes
-    return replace(recording, load=partial(_load_common, recording, common), channels=tuple(common), notes=notes)
+    load = partial(_load_common, recording, common, picks)
+    return replace(recording, load=load, channels=tuple(common), notes=notes)
 
 
-def _load_common(recording: Recording, common: list[str]) -> mne.io.BaseRaw:
-    raw = open_eeg(recording)
+def _load_common(recording: Recording, common: list[str], picks: Picks) -> mne.io.BaseRaw:
+    raw = open_eeg(recording, picks)
     lacking = set(common) - set(raw.ch_names)
     if lacking:
         raise DataError(
@@ -78,6 +84,7 @@ def _interpolated(
     every: list[str],
     recordings: Sequence[Recording],
     owned: Sequence[Sequence[str]],
+    picks: Picks,
 ) -> Recording:
     lacking = [name for name in every if name not in own]
     if len(own) < FEWEST_COMMON or 2 * len(own) < len(every):
@@ -87,16 +94,18 @@ def _interpolated(
     donors = {name: next(r for r, names in zip(recordings, owned, strict=True) if name in names) for name in lacking}
     said = f"interpolated, since the recording lacks them: {' '.join(lacking)}"
     notes = (*recording.notes, said) if lacking else recording.notes
-    load = partial(_load_with_lacking, recording, every, donors)
+    load = partial(_load_with_lacking, recording, every, donors, picks)
     return replace(recording, load=load, channels=tuple(every), notes=notes)
 
 
-def _load_with_lacking(recording: Recording, every: list[str], donors: dict[str, Recording]) -> mne.io.BaseRaw:
+def _load_with_lacking(
+    recording: Recording, every: list[str], donors: dict[str, Recording], picks: Picks
+) -> mne.io.BaseRaw:
     """Load a recording with flat channels, marked bad, in the places of those that it lacks."""
     import mne
     import numpy as np
 
-    raw = open_eeg(recording)
+    raw = open_eeg(recording, picks)
     if donors:
         raw.load_data(verbose="ERROR")
         info = mne.create_info(list(donors), raw.info["sfreq"], "eeg")
@@ -105,7 +114,7 @@ def _load_with_lacking(recording: Recording, every: list[str], donors: dict[str,
         for donor in {r.recording_id: r for r in donors.values()}.values():
             places = {c["ch_name"]: c for c in donor.load().info["chs"]}
             for name in (n for n, r in donors.items() if r.recording_id == donor.recording_id):
-                raw.info["chs"][raw.ch_names.index(name)]["loc"] = places[name]["loc"].copy()
+                raw.info["chs"][raw.ch_names.index(name)].update(deepcopy(places[name]))  # its type as well
         raw.info["bads"] = [*raw.info["bads"], *donors]
     return raw.reorder_channels(every)
 
@@ -116,7 +125,7 @@ def _too_different(recordings: Sequence[Recording], own: Sequence[Sequence[str]]
     i = min(range(1, len(own)), key=lambda k: len(first & set(own[k])) / len(first | set(own[k])))
     missing, extra = sorted(first - set(own[i])), sorted(set(own[i]) - first)
     return DataError(
-        f"{recordings[i].source} has other EEG channels than the first recording",
+        f"{recordings[i].source} has other channels than the first recording",
         got=f"{len(own[i])} channels, missing {missing}, extra {extra}",
         expected=expected,
         then="Give all recordings the same names in channels.tsv, interpolate with --set data.channels=interpolate, "

@@ -16,7 +16,7 @@ from eeg2speech_bench.datasets.preparation.preprocessing import (
     check_finite,
     check_not_flat,
     check_scale,
-    check_volts,
+    check_unit,
     clean,
     open_eeg,
     robust_scale,
@@ -43,7 +43,7 @@ class ContinuousRecording:
 
     def __init__(self, recording: Recording, settings: DataConfig) -> None:
         self.recording, self.settings = recording, settings
-        self._raw = open_eeg(recording)
+        self._raw = open_eeg(recording, settings.picks)
         self.recorded_sfreq = float(self._raw.info["sfreq"])
         cuts = find_cuts(self._raw)
         self.cuts_s = tuple(cut.at_s for cut in cuts)
@@ -63,7 +63,7 @@ class ContinuousRecording:
             thinned.append(part.get_data()[:, -first % step :: step])
         few = in_memory(np.concatenate(thinned, axis=1), raw.info)
         check_not_flat(self.recording, few)
-        check_volts(self.recording, few)
+        check_unit(self.recording, few)
 
     def _blocks(self) -> Iterator[tuple[int, int]]:
         n = max(1, BLOCK_VALUES // len(self._raw.ch_names))

@@ -16,6 +16,7 @@ import psutil
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.machine.forks import each_in_a_fork
 from eeg2speech_bench.core.presets.config import DataConfig
+from eeg2speech_bench.core.segments.channel_types import Picks
 from eeg2speech_bench.core.segments.prepared import (
     Prepared,
     PreparedDataset,
@@ -29,6 +30,7 @@ from eeg2speech_bench.core.segments.prepared import (
 )
 from eeg2speech_bench.core.segments.recordings import Recording, SpeechDataset, Stimulus
 from eeg2speech_bench.core.stages.checkpoints import StageCheckpoints
+from eeg2speech_bench.datasets.preparation.channel_picks import picked
 from eeg2speech_bench.datasets.preparation.channel_sets import with_equal_channels
 from eeg2speech_bench.datasets.preparation.eeg_file import FILE, EegFile, WrittenRecording
 from eeg2speech_bench.datasets.preparation.originals import Originals, find_originals
@@ -64,7 +66,7 @@ UNHEARD_S = 0.1
 COPIES = 3
 
 #: settings that the meta data repeat, for whoever reads the folder without its configuration
-REPEATED = ("window_s", "stride_s", "shift_s", "baseline_s", "clamp_iqr", "highpass_hz", "lowpass_hz")
+REPEATED = ("window_s", "stride_s", "shift_s", "baseline_s", "clamp_iqr", "highpass_hz", "lowpass_hz", "picks")
 
 
 def prepare(
@@ -99,6 +101,7 @@ def prepare(
     """
     report = progress or (lambda text, share: None)
     out.mkdir(parents=True, exist_ok=True)
+    dataset = picked(dataset, settings.picks)
     stimuli = heard_stimuli(dataset)
     track = write_sounds(stimuli, out / "sound.npy", lambda text, share: report(text, 0.1 * share))
     originals = find_originals(stimuli, track.sound)
@@ -263,7 +266,7 @@ def _write_eeg(
         scale = robust_scale(file.rows(own), starts, n_times, n_baseline)
         return own, table, check_scale(recording, scale, [c["ch_name"] for c in own.chs_info])
 
-    read_ones = each_in_a_fork(read, range(len(recordings)), _fitting_at_once(recordings[0]))
+    read_ones = each_in_a_fork(read, range(len(recordings)), _fitting_at_once(recordings[0], settings.picks))
     with closing(read_ones):
         for i, recording in enumerate(recordings):
             report(f"EEG {i + 1} of {len(recordings)}: {recording.recording_id}", 0.1 + 0.9 * i / len(recordings))
@@ -291,9 +294,9 @@ def _write_eeg(
     return _Eeg(written[0].chs_info, n_times, subjects, rows, notes, segments, filled, written[-1])
 
 
-def _fitting_at_once(recording: Recording) -> int:
+def _fitting_at_once(recording: Recording, picks: Picks = "eeg") -> int:
     """Return how many recordings like this one fit into half of the memory that is free."""
-    raw = open_eeg(recording)
+    raw = open_eeg(recording, picks)
     n_values = raw.n_times * len(raw.ch_names)
     n_bytes = COPIES * np.dtype(np.float64).itemsize * (n_values if raw.preload else min(n_values, PART_VALUES))
     return max(1, psutil.virtual_memory().available // 2 // max(n_bytes, 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from eeg2speech_bench.core.errors import BenchError, DataError
 from eeg2speech_bench.core.presets.config import DataConfig
+from eeg2speech_bench.core.segments.channel_types import CHANNEL_TYPES, PICKED, ChannelType, Picks
 from eeg2speech_bench.core.segments.recordings import Presentation, Recording, Sound
 from eeg2speech_bench.core.segments.segment_store import has_position
 from eeg2speech_bench.core.statistics.spacing import evenly_spaced
@@ -22,13 +24,9 @@ from eeg2speech_bench.datasets.preparation.resampling import resample
 if TYPE_CHECKING:
     import mne
 
-MICROVOLT = 1e6
-
 #: training windows of a recording that its scale is read from, as in brainmagick (reference: brainmagick, 4.3)
 SCALE_WINDOWS = 200
 
-#: volts between the quartiles of a channel: what scalp EEG typically has, and what it cannot have
-TYPICAL_V, LEAST_V, MOST_V = 1e-5, 1e-9, 0.1
 #: samples of a recording that its unit is judged by
 SCALE_SAMPLES = 10_000
 
@@ -43,7 +41,8 @@ class LoadedEeg:
     Attributes
     ----------
     eeg : array of float32, shape (n_samples, n_chans)
-        Microvolts at ``settings.sfreq``; row k is the time k / sfreq after the recording's first sample.
+        In the units of `CHANNEL_TYPES` at ``settings.sfreq``; row k is the time k / sfreq after the recording's first
+        sample.
     chs_info : list of dict
         One MNE channel dictionary per channel, of plain numbers; positions that are not known are zeros.
     presentations : tuple of Presentation
@@ -88,7 +87,7 @@ class StreamedEeg:
 
     def __init__(self, recording: Recording, settings: DataConfig, sound: Callable[[str], Sound] | None = None) -> None:
         self._recording, self._settings, self._sound = recording, settings, sound
-        self._raw = open_eeg(recording)
+        self._raw = open_eeg(recording, settings.picks)
         cuts = find_cuts(self._raw)
         self._parts = RecordingParts(self._raw, cuts, settings)
         self.recorded_sfreq, self.n_rows = self._parts.sfreq, self._parts.n_rows
@@ -142,7 +141,7 @@ class StreamedEeg:
     def _check_signal(self, raw: mne.io.BaseRaw, few: list[np.ndarray]) -> None:
         thinned = in_memory(np.concatenate(few, axis=1), self._raw.info)
         check_not_flat(self._recording, thinned)
-        check_volts(self._recording, thinned)
+        check_unit(self._recording, thinned)
         if self._sound is not None:
             check_no_sound(replace(self._recording, presentations=self.presentations), raw, self._sound)
 
@@ -178,13 +177,13 @@ def clean(
     Returns
     -------
     array of float32, shape (n_rows, n_chans)
-        Microvolts at ``settings.sfreq``; row k is the time k / sfreq after the first sample of ``raw``.
+        In the units of `CHANNEL_TYPES`; row k is the time k / sfreq after the first sample of ``raw``.
     """
     _interpolate(recording, raw)
     _filter(recording, raw, settings)
     # all else that gives MNE's samples copies them
     eeg = resample(raw._data, float(raw.info["sfreq"]), settings.sfreq, stretches)
-    eeg *= MICROVOLT
+    eeg *= np.array([CHANNEL_TYPES[kind].per_si for kind in raw.get_channel_types()], dtype=eeg.dtype)
     return eeg
 
 
@@ -228,16 +227,22 @@ def check_scale(recording: Recording, scale: np.ndarray, names: list[str]) -> np
     return scale
 
 
-def open_eeg(recording: Recording) -> mne.io.BaseRaw:
-    """Open a recording with its EEG channels alone, bad ones included; samples may stay on the disk.
+def open_eeg(recording: Recording, picks: Picks = "eeg") -> mne.io.BaseRaw:
+    """Open a recording with its EEG channels alone, or those of another type, bad ones included.
+
+    Samples may stay on the disk.
 
     Raises
     ------
     DataError
-        If it cannot be read.
+        If it cannot be read, or has no channel of that type.
     """
     try:
-        return recording.load().pick("eeg", exclude=(), verbose="ERROR")
+        raw = recording.load()
+        there = raw.get_channel_types()
+        if not set(PICKED[picks]) & set(there):
+            raise no_such_channels(recording.source, picks, there)
+        return raw.pick([kind for kind in PICKED[picks] if kind in there], exclude=(), verbose="ERROR")
     except BenchError:
         raise
     except Exception as error:  # MNE's readers raise whatever a broken file leads them to
@@ -248,8 +253,20 @@ def _unreadable(recording: Recording, error: Exception) -> DataError:
     return DataError(
         f"Recording {recording.source} cannot be read",
         got=f"{type(error).__name__}: {error}",
-        expected="a complete file with EEG channels",
+        expected="a complete file",
         then="Download it again if it is shorter than the original; Recording.load, called by itself, shows more.",
+    )
+
+
+def no_such_channels(source: str, picks: Picks, there: Sequence[str]) -> DataError:
+    """Return the error that a recording or data set has no channel of the type that is asked for."""
+    counted = Counter(there)
+    fitting = [name for name, kinds in PICKED.items() if all(kind in counted for kind in kinds)]
+    return DataError(
+        f"{source} has no channel of type {' or '.join(PICKED[picks])}",
+        got=", ".join(f"{n} of type {kind}" for kind, n in counted.items()) or "no channel",
+        expected="channels of the type that --picks (data.picks) names",
+        then=f"Type --picks {' or '.join(fitting)} (--set data.picks={fitting[0]})." if fitting else "",
     )
 
 
@@ -285,24 +302,32 @@ def check_not_flat(recording: Recording, raw: mne.io.BaseRaw) -> None:
         )
 
 
-def check_volts(recording: Recording, raw: mne.io.BaseRaw) -> None:
-    """Refuse a scale that no scalp gives (`DataError`): the unit in the file's header is missing or wrong."""
-    picks = [k for k, name in enumerate(raw.ch_names) if name not in raw.info["bads"]]
-    step = max(1, raw.n_times // SCALE_SAMPLES)
-    spreads = np.subtract(*np.percentile(raw.get_data(picks=picks)[:, ::step], [75, 25], axis=1)) if picks else []
-    wrong = {raw.ch_names[k]: s for k, s in zip(picks, spreads, strict=True) if s and not LEAST_V <= s <= MOST_V}
-    if wrong:
-        thousands = round(np.log10(np.median(list(wrong.values())) / TYPICAL_V) / 3)
-        unit = {1: "millivolts", 2: "microvolts", 3: "nanovolts"}.get(thousands)
-        likely = f"were {unit}" if unit else f"had been multiplied by 1e{3 * thousands}"
-        shown = ", ".join(f"{name} {spread:.3g} V" for name, spread in list(wrong.items())[:5])
-        raise DataError(
-            f"{recording.source} has channels on a scale that EEG cannot have",
-            got=f"{shown}{' and others' if len(wrong) > 5 else ''} between the quartiles",
-            expected=f"{LEAST_V:g} to {MOST_V:g} V",
-            then=f"They look as if their values {likely}: correct the unit in the file's header (the column units of "
-            "channels.tsv does not change it), or give channels that are no EEG the type MISC.",
-        )
+def check_unit(recording: Recording, raw: mne.io.BaseRaw) -> None:
+    """Refuse a scale that no recording has (`DataError`): the unit in the file's header is missing or wrong."""
+    kinds = raw.get_channel_types()
+    for kind in (CHANNEL_TYPES[name] for name in dict.fromkeys(kinds)):
+        picks = [k for k, name in enumerate(raw.ch_names) if kinds[k] == kind.name and name not in raw.info["bads"]]
+        step = max(1, raw.n_times // SCALE_SAMPLES)
+        spreads = np.subtract(*np.percentile(raw.get_data(picks=picks)[:, ::step], [75, 25], axis=1)) if picks else []
+        spread_of = {raw.ch_names[k]: float(s) for k, s in zip(picks, spreads, strict=True) if s}
+        wrong = {name: s for name, s in spread_of.items() if not kind.least <= s <= kind.most}
+        if wrong:
+            raise _wrong_unit(recording, kind, wrong)
+
+
+def _wrong_unit(recording: Recording, kind: ChannelType, wrong: dict[str, float]) -> DataError:
+    thousands = round(np.log10(np.median(list(wrong.values())) / kind.typical) / 3)
+    prefix = {1: "milli", 2: "micro", 3: "nano", 4: "pico", 5: "femto"}.get(thousands)
+    likely = f"were {prefix}{kind.si_unit}" if prefix else f"had been multiplied by 1e{3 * thousands}"
+    shown = ", ".join(f"{name} {spread:.3g} {kind.si_sign}" for name, spread in list(wrong.items())[:5])
+    label = "EEG" if kind.name == "eeg" else "MEG"
+    return DataError(
+        f"{recording.source} has channels on a scale that {label} cannot have",
+        got=f"{shown}{' and others' if len(wrong) > 5 else ''} between the quartiles",
+        expected=f"{kind.least:g} to {kind.most:g} {kind.si_sign}",
+        then=f"They look as if their values {likely}: correct the unit in the file's header (the column units of "
+        f"channels.tsv does not change it), or give channels that are no {label} the type MISC.",
+    )
 
 
 def _interpolate(recording: Recording, raw: mne.io.BaseRaw) -> None:
@@ -318,7 +343,19 @@ def _interpolate(recording: Recording, raw: mne.io.BaseRaw) -> None:
             expected="good channels with positions around them",
             then="Add electrodes.tsv and coordsystem.json, or give the bad channels the type MISC in every recording.",
         )
-    raw.interpolate_bads(reset_bads=True, verbose="ERROR")
+    raw.interpolate_bads(reset_bads=True, origin=_sphere(raw), verbose="ERROR")
+
+
+def _sphere(raw: mne.io.BaseRaw) -> str | tuple[float, float, float]:
+    """Return the middle of the sphere that interpolation takes for the head; of MEG it is the same for all recordings.
+
+    MNE would fit it to digitised points of the head, which many MEG files lack.
+    """
+    if "eeg" in raw:
+        return "auto"
+    to_head = raw.info["dev_head_t"]
+    is_placed = to_head is not None and not np.allclose(to_head["trans"], np.eye(4))
+    return (0.0, 0.0, 0.04) if is_placed else (0.0, 0.0, 0.0)
 
 
 def _filter(recording: Recording, raw: mne.io.BaseRaw, settings: DataConfig) -> None:

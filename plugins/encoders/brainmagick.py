@@ -13,6 +13,7 @@ from torch.nn.functional import avg_pool1d
 
 from eeg2speech_bench.core.conditioning import Conditioning, Encoder, pool_tokens
 from eeg2speech_bench.core.errors import DataError, UsageError
+from eeg2speech_bench.core.segments.channel_types import type_of
 from eeg2speech_bench.core.segments.segment_store import Batch, SignalInfo, TargetInfo
 from eeg2speech_bench.plugins.encoders.convolution import ConvSequence
 
@@ -225,6 +226,9 @@ def layout_positions(signal: SignalInfo) -> Tensor:
     Tensor of float32, shape (n_chans, 2)
         Lower-left corners of the sensor boxes; -0.1 twice for channels without an electrode position.
 
+    MEG sensors are laid out by their places in the helmet; those that share one, as Elekta's triples do, share their
+    place in the layout.
+
     Raises
     ------
     DataError
@@ -253,11 +257,15 @@ def _is_located(loc: object) -> bool:
 def _layout_corners(channels: list[dict], sfreq: float) -> Tensor:
     import mne
 
-    info = mne.create_info(len(channels), sfreq, "eeg")
-    for ours, theirs in zip(channels, info["chs"], strict=True):
-        theirs["loc"][:3] = ours["loc"][:3]
+    places = torch.stack([torch.as_tensor(channel["loc"])[:3].double() for channel in channels])
+    of_place = torch.arange(len(places))
+    if all(type_of(channel) in ("mag", "grad") for channel in channels):
+        places, of_place = places.unique(dim=0, return_inverse=True)
+    info = mne.create_info(len(places), sfreq, "eeg")
+    for place, theirs in zip(places, info["chs"], strict=True):
+        theirs["loc"][:3] = place
     try:
-        return torch.from_numpy(mne.channels.make_eeg_layout(info).pos[:, :2].copy())
+        return torch.from_numpy(mne.channels.make_eeg_layout(info).pos[:, :2].copy())[of_place]
     except (ValueError, RuntimeError) as error:
         raise DataError(
             "Electrode positions cannot be laid out", got=str(error), then="Give every electrode its own position."

@@ -9,6 +9,7 @@ import mne
 import numpy as np
 import pytest
 import torch
+from meg_files import elekta_raw, helmet
 
 from eeg2speech_bench.core.errors import DataError, UsageError
 from eeg2speech_bench.core.segments.segment_store import Batch, SignalInfo, TargetInfo
@@ -303,6 +304,25 @@ def test_a_suffix_in_a_channel_name_costs_no_position():
 
 def test_electrodes_on_one_line_have_finite_positions():
     assert layout_positions(signal_of(["Fz", "Cz", "Pz"])).isfinite().all()
+
+
+@pytest.mark.parametrize(("layout", "n_sensors"), [("KIT-AD", 208), ("CTF-275", 273), ("Vectorview-mag", 102)])
+def test_sensors_of_a_helmet_lie_where_the_layout_of_the_machine_has_them(layout, n_sensors):
+    info = mne.create_info(n_sensors, 120.0, "mag")
+    for channel, place in zip(info["chs"], helmet(layout, n_sensors), strict=True):
+        channel["loc"][:3] = place
+    positions = layout_positions(SignalInfo(n_sensors, 40, 120.0, tuple(info["chs"]), 1)).numpy()
+    expected = mne.channels.read_layout(layout).pos[:n_sensors, :2]
+    expected = (expected - expected.min(0)) / np.ptp(expected, axis=0)
+    assert np.abs(positions - expected).max() < 1e-4
+
+
+def test_gradiometers_and_the_magnetometer_of_a_triple_share_their_place():
+    info = elekta_raw(np.zeros((306, 2)), 120.0).info
+    positions = layout_positions(SignalInfo(306, 40, 120.0, tuple(info["chs"]), 1))
+    assert torch.equal(positions[0::3], positions[1::3])
+    assert torch.equal(positions[0::3], positions[2::3])
+    assert len(positions.unique(dim=0)) == 102
 
 
 def test_a_data_set_without_positions_is_refused():

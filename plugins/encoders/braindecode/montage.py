@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from eeg2speech_bench.core.errors import DataError
+from eeg2speech_bench.core.segments.channel_types import type_of
 from eeg2speech_bench.core.segments.segment_store import SignalInfo
 
 #: centre of the sphere that MNE takes for a head, in the head frame
@@ -71,8 +72,16 @@ def known_names(signal: SignalInfo, known: Sequence[str]) -> tuple[list[str], st
     Raises
     ------
     DataError
-        If a channel has neither a known name nor a position near a known electrode.
+        If a channel has neither a known name nor a position near a known electrode, or is an MEG sensor.
     """
+    sensors = [channel["ch_name"] for channel in signal.chs_info if type_of(channel) in ("mag", "grad")]
+    if sensors:
+        raise DataError(
+            "The network knows electrodes of EEG alone",
+            got=f"{len(sensors)} MEG sensors ({', '.join(sensors[:3])}, ...)",
+            expected="EEG",
+            then="Choose another encoder, or --picks eeg.",
+        )
     names, moved = [], []
     for channel in signal.chs_info:
         name = channel["ch_name"].upper()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mne
 import numpy as np
 import pytest
+from meg_files import ctf_raw, elekta_raw
 
 from eeg2speech_bench.benchmarks.trained.montage_matching import ChannelMap, match_channels
 from eeg2speech_bench.core.errors import DataError, UsageError
@@ -82,6 +83,27 @@ def test_electrodes_of_the_same_names_in_other_places_are_refused():
 
 def test_a_recording_without_positions_is_taken_by_its_names():
     assert match(raw_of(NAMES, located=False))[0].ch_names == NAMES
+
+
+def test_a_model_of_magnetometers_takes_them_from_a_file_of_all_sensors():
+    raw = elekta_raw(np.ones((9, 50)), 100.0)
+    model = [raw.info["chs"][8], raw.info["chs"][2]]
+    matched, notes = match_channels(raw, model, ChannelMap(), "the file")
+    assert (matched.ch_names, matched.get_channel_types()) == (["MEG0131", "MEG0111"], ["mag", "mag"])
+    assert notes == ("left out, since the model has no such channels: MEG0121",)
+
+
+def test_sensors_of_ctf_are_known_without_the_number_of_their_electronics():
+    raw = ctf_raw(np.ones((3, 50)), 100.0)
+    model = [{**channel, "ch_name": channel["ch_name"].partition("-")[0]} for channel in raw.info["chs"]]
+    assert match_channels(raw, model, ChannelMap(), "the file")[0].ch_names == ["MLC11", "MLC12", "MLC13"]
+
+
+def test_a_file_of_eeg_is_no_input_of_a_model_of_sensors():
+    sensors = elekta_raw(np.ones((3, 50)), 100.0).info["chs"]
+    eeg = mne.io.RawArray(np.ones((1, 50)), mne.create_info(["Cz"], 100.0, "eeg"), verbose="ERROR")
+    with pytest.raises(DataError, match="no channel of the model's types: got eeg, expected grad or mag"):
+        match_channels(eeg, sensors, ChannelMap(), "the file")
 
 
 @pytest.mark.parametrize("text", ["Cz", "=Cz", "Cz=", "interpolated"])

@@ -158,7 +158,7 @@ def test_a_folder_that_is_not_bids_is_refused(tmp_path):
 def test_a_folder_without_eeg_is_refused(bids_root):
     for subject in ("01", "02"):
         shutil.rmtree(bids_root / f"sub-{subject}")
-    with pytest.raises(DataError, match="has no EEG recordings"):
+    with pytest.raises(DataError, match="has no EEG or MEG recordings"):
         open_bids(bids_root)
 
 

@@ -158,13 +158,12 @@ def test_an_edf_file_with_text_in_latin_1_is_read(bids_root):
     assert loaded.eeg[:, 1].std() == pytest.approx(9.7, rel=0.03)
 
 
-def test_recordings_of_meg_beside_eeg_are_ignored_with_a_note(bids_root):
-    meg = bids_root / "sub-01" / "meg"
-    meg.mkdir()
-    (meg / "sub-01_task-listening_meg.fif").write_bytes(b"")
-    (meg / "sub-01_coordsystem.json").write_text('{"MEGCoordinateSystem": "CTF"}')
+def test_recordings_of_another_kind_beside_eeg_are_ignored_with_a_note(bids_root):
+    nirs = bids_root / "sub-01" / "nirs"
+    nirs.mkdir()
+    (nirs / "sub-01_task-listening_nirs.snirf").write_bytes(b"")
     recordings = open_bids(bids_root).recordings
-    assert recordings[0].notes[-1] == "recordings of the same session that are not EEG are not read: meg"
+    assert recordings[0].notes[-1] == "recordings of the same session that are not read: nirs"
     assert len(recordings) == 2
 
 

@@ -61,7 +61,7 @@ def test_common_channels_are_in_the_order_of_the_first_recording(heard_by):
 
 @pytest.mark.parametrize("channels", [(CAP[:8], CAP[1:8]), (CAP[:5], CAP[:4])])
 def test_fewer_than_eight_common_channels_are_refused_by_name(heard_by, channels):
-    with pytest.raises(DataError, match=r"L1\.vhdr has other EEG channels .*expected 8 common channels"):
+    with pytest.raises(DataError, match=r"L1\.vhdr has other channels .*expected 8 common channels"):
         with_equal_channels(heard_by(*channels).recordings, COMMON)
 
 
@@ -70,7 +70,7 @@ def test_fewer_than_half_of_a_recordings_channels_are_refused(make_dataset):
     first, second = dataset.recordings
     names = [f"E{k}" for k in range(1, 40)]
     recordings = [dataclasses.replace(first, channels=tuple(names[:10])), dataclasses.replace(second, channels=names)]
-    with pytest.raises(DataError, match=r"L1\.vhdr has other EEG channels .*got 39 channels, missing \[\], extra"):
+    with pytest.raises(DataError, match=r"L1\.vhdr has other channels .*got 39 channels, missing \[\], extra"):
         with_equal_channels(recordings, COMMON)
 
 

@@ -279,7 +279,7 @@ def test_other_channels_are_refused(make_dataset, tmp_path):
     dataset = make_dataset(STORIES)
     raw = dataset.eeg["L1"].copy().drop_channels(["Pz"])
     fewer = (dataset.recordings[0], dataclasses.replace(dataset.recordings[1], load=raw.copy))
-    with pytest.raises(DataError, match=r"L1\.vhdr has other EEG channels .*missing \['Pz'\], extra \[\]"):
+    with pytest.raises(DataError, match=r"L1\.vhdr has other channels .*missing \['Pz'\], extra \[\]"):
         prepare(dataclasses.replace(dataset, recordings=fewer), SETTINGS, tmp_path)
 
 

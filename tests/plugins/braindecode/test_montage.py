@@ -44,6 +44,12 @@ def test_a_channel_of_another_name_is_taken_for_the_nearest_electrode_and_said(s
     assert re.fullmatch(r"0 of 1 known by name; E31 as CZ \([0-5] degrees away\)", said)
 
 
+def test_sensors_of_meg_are_not_taken_for_electrodes(signal_of):
+    channel = {**signal_of(("Cz",), "biosemi64").chs_info[0], "kind": 1, "unit": 112}
+    with pytest.raises(DataError, match=r"knows electrodes of EEG alone.*1 MEG sensors"):
+        montage.known_names(SignalInfo(1, 9, 120.0, (channel,), 1), montage.labram_names())
+
+
 @pytest.mark.parametrize(("loc", "got"), [([0, 0, 0], "no position"), ([0, 0, -0.1], r"\d+ degrees to the nearest")])
 def test_a_channel_far_from_every_known_electrode_is_refused(loc, got):
     channel = {"ch_name": "E1", "loc": np.array(loc, dtype=float)}

@@ -1,0 +1,1 @@
+"""Reads LibriBrain: hours of one listener to audiobooks, recorded by MEG."""
