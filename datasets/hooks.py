@@ -41,6 +41,13 @@ def register_datasets() -> list[DatasetSpec]:
             licence="CC-BY-4.0",
         ),
         DatasetSpec(
+            "cnd",
+            f"{_ROOM}.opening:open_cnd_folder",
+            "trials and envelopes in the CNSP workshop's format CND (dataSub1.mat, dataStim.mat), no audio",
+            argument="FOLDER",
+            licence="its own",
+        ),
+        DatasetSpec(
             "audioeeg",
             f"{_ROOM}.opening:open_audioeeg_folder",
             "sounds and EEG embeddings of the eeg2speech prototype, for the encoder precomputed",

@@ -103,6 +103,15 @@ def open_brennan_folder(argument: str | None, cache: Path, report: Report) -> Sp
     return open_brennan2019(root, options, FileHashes(cache), report)
 
 
+def open_cnd_folder(argument: str | None, cache: Path, report: Report) -> SpeechDataset:
+    """Open a folder in CND; the envelope may be named behind it: ``FOLDER,feature=NAME``."""
+    from eeg2speech_bench.datasets.cnd.dataset import open_cnd
+    from eeg2speech_bench.datasets.options import split_argument
+
+    root, options = split_argument("cnd", argument, {"feature": ()})
+    return open_cnd(root, options.get("feature", ""), FileHashes(cache), report)
+
+
 def open_audioeeg_folder(argument: str | None, cache: Path, report: Report) -> SpeechDataset:
     """Open the data set of the prototype, where ``datasets fetch`` put it or in a folder that is named."""
     from eeg2speech_bench.datasets.audioeeg.audioeeg_dataset import open_audioeeg

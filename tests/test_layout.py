@@ -31,8 +31,8 @@ FLOORS = {
     ),
     "plugins": ("checking clap listing scaffold", "encoders", "hooks targets", "__init__"),
     "datasets": (
-        "dtu fetching hooks sounds speech",
-        "preparation",
+        "dtu fetching hooks joined_trials matlab_files opened_dataset options remembered_facts sounds speech",
+        "cnd preparation",
         "audioeeg bids simulation",
         "brennan2019",
         "checking opening",
