@@ -29,7 +29,7 @@ def register_datasets() -> list[DatasetSpec]:
         DatasetSpec(
             "dtu",
             f"{_ROOM}.opening:open_dtu_folder",
-            "published npz files of Fuglsang et al.: EEG of 64 channels and the speech envelope, no audio",
+            "one or two Danish talkers, EEG of 64 channels (Fuglsang et al.): MATLAB files and audio, or npz files",
             argument="FOLDER",
             licence="CC-BY-4.0",
         ),
@@ -39,6 +39,27 @@ def register_datasets() -> list[DatasetSpec]:
             "Alice in Wonderland, EEG of 60 channels and its audio: either release of Brennan and Hale, or nm000180",
             argument="FOLDER",
             licence="CC-BY-4.0",
+        ),
+        DatasetSpec(
+            "kul",
+            f"{_ROOM}.opening:open_kul_folder",
+            "one of two Dutch talkers, EEG of 64 channels and audio: the attention corpus of KU Leuven",
+            argument="FOLDER",
+            licence="CC-BY-NC-4.0",
+        ),
+        DatasetSpec(
+            "sparrkulee",
+            f"{_ROOM}.opening:open_sparrkulee_folder",
+            "Dutch stories, EEG of 64 channels and audio, placed by trigger pulses; or its authors' EEG and envelopes",
+            argument="FOLDER",
+            licence="CC-BY-NC-4.0",
+        ),
+        DatasetSpec(
+            "broderick2019",
+            f"{_ROOM}.opening:open_broderick_folder",
+            "The Old Man and the Sea, EEG of 128 channels: ds004408 with its audio, or Dryad's envelopes",
+            argument="FOLDER",
+            licence="CC0",
         ),
         DatasetSpec(
             "cnd",

@@ -10,8 +10,8 @@ import numpy as np
 from eeg2speech_bench.core.errors import BenchError, DataError
 
 
-def read_variable(path: Path, names: tuple[str, ...], what: str) -> Any:
-    """Read the first of some variables that a MATLAB file holds.
+def read_variables(path: Path, names: tuple[str, ...], what: str) -> dict[str, Any]:
+    """Read variables of a MATLAB file, those of ``names`` that it holds.
 
     A structure is a dict (several: a list of them), a table a list of one dict per row, a cell array an array of
     objects of its own shape, text a str. Numbers keep the two dimensions that MATLAB gives them.
@@ -20,9 +20,8 @@ def read_variable(path: Path, names: tuple[str, ...], what: str) -> Any:
     ----------
     path : Path
     names : tuple of str
-        Names that the variable may have.
     what : str
-        What the file is, for messages: "a recording of CND".
+        What the file is, for messages: "a neural file of CND".
 
     Raises
     ------
@@ -45,14 +44,19 @@ def read_variable(path: Path, names: tuple[str, ...], what: str) -> Any:
             expected=f"{what}, a MATLAB file",
             then="Download it again.",
         ) from error
-    for name in names:
-        if name in held:
-            return _plain(held[name])
-    raise DataError(
-        f"{path} is not {what}",
-        got=f"no variable {' or '.join(repr(n) for n in names)}",
-        then="Give the folder of another data set, or download it again.",
-    )
+    found = {name: _plain(held[name]) for name in names if name in held}
+    if not found:
+        raise DataError(
+            f"{path} is not {what}",
+            got=f"no variable {' or '.join(repr(n) for n in names)}",
+            then="Give the folder of another data set, or download it again.",
+        )
+    return found
+
+
+def read_variable(path: Path, names: tuple[str, ...], what: str) -> Any:
+    """Read the first of some variables that a MATLAB file holds; values and errors as in `read_variables`."""
+    return next(iter(read_variables(path, names, what).values()))
 
 
 def need_field(structure: Any, name: str, path: Path, what: str) -> Any:

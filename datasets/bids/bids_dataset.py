@@ -67,7 +67,10 @@ class BidsDataset:
 
 
 def open_bids(
-    root: Path, hashes: FileHashes | None = None, report: Callable[[str], None] = lambda line: None
+    root: Path,
+    hashes: FileHashes | None = None,
+    report: Callable[[str], None] = lambda line: None,
+    known: Description | None = None,
 ) -> BidsDataset:
     """Open a BIDS folder whose events.tsv name stimuli (column ``stim_file``, files under ``stimuli/``).
 
@@ -81,6 +84,8 @@ def open_bids(
         Remembers the content of files from run to run; by default all are read.
     report : callable, optional
         Receives a line of text before a long wait.
+    known : Description, optional
+        What rows mean where no such file says it.
 
     Raises
     ------
@@ -91,7 +96,7 @@ def open_bids(
     root = _checked_root(Path(root))
     hashes = hashes or FileHashes()
     described = description_file(root)
-    description = read_description(described)
+    description = known if known and not described else read_description(described)
     transcripts = Transcripts(description.transcripts.tier)
     folder = StimulusFolder(root / "stimuli", hashes, transcripts.words, description.audio.channel)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eeg2speech_bench.core.errors import DataError
+from eeg2speech_bench.datasets.caps import BIOSEMI, cap_names
 from eeg2speech_bench.datasets.joined_trials import joined
 from eeg2speech_bench.datasets.matlab_files import listed, need_field, number, read_variable, text
 from eeg2speech_bench.datasets.remembered_facts import Facts
@@ -20,8 +21,6 @@ WHAT = "a neural file of CND"
 VARIABLES = ("eeg", "neural")
 #: metres from the middle of the head, as in MNE's own caps
 RADIUS_M = 0.095
-#: caps of MNE by their number of electrodes, for files of BioSemi without names
-BIOSEMI = {16: "biosemi16", 32: "biosemi32", 64: "biosemi64", 128: "biosemi128", 160: "biosemi160", 256: "biosemi256"}
 
 
 def neural_facts(path: Path) -> Facts:
@@ -106,10 +105,11 @@ def _channels(neural: dict[str, Any], n_chans: int, path: Path) -> tuple[list[st
         places = _places(rows, names)
         return names, places, f"electrode positions are those of chanlocs ({len(places)} of {n_chans})"
     if n_chans in BIOSEMI and "biosemi" in text(neural.get("deviceName", "")).lower():
-        import mne
-
-        cap = mne.channels.make_standard_montage(BIOSEMI[n_chans])
-        return list(cap.ch_names), BIOSEMI[n_chans], f"channels have no names: taken as those of {BIOSEMI[n_chans]}"
+        return (
+            cap_names(BIOSEMI[n_chans]),
+            BIOSEMI[n_chans],
+            f"channels have no names: taken as those of {BIOSEMI[n_chans]}",
+        )
     return [f"E{k + 1}" for k in range(n_chans)], {}, "channels have neither names nor positions"
 
 

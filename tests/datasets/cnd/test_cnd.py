@@ -40,7 +40,7 @@ def neural(listener, order, **changes):
     for k in order:
         n = round((PADDING_S + SOUNDS_S[k] + LONGER_S) * SFREQ)
         trial = rng.standard_normal((n, 8)) + 7000.0  # published files keep BioSemi's offsets
-        trial[:, 0] += bumps(n, SFREQ, PADDING_S + PLANTED_S + LATER_S, 40.0)
+        trial[:, 0] = 0.1 * trial[:, 0] + bumps(n, SFREQ, PADDING_S + PLANTED_S + LATER_S, 40.0)
         trials.append(trial)
     fields = {
         "dataType": "EEG",
