@@ -14,7 +14,7 @@ import numpy as np
 
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.segments.recordings import Presentation, Recording, Sound, SpeechDataset, Stimulus
-from eeg2speech_bench.core.stages.file_hashes import FileHashes
+from eeg2speech_bench.core.stages.file_hashes import FileHashes, files_below
 from eeg2speech_bench.datasets.bids.bids_dataset import open_bids
 from eeg2speech_bench.datasets.bids.description import Description
 from eeg2speech_bench.datasets.caps import cap_names
@@ -97,7 +97,7 @@ def _open_dryad(root: Path, hashes: FileHashes, report: Callable[[str], None]) -
 
 
 def _runs(root: Path) -> dict[tuple[int, int], Path]:
-    named = {path: RUN.fullmatch(path.name) for path in root.rglob("Subject*_Run*.mat")}
+    named = {path: RUN.fullmatch(path.name) for path in files_below(root)}
     found = {(int(match[1]), int(match[2])): path for path, match in named.items() if match}
     sets = {path.parent.parent for path in found.values()}
     if len(sets) != 1:

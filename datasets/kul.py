@@ -12,7 +12,7 @@ import numpy as np
 
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.segments.recordings import Presentation, Recording, Stimulus
-from eeg2speech_bench.core.stages.file_hashes import FileHashes
+from eeg2speech_bench.core.stages.file_hashes import FileHashes, files_below
 from eeg2speech_bench.datasets.caps import BIOSEMI, biosemi_names
 from eeg2speech_bench.datasets.joined_trials import joined, starts_s
 from eeg2speech_bench.datasets.matlab_files import listed, need_field, number, read_variable, text
@@ -103,7 +103,7 @@ def load_trials(path: Path) -> mne.io.RawArray:
 
 
 def _listener_files(root: Path) -> dict[str, Path]:
-    found = {path for path in root.rglob("S*.mat") if LISTENER.fullmatch(path.name)}
+    found = {path for path in files_below(root) if LISTENER.fullmatch(path.name)}
     folders = {path.parent for path in found}
     if len(folders) != 1:
         raise DataError(
@@ -117,7 +117,7 @@ def _listener_files(root: Path) -> dict[str, Path]:
 
 
 def _sound_folder(root: Path) -> Path:
-    found = sorted({path.parent for path in root.rglob("*part*_track*_dry.wav")})
+    found = sorted({path.parent for path in files_below(root) if SOUND.fullmatch(path.name)})
     if not found:
         raise DataError(
             f"Folder {root} lacks the sounds of the attention corpus",

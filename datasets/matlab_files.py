@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -31,7 +33,7 @@ def read_variables(path: Path, names: tuple[str, ...], what: str) -> dict[str, A
         If mat-io is not installed.
     """
     try:
-        import matio
+        matio = _matio()
     except ImportError as error:
         then = "Type: pip install 'eeg2speech-bench[matlab]'."
         raise BenchError(f"{path.name} is a MATLAB file, which needs mat-io", then=then) from error
@@ -52,6 +54,20 @@ def read_variables(path: Path, names: tuple[str, ...], what: str) -> dict[str, A
             then="Give the folder of another data set, or download it again.",
         )
     return found
+
+
+def _matio() -> ModuleType:
+    """Import mat-io, and undo that it changes how pandas reads texts in the whole process."""
+    import pandas as pd
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        before = pd.options.future.infer_string
+        import matio
+
+        if pd.options.future.infer_string != before:
+            pd.options.future.infer_string = before
+    return matio
 
 
 def read_variable(path: Path, names: tuple[str, ...], what: str) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.segments.recordings import Presentation, Recording, Stimulus
-from eeg2speech_bench.core.stages.file_hashes import FileHashes
+from eeg2speech_bench.core.stages.file_hashes import FileHashes, files_below
 from eeg2speech_bench.datasets.cnd.neural_file import load_trials, neural_facts
 from eeg2speech_bench.datasets.cnd.stimulus_file import load_envelope, stimulus_facts
 from eeg2speech_bench.datasets.joined_trials import starts_s
@@ -86,7 +86,7 @@ def open_cnd(
 
 def _neural_files(root: Path) -> dict[str, Path]:
     """Return the neural files by the number of their listener, in its order."""
-    found = sorted(path for path in root.rglob("dataSub*.mat") if NEURAL.fullmatch(path.name))
+    found = sorted(path for path in files_below(root) if NEURAL.fullmatch(path.name))
     folders = {path.parent for path in found}
     if len(folders) != 1:
         raise DataError(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.segments.recordings import Stimulus
-from eeg2speech_bench.core.stages.file_hashes import FileHashes
+from eeg2speech_bench.core.stages.file_hashes import FileHashes, files_below
 from eeg2speech_bench.datasets.dtu_release.preprocessed_files import preprocessed_recording
 from eeg2speech_bench.datasets.dtu_release.raw_files import raw_recording
 from eeg2speech_bench.datasets.opened_dataset import OpenedDataset
@@ -60,13 +60,13 @@ def open_release(
 
 
 def _numbered(root: Path, pattern: re.Pattern[str]) -> dict[int, Path]:
-    named = {path: pattern.fullmatch(path.name) for path in root.rglob("S*.mat")}
+    named = {path: pattern.fullmatch(path.name) for path in files_below(root)}
     found = {int(match[1]): path for path, match in named.items() if match}
     return {number: found[number] for number in sorted(found)}
 
 
 def _sound_folder(root: Path) -> Path:
-    for folder in sorted({path.parent for path in root.rglob("*.wav")}):
+    for folder in sorted({path.parent for path in files_below(root) if path.suffix == ".wav"}):
         if folder.name.lower() == "audio":
             return folder
     raise DataError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.segments.recordings import Presentation, Recording, Sound, Stimulus
+from eeg2speech_bench.core.stages.file_hashes import files_below
 from eeg2speech_bench.datasets.caps import biosemi_names
 from eeg2speech_bench.datasets.joined_trials import joined
 
@@ -37,9 +38,13 @@ class Derivatives:
     files: set[Path] = field(default_factory=set)
     _by_name: dict[str, Stimulus] = field(default_factory=dict)
 
+    @cached_property
+    def _below(self) -> list[Path]:
+        return sorted(files_below(self.root))
+
     def recordings(self) -> dict[str, Path]:
         """Return the recordings by name, in a stable order."""
-        found = {match[1]: path for path in self.root.rglob("*_eeg.npy") if (match := RECORDING.fullmatch(path.name))}
+        found = {match[1]: path for path in self._below if (match := RECORDING.fullmatch(path.name))}
         return {name: found[name] for name in sorted(found)}
 
     def open(self, name: str, path: Path) -> Recording:
@@ -56,7 +61,7 @@ class Derivatives:
 
     def _stimulus(self, name: str, recording: Path) -> Stimulus:
         if name not in self._by_name:
-            found = sorted(self.root.rglob(SOUND.format(name)))
+            found = [path for path in self._below if path.name == SOUND.format(name)]
             if not found:
                 raise DataError(
                     f"The envelope of {recording} is not there",

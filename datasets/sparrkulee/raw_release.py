@@ -15,7 +15,7 @@ from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.segments.recordings import Presentation, Recording, Stimulus
 from eeg2speech_bench.core.stages.file_hashes import FileHashes
 from eeg2speech_bench.datasets.bids.recordings import read_file
-from eeg2speech_bench.datasets.bids.tables import is_missing, need, numbers, read_table
+from eeg2speech_bench.datasets.bids.tables import is_missing, numbers, read_table
 from eeg2speech_bench.datasets.caps import BIOSEMI, biosemi_names
 from eeg2speech_bench.datasets.remembered_facts import remembered
 from eeg2speech_bench.datasets.sounds.sound_files import is_pointer
@@ -34,6 +34,9 @@ MISALIGNED = (
     "sub-017_ses-shortstories01_task-listeningActive_run-03",
     "sub-048_ses-varyingStories05_task-listeningActive_run-04",
 )
+#: columns of events.tsv that place a sound
+COLUMNS = ("onset", "stim_file", "trigger_file")
+AGAIN = "Download it again."
 #: rate below which EEG is thinned while it is read, whole samples apart; channels read at a time
 KEPT_HZ, CHANNELS_AT_ONCE = 512.0, 8
 
@@ -61,8 +64,9 @@ class RawRelease:
         """Return the recordings by name, in a stable order; of one that is there twice, the unpacked one."""
         found = {}
         for ending in ENDINGS:
-            for path in sorted(self.root.glob(f"sub-*/**/eeg/*{ending}")):
-                found[path.name.removesuffix(ending)] = path
+            for folder in ("sub-*/ses-*/eeg", "sub-*/eeg"):
+                for path in self.root.glob(f"{folder}/*{ending}"):
+                    found[path.name.removesuffix(ending)] = path
         return {name: found[name] for name in sorted(found)}
 
     def reason_to_skip(self, name: str, path: Path) -> str:
@@ -85,9 +89,7 @@ class RawRelease:
         """
         rows = self._rows(path)
         if len(rows) != 1:
-            raise DataError(
-                f"{self._events(path)} names {len(rows)} sounds", expected="one for a run", then="Download it again."
-            )
+            raise DataError(f"{self._events(path)} names {len(rows)} sounds", expected="one for a run", then=AGAIN)
         ((sound, trigger, coarse_s, condition),) = rows
         stimulus = self._stimulus(sound)
         status = remembered("bdf-status-1", path, self.hashes, status_facts)
@@ -115,7 +117,10 @@ class RawRelease:
         """Return sound, trigger file, onset and condition of the rows that name a sound."""
         events = self._events(path)
         table = read_table(events)
-        need(table, ["onset", "stim_file", "trigger_file"], str(events))
+        lacking = [name for name in COLUMNS if name not in table]
+        if lacking:
+            expected = ", ".join(COLUMNS)
+            raise DataError(f"{events} lacks {lacking[0]}", got=", ".join(table), expected=expected, then=AGAIN)
         self.files.add(events)
         table = table[~table["stim_file"].map(is_missing)]
         onsets = numbers(table, "onset", events)

@@ -6,13 +6,10 @@ import numpy as np
 import pytest
 import scipy.io
 import soundfile
-from planted import LATER_S, bumps, late_in_recordings_s, late_in_windows_s
+from planted import LATER_S, bumps, late_in_recordings_s, late_in_windows_s, prepared
 
 from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.core.presets.config import DataConfig
-from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.datasets.kul import open_kul
-from eeg2speech_bench.datasets.preparation.prepare import prepare
 
 SFREQ, RATE_HZ = 128, 8000
 #: seconds of the parts, by which the EEG ends before its sound, and of a repetition
@@ -77,6 +74,11 @@ def dataset(root):
     return open_kul(root)
 
 
+@pytest.fixture(scope="module")
+def store(dataset, tmp_path_factory):
+    return prepared(dataset, tmp_path_factory.mktemp("prepared"), SFREQ, split="story")
+
+
 @pytest.fixture
 def planted_s(dataset):
     return {s.name: CLICKS_S[int(s.name.partition("track")[2][0])] for s in dataset.stimuli}
@@ -100,15 +102,13 @@ def test_clicks_of_the_attended_talker_meet_their_answers(dataset, planted_s):
     assert np.abs(late_s).max() < 1e-3
 
 
-def test_eeg_and_sound_meet_in_windows_and_no_part_is_on_both_sides(dataset, planted_s, tmp_path):
-    late_s = late_in_windows_s(dataset, planted_s, tmp_path / "windows", SFREQ)
+def test_eeg_and_sound_meet_in_prepared_windows(store, planted_s):
+    late_s = late_in_windows_s(store, planted_s)
     assert len(late_s) > 50
     assert abs(late_s.mean()) < 1e-3
 
 
-def test_a_split_by_story_keeps_both_talkers_of_a_part_together(dataset, tmp_path):
-    prepare(dataset, DataConfig(split="story"), tmp_path)
-    store = SegmentStore(tmp_path)
+def test_a_split_by_story_keeps_both_talkers_of_a_part_together(store):
     names = np.array([stimulus.name for stimulus in store.meta.stimuli])[store.windows["stimulus"]]
     parts = {}
     for name, split in zip(names, store.windows["split"], strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,27 +40,30 @@ def late_in_recordings_s(dataset: SpeechDataset, planted_s: dict[str, Iterable[f
         values, sfreq = raw.get_data(picks=[0])[0], raw.info["sfreq"]
         for p in recording.presentations:
             for inside_s in planted_s[names[p.stimulus_id]]:
-                if p.start_s <= inside_s < p.start_s + p.duration_s:
+                if p.start_s <= inside_s < p.start_s + p.duration_s - LATER_S - 5 * WIDTH_S:
                     due_s = p.onset_s + (inside_s - p.start_s) * p.clock_ratio + LATER_S
                     late.append(centre_s(values, sfreq, due_s) - due_s)
     return np.array(late)
 
 
-def late_in_windows_s(
-    dataset: SpeechDataset, planted_s: dict[str, Iterable[float]], out: Path, sfreq: float
-) -> np.ndarray:
-    """Prepare a data set, and return how many seconds later the EEG of windows has what is planted in their sound."""
-    prepare(dataset, DataConfig(sfreq=sfreq, stride_s=1.9377), out)
-    store = SegmentStore(out)
+def prepared(dataset: SpeechDataset, out: Path, sfreq: float, **settings: Any) -> SegmentStore:
+    """Prepare a data set in windows whose starts lie anywhere between the samples of EEG and sound."""
+    prepare(dataset, DataConfig(sfreq=sfreq, stride_s=1.9337, **settings), out)
+    return SegmentStore(out)
+
+
+def late_in_windows_s(store: SegmentStore, planted_s: dict[str, Iterable[float]]) -> np.ndarray:
+    """Return how many seconds later the EEG of windows has what is planted in their sound."""
     late = []
+    rate_hz = store.sound_rate_hz
     for row, segment in store.segments.iterrows():
         window = store.windows.iloc[segment["window"]]
-        rate_hz = store.sound_rate_hz
         for inside_s in planted_s[store.meta.stimuli[window["stimulus"]].name]:
             place_s = inside_s - window["start_s"]
             if 0.2 < place_s < store.window_s - 0.2:
                 first = int(window["sound_start"])
                 sound = np.abs(store.sound[first : first + round(store.window_s * rate_hz)]).astype(float)
                 heard_s = centre_s(sound, rate_hz, place_s)
-                late.append(centre_s(store.gather_eeg(np.array([row]))[0, 0], sfreq, heard_s) - heard_s)
+                eeg = store.gather_eeg(np.array([row]))[0, 0]
+                late.append(centre_s(eeg, store.meta.signal.sfreq, heard_s) - heard_s)
     return np.array(late)

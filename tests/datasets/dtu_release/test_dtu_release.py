@@ -59,7 +59,7 @@ def raw_file(**changes):
 
 def write(path, variables):
     path.parent.mkdir(parents=True, exist_ok=True)
-    matio.save_to_mat(str(path), variables, version="v7")
+    matio.save_to_mat(str(path), variables, version="v7", do_compression=False)
 
 
 def write_sounds(folder):
