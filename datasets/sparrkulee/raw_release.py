@@ -91,7 +91,7 @@ class RawRelease:
         if len(rows) != 1:
             raise DataError(f"{self._events(path)} names {len(rows)} sounds", expected="one for a run", then=AGAIN)
         ((sound, trigger, coarse_s, condition),) = rows
-        stimulus = self._stimulus(sound)
+        stimulus = self._stimulus(sound, path)
         status = remembered("bdf-status-1", path, self.hashes, status_facts)
         played = remembered("npz-pulses-1", self._need(trigger, path), self.hashes, pulse_facts)
         recorded_s = [pulse / status["sfreq"] for pulse in status["pulses"]]
@@ -151,8 +151,8 @@ class RawRelease:
         self.files.add(file)
         return file
 
-    def _stimulus(self, name: str) -> Stimulus:
-        path = self._need(name, self.root / "stimuli" / "x_eeg.bdf")
+    def _stimulus(self, name: str, recording: Path) -> Stimulus:
+        path = self._need(name, recording)
         facts = remembered("npz-sound-1", path, self.hashes, sound_facts)
         key, duration_s = facts["sound_id"], facts["n_frames"] / facts["rate_hz"]
         return self.stimuli.setdefault(key, Stimulus(key, name, duration_s, partial(load_sound, path)))

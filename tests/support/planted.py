@@ -15,6 +15,8 @@ from eeg2speech_bench.datasets.preparation.prepare import prepare
 
 #: seconds from a sound to the EEG that answers it, as much as windows are shifted, and the width of a bump
 LATER_S, WIDTH_S = 0.15, 0.02
+#: seconds between windows: at 64 and 128 Hz, five of them begin evenly between two samples
+STRIDE_S = 1.925
 
 
 def bumps(n_samples: int, sfreq: float, centres_s: Iterable[float], height: float = 1.0) -> np.ndarray:
@@ -48,7 +50,7 @@ def late_in_recordings_s(dataset: SpeechDataset, planted_s: dict[str, Iterable[f
 
 def prepared(dataset: SpeechDataset, out: Path, sfreq: float, **settings: Any) -> SegmentStore:
     """Prepare a data set in windows whose starts lie anywhere between the samples of EEG and sound."""
-    prepare(dataset, DataConfig(sfreq=sfreq, stride_s=1.9337, **settings), out)
+    prepare(dataset, DataConfig(sfreq=sfreq, stride_s=STRIDE_S, **settings), out)
     return SegmentStore(out)
 
 

@@ -123,7 +123,7 @@ def test_clicks_meet_their_answers_whichever_pulse_was_lost(dataset):
 
 
 def test_eeg_and_sound_meet_in_prepared_windows(dataset, tmp_path):
-    late_s = late_in_windows_s(prepared(dataset, tmp_path, 128.0), planted(dataset))
+    late_s = late_in_windows_s(prepared(dataset, tmp_path, 128.0, fractions=[0.4, 0.2, 0.4]), planted(dataset))
     assert len(late_s) > 10
     assert abs(late_s.mean()) < 1e-3
 
