@@ -29,7 +29,7 @@ def register_datasets() -> list[DatasetSpec]:
         DatasetSpec(
             "dtu",
             f"{_ROOM}.opening:open_dtu_folder",
-            "published npz files of Fuglsang et al.: EEG of 64 channels and the speech envelope, no audio",
+            "one or two Danish talkers, EEG of 64 channels (Fuglsang et al.): MATLAB files and audio, or npz files",
             argument="FOLDER",
             licence="CC-BY-4.0",
         ),
@@ -60,6 +60,34 @@ def register_datasets() -> list[DatasetSpec]:
             "MEG of 306 sensors (--picks mag, grad or meg), one listener to 50 hours of Sherlock Holmes",
             argument="FOLDER",
             licence="CC-BY-NC-4.0",
+        ),
+        DatasetSpec(
+            "kul",
+            f"{_ROOM}.opening:open_kul_folder",
+            "one of two Dutch talkers, EEG of 64 channels and audio: the attention corpus of KU Leuven",
+            argument="FOLDER",
+            licence="CC-BY-NC-4.0",
+        ),
+        DatasetSpec(
+            "sparrkulee",
+            f"{_ROOM}.opening:open_sparrkulee_folder",
+            "Dutch stories, EEG of 64 channels and audio, placed by trigger pulses; or its authors' EEG and envelopes",
+            argument="FOLDER",
+            licence="CC-BY-NC-4.0",
+        ),
+        DatasetSpec(
+            "broderick2019",
+            f"{_ROOM}.opening:open_broderick_folder",
+            "The Old Man and the Sea, EEG of 128 channels: ds004408 with its audio, or Dryad's envelopes",
+            argument="FOLDER",
+            licence="CC0",
+        ),
+        DatasetSpec(
+            "cnd",
+            f"{_ROOM}.opening:open_cnd_folder",
+            "trials and envelopes in the CNSP workshop's format CND (dataSub1.mat, dataStim.mat), no audio",
+            argument="FOLDER",
+            licence="its own",
         ),
         DatasetSpec(
             "audioeeg",

@@ -88,10 +88,19 @@ def open_bids_folder(argument: str | None, cache: Path, report: Report) -> Speec
 
 
 def open_dtu_folder(argument: str | None, cache: Path, report: Report) -> SpeechDataset:
-    """Open the folder of the DTU npz files."""
+    """Open the folder of the DTU npz files, or of a release in MATLAB files."""
     from eeg2speech_bench.datasets.dtu import open_dtu
+    from eeg2speech_bench.datasets.dtu_release.dataset import holds_release, open_release
 
-    return open_dtu(_folder("dtu", argument))
+    folder = _folder("dtu", argument)
+    return open_release(folder, FileHashes(cache), report) if holds_release(folder) else open_dtu(folder)
+
+
+def open_kul_folder(argument: str | None, cache: Path, report: Report) -> SpeechDataset:
+    """Open the folder of the attention corpus of KU Leuven."""
+    from eeg2speech_bench.datasets.kul import open_kul
+
+    return open_kul(_folder("kul", argument), FileHashes(cache), report)
 
 
 def open_brennan_folder(argument: str | None, cache: Path, report: Report) -> SpeechDataset:
@@ -122,6 +131,31 @@ def open_libribrain_folder(argument: str | None, cache: Path, report: Report) ->
     from eeg2speech_bench.datasets.libribrain.dataset import open_libribrain
 
     return open_libribrain(_folder("libribrain", argument), FileHashes(cache), report)
+
+
+def open_cnd_folder(argument: str | None, cache: Path, report: Report) -> SpeechDataset:
+    """Open a folder in CND; the envelope may be named behind it: ``FOLDER,feature=NAME``."""
+    from eeg2speech_bench.datasets.cnd.dataset import open_cnd
+    from eeg2speech_bench.datasets.options import split_argument
+
+    root, options = split_argument("cnd", argument, {"feature": ()})
+    return open_cnd(root, options.get("feature", ""), FileHashes(cache), report)
+
+
+def open_sparrkulee_folder(argument: str | None, cache: Path, report: Report) -> SpeechDataset:
+    """Open a folder of SparrKULee; ``FOLDER,eeg=preprocessed`` takes its authors' EEG and envelopes."""
+    from eeg2speech_bench.datasets.options import split_argument
+    from eeg2speech_bench.datasets.sparrkulee.dataset import EEG, open_sparrkulee
+
+    root, options = split_argument("sparrkulee", argument, {"eeg": EEG})
+    return open_sparrkulee(root, options.get("eeg", ""), FileHashes(cache), report)
+
+
+def open_broderick_folder(argument: str | None, cache: Path, report: Report) -> SpeechDataset:
+    """Open ds004408, or the folder of the same listeners from Dryad."""
+    from eeg2speech_bench.datasets.broderick2019 import open_broderick2019
+
+    return open_broderick2019(_folder("broderick2019", argument), FileHashes(cache), report)
 
 
 def open_audioeeg_folder(argument: str | None, cache: Path, report: Report) -> SpeechDataset:

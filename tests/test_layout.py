@@ -31,10 +31,10 @@ FLOORS = {
     ),
     "plugins": ("checking clap listing scaffold", "encoders", "hooks targets", "__init__"),
     "datasets": (
-        "dtu fetching hooks sounds speech",
-        "preparation",
+        "caps dtu fetching hooks joined_trials matlab_files opened_dataset options remembered_facts sounds speech",
+        "cnd dtu_release kul preparation",
         "audioeeg bids simulation",
-        "brennan2019 gwilliams2022 libribrain schoffelen2019",
+        "brennan2019 broderick2019 gwilliams2022 libribrain schoffelen2019 sparrkulee",
         "checking opening",
         "check_command fetch_command",
         "commands",

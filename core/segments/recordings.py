@@ -120,7 +120,8 @@ class Recording:
 class SpeechDataset(Protocol):
     """Defines what every data set must give; all that follows is the same for all of them.
 
-    One whose segments are made in another way than by windows of EEG names it in an attribute ``preparation``.
+    One whose segments are made in another way than by windows of EEG names it in an attribute ``preparation``; one in
+    which two talkers speak at once lists the pairs of their stimuli, by id, in ``heard_together``.
 
     Attributes
     ----------

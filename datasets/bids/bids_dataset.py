@@ -95,6 +95,7 @@ def open_bids(
     hashes: FileHashes | None = None,
     report: Callable[[str], None] = lambda line: None,
     published: PublishedTables | None = None,
+    known: Description | None = None,
 ) -> BidsDataset:
     """Open a BIDS folder whose events.tsv name stimuli (column ``stim_file``, files under ``stimuli/``).
 
@@ -110,6 +111,8 @@ def open_bids(
         Receives a line of text before a long wait.
     published : PublishedTables, optional
         Of a set whose tables are known.
+    known : Description, optional
+        What rows mean where no such file says it.
 
     Raises
     ------
@@ -120,7 +123,7 @@ def open_bids(
     root = _checked_root(Path(root))
     hashes = hashes or FileHashes()
     described = description_file(root)
-    description = read_description(described)
+    description = known if known and not described else read_description(described)
     if published:
         description = published.description.model_copy(update={"leave_out": description.leave_out})
     transcripts = Transcripts(description.transcripts.tier)

@@ -167,7 +167,7 @@ class _DatasetCheck:
 
     def _planned(self, findings: list[Finding]) -> tuple[PreparationForecast | None, Evidence | None]:
         try:
-            originals = find_originals(self.stimuli, self._sound)
+            originals = find_originals(self.stimuli, self._sound, getattr(self.dataset, "heard_together", ()))
             recordings = originals.presented(self.dataset.recordings)
             plan = planned_split(self.dataset, self.settings, recordings, originals)
         except BenchError as error:

@@ -29,17 +29,20 @@ class Originals:
         Audio that any two stimuli share, by their ids.
     names : dict of str to str
         What the data set calls the stimuli, excerpts too.
+    together : list of SharedStretch
+        Sounds that played at the same time, as of two talkers; they are no copies, and are split as if they were.
     """
 
     stimuli: list[Stimulus]
     excerpts: dict[str, tuple[str, float]]
     found: list[SharedStretch] = field(repr=False)
     names: dict[str, str] = field(repr=False)
+    together: list[SharedStretch] = field(default_factory=list, repr=False)
 
     @property
     def shared(self) -> list[SharedStretch]:
-        """What originals share with each other, also by way of their excerpts."""
-        return [moved for stretch in self.found for moved in self._between_originals(stretch)]
+        """What originals share with each other, also by way of their excerpts, and which played together."""
+        return [moved for s in (*self.found, *self.together) for moved in self._between_originals(s)]
 
     def _between_originals(self, stretch: SharedStretch) -> Iterator[SharedStretch]:
         one, shift_s = self.excerpts.get(stretch.one, (stretch.one, 0.0))
@@ -80,7 +83,9 @@ class Originals:
         return {"shared_audio": listed, "n_shared_audio": len(self.found)}
 
 
-def find_originals(stimuli: Sequence[Stimulus], sound: Callable[[str], Sound]) -> Originals:
+def find_originals(
+    stimuli: Sequence[Stimulus], sound: Callable[[str], Sound], heard_together: Sequence[tuple[str, str]] = ()
+) -> Originals:
     """Find the audio that stimuli share, and which of them lie in others with all their samples.
 
     Parameters
@@ -88,6 +93,8 @@ def find_originals(stimuli: Sequence[Stimulus], sound: Callable[[str], Sound]) -
     stimuli : sequence of Stimulus
     sound : callable
         Returns the samples of a stimulus by its id.
+    heard_together : sequence of (str, str)
+        Pairs of stimuli that played at the same time, from the start of both.
     """
     found = find_shared_stretches({s.stimulus_id: partial(sound, s.stimulus_id) for s in stimuli})
     duration_s = {s.stimulus_id: s.duration_s for s in stimuli}
@@ -102,4 +109,9 @@ def find_originals(stimuli: Sequence[Stimulus], sound: Callable[[str], Sound]) -
         if start_s is not None:
             excerpts[part] = (whole, start_s)
     kept = [s for s in stimuli if s.stimulus_id not in excerpts]
-    return Originals(kept, excerpts, found, {s.stimulus_id: s.name for s in stimuli})
+    together = [
+        SharedStretch(*sorted(pair), 0.0, 0.0, min(duration_s[name] for name in pair), 1.0)
+        for pair in heard_together
+        if duration_s.keys() >= set(pair)
+    ]
+    return Originals(kept, excerpts, found, {s.stimulus_id: s.name for s in stimuli}, together)

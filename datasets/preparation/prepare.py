@@ -104,7 +104,7 @@ def prepare(
     dataset = picked(dataset, settings.picks)
     stimuli = heard_stimuli(dataset)
     track = write_sounds(stimuli, out / "sound.npy", lambda text, share: report(text, 0.1 * share))
-    originals = find_originals(stimuli, track.sound)
+    originals = find_originals(stimuli, track.sound, getattr(dataset, "heard_together", ()))
     if originals.excerpts:
         stimuli = originals.stimuli
         track = write_sounds(stimuli, out / "sound.npy", lambda text, share: report(text, 0.1))

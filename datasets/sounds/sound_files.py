@@ -173,12 +173,17 @@ def load_sound(path: Path, channel: int | None = None) -> Sound:
     channel : int, optional
         The channel to take, counted from 1; by default the mean of those that carry the sound.
     """
+    samples = decode(path)
+    values, _ = mixed(samples, path, channel)
+    return at_16_khz(values, samples.rate_hz)
+
+
+def at_16_khz(values: np.ndarray, rate_hz: int) -> Sound:
+    """Resample a sound in one channel to 16 kHz, float32 (n_samples,)."""
     import torch
     from torchaudio.functional import resample
 
-    samples = decode(path)
-    values, _ = mixed(samples, path, channel)
     mono = torch.from_numpy(np.ascontiguousarray(values))
     # torchaudio's default of 6 zero crossings takes 8 % of the power of white noise below 8 kHz; 64 take 2 %.
-    mono = resample(mono, samples.rate_hz, RATE_HZ, lowpass_filter_width=64)
+    mono = resample(mono, rate_hz, RATE_HZ, lowpass_filter_width=64)
     return Sound("waveform", mono.numpy(), float(RATE_HZ))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 from meg_files import elekta_raw
-from planted import bump, error_s
+from planted_bump import bump, error_s
 
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.presets.config import DataConfig
