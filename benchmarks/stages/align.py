@@ -69,7 +69,7 @@ class TrialSetup:
     @classmethod
     def of(cls, inputs: AlignInputs) -> TrialSetup:
         """Open what the inputs name."""
-        store = SegmentStore(inputs.prepared)
+        store = inputs.store()
         frames = FrameStore(inputs.features, store)
         return cls(store, frames, inputs.pair, inputs.alignment, inputs.seed, inputs.device, inputs.precision)
 

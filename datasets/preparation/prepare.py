@@ -163,7 +163,6 @@ def planned_split(
         originals.shared,
         originals.names,
         sentence_ends_s={s.stimulus_id: sentence_ends(s) for s in originals.stimuli},
-        held_out=settings.held_out_listeners,
         words={s.stimulus_id: s.words for s in originals.stimuli},
     )
     return replace(plan, evidence=plan.evidence.model_copy(update=originals.evidence()))
@@ -217,8 +216,7 @@ def _write_eeg(
     import pandas as pd
 
     recordings = tuple(with_equal_channels(recordings, settings))
-    # those that are held out come last, so that encoders have a place for those alone that they are trained on
-    subjects = sorted({r.subject for r in recordings}, key=lambda name: (name in plan.held_out, name))
+    subjects = sorted({r.subject for r in recordings})
     n_times, n_baseline = (round(seconds * settings.sfreq) for seconds in (settings.window_s, settings.baseline_s))
     reference: list[dict[str, Any]] = []
     tables, scales, bounds, sfreqs = [], [], [], []
@@ -242,7 +240,6 @@ def _write_eeg(
             bounds.append((array.n_rows, array.n_rows + len(eeg)))
             sfreqs.append(loaded.recorded_sfreq)
             table["eeg_start"] += array.n_rows
-            table = table[[plan.serves(recording.subject, split) for split in table["split"]]]
             tables.append(table.assign(recording=i, subject=subjects.index(recording.subject)))
             array.append(eeg)
     filled, origins = _fill_scales(scales, [r.subject for r in recordings])
