@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from eeg2speech_bench.core.records.record import Record
 
 #: the listeners that ``--listeners held-out`` holds out
-HELD_OUT_FOLD = "1/4"
+HELD_OUT_FOLD = "1/3"
 #: different notes on the reading of recordings that are shown after a run
 MOST_NOTES = 10
 
@@ -55,7 +55,7 @@ def add_cell_options(parser: argparse.ArgumentParser) -> None:
         "--listeners",
         type=listeners,
         metavar="all|held-out|K/N",
-        help="hold a quarter of them out of training, or fold K of N, and score known and new ones",
+        help="hold a third of them out of training, or fold K of N; score known and new ones",
     )
     parser.add_argument("--tune", type=int, metavar="N", help="try N settings per encoder by the same random search")
     parser.add_argument(
@@ -80,7 +80,7 @@ def listeners(text: str) -> str:
     """Read who is held out as ``data.held_out_listeners`` has it."""
     chosen = {"all": "0", "held-out": HELD_OUT_FOLD}.get(text, text)
     if chosen != "0" and not re.fullmatch(r"[1-9]\d*/[1-9]\d*", chosen):
-        raise argparse.ArgumentTypeError(f"{text!r} is not all, held-out, or a fold such as 2/4")
+        raise argparse.ArgumentTypeError(f"{text!r} is not all, held-out, or a fold such as 2/3")
     return chosen
 
 

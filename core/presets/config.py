@@ -51,7 +51,7 @@ class DataConfig(Section):
         description="what parts are made of; story: whole sounds; sentence: cut between two",
     )
     held_out_listeners: NonNegativeInt | ListenerFold | tuple[str, ...] = Field(
-        0, description="listeners never trained on: how many, a fold such as 1/4, or their names"
+        0, description="listeners never trained on: how many, a fold such as 1/3, or their names"
     )
     calibration_min: float = Field(
         2.0, ge=0, description="minutes of training audio that a held-out listener is calibrated by; 0: none is"

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 from eeg2speech_bench.core.errors import UsageError
 
-#: what ``data.held_out_listeners`` may be: how many, a fold such as ``"1/4"``, or which
+#: what ``data.held_out_listeners`` may be: how many, a fold such as ``"1/3"``, or which
 HeldOut = int | str | Sequence[str]
 
 
@@ -19,7 +19,7 @@ def held_out_listeners(subjects: Collection[str], asked: HeldOut) -> tuple[str, 
     subjects : collection of str
         All listeners.
     asked : int, str or sequence of str
-        How many; which fold, such as ``"2/4"`` for the second of four that share all listeners out; or which. The
+        How many; which fold, such as ``"2/3"`` for the second of three that share all listeners out; or which. The
         first two go by a hash of the names: the same everywhere, and unrelated to how a data set numbers its listeners.
 
     Raises
@@ -41,6 +41,6 @@ def held_out_listeners(subjects: Collection[str], asked: HeldOut) -> tuple[str, 
             "Configuration key 'data.held_out_listeners' asks for listeners that cannot be held out",
             got=wrong or f"{n_asked} of {len(subjects)}",
             expected=f"some, but not all, of {', '.join(sorted(subjects)[:12])}",
-            then="For example --listeners held-out, --listeners 2/4, or --set 'data.held_out_listeners=[\"01\"]'.",
+            then="For example --listeners held-out, --listeners 2/3, or --set 'data.held_out_listeners=[\"01\"]'.",
         )
     return tuple(sorted(names))
