@@ -21,7 +21,7 @@ METRIC = "top1"
 #: what the record's own scores are of
 NEW = "new"
 NOTES = [
-    "Known listeners were trained on, new ones never: the same unseen sounds, candidates and controls. New - known is of "
+    "Known listeners were trained on, new ones never; sounds, candidates and controls are the same. New - known is of "
     "other people; calibrated - new is of the same segments (95 % bootstrap; p by min F').",
     "Calibrated: a new listener takes the place of the known one who serves a few minutes of their training audio "
     "best. 'as new': the encoder does not read who listens. Ranks: among encoders on equal terms, per group of "
