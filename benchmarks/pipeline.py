@@ -30,8 +30,9 @@ from eeg2speech_bench.core.conditions import embedded_conditions
 from eeg2speech_bench.core.errors import ContractError
 from eeg2speech_bench.core.presets.config import AlignmentConfig, load_config
 from eeg2speech_bench.core.registry.registry import Registry
+from eeg2speech_bench.core.segments.prepared import Prepared
 from eeg2speech_bench.core.segments.recordings import SpeechDataset
-from eeg2speech_bench.core.segments.segment_store import SegmentStore
+from eeg2speech_bench.core.segments.segment_store import SPLITS, SegmentStore
 from eeg2speech_bench.core.stages.import_closure import code_behind
 from eeg2speech_bench.core.stages.keys import KeyParts
 from eeg2speech_bench.core.stages.stage_store import Stage, StageStore
@@ -156,9 +157,13 @@ class Pipeline:
             skipped |= dict.fromkeys(("autoencoder", "ceilings", "diffuse", "generate"), self.no_generation)
         return skipped
 
-    def segments(self) -> SegmentStore:
-        """Open the prepared segments as the stages of this cell see them, with its listeners held out."""
-        return SegmentStore(self.place(self.prepare), self.config.data.held_out_listeners)
+    def prepared(self) -> Prepared:
+        """Describe the prepared segments as the stages of this cell see them, with its listeners held out."""
+        folder, held_out = self.place(self.prepare), self.config.data.held_out_listeners
+        if not held_out:
+            return Prepared.read(folder)
+        store = SegmentStore(folder, held_out)
+        return store.meta.model_copy(update={"n_segments": {part: len(store.indices(part)) for part in SPLITS}})
 
     def place(self, stage: Stage) -> Path:
         """Return the folder of a stage's results."""

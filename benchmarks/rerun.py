@@ -168,7 +168,7 @@ def _prepare(
 def _split_difference(record: Record, runner: Runner, pipeline: Pipeline) -> Iterator[str]:
     """Prepare the segments and compare their split, before hours of training."""
     runner.run_stage(pipeline.prepare)
-    there, here = record.split.hash or "", pipeline.segments().meta.split.hash or ""
+    there, here = record.split.hash or "", pipeline.prepared().split.hash or ""
     if there != here:
         yield f"split hash: {there[:16]} in the record, {here[:16]} here"
 

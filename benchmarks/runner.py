@@ -26,7 +26,6 @@ from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.records.training import Training
 from eeg2speech_bench.core.registry.failures import reason_of
 from eeg2speech_bench.core.registry.registry import Registry
-from eeg2speech_bench.core.segments.segment_store import SPLITS
 from eeg2speech_bench.core.stages.disk_trouble import explained
 from eeg2speech_bench.core.stages.stage_store import Stage, StageResult, StageStore
 from eeg2speech_bench.core.terminal.interruption import uninterrupted
@@ -202,11 +201,10 @@ class Runner:
 
     def _complete(self, record: Record, pipeline: Pipeline) -> None:
         """Fill the record from the stages' results and put audio and per-segment values beside it."""
-        segments = pipeline.segments()
-        prepared = segments.meta
+        prepared = pipeline.prepared()
         record.dataset.n_subjects = len(prepared.subjects)
         record.dataset.n_stimuli = len(prepared.stimuli)
-        record.dataset.n_segments = {part: len(segments.indices(part)) for part in SPLITS}
+        record.dataset.n_segments = prepared.n_segments
         record.dataset.sound = prepared.sound.kind
         record.dataset.skipped_recordings = [skipped.model_dump() for skipped in prepared.dataset.skipped]
         record.dataset.reading_notes = [note.model_dump() for note in prepared.dataset.notes]
