@@ -119,7 +119,10 @@ def run(inputs: AlignInputs, out: Path, progress: Progress, checkpoints: StageCh
         "encoder": sum(p.numel() for p in encoder.parameters()),
         "target": sum(p.numel() for p in target.parameters() if target.trained_jointly),
     }
-    facts["adaptations"] = plain_values(f"Encoder '{inputs.pair.encoder.name}': adaptations", encoder.adaptations)
+    adaptations = dict(encoder.adaptations)
+    if training.store.meta.split.held_out and encoder.new_listeners:
+        adaptations["new listeners"] = encoder.new_listeners
+    facts["adaptations"] = plain_values(f"Encoder '{inputs.pair.encoder.name}': adaptations", adaptations)
     bridge = _fit_bridge(training, encoder, target) if inputs.alignment.bridge else torch.nn.Identity()
     AlignedPair(encoder, target, bridge).save(out)
     write_json(out / "training.json", facts)
