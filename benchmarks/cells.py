@@ -45,7 +45,10 @@ class Cell:
     @property
     def label(self) -> str:
         """What a person calls this cell's encoder."""
-        return f"{self.encoder}, trained on surrogate EEG" if self.is_twin else self.encoder
+        twin = ", trained on surrogate EEG" if self.is_twin else ""
+        asked = self.config.data.held_out_listeners
+        fold = f" {asked}" if isinstance(asked, str) else ""
+        return f"{self.encoder}{twin}" + (f", new listeners{fold}" if asked else "")
 
     @property
     def id(self) -> str:

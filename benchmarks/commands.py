@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import signal
 import sys
 from collections import Counter
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from eeg2speech_bench.benchmarks.session import RunRequest
     from eeg2speech_bench.core.records.record import Record
 
+#: the listeners that ``--listeners held-out`` holds out
+HELD_OUT_FOLD = "1/3"
 #: different notes on the reading of recordings that are shown after a run
 MOST_NOTES = 10
 
@@ -49,6 +52,12 @@ def add_cell_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scores", choices=("all", "retrieval"), help="retrieval stops after alignment")
     parser.add_argument("--picks", choices=("eeg", "mag", "grad", "meg"), help="type of the channels (default: eeg)")
     parser.add_argument("--protocol", choices=("own", "brainmagick2023"), help="split and test windows (default: own)")
+    parser.add_argument(
+        "--listeners",
+        type=listeners,
+        metavar="all|held-out|K/N",
+        help="hold a third of them out of training, or fold K of N; score known and new ones",
+    )
     parser.add_argument("--tune", type=int, metavar="N", help="try N settings per encoder by the same random search")
     parser.add_argument(
         "--controls", choices=("test", "full"), default="test", help="full adds twins trained on surrogate EEG"
@@ -66,6 +75,14 @@ def count(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is not a number from 1 on")
     return number
+
+
+def listeners(text: str) -> str:
+    """Read who is held out as ``data.held_out_listeners`` has it."""
+    chosen = {"all": "0", "held-out": HELD_OUT_FOLD}.get(text, text)
+    if chosen != "0" and not re.fullmatch(r"[1-9]\d*/[1-9]\d*", chosen):
+        raise argparse.ArgumentTypeError(f"{text!r} is not all, held-out, or a fold such as 2/3")
+    return chosen
 
 
 def configure_run(parser: argparse.ArgumentParser) -> None:
@@ -144,6 +161,7 @@ def _shorthands(arguments: argparse.Namespace) -> list[str]:
         "scores": "scores.which",
         "picks": "data.picks",
         "protocol": "data.protocol",
+        "listeners": "data.held_out_listeners",
         "tune": "alignment.n_trials",
         "devices": "n_devices",
     }

@@ -13,6 +13,7 @@ from eeg2speech_bench.benchmarks.plugin_source import code_of_options, code_of_s
 from eeg2speech_bench.benchmarks.stage_inputs import (
     AlignInputs,
     AutoencoderInputs,
+    CalibrateInputs,
     CeilingsInputs,
     ClipsInputs,
     DiffuseInputs,
@@ -29,7 +30,9 @@ from eeg2speech_bench.core.conditions import embedded_conditions
 from eeg2speech_bench.core.errors import ContractError
 from eeg2speech_bench.core.presets.config import AlignmentConfig, load_config
 from eeg2speech_bench.core.registry.registry import Registry
+from eeg2speech_bench.core.segments.prepared import Prepared
 from eeg2speech_bench.core.segments.recordings import SpeechDataset
+from eeg2speech_bench.core.segments.segment_store import SPLITS, SegmentStore
 from eeg2speech_bench.core.stages.import_closure import code_behind
 from eeg2speech_bench.core.stages.keys import KeyParts
 from eeg2speech_bench.core.stages.stage_store import Stage, StageStore
@@ -130,7 +133,12 @@ class Pipeline:
     def stages(self) -> list[Stage]:
         """Return all stages in the order in which they run."""
         first = [self.prepare, self.features, self.clips]
-        encoded = [self.align, self.embed, *([self.words] if self.at_words else [])]
+        encoded = [
+            self.align,
+            *([self.calibrate] if self.calibrate else []),
+            self.embed,
+            *([self.words] if self.at_words else []),
+        ]
         if not self.generates:
             return [*first, *encoded, self.score]
         return [*first, self.autoencoder, self.ceilings, *encoded, self.diffuse, self.generate, self.score]
@@ -148,6 +156,14 @@ class Pipeline:
         if not self.generates:
             skipped |= dict.fromkeys(("autoencoder", "ceilings", "diffuse", "generate"), self.no_generation)
         return skipped
+
+    def prepared(self) -> Prepared:
+        """Describe the prepared segments as the stages of this cell see them, with its listeners held out."""
+        folder, held_out = self.place(self.prepare), self.config.data.held_out_listeners
+        if not held_out:
+            return Prepared.read(folder)
+        store = SegmentStore(folder, held_out)
+        return store.meta.model_copy(update={"n_segments": {part: len(store.indices(part)) for part in SPLITS}})
 
     def place(self, stage: Stage) -> Path:
         """Return the folder of a stage's results."""
@@ -203,6 +219,10 @@ class Pipeline:
         return Stage(inputs.name, parts, partial(run_stage, inputs), after, subject, inputs.trains)
 
     @cached_property
+    def _listeners(self) -> dict[str, Any]:
+        return {"prepared": self.place(self.prepare), "held_out": self.config.data.held_out_listeners}
+
+    @cached_property
     def prepare(self) -> Stage:
         """Recordings and audio become segments."""
         inputs = PrepareInputs(self.dataset, self.preparation, self.config.data)
@@ -218,7 +238,7 @@ class Pipeline:
     @cached_property
     def clips(self) -> Stage:
         """Test segments are chosen that speech is generated for."""
-        inputs = ClipsInputs(self.place(self.prepare), self.config.sampling.n_clips)
+        inputs = ClipsInputs(n_clips=self.config.sampling.n_clips, **self._listeners)
         return self._stage(inputs, (self.prepare,), (), of_cell=False)
 
     @cached_property
@@ -245,7 +265,7 @@ class Pipeline:
     def align(self) -> Stage:
         """Encoder and target learn one space."""
         inputs = AlignInputs(
-            prepared=self.place(self.prepare),
+            **self._listeners,
             features=self.place(self.features),
             pair=self._pair,
             alignment=self.alignment,
@@ -259,10 +279,28 @@ class Pipeline:
         return self._stage(inputs, (self.prepare, self.features), code, of_cell=True, options=self.encoder_options)
 
     @cached_property
+    def calibrate(self) -> Stage | None:
+        """New listeners get a place among known ones, where any are held out and given minutes for it."""
+        minutes = self.config.data.calibration_min
+        if not self.config.data.held_out_listeners or not minutes or self.encoder.modality != "eeg":
+            return None
+        inputs = CalibrateInputs(
+            **self._listeners,
+            features=self.place(self.features),
+            aligned=self.place(self.align),
+            pair=self._pair,
+            minutes=minutes,
+            device=self.device,
+        )
+        return self._stage(inputs, (self.prepare, self.features, self.align), (), of_cell=True)
+
+    @cached_property
     def embed(self) -> Stage:
         """Test EEG and controls become scores and conditions."""
+        calibrated = (self.calibrate,) if self.calibrate else ()
         inputs = EmbedInputs(
-            prepared=self.place(self.prepare),
+            calibration=self.place(calibrated[0]) if calibrated else None,
+            **self._listeners,
             features=self.place(self.features),
             clips=self.place(self.clips),
             aligned=self.place(self.align),
@@ -271,13 +309,13 @@ class Pipeline:
             seed=self.cell.seed,
             device=self.device,
         )
-        return self._stage(inputs, (self.prepare, self.features, self.clips, self.align), (), of_cell=True)
+        return self._stage(inputs, (self.prepare, self.features, self.clips, self.align, *calibrated), (), of_cell=True)
 
     @cached_property
     def words(self) -> Stage:
         """Test EEG and controls at word onsets become scores."""
         inputs = WordsInputs(
-            prepared=self.place(self.prepare),
+            **self._listeners,
             features=self.place(self.features),
             aligned=self.place(self.align),
             pair=self._pair,
@@ -290,7 +328,7 @@ class Pipeline:
     def diffuse(self) -> Stage:
         """Latents and conditions become a denoiser."""
         inputs = DiffuseInputs(
-            prepared=self.place(self.prepare),
+            **self._listeners,
             features=self.place(self.features),
             aligned=self.place(self.align),
             latents=self.place(self.autoencoder),
@@ -334,7 +372,7 @@ class Pipeline:
         generate, ceilings = (self.generate, self.ceilings) if self.generates else (None, None)
         metrics = tuple(m for m in self.metrics if self.config.scores.extended or not m.extended)
         inputs = ScoreInputs(
-            prepared=self.place(self.prepare),
+            **self._listeners,
             embedded=self.place(self.embed),
             words=self.place(words) if words else None,
             generated=self.place(generate) if generate else None,

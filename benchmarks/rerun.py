@@ -19,7 +19,6 @@ from eeg2speech_bench.core.cli import default_cache
 from eeg2speech_bench.core.errors import BenchError, UsageError
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.registry.registry import Registry
-from eeg2speech_bench.core.segments.prepared import Prepared
 from eeg2speech_bench.core.terminal.progress import make_console, say
 
 if TYPE_CHECKING:
@@ -169,7 +168,7 @@ def _prepare(
 def _split_difference(record: Record, runner: Runner, pipeline: Pipeline) -> Iterator[str]:
     """Prepare the segments and compare their split, before hours of training."""
     runner.run_stage(pipeline.prepare)
-    there, here = record.split.hash or "", Prepared.read(pipeline.place(pipeline.prepare)).split.hash or ""
+    there, here = record.split.hash or "", pipeline.prepared().split.hash or ""
     if there != here:
         yield f"split hash: {there[:16]} in the record, {here[:16]} here"
 

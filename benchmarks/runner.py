@@ -19,13 +19,13 @@ from eeg2speech_bench.core.errors import StorageError
 from eeg2speech_bench.core.machine import environment
 from eeg2speech_bench.core.machine.monitor import Usage
 from eeg2speech_bench.core.records.cell_id import DatasetOrigin, EncoderOrigin, TargetOrigin
+from eeg2speech_bench.core.records.groups import segments_name
 from eeg2speech_bench.core.records.provenance import ErrorReport, Provenance, StageCost
 from eeg2speech_bench.core.records.record import Record, Status
 from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.records.training import Training
 from eeg2speech_bench.core.registry.failures import reason_of
 from eeg2speech_bench.core.registry.registry import Registry
-from eeg2speech_bench.core.segments.prepared import Prepared
 from eeg2speech_bench.core.stages.disk_trouble import explained
 from eeg2speech_bench.core.stages.stage_store import Stage, StageResult, StageStore
 from eeg2speech_bench.core.terminal.interruption import uninterrupted
@@ -201,7 +201,7 @@ class Runner:
 
     def _complete(self, record: Record, pipeline: Pipeline) -> None:
         """Fill the record from the stages' results and put audio and per-segment values beside it."""
-        prepared = Prepared.read(pipeline.place(pipeline.prepare))
+        prepared = pipeline.prepared()
         record.dataset.n_subjects = len(prepared.subjects)
         record.dataset.n_stimuli = len(prepared.stimuli)
         record.dataset.n_segments = prepared.n_segments
@@ -209,20 +209,27 @@ class Runner:
         record.dataset.skipped_recordings = [skipped.model_dump() for skipped in prepared.dataset.skipped]
         record.dataset.reading_notes = [note.model_dump() for note in prepared.dataset.notes]
         record.split = prepared.split
-        trained = [pipeline.align] + ([pipeline.autoencoder, pipeline.diffuse] if pipeline.generates else [])
+        trained = (
+            [pipeline.align]
+            + ([pipeline.calibrate] if pipeline.calibrate else [])
+            + ([pipeline.autoencoder, pipeline.diffuse] if pipeline.generates else [])
+        )
         for stage in trained:
             facts = (pipeline.place(stage) / "training.json").read_bytes()
             record.training[stage.name] = Training.model_validate_json(facts)
         scores = Scores.read(pipeline.place(pipeline.score))
         record.skipped |= {f"metric {name}": reason for name, reason in scores.skipped.items()}
         record.metrics, record.sets = scores.metrics, scores.sets
-        record.tests, record.verdict = scores.tests, scores.verdict
+        record.tests, record.verdict, record.groups = scores.tests, scores.verdict, scores.groups
 
     def _write_files(self, record: Record, pipeline: Pipeline, folder: Path) -> dict[str, str]:
         """Fill the folder of a cell's files and return what the record calls them."""
         place = f"cells/{pipeline.cell.id}"
         shutil.copyfile(pipeline.place(pipeline.score) / "segments.parquet", folder / "segments.parquet")
         files = {"segments": f"{place}/segments.parquet"}
+        for name in map(segments_name, record.groups):
+            shutil.copyfile(pipeline.place(pipeline.score) / name, folder / name)
+            files[name.removesuffix(".parquet")] = f"{place}/{name}"
         if pipeline.generates:
             from eeg2speech_bench.benchmarks.inputs.audio_files import write_audio
 

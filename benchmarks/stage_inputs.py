@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,13 +21,17 @@ from eeg2speech_bench.core.presets.config import (
     ScoresConfig,
     VocoderConfig,
 )
+from eeg2speech_bench.core.segments.held_out import HeldOut
 from eeg2speech_bench.core.segments.recordings import SpeechDataset
+from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.core.specs import MetricSpec, PreparationSpec, TargetSpec
 
 #: settings that name weights or models, by parts of their names
 WEIGHTS_KEYS = ("checkpoint", "model", "weights", "path", "file", "folder")
 #: endings of files of weights, which an option of a plugin may name whatever it is called
 WEIGHTS_SUFFIXES = {".bin", ".ckpt", ".joblib", ".npy", ".npz", ".onnx", ".pkl", ".pt", ".pth", ".safetensors"}
+#: keys of section ``data`` that choose among prepared segments, and change none
+OF_LISTENERS = {"held_out_listeners", "calibration_min"}
 #: fields of declarations that are for readers
 FOR_READERS = ("summary", "citation", "licence", "on_request", "pretrained")
 
@@ -51,6 +55,18 @@ class StageInputs:
     def weights(self) -> list[Path]:
         """Return the files and folders that settings name as weights or models."""
         return sorted(set(_existing(self.settings(), named=False)))
+
+
+@dataclass(frozen=True)
+class ListenerInputs(StageInputs):
+    """Holds what a stage is given that knows new listeners from known ones; the preparation does not."""
+
+    prepared: Path
+    held_out: HeldOut = field(default=0, kw_only=True)
+
+    def store(self) -> SegmentStore:
+        """Open the segments, with the listeners held out."""
+        return SegmentStore(self.prepared, self.held_out)
 
 
 def json_value(value: Any) -> Any:
@@ -96,7 +112,8 @@ class PrepareInputs(StageInputs):
 
     def settings(self) -> dict[str, Any]:
         """Return name and revision of the data set, and how it is cut."""
-        return {"dataset": self.dataset.name, "revision": self.dataset.revision, "data": json_value(self.data)}
+        data = self.data.model_dump(mode="json", exclude=OF_LISTENERS)
+        return {"dataset": self.dataset.name, "revision": self.dataset.revision, "data": data}
 
 
 @dataclass(frozen=True)
@@ -110,11 +127,10 @@ class FeaturesInputs(StageInputs):
 
 
 @dataclass(frozen=True)
-class ClipsInputs(StageInputs):
+class ClipsInputs(ListenerInputs):
     """Test segments are chosen for generation, the same for every encoder and seed."""
 
     name = "clips"
-    prepared: Path
     n_clips: int
 
 
@@ -146,12 +162,11 @@ class CeilingsInputs(StageInputs):
 
 
 @dataclass(frozen=True)
-class AlignInputs(StageInputs):
+class AlignInputs(ListenerInputs):
     """Encoder and target learn one space."""
 
     name = "align"
     trains = True
-    prepared: Path
     features: Path
     pair: Pair
     alignment: AlignmentConfig
@@ -163,14 +178,26 @@ class AlignInputs(StageInputs):
 
 
 @dataclass(frozen=True)
-class EmbedInputs(StageInputs):
+class CalibrateInputs(ListenerInputs):
+    """New listeners get a place among known ones."""
+
+    name = "calibrate"
+    features: Path
+    aligned: Path
+    pair: Pair
+    minutes: float
+    device: str
+
+
+@dataclass(frozen=True)
+class EmbedInputs(ListenerInputs):
     """Test signal and controls become scores and conditions."""
 
     name = "embed"
-    prepared: Path
     features: Path
     clips: Path
     aligned: Path
+    calibration: Path | None = field(default=None, kw_only=True)
     pair: Pair
     standardise: bool
     seed: int
@@ -178,11 +205,10 @@ class EmbedInputs(StageInputs):
 
 
 @dataclass(frozen=True)
-class WordsInputs(StageInputs):
+class WordsInputs(ListenerInputs):
     """Test signal and controls at word onsets become scores."""
 
     name = "words"
-    prepared: Path
     features: Path
     aligned: Path
     pair: Pair
@@ -191,12 +217,11 @@ class WordsInputs(StageInputs):
 
 
 @dataclass(frozen=True)
-class DiffuseInputs(StageInputs):
+class DiffuseInputs(ListenerInputs):
     """Latents and conditions become a denoiser."""
 
     name = "diffuse"
     trains = True
-    prepared: Path
     features: Path
     aligned: Path
     latents: Path
@@ -232,11 +257,10 @@ class GenerateInputs(StageInputs):
 
 
 @dataclass(frozen=True)
-class ScoreInputs(StageInputs):
+class ScoreInputs(ListenerInputs):
     """Scores and speech become metrics with intervals and tests."""
 
     name = "score"
-    prepared: Path
     embedded: Path
     words: Path | None
     generated: Path | None

@@ -11,6 +11,7 @@ from typing import Any
 from eeg2speech_bench.benchmarks.stage_inputs import (
     AlignInputs,
     AutoencoderInputs,
+    CalibrateInputs,
     CeilingsInputs,
     ClipsInputs,
     DiffuseInputs,
@@ -110,6 +111,13 @@ def _(inputs: AlignInputs, out: Path, progress: Progress, checkpoints: StageChec
     from eeg2speech_bench.benchmarks.stages.align import run
 
     _train(run, inputs, out, progress, checkpoints)
+
+
+@run_stage.register
+def _(inputs: CalibrateInputs, out: Path, progress: Progress) -> None:
+    from eeg2speech_bench.benchmarks.stages.calibrate import run
+
+    run(inputs, out, progress)
 
 
 @run_stage.register

@@ -60,6 +60,10 @@ class Encoder(nn.Module):
     #: shown by listings and kept in the record, so that nothing is adapted in silence
     adaptations: Mapping[str, str] = MappingProxyType({})
 
+    #: what stands in for a listener whom training never saw ("mean of ..."), kept in the record; empty where `forward`
+    #: does not read who listens
+    new_listeners: str = ""
+
     #: takes one line on what `fit` is about to need; who fits an encoder puts its own in place
     report: Callable[[str], None] = staticmethod(lambda line: None)
 

@@ -72,6 +72,7 @@ def _show(arguments: argparse.Namespace) -> int:
     from eeg2speech_bench.leaderboard.standings.identity import identify, without_parts
     from eeg2speech_bench.leaderboard.standings.standings import competitor, find_standings
     from eeg2speech_bench.leaderboard.tables.export import show
+    from eeg2speech_bench.leaderboard.tables.listeners import listener_scores, listeners_table
     from eeg2speech_bench.leaderboard.tables.table import board, controls
 
     _refuse_pictures(arguments)
@@ -92,7 +93,8 @@ def _show(arguments: argparse.Namespace) -> int:
     if drawn and others:
         typed = f"eeg2speech-bench leaderboard show --results {arguments.results} --pictures"
         table.notes.append(f"Pictures of another cell: '{typed} --cell {others[0].cell.id}'.")
-    show(arguments.format, [table])
+    by_listeners = listeners_table(one for path, record in found if (one := listener_scores(path, record)) is not None)
+    show(arguments.format, [table] if by_listeners is None else [by_listeners, table])
     for error in unreadable:
         print(f"left out: {error}", file=sys.stderr)
     return 1 if unreadable else 0

@@ -62,8 +62,8 @@ class ControlSource:
             return replace(own, text=self.store.text(self._window[rows]))
         if self.modality == "audio":
             return replace(own, sound=torch.from_numpy(self.store.gather_sound(self._window[rows])))
-        subject = self.store.segments["subject"].to_numpy(dtype=np.int64)[rows]
-        return replace(own, eeg=torch.from_numpy(self.store.gather_eeg(rows)), subject=torch.from_numpy(subject))
+        eeg, subject = self.store.gather_eeg(rows), self.store.told(rows)
+        return replace(own, eeg=torch.from_numpy(eeg), subject=torch.from_numpy(subject))
 
     def _shift(self, places: np.ndarray) -> Batch:
         if self.modality != "eeg":

@@ -74,7 +74,7 @@ def draw_mels(
     values : DataFrame
         The cell's ``segments.parquet``.
     """
-    items = choose_shown_clips(SegmentStore(prepared), embedded)
+    items = choose_shown_clips(SegmentStore(prepared, record.settings.data.held_out_listeners), embedded)
     sources = {"reference": ceilings, **dict.fromkeys(embedded_conditions(record.encoder.modality), generated)}
     sources |= dict.fromkeys(reversed(CEILINGS), ceilings)
     levels = {name: _levels_db(folder / f"{name}.npy", items) for name, folder in sources.items()}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from eeg2speech_bench.core.records.groups import Group, GroupScores
 from eeg2speech_bench.core.records.metrics import ControlTest, Metric, SetScore, Verdict
 from eeg2speech_bench.core.stages.json_files import write_json
 
@@ -17,6 +18,8 @@ class Scores(BaseModel):
 
     Attributes
     ----------
+    groups : dict of str to GroupScores
+        Of known listeners, and of new ones once calibrated, where listeners are held out.
     skipped : dict of str to str
         Metrics that were not measured, with the reason.
     """
@@ -25,6 +28,7 @@ class Scores(BaseModel):
     sets: list[SetScore]
     tests: list[ControlTest]
     verdict: dict[str, Verdict]
+    groups: dict[Group, GroupScores] = {}
     skipped: dict[str, str]
 
     @classmethod

@@ -76,7 +76,7 @@ class TrialSetup:
     @classmethod
     def of(cls, inputs: AlignInputs) -> TrialSetup:
         """Open what the inputs name."""
-        store = SegmentStore(inputs.prepared)
+        store = inputs.store()
         frames = FrameStore(inputs.features, store)
         machine = (inputs.device, inputs.precision, inputs.compiled)
         return cls(store, frames, inputs.pair, inputs.alignment, inputs.seed, *machine)
@@ -134,7 +134,10 @@ def run(inputs: AlignInputs, out: Path, progress: Progress, checkpoints: StageCh
         "encoder": sum(p.numel() for p in encoder.parameters()),
         "target": sum(p.numel() for p in target.parameters() if target.trained_jointly),
     }
-    facts["adaptations"] = plain_values(f"Encoder '{inputs.pair.encoder.name}': adaptations", encoder.adaptations)
+    adaptations = dict(encoder.adaptations)
+    if training.store.meta.split.held_out and encoder.new_listeners:
+        adaptations["new listeners"] = encoder.new_listeners
+    facts["adaptations"] = plain_values(f"Encoder '{inputs.pair.encoder.name}': adaptations", adaptations)
     bridge = _fit_bridge(training, encoder, target) if inputs.alignment.bridge else torch.nn.Identity()
     AlignedPair(encoder, target, bridge).save(out)
     write_json(out / "training.json", facts)

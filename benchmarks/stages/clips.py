@@ -33,7 +33,7 @@ def choose_clips(store: SegmentStore, rows: np.ndarray, n_clips: int) -> np.ndar
 
 def run(inputs: ClipsInputs, out: Path, progress: Progress) -> None:
     """Write ``clips.parquet``: one row per clip, with its place among test segments and its stimulus window."""
-    store = SegmentStore(inputs.prepared)
+    store = inputs.store()
     rows = store.indices("test")
     places = choose_clips(store, rows, inputs.n_clips)
     windows = store.segments["window"].to_numpy()[rows[places]]

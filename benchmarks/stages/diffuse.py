@@ -92,7 +92,7 @@ def _sources(inputs: DiffuseInputs, store: SegmentStore) -> tuple[FrameStore, Ga
 
 def run(inputs: DiffuseInputs, out: Path, progress: Progress, checkpoints: StageCheckpoints) -> None:
     """Train the denoiser and store its averaged weights."""
-    store, pair, diffusion = SegmentStore(inputs.prepared), inputs.pair, inputs.diffusion
+    store, pair, diffusion = inputs.store(), inputs.pair, inputs.diffusion
     config = GeneratorConfig(inputs.autoencoder, inputs.denoiser, diffusion)
     seed_everything(inputs.seed)
     conditioner = pair.load(store, inputs.aligned).conditioner(pair.encoder.name, standardise=diffusion.standardise)

@@ -27,6 +27,7 @@ from eeg2speech_bench.benchmarks.scoring.verdicts import (
 )
 from eeg2speech_bench.benchmarks.stage_inputs import ScoreInputs
 from eeg2speech_bench.core.presets.config import ScoresConfig
+from eeg2speech_bench.core.records.groups import GROUPS, Group, GroupScores, segments_name
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.core.specs import MetricSpec
 from eeg2speech_bench.core.terminal.progress import Progress
@@ -37,7 +38,7 @@ WORD_ONSET = "word-onset"
 
 def run(inputs: ScoreInputs, out: Path, progress: Progress) -> None:
     """Write ``segments.parquet`` (one row per segment, metric and condition) and ``scores.json``."""
-    store, config, seed = SegmentStore(inputs.prepared), inputs.scores, inputs.seed
+    store, config = inputs.store(), inputs.scores
     metrics, skipped = _choose(inputs.metrics, config, with_clips=inputs.generated is not None)
     table = _located(pd.read_parquet(inputs.embedded / "segments.parquet"), store, config.block_s)
     measured, without_pool = _retrieval(inputs, table, metrics, store)
@@ -47,22 +48,62 @@ def run(inputs: ScoreInputs, out: Path, progress: Progress) -> None:
         of_clips, sets, failed = _generation(inputs, clips, metrics, store, progress)
         measured += of_clips
         skipped |= failed
-    measured, undefined = keep_defined(measured)
     sets, undefined_sets = keep_defined_sets(sets)
-    entries = [summarise(v, config, seed, store.meta.subjects) for v in measured]
     of_sets = [summarise_set(made) for made in sets]
-    # a plugin's metric that leaves its own range costs itself, and not the record
-    wrong = implausible([*entries, *of_sets])
-    measured = [v for v in measured if v.metric.name not in wrong]
-    tests = compare_with_controls(measured, config, seed, inputs.modality)
-    segment_rows(measured, store).to_parquet(out / "segments.parquet")
+    wrong = implausible(of_sets)
+    scores, undefined = _judge(
+        inputs, [v for v in measured if v.metric.name not in wrong], store, out / "segments.parquet"
+    )
     Scores(
-        metrics=[entry for entry in entries if entry.name not in wrong],
-        sets=[entry for entry in of_sets if entry.name not in wrong],
-        tests=tests,
-        verdict=decide(tests, [m for m in metrics if m.headline], config.alpha),
+        **dict(scores),
+        sets=[entry for entry in of_sets if entry.name not in wrong and entry.name not in undefined],
+        groups=_of_groups(inputs, metrics, store, out),
         skipped=skipped | without_pool | undefined | undefined_sets | wrong,
     ).write(out)
+
+
+def _judge(
+    inputs: ScoreInputs, measured: list[MetricValues], store: SegmentStore, file: Path
+) -> tuple[GroupScores, dict[str, str]]:
+    """Summarise and test the values of a group of listeners, and write them segment by segment.
+
+    Returns
+    -------
+    scores : GroupScores
+    skipped : dict of str to str
+        Metrics without a value that a record could hold, with the reason.
+    """
+    config, seed = inputs.scores, inputs.seed
+    measured, undefined = keep_defined(measured)
+    entries = [summarise(v, config, seed, store.meta.subjects) for v in measured]
+    # a plugin's metric that leaves its own range costs itself, and not the record
+    wrong = implausible(entries)
+    measured = [v for v in measured if v.metric.name not in wrong]
+    tests = compare_with_controls(measured, config, seed, inputs.modality)
+    segment_rows(measured, store).to_parquet(file)
+    headline = list({v.metric.name: v.metric for v in measured if v.metric.headline}.values())
+    scores = GroupScores(
+        metrics=[entry for entry in entries if entry.name not in wrong],
+        tests=tests,
+        verdict=decide(tests, headline, config.alpha),
+    )
+    return scores, undefined | wrong
+
+
+def _of_groups(
+    inputs: ScoreInputs, metrics: list[MetricSpec], store: SegmentStore, out: Path
+) -> dict[Group, GroupScores]:
+    """Score the groups that were embedded beside the new listeners, by retrieval among the test windows."""
+    asked = [m for m in metrics if m.needs == "scores" and m.pool != WORD_ONSET]
+    pool = pd.read_parquet(inputs.embedded / "pool.parquet")["window"].to_numpy()
+    found: dict[Group, GroupScores] = {}
+    for group in (group for group in GROUPS if (inputs.embedded / group).is_dir()):
+        folder = inputs.embedded / group
+        table = _located(pd.read_parquet(folder / "segments.parquet"), store, inputs.scores.block_s)
+        scored = RetrievalScores(folder, inputs.conditions, table, describe_windows(store, pool))
+        measured, _ = measure_scores(scored, asked, confidence=inputs.scores.confidence, seed=inputs.seed)
+        found[group], _ = _judge(inputs, measured, store, out / segments_name(group))
+    return found
 
 
 def _choose(

@@ -24,7 +24,7 @@ def run(inputs: WordsInputs, out: Path, progress: Progress) -> None:
     Windows at neighbouring words overlap, as published: near misses are frequent, and the control "other segments"
     may now and then hand out a segment of the same sentence.
     """
-    store, pair, modality = OnsetStore(inputs.prepared), inputs.pair, inputs.pair.encoder.modality
+    store, pair, modality = OnsetStore(inputs.prepared, inputs.held_out), inputs.pair, inputs.pair.encoder.modality
     rows = store.indices(SPLIT)
     table = store.segments.iloc[rows][["recording", "subject", "window"]].reset_index(drop=True)
     pool = np.unique(table["window"])

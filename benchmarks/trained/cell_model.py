@@ -48,7 +48,7 @@ def write_cell_model(record: Record, pipeline: Pipeline, target_origin: Provenan
     ContractError
         If an encoder or a target keeps something in its state that is no tensor.
     """
-    prepared = Prepared.read(pipeline.place(pipeline.prepare))
+    prepared = pipeline.prepared()
     weights = {PAIR: _pair_weights(pipeline)}
     if pipeline.generates:
         weights[GENERATOR] = _generator_weights(pipeline)

@@ -13,6 +13,9 @@ from eeg2speech_bench.core.conformance.fixtures import N_CHANS, N_SEGMENTS, N_SU
 from eeg2speech_bench.core.errors import BenchError, ContractError
 from eeg2speech_bench.core.registry.failures import reason_of
 
+#: how the reason of a refusal begins
+REFUSED = "refused"
+
 
 def subject(case: Case) -> Verdict:
     """The listener of a segment changes that segment's answer alone."""
@@ -29,14 +32,24 @@ def subject(case: Case) -> Verdict:
 
 
 def unseen_subject(case: Case) -> Verdict:
-    """A listener who was not in the training data is encoded, or refused in words."""
+    """A listener who was not in the training data is encoded by what is declared for it, or refused in words."""
     batch = case.batch()
     stranger = replace(batch, subject=torch.full_like(batch.subject, N_SUBJECTS))
     # On the CPU: an index out of range would end the whole process on a GPU.
     on_cpu = replace(case, device="cpu")
     encoder = on_cpu.build_fitted()
     advice = "give indices that are not below signal.n_subjects an answer (a mean, say), or raise a DataError"
-    return _works_or_refuses(lambda: on_cpu.encode(encoder, stranger), ("subject", "listener"), advice)
+    verdict = _works_or_refuses(lambda: on_cpu.encode(encoder, stranger), ("subject", "listener"), advice)
+    if verdict.outcome == "fail" or verdict.reason.startswith(REFUSED):
+        return verdict
+    if encoder.new_listeners:
+        return passed(f"{verdict.reason}, by {encoder.new_listeners}")
+    others = replace(batch, subject=(batch.subject + 1) % N_SUBJECTS)
+    if distance(*(on_cpu.encode(encoder, one) for one in (batch, others))) == 0:
+        return verdict
+    return failed(
+        "reads batch.subject: say what stands in for a new listener, new_listeners = 'mean of ...' in the class"
+    )
 
 
 def reads_only_its_signal(case: Case) -> Verdict:
@@ -102,7 +115,7 @@ def _works_or_refuses(encode: Callable[[], Conditioning], matter: tuple[str, ...
         raise
     except BenchError as error:
         named = any(word in str(error).lower() for word in matter)
-        return passed(f"refused: {error}") if named else failed(f"refused without naming the {matter[0]}: {error}")
+        return passed(f"{REFUSED}: {error}") if named else failed(f"refused without naming the {matter[0]}: {error}")
     except Exception as error:
         return failed(f"{reason_of(error)}; {advice}")
     return passed(f"encoded, embeddings {tuple(found.embeddings.shape)}")

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
 
@@ -23,6 +23,9 @@ class Section(BaseModel):
 
 #: seconds of a window in the protocol of Defossez et al. (2023), before the EEG's shift takes 0.15 of them
 PUBLISHED_WINDOW_S = 3.0
+
+#: the K-th of N parts that share all listeners out
+ListenerFold = Annotated[str, Field(pattern=r"^[1-9]\d*/[1-9]\d*$")]
 
 DECAY = Field(0.0, ge=0, le=1, description="share of the steps, at the end, in which the learning rate falls to zero")
 
@@ -50,8 +53,11 @@ class DataConfig(Section):
         "stimulus-time",
         description="what parts are made of; story: whole sounds; sentence: cut between two",
     )
-    held_out_listeners: NonNegativeInt | tuple[str, ...] = Field(
-        0, description="listeners, by number or name, whose EEG is tested and never trained on"
+    held_out_listeners: NonNegativeInt | ListenerFold | tuple[str, ...] = Field(
+        0, description="listeners never trained on: how many, a fold such as 1/3, or their names"
+    )
+    calibration_min: float = Field(
+        2.0, ge=0, description="minutes of training audio that a held-out listener is calibrated by; 0: none is"
     )
     fractions: tuple[float, float, float] | None = Field(None, description="train, valid, test; null: data set's own")
     guard_s: float = Field(3.0, ge=0, description="stimulus time left unused between splits")

@@ -17,6 +17,11 @@ def contradictions(record: Record) -> Iterator[str]:
     yield from _of_status(record)
     yield from _of_metrics(record)
     yield from _of_verdicts(record)
+    for group in record.groups:
+        own = record.of_group(group)
+        if record.status == "done" and not own.files:
+            yield f"{group} listeners have scores without per-segment values (files.segments-{group})"
+        yield from (f"{group} listeners: {said}" for said in (*_of_metrics(own), *_of_verdicts(own)))
 
 
 def _of_status(record: Record) -> Iterator[str]:

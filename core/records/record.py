@@ -13,6 +13,7 @@ from eeg2speech_bench.core.errors import BenchError, StorageError
 from eeg2speech_bench.core.presets.config import RunConfig, config_from_tree
 from eeg2speech_bench.core.records.cell_id import CellId, DatasetOrigin, EncoderOrigin, TargetOrigin
 from eeg2speech_bench.core.records.consistency import contradictions
+from eeg2speech_bench.core.records.groups import Group, GroupScores
 from eeg2speech_bench.core.records.metrics import ControlTest, Metric, SetScore, Verdict
 from eeg2speech_bench.core.records.provenance import ErrorReport, Provenance, StageCost
 from eeg2speech_bench.core.records.record_json import may_lose, strict_json, unprintable
@@ -53,10 +54,14 @@ class Record(BaseModel):
         One per metric and control.
     verdict : dict of str to Verdict
         By headline metric.
+    groups : dict of str to GroupScores
+        Where listeners are held out, all of the above is of these new ones as they come; here are the scores of known
+        listeners, and of new ones once calibrated, in retrieval among the same windows.
     skipped : dict
         Stages that did not run, and metrics that were not measured ("metric NAME"), with the reason.
     files : dict of str to str
-        ``segments``, ``audio``, ``report`` and ``model``, relative to the results folder.
+        ``segments`` (of a group: ``segments-known``), ``audio``, ``report`` and ``model``, relative to the results
+        folder.
     error : ErrorReport, optional
         Of a cell that is not done.
     provenance : Provenance
@@ -79,6 +84,7 @@ class Record(BaseModel):
     sets: list[SetScore] = []
     tests: list[ControlTest] = []
     verdict: dict[str, Verdict] = {}
+    groups: dict[Group, GroupScores] = {}
     skipped: dict[str, str] = {}
     files: dict[str, str] = {}
     error: ErrorReport | None = None
@@ -136,6 +142,19 @@ class Record(BaseModel):
     def metric(self, name: str, condition: str = "eeg") -> Metric | None:
         """Return one metric's entry, None if it was not measured."""
         return next((m for m in self.metrics if m.name == name and m.condition == condition), None)
+
+    def of_group(self, group: Group) -> Self:
+        """Return the record as if a group of listeners had been tested alone.
+
+        Raises
+        ------
+        KeyError
+            If the group was not scored.
+        """
+        scores = self.groups[group]
+        place = self.files.get(f"segments-{group}")
+        own = {"metrics": scores.metrics, "tests": scores.tests, "verdict": scores.verdict, "sets": [], "groups": {}}
+        return self.model_copy(update={**own, "files": {"segments": place} if place else {}})
 
     def tree(self) -> dict[str, Any]:
         """Return the record as it is written."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.segments.channel_types import Picks
+from eeg2speech_bench.core.segments.held_out import HeldOut, held_out_listeners
 from eeg2speech_bench.core.segments.split import Split
 
 FILE = "meta.json"
@@ -142,6 +144,24 @@ class Prepared(_PreparedPart):
         except (OSError, ValidationError) as error:
             got = f"{str(error).splitlines()[0]}"
             raise DataError(f"{path} cannot be read", got=got, then=_AGAIN) from error
+
+    def holding_out(self, asked: HeldOut) -> Prepared:
+        """Return it with listeners held out: they come last, and the split says who they are.
+
+        Recordings, windows and scales stay; a listener's channels are scaled by their own EEG in either case.
+
+        Parameters
+        ----------
+        asked : int, str or sequence of str
+            See `core.segments.held_out.held_out_listeners`.
+        """
+        names = held_out_listeners(self.subjects, asked)
+        if not names:
+            return self
+        marked = hashlib.sha256(json.dumps([self.split.hash, *names]).encode()).hexdigest()
+        split = self.split.model_copy(update={"held_out": list(names), "hash": marked})
+        known = [name for name in self.subjects if name not in names]
+        return self.model_copy(update={"subjects": [*known, *names], "split": split})
 
     def write(self, folder: Path) -> None:
         """Write ``meta.json``."""

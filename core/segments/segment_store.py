@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from eeg2speech_bench.core.errors import DataError
+from eeg2speech_bench.core.segments.held_out import HeldOut
 from eeg2speech_bench.core.segments.prepared import Prepared
 from eeg2speech_bench.core.segments.scaling import scale_windows
 
@@ -143,16 +145,26 @@ class SegmentStore:
     ----------
     path : Path
         Folder of a finished ``prepare`` stage.
+    held_out : int, str or sequence of str
+        Listeners whose EEG is tested and never trained on, see `core.segments.held_out.held_out_listeners`. Their
+        numbers are the highest, so that encoders have a place for those alone that they are trained on.
 
     Raises
     ------
     DataError
         If a file is missing or has another size than the tables ask for.
+    UsageError
+        If listeners cannot be held out.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, held_out: HeldOut = 0) -> None:
         self.path = Path(path)
-        self.meta = Prepared.read(self.path)
+        written = Prepared.read(self.path)
+        self.meta = written.holding_out(held_out)
+        #: what the tables call each listener, by the number that the files have
+        self._numbers = np.asarray([self.meta.subjects.index(name) for name in written.subjects], dtype=np.int64)
+        #: whose place each listener takes before an encoder, by number
+        self._told = np.arange(len(written.subjects))
         self.eeg = np.load(self._file("eeg.npy"), mmap_mode="r")
         self.scale = np.load(self._file("scale.npy"))
         self.sound = np.load(self._file("sound.npy"), mmap_mode="r")
@@ -191,7 +203,10 @@ class SegmentStore:
     def _table(self, name: str) -> pd.DataFrame:
         import pandas as pd
 
-        return pd.read_parquet(self._file(f"{name}.parquet"))
+        table = pd.read_parquet(self._file(f"{name}.parquet"))
+        if name == "segments":
+            table["subject"] = self._numbers[table["subject"].to_numpy()]
+        return table
 
     @property
     def has_audio(self) -> bool:
@@ -218,15 +233,60 @@ class SegmentStore:
         """The EEG of a window, as encoders are told of it."""
         signal = self.meta.signal
         chs_info = tuple({**c, "loc": np.asarray(c["loc"], dtype=float)} for c in signal.chs_info)
-        n_subjects = len(self.meta.subjects) - len(self.meta.split.held_out)
         sound_rate_hz = self.sound_rate_hz if self.has_audio else None
         return SignalInfo(
-            signal.n_chans, signal.n_times, signal.sfreq, chs_info, n_subjects, sound_rate_hz=sound_rate_hz
+            signal.n_chans, signal.n_times, signal.sfreq, chs_info, self.n_known, sound_rate_hz=sound_rate_hz
         )
 
-    def indices(self, split: str) -> np.ndarray:
-        """Return the row numbers of ``segments`` that belong to ``split`` ('train', 'valid' or 'test')."""
-        return np.flatnonzero((self.segments["split"] == split).to_numpy())
+    @property
+    def n_known(self) -> int:
+        """Listeners that encoders are trained on; higher numbers are those of new ones."""
+        return len(self.meta.subjects) - len(self.meta.split.held_out)
+
+    def indices(self, split: str, group: str = "") -> np.ndarray:
+        """Return the row numbers of ``segments`` that belong to a part of the split.
+
+        Parameters
+        ----------
+        split : str
+            ``"train"``, ``"valid"`` or ``"test"``.
+        group : str
+            ``"known"`` or ``"new"`` listeners. By default those that the part is made of where listeners are held out:
+            known ones train and validate, new ones are tested.
+
+        Raises
+        ------
+        DataError
+            If listeners are held out and there is no such segment.
+        """
+        of_split = (self.segments["split"] == split).to_numpy()
+        if not self.meta.split.held_out:
+            return np.flatnonzero(of_split)
+        wanted = group or ("known" if split in ("train", "valid") else "new")
+        is_new = self.segments["subject"].to_numpy() >= self.n_known
+        rows = np.flatnonzero(of_split & (is_new == (wanted == "new")))
+        if not len(rows) and split in SPLITS:
+            raise DataError(
+                f"Part '{split}' has no segment of {wanted} listeners",
+                got=f"{', '.join(self.meta.split.held_out)} held out of {len(self.meta.subjects)}",
+                expected="listeners who heard sounds of every part",
+                then="Hold out others, or split by --set data.split=stimulus-time.",
+            )
+        return rows
+
+    def standing_in(self, stand_ins: Mapping[int, int]) -> Self:
+        """Return the same segments, gathered as if some listeners were others.
+
+        Parameters
+        ----------
+        stand_ins : mapping of int to int
+            From a listener to the one whose number encoders are told.
+        """
+        other = copy.copy(self)
+        other._told = self._told.copy()
+        for listener, told in stand_ins.items():
+            other._told[listener] = told
+        return other
 
     @cached_property
     def _rows(self) -> np.ndarray:
@@ -272,12 +332,16 @@ class SegmentStore:
         first = self._recording_starts[columns["recording"][rows]]
         return Batch(
             torch.from_numpy(self.gather_eeg(rows)),
-            torch.from_numpy(columns["subject"][rows]),
+            torch.from_numpy(self.told(rows)),
             torch.from_numpy(window),
             self.text(window),
             torch.from_numpy(self.gather_sound(window)) if with_sound else None,
             torch.from_numpy((columns["eeg_start"][rows] - first) / self.signal.sfreq).float(),
         )
+
+    def told(self, rows: np.ndarray) -> np.ndarray:
+        """Return the numbers of listeners, shape (batch,), that encoders are told of segments."""
+        return self._told[self._columns["subject"][rows]]
 
     @cached_property
     def _recording_starts(self) -> np.ndarray:

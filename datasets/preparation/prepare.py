@@ -194,7 +194,6 @@ def planned_split(
         originals.shared,
         originals.names,
         sentence_ends_s={s.stimulus_id: sentence_ends(s) for s in originals.stimuli},
-        held_out=settings.held_out_listeners,
         words={s.stimulus_id: s.words for s in originals.stimuli},
     )
     return replace(plan, evidence=plan.evidence.model_copy(update=originals.evidence()))
@@ -249,8 +248,7 @@ def _write_eeg(
     """Write the recordings to the file; channels are in the order of the first one."""
     import pandas as pd
 
-    # those that are held out come last, so that encoders have a place for those alone that they are trained on
-    subjects = sorted({r.subject for r in recordings}, key=lambda name: (name in plan.held_out, name))
+    subjects = sorted({r.subject for r in recordings})
     n_times, n_baseline = (round(seconds * settings.sfreq) for seconds in (settings.window_s, settings.baseline_s))
     tables, scales = [], []
     written: list[WrittenRecording] = []
@@ -275,7 +273,6 @@ def _write_eeg(
             scales.append(scale)
             notes += [ReadingNote(recording=recording.recording_id, note=note) for note in own.notes]
             table["eeg_start"] += own.start
-            table = table[[plan.serves(recording.subject, split) for split in table["split"]]]
             tables.append(table.assign(recording=i, subject=subjects.index(recording.subject)))
     filled, origins = _fill_scales(scales, [r.subject for r in recordings])
     rows = [

@@ -16,6 +16,7 @@ from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.leaderboard.page.listening_items import CellClips
 from eeg2speech_bench.leaderboard.standings.identity import Kind, identify, kind_of
 from eeg2speech_bench.leaderboard.standings.standings import Competitor, competitor
+from eeg2speech_bench.leaderboard.tables.listeners import ListenerScores, listener_scores
 from eeg2speech_bench.leaderboard.tables.table import budget_text
 
 #: stages that retrieval needs; the others make and score speech
@@ -72,6 +73,8 @@ class CellSummary:
         Why a cell that is not done has no scores; empty otherwise.
     competitor : Competitor, optional
         None if it takes part in no ranking.
+    listeners : ListenerScores, optional
+        By groups of listeners, where some were held out.
     scores : dict of str to tuple of float
         Value and bounds of its interval, by metric.
     """
@@ -111,6 +114,7 @@ class CellSummary:
     clips: CellClips | None = None
     segments: str = ""
     competitor: Competitor | None = None
+    listeners: ListenerScores | None = None
 
 
 def summarise(record: Record, source: str, digest: str) -> tuple[CellSummary, dict[str, Score]]:
@@ -148,6 +152,7 @@ def summarise(record: Record, source: str, digest: str) -> tuple[CellSummary, di
         n_segments=record.dataset.n_segments.get("test"),
         generated=any(stage.name == "generate" for stage in stages),
         competitor=competitor(Path(source), record, identity),
+        listeners=listener_scores(Path(source), record),
     )
     if record.status != "done":
         return made, {}

@@ -32,6 +32,7 @@ from eeg2speech_bench.leaderboard.results.validation import Refusal
 from eeg2speech_bench.leaderboard.standings.identity import dataset_titles
 from eeg2speech_bench.leaderboard.standings.standings import find_standings
 from eeg2speech_bench.leaderboard.tables.coverage import CoveredCell, cell_coverage
+from eeg2speech_bench.leaderboard.tables.listeners import listeners_table
 
 #: marks a folder that this module made and may replace
 MARKER = "board.json"
@@ -212,6 +213,7 @@ def _write_index(
     titles = dataset_titles(row.data for row in rows)
     page = render(
         "index.html", summaries=summaries, pooled=pooled, table=table, columns=columns, refused=refused,
+        by_listeners=listeners_table(cell.listeners for cell in cells if cell.listeners is not None),
         n_cells=len(cells), n_rows=len(rows), built=built, condition_label=condition_label, p_text=p_text,
         coverage=cell_coverage(
             CoveredCell(c.method, titles[row.data], c.seed, c.status == "done", c.generated)

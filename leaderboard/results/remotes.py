@@ -19,7 +19,7 @@ _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 #: what to install for a protocol, where fsspec does not say so itself
 _EXTRAS = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs"}
 #: what the hub is asked for; the names that match and are not of a results folder are left out one by one
-_PATTERNS = ["records/*.json", "cells/*/segments.parquet", "cells/*/audio/*.flac"]
+_PATTERNS = ["records/*.json", "cells/*/segments*.parquet", "cells/*/audio/*.flac"]
 
 
 class Remote(Protocol):

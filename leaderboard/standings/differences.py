@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from eeg2speech_bench.core.errors import DataError, StorageError
+from eeg2speech_bench.core.records.groups import GROUPS, segments_name
 from eeg2speech_bench.core.records.metrics import Metric
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.statistics import resampling as statistics
@@ -74,11 +75,11 @@ class LocatedRecord(NamedTuple):
 
     @property
     def segments(self) -> SegmentFile:
-        """Its per-segment values, at the one place where a record's own lie."""
+        """Its per-segment values, at the places where a record's own lie."""
         cell = self.record.cell.id
-        own = f"cells/{cell}/segments.parquet"
-        named = self.record.files.get("segments") == own
-        return SegmentFile(cell, self.path.parent.parent / own if named else None, self.table)
+        named = self.record.files.get("segments")
+        own = [f"cells/{cell}/{name}" for name in ("segments.parquet", *map(segments_name, GROUPS))]
+        return SegmentFile(cell, self.path.parent.parent / named if named in own else None, self.table)
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,8 @@ class SubjectOnly(Encoder):
     target : TargetInfo
     """
 
+    new_listeners = "the mean of the answers to known listeners"
+
     def __init__(self, signal: SignalInfo, target: TargetInfo) -> None:
         super().__init__()
         self.shape = (target.n_tokens, target.dim)

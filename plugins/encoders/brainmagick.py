@@ -53,6 +53,8 @@ class Brainmagick(Encoder):
         If ``fourier_dim`` is not 2 * n**2.
     """
 
+    new_listeners = "the mean of the layers of known listeners"
+
     def __init__(
         self,
         signal: SignalInfo,

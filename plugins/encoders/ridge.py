@@ -37,6 +37,7 @@ class Ridge(Encoder):
     """
 
     closed_form = True
+    new_listeners = "the weights that are fitted to all known listeners together"
 
     def __init__(
         self,

@@ -92,11 +92,10 @@ class Machine:
         self.metrics = [SimpleNamespace(name=name, version=1) for name in ("top1", "mrr")]
         self.prepare = "prepare"
         self.stages.root.mkdir(exist_ok=True)
-        prepared.model_copy(update={"split": here.split}).write(folder)
-        self._folder = folder
+        self._described = prepared.model_copy(update={"split": here.split})
 
-    def place(self, stage: str) -> Path:
-        return self._folder
+    def prepared(self) -> Prepared:
+        return self._described
 
     def run_stage(self, stage: str) -> None:
         assert stage == "prepare"

@@ -96,6 +96,8 @@ class Bench:
             skipped=dict,
             stages=lambda: stages,
             place=self.runner.stages.place,
+            prepared=lambda: Prepared.read(self.runner.stages.place(stages[0])),
+            calibrate=None,
             **dict(zip(NAMES, stages, strict=True)),
         )
 

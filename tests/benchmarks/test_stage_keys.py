@@ -9,7 +9,7 @@ import pytest
 
 from eeg2speech_bench.benchmarks.pipeline import Pipeline
 from eeg2speech_bench.benchmarks.plan import make_cells
-from eeg2speech_bench.benchmarks.stage_inputs import StageInputs
+from eeg2speech_bench.benchmarks.stage_inputs import ListenerInputs, StageInputs
 from eeg2speech_bench.benchmarks.stage_runs import run_stage
 from eeg2speech_bench.core.presets.config import load_config
 from eeg2speech_bench.core.registry.registry import load_registry
@@ -27,7 +27,8 @@ AFTER = {
     "autoencoder": ("prepare",),
     "ceilings": ("prepare", "clips", "autoencoder"),
     "align": ("prepare", "features"),
-    "embed": ("prepare", "features", "clips", "align"),
+    "calibrate": ("prepare", "features", "align"),
+    "embed": ("prepare", "features", "clips", "align", "calibrate"),
     "words": ("prepare", "features", "align"),
     "diffuse": ("prepare", "features", "align", "autoencoder"),
     "generate": ("prepare", "clips", "embed", "autoencoder", "diffuse"),
@@ -55,7 +56,7 @@ def pipeline(tmp_path):
     """Return a function that makes the stages of a cell with all stages, by name."""
 
     def make(*overrides: str, encoder: str = "brainmagick", seed: int = 0, revision: str = "1"):
-        config = load_config("quick", overrides=["scores.extended=true", *overrides])
+        config = load_config("quick", overrides=["scores.extended=true", "data.held_out_listeners=1/3", *overrides])
         (cell,) = make_cells([encoder], "made-up", "made-up", [seed], config, REGISTRY, revision=revision)
         dataset = Dataset()
         dataset.revision = revision
@@ -83,7 +84,8 @@ def test_stages_depend_on_what_the_table_says(pipeline):
 
 
 def test_every_stage_is_run_by_a_function_that_takes_its_inputs():
-    declared = {inputs for inputs in StageInputs.__subclasses__() if inputs.__module__ == StageInputs.__module__}
+    known = {*StageInputs.__subclasses__(), *ListenerInputs.__subclasses__()} - {ListenerInputs}
+    declared = {inputs for inputs in known if inputs.__module__ == StageInputs.__module__}
     assert {inputs.name for inputs in declared} == set(AFTER)
     assert declared <= set(run_stage.registry)
 
@@ -114,7 +116,7 @@ def test_each_library_of_a_stage_changes_its_key_and_those_after_it(pipeline, mo
     [
         ("core.training.trainer", {"autoencoder", "align", "diffuse"}),
         ("core.conditioning", set(AFTER) - {"prepare", "clips"}),
-        ("core.training.seeding", set(AFTER) - {"prepare", "features", "clips", "ceilings"}),
+        ("core.training.seeding", set(AFTER) - {"prepare", "features", "clips", "ceilings", "calibrate"}),
         ("core.segments.surrogates", {"align", "embed", "words"}),
         ("core.generator.checkpoints", {"autoencoder", "ceilings", "diffuse", "generate"}),
         ("benchmarks.metrics.word_retrieval", {"words", "score"}),
@@ -159,6 +161,7 @@ def test_what_python_loads_for_a_stage_is_in_its_key_or_decides_nothing():
     ("override", "stage"),
     [
         ("data.stride_s=0.7", "prepare"),
+        ("data.calibration_min=1", "calibrate"),
         ("target.options.deep_mel.hidden=8", "features"),
         ("sampling.n_clips=5", "clips"),
         ("autoencoder.max_steps=3", "autoencoder"),
@@ -175,6 +178,15 @@ def test_a_setting_changes_its_stage_and_those_after_it(pipeline, override, stag
     assert stage in different
     assert later(stage) <= different
     assert not {name for name in AFTER if stage in later(name) and name != stage} & different
+
+
+def test_who_is_held_out_changes_all_but_what_is_made_of_the_sounds(pipeline):
+    shared = {"prepare", "features", "autoencoder"}
+    assert changed(pipeline(), pipeline("data.held_out_listeners=2/3")) == set(AFTER) - shared
+
+
+def test_a_cell_of_all_listeners_calibrates_nobody(pipeline):
+    assert pipeline("data.held_out_listeners=0").keys() == AFTER.keys() - {"calibrate"}
 
 
 def test_seed_and_encoder_belong_to_the_cell_and_not_to_the_data_set(pipeline):

@@ -11,7 +11,6 @@ from eeg2speech_bench.core.errors import DataError, UsageError
 from eeg2speech_bench.core.segments.recordings import Recording, Word
 from eeg2speech_bench.core.segments.segment_store import SPLITS
 from eeg2speech_bench.core.segments.split import Evidence, Split
-from eeg2speech_bench.datasets.preparation.splits.held_out import held_out_listeners
 from eeg2speech_bench.datasets.preparation.splits.placement import zones_by_listener, zones_by_time
 from eeg2speech_bench.datasets.preparation.splits.proof import prove_disjoint, split_evidence
 from eeg2speech_bench.datasets.preparation.splits.sentence_blocks import zones_by_sentence_blocks
@@ -42,8 +41,6 @@ class SplitPlan:
         Sorted; zones of different splits never share stimulus time.
     evidence : Evidence
         Of the stimuli; what concerns the EEG is known later.
-    held_out : tuple of str
-        Listeners whose EEG is tested and never trained on; if there are any, the others are not tested.
     """
 
     kind: str
@@ -51,17 +48,11 @@ class SplitPlan:
     guard_s: float
     zones: tuple[Zone, ...]
     evidence: Evidence
-    held_out: tuple[str, ...] = ()
-
-    def serves(self, subject: str, split: str) -> bool:
-        """Whether EEG of a listener may serve a part of the split."""
-        return not self.held_out or (subject in self.held_out) == (split == "test")
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the zones, and of held-out listeners: equal for equal splits of equal audio."""
+        """SHA-256 of the zones: equal for equal splits of equal audio."""
         rows = [[z.stimulus_id, round(z.start_s, 6), round(z.stop_s, 6), z.split] for z in self.zones]
-        rows += [["listener", name] for name in self.held_out]
         return hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).hexdigest()
 
     def proven(self, eeg_gap_s: float | None) -> Split:
@@ -70,7 +61,6 @@ class SplitPlan:
             kind=self.kind,
             fractions=list(self.fractions),
             guard_s=self.guard_s,
-            held_out=list(self.held_out),
             evidence=self.evidence.model_copy(update={"eeg_gap_s": eeg_gap_s}),
             hash=self.hash,
         )
@@ -86,7 +76,6 @@ def plan_split(
     shared: Sequence[SharedStretch] = (),
     names: Mapping[str, str] | None = None,
     sentence_ends_s: Mapping[str, Sequence[float]] | None = None,
-    held_out: int | Sequence[str] = 0,
     words: Mapping[str, Sequence[Word]] | None = None,
 ) -> SplitPlan:
     """Plan zones of stimulus time for train, valid and test, and prove them disjoint.
@@ -96,8 +85,6 @@ def plan_split(
     asked shares, with ``guard_s`` left unused around a cut. ``"story"`` never cuts a stimulus, ``"sentence"`` cuts
     between two sentences, nearest to the asked shares. ``"subject"`` and ``"recording"`` hold out listeners
     or recordings, which is refused where they heard the same audio (reference: datasets, section 0, point 4).
-
-    Listeners are held out on top of any of them: then the test asks for audio and a listener that are both new.
 
     Stimuli that share at least half of the shorter one are split along one line of time. Of other audio that stimuli
     of different parts share, training keeps what it has and the others lose it.
@@ -118,8 +105,6 @@ def plan_split(
         What the data set calls the stimuli, for messages.
     sentence_ends_s : mapping of str to sequence of float, optional
         Times between two sentences of each stimulus; needed for ``"sentence"`` alone.
-    held_out : int or sequence of str
-        Listeners whose EEG is only tested: how many, chosen by a hash of their names, or which.
     words : mapping of str to sequence of Word, optional
         What is spoken in each stimulus; needed for ``"brainmagick2023"`` alone, which has shares of its own.
 
@@ -130,14 +115,13 @@ def plan_split(
     Raises
     ------
     UsageError
-        If the fractions are not three positive numbers that sum to 1, or the listeners to hold out are not there.
+        If the fractions are not three positive numbers that sum to 1.
     LeakageError
         If two splits share stimulus audio, or come closer than the guard.
     DataError
         If a split holds no window, or there are fewer than three listeners or recordings to share out.
     """
     fractions = _checked_fractions(fractions)
-    listeners = held_out_listeners({r.subject for r in recordings}, held_out)
     if kind in ("subject", "recording"):
         zones = zones_by_listener(kind, recordings, fractions)
     elif kind == "brainmagick2023":
@@ -147,7 +131,7 @@ def plan_split(
     shared_s = prove_disjoint(kind, zones, guard_s, shared, names)
     kept = tuple(z for z in merged(zones) if z.n_windows(window_s))
     _check_not_empty(kind, kept, durations_s, guard_s, window_s, shared)
-    return SplitPlan(kind, fractions, guard_s, kept, split_evidence(kept, shared_s, window_s), listeners)
+    return SplitPlan(kind, fractions, guard_s, kept, split_evidence(kept, shared_s, window_s))
 
 
 def _checked_fractions(fractions: Sequence[float]) -> tuple[float, float, float]:

@@ -49,6 +49,7 @@ class SklearnEncoder(Encoder):
     """
 
     closed_form = True
+    new_listeners = "the estimator that is fitted to all known listeners together"
 
     def __init__(
         self,

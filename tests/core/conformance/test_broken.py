@@ -111,8 +111,15 @@ class ScalesInPlace(Sound):
 
 
 class MixesListeners(Sound):
+    new_listeners = "their number"
+
     def tokens(self, batch):
         return super().tokens(batch) + batch.subject.float().mean()
+
+
+class SaysNothingOfNewListeners(Sound):
+    def tokens(self, batch):
+        return super().tokens(batch) + batch.subject[:, None, None]
 
 
 class OneVectorPerListener(Sound):
@@ -223,6 +230,7 @@ BROKEN = {
     ScalesInPlace: {"leaves_the_batch"},
     MixesListeners: {"subject", "batch_size"},
     OneVectorPerListener: {"unseen_subject"},
+    SaysNothingOfNewListeners: {"unseen_subject"},
     Peeks: {"reads_only_its_signal"},
     ReadsTheClock: {"reads_only_its_signal"},
     FixedChannels: {"missing_channels", "extra_channels"},

@@ -1,18 +1,14 @@
-"""Splits by story and by sentence, and listeners who are held out."""
+"""Splits by story and by sentence."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 
-import numpy as np
 import pytest
 
-from eeg2speech_bench.core.errors import DataError, UsageError
-from eeg2speech_bench.core.presets.config import DataConfig
+from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.segments.recordings import Presentation, Recording, Word
-from eeg2speech_bench.core.segments.segment_store import SegmentStore
-from eeg2speech_bench.datasets.preparation.prepare import heard_durations, prepare, sentence_ends
+from eeg2speech_bench.datasets.preparation.prepare import heard_durations, sentence_ends
 from eeg2speech_bench.datasets.preparation.splits.plan import plan_split
 from eeg2speech_bench.datasets.sounds.shared_stretches import SharedStretch
 
@@ -67,51 +63,6 @@ def test_sentences_end_in_the_middle_of_the_pause(make_dataset):
     words = (Word("a", 0.0, 1.0, 1), Word("b", 1.1, 2.0, 1), Word("c", 3.0, 4.0, 2), Word("d", 4.0, 5.0, None))
     stimulus = dataclasses.replace(make_dataset([20.0]).stimuli[0], words=words)
     assert sentence_ends(stimulus) == [2.5]
-
-
-@pytest.mark.parametrize(("asked", "held_out"), [(["c", "a"], ("a", "c")), (0, ()), ([], ())])
-def test_named_listeners_are_held_out(asked, held_out):
-    assert plan(held_out=asked).held_out == held_out
-
-
-def test_a_number_of_listeners_is_chosen_whatever_their_order():
-    backwards = plan_split("stimulus-time", {"x": 100.0}, listeners("dcba"), FRACTIONS, held_out=2)
-    assert len(backwards.held_out) == 2
-    assert backwards.held_out == plan(held_out=2).held_out
-
-
-@pytest.mark.parametrize(("asked", "got"), [(["a", "z"], "z"), (4, "4 of 4"), (["a", "b", "c", "d"], "4 of 4")])
-def test_listeners_that_cannot_be_held_out_are_named(asked, got):
-    with pytest.raises(UsageError, match=rf"cannot be held out: got {got}, expected some, but not all, of a, b, c, d"):
-        plan(held_out=asked)
-
-
-def test_held_out_listeners_change_the_hash():
-    assert len({plan(held_out=asked).hash for asked in ([], ["a"], ["b"])}) == 3
-
-
-def test_held_out_listeners_alone_are_tested_and_never_trained_on(make_dataset, tmp_path):
-    prepare(make_dataset(STORIES, listeners=3), DataConfig(sfreq=120.0, held_out_listeners=("L0",)), tmp_path)
-    store = SegmentStore(tmp_path)
-    assert store.meta.subjects == ["L1", "L2", "L0"]
-    heard = {split: set(store.segments.loc[store.indices(split), "subject"]) for split in ("train", "valid", "test")}
-    assert heard == {"train": {0, 1}, "valid": {0, 1}, "test": {2}}
-    assert store.signal.n_subjects == 2
-
-
-def test_a_held_out_listener_is_scaled_by_windows_of_training_audio(make_dataset, tmp_path):
-    dataset = make_dataset(STORIES, listeners=3)
-    scales = {}
-    for name, asked in (("in", ()), ("out", ("L0",))):
-        prepare(dataset, DataConfig(sfreq=120.0, held_out_listeners=asked), tmp_path / name)
-        scales[name] = np.load(tmp_path / name / "scale.npy")[0]
-    assert np.array_equal(scales["in"], scales["out"])
-
-
-def test_the_split_says_who_was_held_out(make_dataset, tmp_path):
-    prepare(make_dataset(STORIES, listeners=3), DataConfig(sfreq=120.0, held_out_listeners=1), tmp_path)
-    (name,) = json.loads((tmp_path / "meta.json").read_text())["split"]["held_out"]
-    assert name in {"L0", "L1", "L2"}
 
 
 def test_what_nobody_heard_takes_no_share_of_the_split(make_dataset):
