@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from eeg2speech_bench.core.conditions import CONTROLS
+from eeg2speech_bench.core.records.convergence import Convergence
 from eeg2speech_bench.core.records.metrics import Metric, Verdict
 from eeg2speech_bench.core.records.provenance import StageCost, total_seconds
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.leaderboard.page.listening_items import CellClips
-from eeg2speech_bench.leaderboard.standings.identity import Kind, identify, kind_of
+from eeg2speech_bench.leaderboard.standings.identity import Kind, convergence_of, identify, kind_of
 from eeg2speech_bench.leaderboard.standings.standings import Competitor, competitor
 from eeg2speech_bench.leaderboard.tables.table import budget_text
 
@@ -68,6 +69,8 @@ class CellSummary:
         SHA-256 of the copied per-segment values; empty if there are none.
     source, digest : str
         Where the record was read, and the SHA-256 of that file.
+    convergence : Convergence
+        Whether the encoder was still improving when its budget ended.
     error : str
         Why a cell that is not done has no scores; empty otherwise.
     competitor : Competitor, optional
@@ -94,6 +97,7 @@ class CellSummary:
     is_null: bool
     error: str
     budget: str
+    convergence: Convergence
     kind: Kind
     modality: str
     finished: str
@@ -135,6 +139,7 @@ def summarise(record: Record, source: str, digest: str) -> tuple[CellSummary, di
         is_null=record.dataset.is_null,
         error="" if record.error is None else record.error.text[:2000],
         budget=budget_text(record),
+        convergence=convergence_of(record),
         kind=kind_of(record),
         modality=record.encoder.modality,
         finished=record.provenance.finished,

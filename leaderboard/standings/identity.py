@@ -10,7 +10,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from eeg2speech_bench.core.records.convergence import Convergence
 from eeg2speech_bench.core.records.record import Record
+from eeg2speech_bench.leaderboard.results.history import convergence_of_stage
 
 #: sections of the configuration that are the terms of a competition; the encoder and its optimiser are what competes
 _TERMS = ("data", "target", "autoencoder", "denoiser", "diffusion", "sampling", "vocoder")
@@ -39,6 +41,11 @@ def kind_of(record: Record) -> Kind:
     if encoder.modality != "eeg":
         return "reference"
     return "baseline" if encoder.baseline else "encoder"
+
+
+def convergence_of(record: Record) -> Convergence:
+    """Judge the encoder's own training; that of the generator is the same budget for all, and part of the terms."""
+    return convergence_of_stage(record, "align")
 
 
 class Competition(NamedTuple):
