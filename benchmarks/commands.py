@@ -48,7 +48,10 @@ def add_cell_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", metavar="NAME", help="audio target to align to (default: the preset's)")
     parser.add_argument("--scores", choices=("all", "retrieval"), help="retrieval stops after alignment")
     parser.add_argument("--protocol", choices=("own", "brainmagick2023"), help="split and test windows (default: own)")
-    parser.add_argument("--tune", type=int, metavar="N", help="try N settings per encoder by the same random search")
+    parser.add_argument("--tune", type=int, metavar="N", help="try N settings per encoder, by the same search for all")
+    parser.add_argument(
+        "--budget", type=float, metavar="MIN", help="train each encoder for so long, not for so many steps"
+    )
     parser.add_argument(
         "--controls", choices=("test", "full"), default="test", help="full adds twins trained on surrogate EEG"
     )
@@ -143,6 +146,7 @@ def _shorthands(arguments: argparse.Namespace) -> list[str]:
         "scores": "scores.which",
         "protocol": "data.protocol",
         "tune": "alignment.n_trials",
+        "budget": "alignment.budget_minutes",
         "devices": "n_devices",
     }
     given = {key: getattr(arguments, name) for name, key in keys.items()}

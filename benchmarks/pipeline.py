@@ -22,6 +22,7 @@ from eeg2speech_bench.benchmarks.stage_inputs import (
     PrepareInputs,
     ScoreInputs,
     StageInputs,
+    TuneInputs,
     WordsInputs,
 )
 from eeg2speech_bench.benchmarks.stage_runs import run_stage
@@ -130,7 +131,8 @@ class Pipeline:
     def stages(self) -> list[Stage]:
         """Return all stages in the order in which they run."""
         first = [self.prepare, self.features, self.clips]
-        encoded = [self.align, self.embed, *([self.words] if self.at_words else [])]
+        tuned = [self.tune] if self.tunes else []
+        encoded = [*tuned, self.align, self.embed, *([self.words] if self.at_words else [])]
         if not self.generates:
             return [*first, *encoded, self.score]
         return [*first, self.autoencoder, self.ceilings, *encoded, self.diffuse, self.generate, self.score]
@@ -241,6 +243,31 @@ class Pipeline:
         )
         return self._stage(inputs, (self.prepare, self.clips, self.autoencoder), (), of_cell=False)
 
+    @property
+    def tunes(self) -> bool:
+        """Whether settings are searched before the encoder is trained."""
+        return self.alignment.n_trials > 1
+
+    @cached_property
+    def tune(self) -> Stage:
+        """Settings of the encoder's training are searched, once for all seeds."""
+        inputs = TuneInputs(
+            prepared=self.place(self.prepare),
+            features=self.place(self.features),
+            pair=self._pair,
+            alignment=self.alignment,
+            common=self.config.alignment,
+            seed=derive_seed(0, self.cell.encoder, "tune"),
+            device=self.device,
+            precision=self.precision,
+            n_devices=self.config.n_devices,
+        )
+        return self._encoder_stage(inputs, (self.prepare, self.features))
+
+    def _encoder_stage(self, inputs: TuneInputs | AlignInputs, after: tuple[Stage, ...]) -> Stage:
+        code = (*code_of_spec(self.encoder), *code_of_spec(self.target))
+        return self._stage(inputs, after, code, of_cell=True, options=self.encoder_options)
+
     @cached_property
     def align(self) -> Stage:
         """Encoder and target learn one space."""
@@ -253,9 +280,9 @@ class Pipeline:
             device=self.device,
             precision=self.precision,
             n_devices=self.config.n_devices,
+            tuned=self.place(self.tune) if self.tunes else None,
         )
-        code = (*code_of_spec(self.encoder), *code_of_spec(self.target))
-        return self._stage(inputs, (self.prepare, self.features), code, of_cell=True, options=self.encoder_options)
+        return self._encoder_stage(inputs, (self.prepare, self.features, *([self.tune] if self.tunes else [])))
 
     @cached_property
     def embed(self) -> Stage:

@@ -144,8 +144,25 @@ class CeilingsInputs(StageInputs):
 
 
 @dataclass(frozen=True)
+class TuneInputs(StageInputs):
+    """Settings are searched that an encoder trains with: around the preset's ``common`` ones, the same for all."""
+
+    name = "tune"
+    trains = True
+    prepared: Path
+    features: Path
+    pair: Pair
+    alignment: AlignmentConfig
+    common: AlignmentConfig
+    seed: int
+    device: str
+    precision: str
+    n_devices: int = 1
+
+
+@dataclass(frozen=True)
 class AlignInputs(StageInputs):
-    """Encoder and target learn one space."""
+    """Encoder and target learn one space, with the settings that were ``tuned`` where there was a search."""
 
     name = "align"
     trains = True
@@ -157,6 +174,7 @@ class AlignInputs(StageInputs):
     device: str
     precision: str
     n_devices: int = 1
+    tuned: Path | None = None
 
 
 @dataclass(frozen=True)

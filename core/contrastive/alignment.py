@@ -16,6 +16,10 @@ from eeg2speech_bench.core.presets.config import AlignmentConfig
 from eeg2speech_bench.core.segments.segment_store import Batch
 
 
+class DivergedError(ContractError):
+    """A training whose loss is not finite."""
+
+
 class Alignment(L.LightningModule):
     """Trains encoder and target with the CLIP loss; validates by retrieval among unseen windows.
 
@@ -68,7 +72,7 @@ class Alignment(L.LightningModule):
         estimates, candidates = self._of_all(estimates), self._of_all(candidates)
         loss = self.loss(estimates, candidates, same_audio if self.config.mask_same_audio else None)
         if not torch.isfinite(loss):
-            raise ContractError(
+            raise DivergedError(
                 f"Training of encoder '{self.name}' diverged at step {self.global_step}",
                 got="a loss that is not finite",
                 then="Lower it with --set alignment.learning_rate=1e-4.",

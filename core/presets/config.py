@@ -87,7 +87,8 @@ class AlignmentConfig(Section):
     mask_same_audio: bool = Field(True, description="windows of overlapping audio are not each other's negatives")
     bridge: bool = Field(True, description="map estimates to the target's space before they condition the generator")
     train_on: Literal["signal", "surrogate"] = Field("signal", description="surrogate: EEG of randomised phases")
-    n_trials: int = Field(1, ge=1, description="settings tried by random search; 1 is the preset's own")
+    n_trials: int = Field(1, ge=1, description="settings tried by successive halving; 1 is the preset's own")
+    budget_minutes: float | None = Field(None, gt=0, description="training time instead of max_epochs; null: epochs")
     symmetric: bool = Field(False, description="also classify the EEG for each audio (not in brainmagick)")
 
 

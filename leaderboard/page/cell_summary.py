@@ -20,7 +20,7 @@ from eeg2speech_bench.leaderboard.standings.standings import Competitor, competi
 from eeg2speech_bench.leaderboard.tables.table import budget_text
 
 #: stages that retrieval needs; the others make and score speech
-RETRIEVAL_STAGES = ("prepare", "features", "align", "embed")
+RETRIEVAL_STAGES = ("prepare", "features", "tune", "align", "embed")
 #: file names that every system and every address takes as they are
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,149}")
 

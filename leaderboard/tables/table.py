@@ -130,7 +130,10 @@ def budget_text(record: Record) -> str:
     training = record.alignment
     if training.n_steps is None:
         return training.method or "-"
-    text = f"{training.n_steps} x {record.settings.alignment.batch_size}"
+    allowed = record.settings.alignment
+    text = f"{training.n_steps} x {training.settings.get('batch_size', allowed.batch_size)}"
+    if allowed.budget_minutes is not None:
+        text = f"{allowed.budget_minutes:g} min: {text}"
     if training.trials:
         text += f", best of {len(training.trials)}"
     return text + (" *" if record.encoder.own_settings else "")

@@ -23,7 +23,7 @@ def test_the_fewest_points_that_can_be_told_from_chance_are_four():
 
 
 def test_a_flat_series_does_not_rise():
-    assert rising_p([0.5] * 8) == 1.0
+    assert rising_p([0.5] * 8) == pytest.approx(1.0)
 
 
 def test_noise_is_taken_for_a_rise_at_most_as_often_as_said():
