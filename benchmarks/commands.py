@@ -57,6 +57,9 @@ def add_cell_options(parser: argparse.ArgumentParser) -> None:
     )
     add_folders(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+    parser.add_argument(
+        "--estimate", action="store_true", help="time a step of each encoder first: minutes in the plan"
+    )
     parser.add_argument("--no-model", action="store_true", help="keep scores and clips, not what was trained")
     parser.add_argument("--monitor", action="store_true", help="add memory, cores, GPU, disk over time to the report")
     parser.add_argument("--devices", type=count, metavar="N", help="train each cell on N devices together (default: 1)")
@@ -136,6 +139,7 @@ def read_request(arguments: argparse.Namespace) -> RunRequest:
         device=arguments.device,
         keeps_models=not arguments.no_model,
         keeps_usage=arguments.monitor,
+        estimates=arguments.estimate,
     )
 
 

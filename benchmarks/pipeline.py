@@ -269,9 +269,9 @@ class Pipeline:
         return self._stage(inputs, after, code, of_cell=True, options=self.encoder_options)
 
     @cached_property
-    def align(self) -> Stage:
-        """Encoder and target learn one space."""
-        inputs = AlignInputs(
+    def align_inputs(self) -> AlignInputs:
+        """What the encoder is trained with."""
+        return AlignInputs(
             prepared=self.place(self.prepare),
             features=self.place(self.features),
             pair=self._pair,
@@ -282,7 +282,13 @@ class Pipeline:
             n_devices=self.config.n_devices,
             tuned=self.place(self.tune) if self.tunes else None,
         )
-        return self._encoder_stage(inputs, (self.prepare, self.features, *([self.tune] if self.tunes else [])))
+
+    @cached_property
+    def align(self) -> Stage:
+        """Encoder and target learn one space."""
+        return self._encoder_stage(
+            self.align_inputs, (self.prepare, self.features, *([self.tune] if self.tunes else []))
+        )
 
     @cached_property
     def embed(self) -> Stage:

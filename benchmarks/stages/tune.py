@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from eeg2speech_bench.benchmarks.halving import rungs
 from eeg2speech_bench.benchmarks.stage_inputs import TuneInputs
 from eeg2speech_bench.benchmarks.stages.align import TUNED, TrialSetup, fit_by_gradient, with_settings
 from eeg2speech_bench.core.contrastive.alignment import DivergedError
@@ -19,10 +19,6 @@ from eeg2speech_bench.core.terminal.progress import Progress
 
 #: what is drawn is the same for every encoder, data set and cell
 SEARCH_SEED = 0
-#: training budgets that the search may cost, beside that of the training itself
-SEARCH_BUDGETS = 2.0
-#: no candidate gets more than this share of a budget before it is chosen
-LONGEST_SHARE = 0.5
 
 
 def draw_candidates(config: AlignmentConfig, common: AlignmentConfig, n_segments: int) -> list[dict[str, Any]]:
@@ -55,16 +51,6 @@ def draw_candidates(config: AlignmentConfig, common: AlignmentConfig, n_segments
     ]
     own = {name: getattr(config, name) for name in ("learning_rate", "weight_decay", "batch_size")}
     return [own, *others]
-
-
-def rungs(n_candidates: int) -> list[tuple[int, float]]:
-    """Return how many candidates train in each round of the search, and for which share of a budget.
-
-    Each round keeps the better half, and all cost the same: `SEARCH_BUDGETS` together at most.
-    """
-    n_rounds = max(1, math.ceil(math.log2(n_candidates)))
-    sizes = [math.ceil(n_candidates / 2**r) for r in range(n_rounds)]
-    return [(n, min(LONGEST_SHARE, SEARCH_BUDGETS / n_rounds / n)) for n in sizes]
 
 
 def shortened(training: TrialSetup, share: float) -> TrialSetup:

@@ -224,8 +224,7 @@ def load_config(
     """
     if preset not in preset_names():
         raise UnknownNameError("preset", preset, preset_names())
-    text = resources.files("eeg2speech_bench.core.presets").joinpath(f"{preset}.toml").read_text(encoding="utf8")
-    tree = {"preset": preset, **tomllib.loads(text)}
+    tree = {**_preset_tree(preset), "preset": preset}
     if file is not None:
         _merge(tree, _read_toml(file))
     if isinstance(overrides, Mapping):
@@ -235,6 +234,16 @@ def load_config(
         for override in overrides or []:
             _merge(tree, _parse_override(override))
     return config_from_tree(tree)
+
+
+def _preset_tree(preset: str) -> dict[str, Any]:
+    """Read a preset, over the one that it extends if it names one."""
+    text = resources.files("eeg2speech_bench.core.presets").joinpath(f"{preset}.toml").read_text(encoding="utf8")
+    own = tomllib.loads(text)
+    base = own.pop("extends", "")
+    tree = _preset_tree(base) if base else {}
+    _merge(tree, own)
+    return tree
 
 
 def config_from_tree(tree: dict[str, Any]) -> RunConfig:

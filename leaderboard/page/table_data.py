@@ -18,7 +18,7 @@ MARGIN_NOTE = (
     "blocks at once, Holm-corrected for the encoders of the competition"
 )
 #: what stands beside the budget of a row that was still improving
-STILL_NOTE = "validation still rose when the budget ended, see docs/scores.md"
+STILL_NOTE = "validation still rose when the budget ended, see docs/budgets.md"
 #: what the verdict of a headline metric is about
 VERDICT_LABELS = {"top1": "retrieval", "identification": "generated speech"}
 

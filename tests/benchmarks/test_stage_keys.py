@@ -26,7 +26,8 @@ AFTER = {
     "clips": ("prepare",),
     "autoencoder": ("prepare",),
     "ceilings": ("prepare", "clips", "autoencoder"),
-    "align": ("prepare", "features"),
+    "tune": ("prepare", "features"),
+    "align": ("prepare", "features", "tune"),
     "embed": ("prepare", "features", "clips", "align"),
     "words": ("prepare", "features", "align"),
     "diffuse": ("prepare", "features", "align", "autoencoder"),
@@ -55,7 +56,7 @@ def pipeline(tmp_path):
     """Return a function that makes the stages of a cell with all stages, by name."""
 
     def make(*overrides: str, encoder: str = "brainmagick", seed: int = 0, revision: str = "1"):
-        config = load_config("quick", overrides=["scores.extended=true", *overrides])
+        config = load_config("quick", overrides=["scores.extended=true", "alignment.n_trials=2", *overrides])
         (cell,) = make_cells([encoder], "made-up", "made-up", [seed], config, REGISTRY, revision=revision)
         dataset = Dataset()
         dataset.revision = revision
@@ -112,16 +113,16 @@ def test_each_library_of_a_stage_changes_its_key_and_those_after_it(pipeline, mo
 @pytest.mark.parametrize(
     ("module", "stages"),
     [
-        ("core.training.trainer", {"autoencoder", "align", "diffuse"}),
+        ("core.training.trainer", {"autoencoder", "tune", "align", "diffuse"}),
         ("core.conditioning", set(AFTER) - {"prepare", "clips"}),
         ("core.training.seeding", set(AFTER) - {"prepare", "features", "clips", "ceilings"}),
-        ("core.segments.surrogates", {"align", "embed", "words"}),
+        ("core.segments.surrogates", {"tune", "align", "embed", "words"}),
         ("core.generator.checkpoints", {"autoencoder", "ceilings", "diffuse", "generate"}),
         ("benchmarks.metrics.word_retrieval", {"words", "score"}),
         ("core.segments.clips", {"ceilings", "generate", "score"}),
         ("datasets.preparation.preprocessing", {"prepare"}),
-        ("plugins.targets.deep_mel", {"features", "align"}),
-        ("plugins.encoders.brainmagick", {"align"}),
+        ("plugins.targets.deep_mel", {"features", "tune", "align"}),
+        ("plugins.encoders.brainmagick", {"tune", "align"}),
         ("core.statistics.resampling", {"score"}),
     ],
 )
@@ -229,3 +230,8 @@ def test_a_better_sentence_about_a_metric_scores_nothing_again(pipeline, monkeyp
     specs = [dataclasses.replace(spec, summary="another sentence") for spec in REGISTRY.all("metric")]
     monkeypatch.setattr(type(REGISTRY), "all", lambda self, kind: specs)
     assert changed(before, pipeline()) == set()
+
+
+def test_seeds_share_one_search(pipeline):
+    assert pipeline(seed=0)["tune"].key == pipeline(seed=1)["tune"].key
+    assert pipeline(seed=0)["align"].key != pipeline(seed=1)["align"].key

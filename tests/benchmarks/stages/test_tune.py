@@ -10,11 +10,12 @@ import torch
 from torch import nn
 
 from eeg2speech_bench.benchmarks.given_encoders import register_encoder
+from eeg2speech_bench.benchmarks.halving import SEARCH_BUDGETS, rungs
 from eeg2speech_bench.benchmarks.models.pair import Pair
 from eeg2speech_bench.benchmarks.stage_inputs import AlignInputs, FeaturesInputs, TuneInputs
 from eeg2speech_bench.benchmarks.stage_runs import run_stage
 from eeg2speech_bench.benchmarks.stages import tune
-from eeg2speech_bench.benchmarks.stages.tune import SEARCH_BUDGETS, draw_candidates, rungs
+from eeg2speech_bench.benchmarks.stages.tune import draw_candidates
 from eeg2speech_bench.core.presets.config import AlignmentConfig
 from eeg2speech_bench.core.registry.registry import load_registry
 from eeg2speech_bench.core.stages.checkpoints import StageCheckpoints

@@ -144,3 +144,16 @@ def test_the_curve_of_a_record_decides_whether_its_run_was_still_improving(recor
     rising = [{"step": i, "epoch": i, "valid_mrr": 0.1 * i} for i in range(1, 5)]
     made.training = {"align": Training(history=rising)}
     assert competitor(path, made, identify(made)).convergence == "still improving"
+
+
+def test_minutes_are_a_competition_of_their_own_on_one_kind_of_machine(record):
+    _, made = record
+    steps = {"max_epochs": 4, "steps_per_epoch": 80, "batch_size": 64, "n_trials": 1}
+    made.config = {"preset": "quick", "alignment": steps}
+    made.provenance.hardware, made.provenance.device = {"cpu": "one", "n_cores": 2}, "cpu"
+    by_steps = identify(made).competition
+    made.config = {"preset": "quick", "alignment": steps | {"budget_minutes": 3.0}}
+    here = identify(made).competition
+    made.provenance.hardware = {"cpu": "another", "n_cores": 2}
+    assert len({by_steps, here, identify(made).competition}) == 3
+    assert here.budget == "at most 3 min each on 2 cores of one"
