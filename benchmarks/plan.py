@@ -161,14 +161,20 @@ class PlannedCell:
     step: StepTime | None = None
 
     @property
+    def training_s(self) -> float:
+        """Seconds of the encoder's training that is still to be done; 0 where no step was timed."""
+        return sum(value for name, value in self.seconds.items() if name in self.missing)
+
+    @property
     def training_text(self) -> str:
         """Minutes of the encoder's training that is still to be done, and what they come from."""
         if self.step is None:
             return "not timed"
-        minutes = sum(value for name, value in self.seconds.items() if name in self.missing) / 60
         if not self.step.seconds:
             return "closed form"
-        return f"{minutes:.1f} min ({self.step.gflop:.1f} GFLOP a step, {self.step.peak_share:.0%} of peak)"
+        return (
+            f"{self.training_s / 60:.1f} min ({self.step.gflop:.1f} GFLOP a step, {self.step.peak_share:.0%} of peak)"
+        )
 
     @property
     def reasons(self) -> dict[str, list[str]]:
@@ -255,7 +261,12 @@ def print_plan(
         say(console, f"Left out: {recording}: {reason}.")
     _say_steps(cells, console)
     minutes = Expectation.of_preset(first.config.preset).minutes(cells)
+    trained = sum(cell.training_s for cell in cells) / 60
     expected = "not measured for this preset" if minutes is None else f"about {minutes:.0f} min on 2 CPU cores"
+    if minutes is None and trained:
+        expected = (
+            f"about {trained:.0f} min of training on this machine; other stages were not measured for this preset"
+        )
     say(console, f"Expected: {expected}. Results: {results}")
 
 

@@ -189,13 +189,12 @@ def fit_by_gradient(
     train = training.batches()
     best = KeepBest("valid_mrr")
     max_epochs = config.max_epochs if config.budget_minutes is None else ENDLESS
-    callbacks: list[L.Callback] = [
-        best,
-        EarlyStopping("valid_mrr", mode="max", patience=config.patience),
-        TrainingProgress(progress, config.max_epochs * len(train)),
-    ]
+    callbacks: list[L.Callback] = [best, EarlyStopping("valid_mrr", mode="max", patience=config.patience)]
     if config.budget_minutes is not None:
-        callbacks.append(Timer(timedelta(minutes=config.budget_minutes), verbose=False))
+        timer = Timer(timedelta(minutes=config.budget_minutes), verbose=False)
+        callbacks.append(timer)
+        progress = _by_the_clock(progress, timer, config.budget_minutes)
+    callbacks.append(TrainingProgress(progress, config.max_epochs * len(train)))
     trainer = make_trainer(training.device, training.precision, callbacks, max_epochs=max_epochs)
     fit(trainer, module, train, training.ordered("valid"), checkpoint)
     return {
@@ -205,3 +204,8 @@ def fit_by_gradient(
         "n_steps": trainer.global_step,
         "history": module.history,
     }
+
+
+def _by_the_clock(progress: Progress, timer: Timer, minutes: float) -> Progress:
+    """Report the share of the minutes, since nobody knows of how many steps."""
+    return lambda note, share: progress(note, min(1.0, timer.time_elapsed() / 60 / minutes))
