@@ -159,11 +159,11 @@ def _time_steps(pipelines: list[Pipeline], store: StepTimes, console: Console) -
         with suppress(Exception, SystemExit):
             if store.find(pipeline.align_inputs) is None:
                 unknown.setdefault((pipeline.cell.encoder, pipeline.target.name), pipeline)
-    for pipeline in unknown.values():
-        for stage in (pipeline.prepare, pipeline.features):
-            progress = StageProgress(console)
-            with progress.stage(stage.name):
-                pipeline.store.ensure(stage, progress)
+    needed = {stage.key: stage for one in unknown.values() for stage in (one.prepare, one.features)}
+    for stage in needed.values():
+        progress = StageProgress(console)
+        with progress.stage(stage.name):
+            pipelines[0].store.ensure(stage, progress)
     progress = StageProgress(console)
     with progress.stage("time steps"):
         for inputs, measured in measure([pipeline.align_inputs for pipeline in unknown.values()], progress):

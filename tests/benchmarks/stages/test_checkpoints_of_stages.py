@@ -199,8 +199,8 @@ def test_ten_kills_at_any_moment_of_the_clock_change_no_number(runs, undisturbed
 
 def test_a_stage_that_is_stopped_again_and_again_ends_all_the_same(runs, undisturbed):
     for _ in range(3):
-        runs.stopped("align", 6)
-    assert_same(contents(runs.run("align")), contents(undisturbed.out["align"]))
+        runs.stopped("diffuse", 4)
+    assert_same(contents(runs.run("diffuse")), contents(undisturbed.out["diffuse"]))
 
 
 def test_surrogates_are_the_same_after_a_stop(runs, undisturbed):
