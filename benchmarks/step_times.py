@@ -131,15 +131,17 @@ def _start() -> tuple[Any, Connection]:
 
 
 def _ask(here: Connection, process: Any, inputs: AlignInputs) -> StepTime | str:
+    reason = f"it takes more than {PATIENCE_S:.0f} s"
     try:
         here.send(inputs)
         if here.poll(PATIENCE_S):
             answer: StepTime | str = here.recv()
             return answer
-        process.terminate()
     except Exception as error:  # an encoder that is an object of this process, or one that ended the other
-        return f"{type(error).__name__}: {error}"
-    return f"not timed in {PATIENCE_S:.0f} s"
+        reason = f"{type(error).__name__}: {error}"
+    process.terminate()
+    process.join()  # so that the next one is not asked of it
+    return reason
 
 
 def _serve(there: Connection) -> None:

@@ -61,7 +61,7 @@ def test_an_encoder_that_cannot_be_timed_costs_itself(inputs, monkeypatch):
         def send(self, inputs: AlignInputs) -> None:
             raise BrokenPipeError("gone")
 
-    process = SimpleNamespace(is_alive=lambda: True, terminate=lambda: None)
+    process = SimpleNamespace(is_alive=lambda: True, terminate=lambda: None, join=lambda: None)
     monkeypatch.setattr(step_times, "_start", lambda: (process, Elsewhere()))
     assert [told for _, told in measure([inputs, inputs], lambda note, share: None)] == ["BrokenPipeError: gone"] * 2
 
