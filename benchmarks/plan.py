@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from eeg2speech_bench.benchmarks.cells import Cell
-from eeg2speech_bench.benchmarks.halving import rungs
+from eeg2speech_bench.benchmarks.halving import SEARCH_BUDGETS, rungs
 from eeg2speech_bench.benchmarks.pipeline import Pipeline
 from eeg2speech_bench.benchmarks.step_times import MATRIX_SIDE, StepTime
 from eeg2speech_bench.core.errors import UsageError
@@ -124,7 +124,8 @@ class Expectation:
         from importlib import resources
 
         text = resources.files("eeg2speech_bench.benchmarks").joinpath("measured.toml").read_text(encoding="utf8")
-        return cls(tomllib.loads(text).get(preset, {}))
+        seconds = tomllib.loads(text).get(preset, {})
+        return cls(seconds | ({"tune": SEARCH_BUDGETS * seconds["align"]} if "align" in seconds else {}))
 
     def minutes(self, cells: Iterable[PlannedCell]) -> float | None:
         """Return the sum over the cells' missing stages in minutes, None if one was never measured."""
@@ -275,6 +276,11 @@ def _say_steps(cells: list[PlannedCell], console: Console) -> None:
     if step := next((cell.step for cell in cells if cell.step is not None), None):
         peak = f"{step.gflop_per_s:.0f} GFLOP/s in a matrix product of {MATRIX_SIDE} rows"
         say(console, f"Training: timed steps of this machine, times the steps of the budget; peak is {peak}.")
+        if any(cell.step.is_disturbed for cell in cells if cell.step is not None):
+            say(
+                console,
+                "Training: other programs used the machine meanwhile; alone it takes less. --estimate times again.",
+            )
     elif len({cell.label for cell in cells}) > 1:
         say(console, "Training: no step was timed on this machine; --estimate does so, and orders cells by it.")
 

@@ -153,11 +153,12 @@ def _step_times(pipelines: list[Pipeline], request: RunRequest, console: Console
 
 
 def _time_steps(pipelines: list[Pipeline], store: StepTimes, console: Console) -> None:
-    """Prepare the data, and time a step of each encoder that was not timed before."""
+    """Prepare the data, and time a step of each encoder that was not timed before on a machine of its own."""
     unknown = {}
     for pipeline in pipelines:
         with suppress(Exception, SystemExit):
-            if store.find(pipeline.align_inputs) is None:
+            known = store.find(pipeline.align_inputs)
+            if known is None or known.is_disturbed:
                 unknown.setdefault((pipeline.cell.encoder, pipeline.target.name), pipeline)
     needed = {stage.key: stage for one in unknown.values() for stage in (one.prepare, one.features)}
     for stage in needed.values():

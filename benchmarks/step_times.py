@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 N_TIMED = 2
 #: side and number of the matrix products that say how fast this machine is
 MATRIX_SIDE, N_PRODUCTS = 1024, 5
+#: share of the cores below which a machine is called busy
+UNDISTURBED = 0.8
 #: a pass without gradients costs about a third of a training step
 VALIDATION_SHARE = 1 / 3
 #: seconds in which an encoder must be built and timed
@@ -43,6 +45,8 @@ class StepTime:
         Billions of floating-point operations of a step, forward and backward, as torch counts them.
     gflop_per_s : float
         What this machine reaches in a matrix product, with as many threads.
+    core_share : float
+        Share of the cores that the matrix product got; less than 1 where other programs use them.
     n_steps, n_valid_batches : int
         Steps of a whole budget of epochs, and batches of all its validations.
     """
@@ -50,6 +54,7 @@ class StepTime:
     seconds: float
     gflop: float
     gflop_per_s: float
+    core_share: float
     n_steps: int
     n_valid_batches: int
 
@@ -57,6 +62,11 @@ class StepTime:
     def budget_s(self) -> float:
         """Seconds of a whole budget of steps."""
         return self.seconds * (self.n_steps + VALIDATION_SHARE * self.n_valid_batches)
+
+    @property
+    def is_disturbed(self) -> bool:
+        """Whether other programs used the machine, so that it takes longer than it would alone."""
+        return self.core_share < UNDISTURBED
 
     @property
     def peak_share(self) -> float:
@@ -149,20 +159,20 @@ def _serve(there: Connection) -> None:
     from eeg2speech_bench.core.terminal.quiet import silence_libraries
 
     silence_libraries()
-    rate = None
+    peak = None
     while True:
         try:
             inputs = there.recv()
         except EOFError:
             return
         try:
-            rate = rate or _matrix_rate(inputs.device)
-            there.send(time_step(inputs, rate))
+            peak = peak or _matrix_rate(inputs.device)
+            there.send(time_step(inputs, *peak))
         except Exception as error:  # of a plugin
             there.send(f"{type(error).__name__}: {error}")
 
 
-def time_step(inputs: AlignInputs, gflop_per_s: float) -> StepTime:
+def time_step(inputs: AlignInputs, gflop_per_s: float, core_share: float) -> StepTime:
     """Train an encoder for a few steps, and count and time them."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
@@ -175,7 +185,7 @@ def time_step(inputs: AlignInputs, gflop_per_s: float) -> StepTime:
     config = inputs.alignment
     n_steps, n_valid = config.max_epochs * len(batches), config.max_epochs * len(list(training.ordered("valid")))
     if encoder.closed_form:
-        return StepTime(0.0, 0.0, gflop_per_s, 0, 0)
+        return StepTime(0.0, 0.0, gflop_per_s, core_share, 0, 0)
     module = training.alignment(encoder, target, config).to(inputs.device)
     batch, frames, same_audio = next(batches.batches(0, 0))
     item = batch.to(inputs.device), frames.to(inputs.device), same_audio.to(inputs.device)
@@ -190,7 +200,7 @@ def time_step(inputs: AlignInputs, gflop_per_s: float) -> StepTime:
 
     with FlopCounterMode(display=False) as counter:
         step()
-    return StepTime(_fastest(step), counter.get_total_flops() / 1e9, gflop_per_s, n_steps, n_valid)
+    return StepTime(_fastest(step), counter.get_total_flops() / 1e9, gflop_per_s, core_share, n_steps, n_valid)
 
 
 def _fastest(step: Any) -> float:
@@ -202,8 +212,8 @@ def _fastest(step: Any) -> float:
     return min(taken)
 
 
-def _matrix_rate(device: str) -> float:
-    """Return billions of operations per second of a product of two square matrices of float32."""
+def _matrix_rate(device: str) -> tuple[float, float]:
+    """Return billions of operations per second of a product of square float32 matrices, and its share of the cores."""
     import torch
 
     a = torch.randn(MATRIX_SIDE, MATRIX_SIDE, device=device)
@@ -215,4 +225,7 @@ def _matrix_rate(device: str) -> float:
             torch.cuda.synchronize()
 
     product()
-    return N_PRODUCTS * 2 * MATRIX_SIDE**3 / 1e9 / _fastest(product)
+    started_s, cpu_s = time.perf_counter(), time.process_time()
+    fastest_s = _fastest(product)
+    cores = (time.process_time() - cpu_s) / (time.perf_counter() - started_s) / torch.get_num_threads()
+    return N_PRODUCTS * 2 * MATRIX_SIDE**3 / 1e9 / fastest_s, 1.0 if device.startswith("cuda") else min(cores, 1.0)

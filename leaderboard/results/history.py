@@ -40,8 +40,8 @@ def judged_series(trained: Training) -> str:
 def kept_step(trained: Training) -> float | None:
     """Return the step that the weights of a stage are of; None where they are those of the last."""
     epoch = trained.chosen.get("epoch")
-    steps = [entry.get("step") for entry in trained.history if entry.get("epoch") == epoch]
-    return next((float(step) for step in steps if is_number(step)), None) if epoch is not None else None
+    kept = [entry["step"] for entry in trained.history if "epoch" in entry and entry["epoch"] == epoch]
+    return next((float(step) for step in kept if is_number(step)), None)
 
 
 def learning_series(training: dict[str, Training]) -> Iterator[Series]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +14,7 @@ from torch import nn
 from eeg2speech_bench.benchmarks import step_times
 from eeg2speech_bench.benchmarks.given_encoders import register_encoder
 from eeg2speech_bench.benchmarks.models.pair import Pair
-from eeg2speech_bench.benchmarks.plan import PlannedCell, cheap_first, training_seconds
+from eeg2speech_bench.benchmarks.plan import PlannedCell, _say_steps, cheap_first, training_seconds
 from eeg2speech_bench.benchmarks.stage_inputs import AlignInputs, FeaturesInputs
 from eeg2speech_bench.benchmarks.stage_runs import run_stage
 from eeg2speech_bench.benchmarks.step_times import StepTime, StepTimes, measure, time_step
@@ -23,7 +24,7 @@ from eeg2speech_bench.core.registry.registry import load_registry
 TARGET_OPTIONS = {"n_bands": 8, "token_rate_hz": 5.0, "hidden": 8, "depth": 2, "dim": 4}
 ALIGNMENT = AlignmentConfig(batch_size=4, steps_per_epoch=4, max_epochs=3)
 N_OUT = 10 * TARGET_OPTIONS["dim"]
-STEP = StepTime(seconds=2.0, gflop=10.0, gflop_per_s=50.0, n_steps=30, n_valid_batches=9)
+STEP = StepTime(seconds=2.0, gflop=10.0, gflop_per_s=50.0, core_share=1.0, n_steps=30, n_valid_batches=9)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def inputs(prepared, tmp_path_factory):
 
 
 def test_a_step_is_counted_forward_and_backward_and_timed(inputs):
-    made = time_step(inputs, gflop_per_s=100.0)
+    made = time_step(inputs, gflop_per_s=100.0, core_share=1.0)
     linear = 2 * 4 * 3 * 40 * N_OUT / 1e9  # the encoder's product; it has one more in the backward pass
     assert made.gflop > 2 * linear
     assert made.seconds > 0
@@ -79,7 +80,7 @@ def test_a_budget_of_minutes_is_those_minutes_whatever_a_step_takes():
 
 def test_cells_go_from_cheap_to_dear_and_unknown_ones_last():
     cells = [SimpleNamespace(cell=SimpleNamespace(id=name)) for name in ("unknown", "dear", "cheap", "other")]
-    steps = {"dear": STEP, "cheap": StepTime(0.0, 0.0, 50.0, 0, 0)}
+    steps = {"dear": STEP, "cheap": StepTime(0.0, 0.0, 50.0, 1.0, 0, 0)}
     assert [one.cell.id for one in cheap_first(cells, steps)] == ["cheap", "dear", "unknown", "other"]
 
 
@@ -91,8 +92,12 @@ def test_a_plan_says_minutes_and_share_of_the_peak():
 
 
 def test_a_plan_without_timed_steps_says_how_to_time_them():
-    from eeg2speech_bench.benchmarks.plan import _say_steps
-
     console = Console(file=io.StringIO(), width=200)
     _say_steps([PlannedCell("a, seed 0", "mel"), PlannedCell("b, seed 0", "mel")], console)
     assert "--estimate" in console.file.getvalue()
+
+
+def test_a_plan_says_that_other_programs_disturbed_the_clock():
+    console = Console(file=io.StringIO(), width=200)
+    _say_steps([PlannedCell("a, seed 0", "mel", step=replace(STEP, core_share=0.5))], console)
+    assert "other programs used the machine" in console.file.getvalue()

@@ -18,7 +18,7 @@ def test_standard_is_quick_with_a_search_and_more_training():
     segments = [
         c.alignment.batch_size * c.alignment.steps_per_epoch * c.alignment.max_epochs for c in (quick, standard)
     ]
-    assert segments[1] == 1.5 * segments[0]
+    assert segments[1] == 1.25 * segments[0]
     assert standard.alignment.n_trials == 4
 
 
