@@ -58,12 +58,18 @@ def add_cell_options(parser: argparse.ArgumentParser) -> None:
         metavar="all|held-out|K/N",
         help="hold a third of them out of training, or fold K of N; score known and new ones",
     )
-    parser.add_argument("--tune", type=int, metavar="N", help="try N settings per encoder by the same random search")
+    parser.add_argument("--tune", type=int, metavar="N", help="try N settings per encoder, by the same search for all")
+    parser.add_argument(
+        "--budget", type=float, metavar="MIN", help="train each encoder for so long, not for so many steps"
+    )
     parser.add_argument(
         "--controls", choices=("test", "full"), default="test", help="full adds twins trained on surrogate EEG"
     )
     add_folders(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+    parser.add_argument(
+        "--estimate", action="store_true", help="time a step of each encoder first: minutes in the plan"
+    )
     parser.add_argument("--no-model", action="store_true", help="keep scores and clips, not what was trained")
     parser.add_argument("--monitor", action="store_true", help="add memory, cores, GPU, disk over time to the report")
     parser.add_argument("--devices", type=count, metavar="N", help="train each cell on N devices together (default: 1)")
@@ -151,6 +157,7 @@ def read_request(arguments: argparse.Namespace) -> RunRequest:
         device=arguments.device,
         keeps_models=not arguments.no_model,
         keeps_usage=arguments.monitor,
+        estimates=arguments.estimate,
     )
 
 
@@ -163,6 +170,7 @@ def _shorthands(arguments: argparse.Namespace) -> list[str]:
         "protocol": "data.protocol",
         "listeners": "data.held_out_listeners",
         "tune": "alignment.n_trials",
+        "budget": "alignment.budget_minutes",
         "devices": "n_devices",
     }
     given = {key: getattr(arguments, name) for name, key in keys.items()}

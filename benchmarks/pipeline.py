@@ -23,6 +23,7 @@ from eeg2speech_bench.benchmarks.stage_inputs import (
     PrepareInputs,
     ScoreInputs,
     StageInputs,
+    TuneInputs,
     WordsInputs,
 )
 from eeg2speech_bench.benchmarks.stage_runs import run_stage
@@ -134,6 +135,7 @@ class Pipeline:
         """Return all stages in the order in which they run."""
         first = [self.prepare, self.features, self.clips]
         encoded = [
+            *([self.tune] if self.tunes else []),
             self.align,
             *([self.calibrate] if self.calibrate else []),
             self.embed,
@@ -261,10 +263,35 @@ class Pipeline:
         )
         return self._stage(inputs, (self.prepare, self.clips, self.autoencoder), (), of_cell=False)
 
+    @property
+    def tunes(self) -> bool:
+        """Whether settings are searched before the encoder is trained."""
+        return self.alignment.n_trials > 1
+
     @cached_property
-    def align(self) -> Stage:
-        """Encoder and target learn one space."""
-        inputs = AlignInputs(
+    def tune(self) -> Stage:
+        """Settings of the encoder's training are searched, once for all seeds."""
+        inputs = TuneInputs(
+            **self._listeners,
+            features=self.place(self.features),
+            pair=self._pair,
+            alignment=self.alignment,
+            common=self.config.alignment,
+            seed=derive_seed(0, self.cell.encoder, "tune"),
+            device=self.device,
+            precision=self.precision,
+            n_devices=self.config.n_devices,
+        )
+        return self._encoder_stage(inputs, (self.prepare, self.features))
+
+    def _encoder_stage(self, inputs: TuneInputs | AlignInputs, after: tuple[Stage, ...]) -> Stage:
+        code = (*code_of_spec(self.encoder), *code_of_spec(self.target))
+        return self._stage(inputs, after, code, of_cell=True, options=self.encoder_options)
+
+    @cached_property
+    def align_inputs(self) -> AlignInputs:
+        """What the encoder is trained with."""
+        return AlignInputs(
             **self._listeners,
             features=self.place(self.features),
             pair=self._pair,
@@ -274,9 +301,15 @@ class Pipeline:
             precision=self.precision,
             n_devices=self.config.n_devices,
             compiled=self.config.compile,
+            tuned=self.place(self.tune) if self.tunes else None,
         )
-        code = (*code_of_spec(self.encoder), *code_of_spec(self.target))
-        return self._stage(inputs, (self.prepare, self.features), code, of_cell=True, options=self.encoder_options)
+
+    @cached_property
+    def align(self) -> Stage:
+        """Encoder and target learn one space."""
+        return self._encoder_stage(
+            self.align_inputs, (self.prepare, self.features, *([self.tune] if self.tunes else []))
+        )
 
     @cached_property
     def calibrate(self) -> Stage | None:

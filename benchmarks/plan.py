@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from eeg2speech_bench.benchmarks.cells import Cell
+from eeg2speech_bench.benchmarks.halving import SEARCH_BUDGETS, rungs
 from eeg2speech_bench.benchmarks.pipeline import Pipeline
+from eeg2speech_bench.benchmarks.step_times import MATRIX_SIDE, StepTime
 from eeg2speech_bench.core.errors import UsageError
-from eeg2speech_bench.core.presets.config import RunConfig
+from eeg2speech_bench.core.presets.config import AlignmentConfig, RunConfig
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.segments.recordings import SpeechDataset
 from eeg2speech_bench.core.specs import EncoderSpec
@@ -121,11 +124,12 @@ class Expectation:
         from importlib import resources
 
         text = resources.files("eeg2speech_bench.benchmarks").joinpath("measured.toml").read_text(encoding="utf8")
-        return cls(tomllib.loads(text).get(preset, {}))
+        seconds = tomllib.loads(text).get(preset, {})
+        return cls(seconds | ({"tune": SEARCH_BUDGETS * seconds["align"]} if "align" in seconds else {}))
 
-    def minutes(self, stages: Iterable[str]) -> float | None:
-        """Return the sum over stages in minutes, None if one was never measured."""
-        seconds = [self.seconds.get(name) for name in stages]
+    def minutes(self, cells: Iterable[PlannedCell]) -> float | None:
+        """Return the sum over the cells' missing stages in minutes, None if one was never measured."""
+        seconds = [cell.seconds.get(name, self.seconds.get(name)) for cell in cells for name in cell.missing]
         known = [value for value in seconds if value is not None]
         return sum(known) / 60 if len(known) == len(seconds) else None
 
@@ -143,6 +147,10 @@ class PlannedCell:
         Stages that are there, or that a cell before this one runs.
     problem : str
         Why it cannot run; empty if it can.
+    seconds : dict of str to float
+        What the encoder's own training should take, by stage, where a step of it was timed on this machine.
+    step : StepTime, optional
+        What was timed.
     """
 
     label: str
@@ -150,6 +158,24 @@ class PlannedCell:
     missing: dict[str, list[str]] = field(default_factory=dict)
     reused: list[str] = field(default_factory=list)
     problem: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+    step: StepTime | None = None
+
+    @property
+    def training_s(self) -> float:
+        """Seconds of the encoder's training that is still to be done; 0 where no step was timed."""
+        return sum(value for name, value in self.seconds.items() if name in self.missing)
+
+    @property
+    def training_text(self) -> str:
+        """Minutes of the encoder's training that is still to be done, and what they come from."""
+        if self.step is None:
+            return "not timed"
+        if not self.step.seconds:
+            return "closed form"
+        return (
+            f"{self.training_s / 60:.1f} min ({self.step.gflop:.1f} GFLOP a step, {self.step.peak_share:.0%} of peak)"
+        )
 
     @property
     def reasons(self) -> dict[str, list[str]]:
@@ -162,13 +188,40 @@ class PlannedCell:
         return grouped
 
 
-def plan_stages(pipelines: Iterable[Pipeline]) -> list[PlannedCell]:
-    """Look which stages of cells are there already, and why the others have to run."""
+def training_seconds(config: AlignmentConfig, step: StepTime) -> dict[str, float]:
+    """Return what search and training should take, by stage; a closed form takes next to nothing."""
+    minutes = config.budget_minutes if step.seconds else None
+    budget_s = step.budget_s if minutes is None else 60 * minutes
+    searched = sum(n * share for n, share in rungs(config.n_trials)) if config.n_trials > 1 else 0.0
+    return {"tune": searched * budget_s, "align": budget_s}
+
+
+def cheap_first(pipelines: Iterable[Pipeline], steps: Mapping[str, StepTime]) -> list[Pipeline]:
+    """Order cells from cheap to dear; those of encoders that were not timed come last, as they were given.
+
+    Parameters
+    ----------
+    pipelines : iterable of Pipeline
+    steps : mapping of str to StepTime
+        By id of the cell.
+    """
+
+    def cost(pipeline: Pipeline) -> float:
+        step = steps.get(pipeline.cell.id)
+        return math.inf if step is None else step.budget_s
+
+    return sorted(pipelines, key=cost)
+
+
+def plan_stages(pipelines: Iterable[Pipeline], steps: Mapping[str, StepTime] | None = None) -> list[PlannedCell]:
+    """Look which stages of cells are there already, why the others have to run, and what training should take."""
     planned: set[str] = set()
     cells = []
     for pipeline in pipelines:
         label = f"{pipeline.cell.label}, seed {pipeline.cell.seed}"
-        cell = PlannedCell(label, pipeline.target.name)
+        step = (steps or {}).get(pipeline.cell.id)
+        seconds = {} if step is None else training_seconds(pipeline.config.alignment, step)
+        cell = PlannedCell(label, pipeline.target.name, seconds=seconds, step=step)
         cells.append(cell)
         try:
             stages = {stage.key: stage for stage in pipeline.stages()}
@@ -184,7 +237,13 @@ def plan_stages(pipelines: Iterable[Pipeline]) -> list[PlannedCell]:
     return cells
 
 
-def print_plan(pipelines: list[Pipeline], dataset: SpeechDataset, results: Path, console: Console) -> None:
+def print_plan(
+    pipelines: list[Pipeline],
+    dataset: SpeechDataset,
+    results: Path,
+    console: Console,
+    steps: Mapping[str, StepTime] | None = None,
+) -> None:
     """Print the cells, which of their stages run and why, and the minutes that they should take."""
     first = pipelines[0]
     say(
@@ -192,7 +251,7 @@ def print_plan(pipelines: list[Pipeline], dataset: SpeechDataset, results: Path,
         f"Plan: {len(pipelines)} cell(s) on data set '{dataset.name}', preset '{first.config.preset}', "
         f"device {first.device} ({first.precision})",
     )
-    cells = plan_stages(pipelines)
+    cells = plan_stages(pipelines, steps)
     console.print(_plan_table(cells))
     for cell in cells:
         for reason, names in cell.reasons.items():
@@ -201,16 +260,38 @@ def print_plan(pipelines: list[Pipeline], dataset: SpeechDataset, results: Path,
         say(console, f"Skipped: {name}: {reason}.")
     for recording, reason in getattr(dataset, "skipped", ()):
         say(console, f"Left out: {recording}: {reason}.")
-    minutes = Expectation.of_preset(first.config.preset).minutes(name for cell in cells for name in cell.missing)
+    _say_steps(cells, console)
+    minutes = Expectation.of_preset(first.config.preset).minutes(cells)
+    trained = sum(cell.training_s for cell in cells) / 60
     expected = "not measured for this preset" if minutes is None else f"about {minutes:.0f} min on 2 CPU cores"
+    if minutes is None and trained:
+        expected = (
+            f"about {trained:.0f} min of training on this machine; other stages were not measured for this preset"
+        )
     say(console, f"Expected: {expected}. Results: {results}")
 
 
+def _say_steps(cells: list[PlannedCell], console: Console) -> None:
+    """Say where the minutes of training come from, or how to get them."""
+    if step := next((cell.step for cell in cells if cell.step is not None), None):
+        peak = f"{step.gflop_per_s:.0f} GFLOP/s in a matrix product of {MATRIX_SIDE} rows"
+        say(console, f"Training: timed steps of this machine, times the steps of the budget; peak is {peak}.")
+        if any(cell.step.is_disturbed for cell in cells if cell.step is not None):
+            say(
+                console,
+                "Training: other programs used the machine meanwhile; alone it takes less. --estimate times again.",
+            )
+    elif len({cell.label for cell in cells}) > 1:
+        say(console, "Training: no step was timed on this machine; --estimate does so, and orders cells by it.")
+
+
 def _plan_table(cells: list[PlannedCell]) -> Table:
+    timed = any(cell.step is not None for cell in cells)
     table = Table(box=None, pad_edge=False)
-    for column in ("cell", "target", "stages to run", "reused"):
+    for column in ("cell", "target", "stages to run", "reused", *(["training"] if timed else [])):
         table.add_column(column)
     for cell in cells:
         missing = escape(cell.problem) or ", ".join(cell.missing) or "none"
-        table.add_row(cell.label, cell.target, missing, ", ".join(cell.reused) or "none")
+        training = [cell.training_text] if timed else []
+        table.add_row(cell.label, cell.target, missing, ", ".join(cell.reused) or "none", *training)
     return table

@@ -19,8 +19,16 @@ from eeg2speech_bench.benchmarks.launchers.plan_file import PlanFile
 from eeg2speech_bench.benchmarks.launchers.worker import UNHEARD
 from eeg2speech_bench.benchmarks.launchers.workers import Limits, Preload, WorkerEnd, Workers
 from eeg2speech_bench.benchmarks.pipeline import Pipeline
-from eeg2speech_bench.benchmarks.plan import GROUPS, choose_encoders, make_cells, print_plan, refuse_unknown_names
+from eeg2speech_bench.benchmarks.plan import (
+    GROUPS,
+    cheap_first,
+    choose_encoders,
+    make_cells,
+    print_plan,
+    refuse_unknown_names,
+)
 from eeg2speech_bench.benchmarks.runner import Runner
+from eeg2speech_bench.benchmarks.step_times import StepTime, StepTimes, measure
 from eeg2speech_bench.core.errors import BenchError, UsageError
 from eeg2speech_bench.core.machine.environment import choose_device, choose_precision, require_devices
 from eeg2speech_bench.core.presets.config import RunConfig
@@ -33,7 +41,7 @@ from eeg2speech_bench.core.stages.import_closure import forget_sources
 from eeg2speech_bench.core.stages.stage_store import StageStore
 from eeg2speech_bench.core.stages.usage import marked_in_use
 from eeg2speech_bench.core.terminal.interruption import stoppable
-from eeg2speech_bench.core.terminal.progress import OutputClosed, say
+from eeg2speech_bench.core.terminal.progress import OutputClosed, StageProgress, say
 from eeg2speech_bench.core.terminal.quiet import silence_libraries
 
 NO_LIMITS = Limits()
@@ -68,6 +76,8 @@ class RunRequest:
         Whether what was trained is kept beside each record.
     keeps_usage : bool
         Whether each report holds a trace of what the cell used of the machine.
+    estimates : bool
+        Whether the data set is prepared and a step of each encoder is timed before the plan is made.
     """
 
     encoders: tuple[str, ...]
@@ -82,6 +92,7 @@ class RunRequest:
     jobs: int = 1
     keeps_models: bool = True
     keeps_usage: bool = False
+    estimates: bool = False
 
     @property
     def kept(self) -> dict[str, bool]:
@@ -121,8 +132,46 @@ def plan_cells(request: RunRequest, registry: Registry, console: Console) -> lis
     chosen = encoders, request.dataset, dataset.name, request.seeds, request.config, registry
     cells = make_cells(*chosen, revision=revision_of(dataset), with_twins=request.with_twins)
     pipelines = [Pipeline(cell, dataset, registry, stages, device, precision) for cell in cells]
-    print_plan(pipelines, dataset, request.results, console)
+    steps = _step_times(pipelines, request, console)
+    pipelines = cheap_first(pipelines, steps)
+    print_plan(pipelines, dataset, request.results, console, steps)
     return pipelines
+
+
+def _step_times(pipelines: list[Pipeline], request: RunRequest, console: Console) -> dict[str, StepTime]:
+    """Return what a step takes, by id of the cell, of the encoders that were timed on this machine, now or before."""
+    store, found = StepTimes(request.cache), {}
+    if request.estimates:
+        _time_steps(pipelines, store, console)
+    if not store.path.exists():
+        return {}
+    for pipeline in pipelines:
+        with suppress(Exception, SystemExit):  # an encoder whose source is not there fails in its own cell
+            if (step := store.find(pipeline.align_inputs)) is not None:
+                found[pipeline.cell.id] = step
+    return found
+
+
+def _time_steps(pipelines: list[Pipeline], store: StepTimes, console: Console) -> None:
+    """Prepare the data, and time a step of each encoder that was not timed before on a machine of its own."""
+    unknown = {}
+    for pipeline in pipelines:
+        with suppress(Exception, SystemExit):
+            known = store.find(pipeline.align_inputs)
+            if known is None or known.is_disturbed:
+                unknown.setdefault((pipeline.cell.encoder, pipeline.target.name), pipeline)
+    needed = {stage.key: stage for one in unknown.values() for stage in (one.prepare, one.features)}
+    for stage in needed.values():
+        progress = StageProgress(console)
+        with progress.stage(stage.name):
+            pipelines[0].store.ensure(stage, progress)
+    progress = StageProgress(console)
+    with progress.stage("time steps"):
+        for inputs, measured in measure([pipeline.align_inputs for pipeline in unknown.values()], progress):
+            if isinstance(measured, StepTime):
+                store.keep(inputs, measured)
+            else:
+                say(console, f"Encoder '{inputs.pair.encoder.name}' was not timed: {measured}.")
 
 
 def run_cells(request: RunRequest, registry: Registry, console: Console) -> list[Record]:
@@ -142,6 +191,9 @@ def run_cells(request: RunRequest, registry: Registry, console: Console) -> list
     KeyboardInterrupt
         If the user stopped it; its record says so, and the same request goes on where it was.
     """
+    if request.config.alignment.budget_minutes is not None and request.jobs > 1:
+        then = "Leave out --jobs, or send cells to machines of their own with 'submit'."
+        raise UsageError("Cells that run side by side take each other's time, which --budget shares out", then=then)
     choose_device(request.device)  # before anything is started that needs torch
     # the server of workers imports while the plan is made; for one cell that would only take memory twice
     preload: Preload = "nothing" if request.is_single else "all"

@@ -162,8 +162,25 @@ class CeilingsInputs(StageInputs):
 
 
 @dataclass(frozen=True)
+class TuneInputs(ListenerInputs):
+    """Settings are searched that an encoder trains with: around the preset's ``common`` ones, the same for all."""
+
+    name = "tune"
+    trains = True
+    features: Path
+    pair: Pair
+    alignment: AlignmentConfig
+    common: AlignmentConfig
+    seed: int
+    device: str
+    precision: str
+    n_devices: int = 1
+    compiled: bool = False
+
+
+@dataclass(frozen=True)
 class AlignInputs(ListenerInputs):
-    """Encoder and target learn one space."""
+    """Encoder and target learn one space, with the settings that were ``tuned`` where there was a search."""
 
     name = "align"
     trains = True
@@ -175,6 +192,7 @@ class AlignInputs(ListenerInputs):
     precision: str
     n_devices: int = 1
     compiled: bool = False
+    tuned: Path | None = None
 
 
 @dataclass(frozen=True)

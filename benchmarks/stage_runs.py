@@ -21,6 +21,7 @@ from eeg2speech_bench.benchmarks.stage_inputs import (
     PrepareInputs,
     ScoreInputs,
     StageInputs,
+    TuneInputs,
     WordsInputs,
 )
 from eeg2speech_bench.core.machine.ranks import others_beside
@@ -53,7 +54,7 @@ def run_stage(inputs: StageInputs, out: Path, progress: Progress, *checkpoints: 
 
 def _train(
     run: Callable[..., None],
-    inputs: AutoencoderInputs | AlignInputs | DiffuseInputs,
+    inputs: AutoencoderInputs | TuneInputs | AlignInputs | DiffuseInputs,
     out: Path,
     progress: Progress,
     checkpoints: StageCheckpoints,
@@ -104,6 +105,13 @@ def _(inputs: CeilingsInputs, out: Path, progress: Progress) -> None:
     from eeg2speech_bench.benchmarks.stages.ceilings import run
 
     run(inputs, out, progress)
+
+
+@run_stage.register
+def _(inputs: TuneInputs, out: Path, progress: Progress, checkpoints: StageCheckpoints) -> None:
+    from eeg2speech_bench.benchmarks.stages.tune import run
+
+    _train(run, inputs, out, progress, checkpoints)
 
 
 @run_stage.register

@@ -55,7 +55,7 @@ class KeptSegments:
         self._window = store.segments["window"].to_numpy(dtype=np.int64)
         names = ("recording", "subject", "window", "eeg_start")
         columns = {name: store.segments[name].to_numpy(dtype=np.int64) for name in names}
-        columns["subject"] = store.listeners(np.arange(len(store.segments)))  # as encoders are told of them
+        columns["subject"] = store.told(np.arange(len(store.segments)))  # as encoders are told of them
         begins = np.asarray([recording.start for recording in store.meta.recordings], dtype=np.int64)
         elapsed_s = (columns["eeg_start"] - begins[columns["recording"]]) / store.signal.sfreq
         self._columns = {name: keep(values, device) for name, values in columns.items()}

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.callbacks import EarlyStopping, Timer
 from torch import Tensor
 
 from eeg2speech_bench.benchmarks.inputs.batches import OrderedSegments, TrainingSegments
 from eeg2speech_bench.benchmarks.inputs.kept_on_device import KeptSegments, fits
 from eeg2speech_bench.benchmarks.inputs.target_frames import FrameStore
 from eeg2speech_bench.benchmarks.models.pair import AlignedPair, Pair
-from eeg2speech_bench.benchmarks.stage_inputs import AlignInputs
+from eeg2speech_bench.benchmarks.stage_inputs import AlignInputs, TuneInputs
 from eeg2speech_bench.core.conditioning import (
     Encoder,
     Target,
@@ -32,15 +33,17 @@ from eeg2speech_bench.core.errors import naming_plugin
 from eeg2speech_bench.core.presets.config import AlignmentConfig
 from eeg2speech_bench.core.segments.segment_store import Batch, SegmentStore
 from eeg2speech_bench.core.stages.checkpoints import CheckpointFile, StageCheckpoints
-from eeg2speech_bench.core.stages.json_files import write_json
+from eeg2speech_bench.core.stages.json_files import read_json, write_json
 from eeg2speech_bench.core.statistics.spacing import evenly_spaced
 from eeg2speech_bench.core.terminal.progress import Progress, make_console, say
 from eeg2speech_bench.core.training.compilation import compiled
 from eeg2speech_bench.core.training.seeding import seed_everything
 from eeg2speech_bench.core.training.trainer import KeepBest, TrainingProgress, fit, make_trainer
 
-#: the settings that a search draws are those of this seed for every encoder, data set and cell
-TRIAL_SEED = 0
+#: what a search settled on, in the folder of stage ``tune``
+TUNED = "tuned.json"
+#: epochs of a training that ends by the clock: more than there will be
+ENDLESS = 1_000_000
 #: training segments that the bridge is fitted on
 N_BRIDGE_SEGMENTS = 2048
 #: windows on which a target must show that it keeps its contract
@@ -49,7 +52,7 @@ N_CHECKED_WINDOWS = 4
 
 @dataclass(frozen=True)
 class TrialSetup:
-    """Holds what all trials of one cell train with.
+    """Holds what all trainings of one encoder share.
 
     Attributes
     ----------
@@ -74,7 +77,7 @@ class TrialSetup:
     kept: KeptSegments | None = None
 
     @classmethod
-    def of(cls, inputs: AlignInputs) -> TrialSetup:
+    def of(cls, inputs: AlignInputs | TuneInputs) -> TrialSetup:
         """Open what the inputs name."""
         store = inputs.store()
         frames = FrameStore(inputs.features, store)
@@ -89,7 +92,7 @@ class TrialSetup:
         return replace(self, frames=self.frames.kept_on(self.device), kept=KeptSegments(self.store, self.device))
 
     def start(self) -> tuple[Encoder, Target]:
-        """Build encoder and target anew, the same for every trial."""
+        """Build encoder and target anew, the same every time."""
         seed_everything(self.seed)
         encoder, target = self.pair.build(self.store)
         with naming_plugin(f"Target '{self.pair.target.name}'"):
@@ -115,6 +118,10 @@ class TrialSetup:
         """Return the segments of a split in order."""
         return OrderedSegments(self.frames, self.gather, self.store.indices(split), self.config.batch_size)
 
+    def batches(self) -> TrainingSegments:
+        """Return the shuffled training batches."""
+        return TrainingSegments(self.store, self.frames, self.gather, self.config, self.seed)
+
     def alignment(self, encoder: Encoder, target: Target, config: AlignmentConfig) -> Alignment:
         """Make the module that trains a pair and validates it among the validation windows."""
         pool = np.unique(self.store.segments["window"].to_numpy()[self.store.indices("valid")])
@@ -124,12 +131,15 @@ class TrialSetup:
 
 def run(inputs: AlignInputs, out: Path, progress: Progress, checkpoints: StageCheckpoints) -> None:
     """Fit encoder and target and store their weights with what happened on the way."""
+    tuned = {} if inputs.tuned is None else read_json(inputs.tuned / TUNED)
     training = TrialSetup.of(inputs)
+    training = replace(training, config=with_settings(training.config, tuned.get("settings", {})))
     encoder, target = training.start()
     if encoder.closed_form:
         facts = _fit_closed_form(training, encoder, target)
     else:
-        encoder, target, facts = _best_trial(training.on_device(), progress, checkpoints)
+        facts = fit_by_gradient(training.on_device(), encoder, target, progress, checkpoints.file("encoder"))
+        facts |= {"trials": tuned["trials"]} if tuned else {}
     facts["n_parameters"] = {
         "encoder": sum(p.numel() for p in encoder.parameters()),
         "target": sum(p.numel() for p in target.parameters() if target.trained_jointly),
@@ -181,69 +191,40 @@ def _fit_bridge(training: TrialSetup, encoder: Encoder, target: Target) -> Bridg
     return bridge
 
 
-def draw_trials(config: AlignmentConfig) -> list[AlignmentConfig]:
-    """Return the settings that a search tries: first the given ones, then random ones that are the same for all.
-
-    Learning rates are log-uniform within a factor of 10 of the given one, weight decays between 1e-4 and 1e-1.
-    """
-    rng = np.random.default_rng(TRIAL_SEED)
-    drawn = [(10 ** rng.uniform(-1, 1), 10 ** rng.uniform(-4, -1)) for _ in range(config.n_trials - 1)]
-    others = [
-        {"learning_rate": float(config.learning_rate * factor), "weight_decay": float(decay)} for factor, decay in drawn
-    ]
-    return [config, *(config.model_copy(update=settings) for settings in others)]
+def with_settings(config: AlignmentConfig, settings: dict[str, Any]) -> AlignmentConfig:
+    """Return a configuration with other optimiser settings; another batch size changes no number of segments seen."""
+    batch_size = settings.get("batch_size", config.batch_size)
+    steps = max(1, config.steps_per_epoch * config.batch_size // batch_size)
+    return config.model_copy(update={**settings, "steps_per_epoch": steps})
 
 
-def _best_trial(
-    training: TrialSetup, progress: Progress, checkpoints: StageCheckpoints
-) -> tuple[Encoder, Target, dict[str, Any]]:
-    """Train with each candidate's settings and keep the one that validates best."""
-    trials = draw_trials(training.config)
-    kept: tuple[Encoder, Target, dict[str, Any]] | None = None
-    tried = []
-    for number, config in enumerate(trials):
-        encoder, target = training.start()
-        file = checkpoints.file(f"trial {number + 1}" if len(trials) > 1 else "encoder")
-        told = _share(progress, number, len(trials))
-        facts = _fit_by_gradient(training, encoder, target, config, told, file)
-        tried.append({**facts["settings"], "valid_mrr": facts["chosen"]["valid_mrr"]})
-        if kept is None or facts["chosen"]["valid_mrr"] > kept[2]["chosen"]["valid_mrr"]:
-            kept = (encoder, target, facts)
-    assert kept is not None  # n_trials is at least 1
-    if len(trials) > 1:
-        kept[2]["trials"] = tried
-    return kept
-
-
-def _share(progress: Progress, number: int, n: int) -> Progress:
-    if n == 1:
-        return progress
-    return lambda note, share: progress(f"trial {number + 1} of {n}, {note}", (number + share) / n)
-
-
-def _fit_by_gradient(
-    training: TrialSetup,
-    encoder: Encoder,
-    target: Target,
-    config: AlignmentConfig,
-    progress: Progress,
-    checkpoint: CheckpointFile,
+def fit_by_gradient(
+    training: TrialSetup, encoder: Encoder, target: Target, progress: Progress, checkpoint: CheckpointFile
 ) -> dict[str, Any]:
+    """Train until the budget of epochs or minutes is used up, and return what happened on the way."""
+    config = training.config
     module = training.alignment(encoder, target, config)
-    train = TrainingSegments(training.store, training.frames, training.gather, config, training.seed)
+    train = training.batches()
     best = KeepBest("valid_mrr")
-    callbacks: list[L.Callback] = [
-        best,
-        EarlyStopping("valid_mrr", mode="max", patience=config.patience),
-        TrainingProgress(progress, config.max_epochs * len(train)),
-    ]
-    trainer = make_trainer(training.device, training.precision, callbacks, max_epochs=config.max_epochs)
+    max_epochs = config.max_epochs if config.budget_minutes is None else ENDLESS
+    callbacks: list[L.Callback] = [best, EarlyStopping("valid_mrr", mode="max", patience=config.patience)]
+    if config.budget_minutes is not None:
+        timer = Timer(timedelta(minutes=config.budget_minutes), verbose=False)
+        callbacks.append(timer)
+        progress = _by_the_clock(progress, timer, config.budget_minutes)
+    callbacks.append(TrainingProgress(progress, config.max_epochs * len(train)))
+    trainer = make_trainer(training.device, training.precision, callbacks, max_epochs=max_epochs)
     with compiled(encoder, wanted=training.compiled):
         fit(trainer, module, train, training.ordered("valid"), checkpoint)
     return {
         "method": "gradient",
-        "settings": {"learning_rate": config.learning_rate, "weight_decay": config.weight_decay},
+        "settings": {name: getattr(config, name) for name in ("learning_rate", "weight_decay", "batch_size")},
         "chosen": {"epoch": best.epoch, "valid_mrr": best.best, "n_valid_windows": module.n_pool},
         "n_steps": trainer.global_step,
         "history": module.history,
     }
+
+
+def _by_the_clock(progress: Progress, timer: Timer, minutes: float) -> Progress:
+    """Report the share of the minutes, since nobody knows of how many steps."""
+    return lambda note, share: progress(note, min(1.0, timer.time_elapsed() / 60 / minutes))

@@ -17,6 +17,10 @@ from eeg2speech_bench.core.segments.segment_store import Batch
 from eeg2speech_bench.core.training.finite_values import FiniteValues
 
 
+class DivergedError(ContractError):
+    """A training whose loss is not finite."""
+
+
 class Alignment(L.LightningModule):
     """Trains encoder and target with the CLIP loss; validates by retrieval among unseen windows.
 
@@ -70,7 +74,7 @@ class Alignment(L.LightningModule):
         candidates = pool_tokens(self.target(frames), estimates.shape[1])
         estimates, candidates = self._of_all(estimates), self._of_all(candidates)
         loss = self.loss(estimates, candidates, same_audio if self.config.mask_same_audio else None)
-        diverged = ContractError(
+        diverged = DivergedError(
             f"Training of encoder '{self.name}' diverged at step {self.global_step}",
             got="a loss that is not finite",
             then="Lower it with --set alignment.learning_rate=1e-4.",

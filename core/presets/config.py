@@ -96,7 +96,8 @@ class AlignmentConfig(Section):
     mask_same_audio: bool = Field(True, description="windows of overlapping audio are not each other's negatives")
     bridge: bool = Field(True, description="map estimates to the target's space before they condition the generator")
     train_on: Literal["signal", "surrogate"] = Field("signal", description="surrogate: EEG of randomised phases")
-    n_trials: int = Field(1, ge=1, description="settings tried by random search; 1 is the preset's own")
+    n_trials: int = Field(1, ge=1, description="settings tried by successive halving; 1 is the preset's own")
+    budget_minutes: float | None = Field(None, gt=0, description="training time instead of max_epochs; null: epochs")
     symmetric: bool = Field(False, description="also classify the EEG for each audio (not in brainmagick)")
 
 
@@ -233,8 +234,7 @@ def load_config(
     """
     if preset not in preset_names():
         raise UnknownNameError("preset", preset, preset_names())
-    text = resources.files("eeg2speech_bench.core.presets").joinpath(f"{preset}.toml").read_text(encoding="utf8")
-    tree = {"preset": preset, **tomllib.loads(text)}
+    tree = {**_preset_tree(preset), "preset": preset}
     if file is not None:
         _merge(tree, _read_toml(file))
     if isinstance(overrides, Mapping):
@@ -244,6 +244,16 @@ def load_config(
         for override in overrides or []:
             _merge(tree, _parse_override(override))
     return config_from_tree(tree)
+
+
+def _preset_tree(preset: str) -> dict[str, Any]:
+    """Read a preset, over the one that it extends if it names one."""
+    text = resources.files("eeg2speech_bench.core.presets").joinpath(f"{preset}.toml").read_text(encoding="utf8")
+    own = tomllib.loads(text)
+    base = own.pop("extends", "")
+    tree = _preset_tree(base) if base else {}
+    _merge(tree, own)
+    return tree
 
 
 def config_from_tree(tree: dict[str, Any]) -> RunConfig:

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from eeg2speech_bench.leaderboard.page.rows import Row
 from eeg2speech_bench.leaderboard.standings.standings import Standing, Standings
+from eeg2speech_bench.leaderboard.tables.table import IMPROVING_NOTE
 
 
 def standing_mark(metric: str) -> Markup:
@@ -47,7 +48,10 @@ def standing_text(standing: Standing) -> str:
     parts = []
     if (rank := standing.rank) is not None and rank.n > 1:
         ties = f"letter{'s' if len(rank.groups) > 1 else ''} {rank.letters}"
-        parts.append(f"Rank {rank.low}–{rank.high} of {rank.n} encoders on equal terms, {ties}")
+        place = f"At worst rank {rank.high}" if standing.improving else f"Rank {rank.low}–{rank.high}"
+        parts.append(f"{place} of {rank.n} encoders on equal terms, {ties}")
+    if standing.improving:
+        parts.append(f"It {IMPROVING_NOTE}")
     if standing.reason:
         parts.append(f"Not ranked: {standing.reason}")
     if (margin := standing.margin) is not None:

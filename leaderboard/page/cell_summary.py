@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from eeg2speech_bench.core.conditions import CONTROLS
+from eeg2speech_bench.core.records.convergence import Convergence
 from eeg2speech_bench.core.records.metrics import Metric, Verdict
 from eeg2speech_bench.core.records.provenance import StageCost, total_seconds
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.leaderboard.page.listening_items import CellClips
-from eeg2speech_bench.leaderboard.standings.identity import Kind, identify, kind_of
+from eeg2speech_bench.leaderboard.standings.identity import Kind, convergence_of, identify, kind_of
 from eeg2speech_bench.leaderboard.standings.standings import Competitor, competitor
 from eeg2speech_bench.leaderboard.tables.listeners import ListenerScores, listener_scores
 from eeg2speech_bench.leaderboard.tables.table import budget_text
 
 #: stages that retrieval needs; the others make and score speech
-RETRIEVAL_STAGES = ("prepare", "features", "align", "embed")
+RETRIEVAL_STAGES = ("prepare", "features", "tune", "align", "embed")
 #: file names that every system and every address takes as they are
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,149}")
 
@@ -69,6 +70,8 @@ class CellSummary:
         SHA-256 of the copied per-segment values; empty if there are none.
     source, digest : str
         Where the record was read, and the SHA-256 of that file.
+    convergence : Convergence
+        Whether the encoder was still improving when its budget ended.
     error : str
         Why a cell that is not done has no scores; empty otherwise.
     competitor : Competitor, optional
@@ -97,6 +100,7 @@ class CellSummary:
     is_null: bool
     error: str
     budget: str
+    convergence: Convergence
     kind: Kind
     modality: str
     finished: str
@@ -139,6 +143,7 @@ def summarise(record: Record, source: str, digest: str) -> tuple[CellSummary, di
         is_null=record.dataset.is_null,
         error="" if record.error is None else record.error.text[:2000],
         budget=budget_text(record),
+        convergence=convergence_of(record),
         kind=kind_of(record),
         modality=record.encoder.modality,
         finished=record.provenance.finished,

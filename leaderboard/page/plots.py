@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from markupsafe import Markup, escape
 
@@ -162,8 +162,13 @@ def _band(band: tuple[float, ...], of: str, place: Callable[[float, float], tupl
     return f'<rect class="band" {size}><title>95 % of {of}: {low:.3f} to {high:.3f}</title></rect>'
 
 
-def curves(lines: dict[int, list[tuple[float, float]]], name: str, step_name: str) -> Markup:
-    """Draw the learning curve of every seed; ``step_name`` is what the horizontal axis counts."""
+def curves(
+    lines: dict[int, list[tuple[float, float]]], name: str, step_name: str, kept: Mapping[int, float | None]
+) -> Markup:
+    """Draw the learning curve of every seed, with a dot at the step that was kept, where one was chosen.
+
+    ``step_name`` is what the horizontal axis counts.
+    """
     width, height = 280, 150
     points = [point for line in lines.values() for point in line]
     x = PixelScale([p[0] for p in points], (44, width - 10))
@@ -172,6 +177,12 @@ def curves(lines: dict[int, list[tuple[float, float]]], name: str, step_name: st
         f'<path class="curve" d="M{"L".join(f"{x(a)} {y(b)}" for a, b in line)}">'
         f"<title>seed {seed}: from {short(line[0][1])} to {short(line[-1][1])}</title></path>"
         for seed, line in lines.items()
+    )
+    drawn += "".join(
+        f'<circle class="eeg" cx="{x(a)}" cy="{y(b)}" r="3.5"><title>seed {seed}: kept at {short(a)}</title></circle>'
+        for seed, line in lines.items()
+        for a, b in line
+        if a == kept.get(seed)
     )
     ticks = "".join(
         f'<text class="tick" x="{x(t)}" y="{height - 20}" text-anchor="middle">{short(t)}</text>'

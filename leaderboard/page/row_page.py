@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -11,6 +12,7 @@ from markupsafe import Markup, escape
 from pydantic import BaseModel
 
 from eeg2speech_bench.core.conditions import BY_NAME, CEILINGS, SCORED, condition_label
+from eeg2speech_bench.core.records.convergence import Convergence
 from eeg2speech_bench.core.records.metrics import Metric
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.leaderboard.labels import metric_titles, p_text
@@ -28,7 +30,14 @@ from eeg2speech_bench.leaderboard.page.means import (
 from eeg2speech_bench.leaderboard.page.pool_scores import pool_rows
 from eeg2speech_bench.leaderboard.page.rows import Row, ended_text
 from eeg2speech_bench.leaderboard.page.set_scores import set_table
-from eeg2speech_bench.leaderboard.results.history import is_number, learning_series
+from eeg2speech_bench.leaderboard.results.history import (
+    Series,
+    convergence_of_stage,
+    is_number,
+    judged_series,
+    kept_step,
+    learning_series,
+)
 
 #: metrics with pictures, where the row has them
 PICTURED = ("top1", "identification", "mel_correlation")
@@ -173,14 +182,29 @@ def _hardest(found: dict[str, Metric]) -> Metric | None:
     return max(controls, key=lambda entry: entry.sign * entry.value, default=None)
 
 
-def _curves(records: Sequence[Record], seeds: Sequence[int]) -> Iterator[tuple[str, Markup]]:
-    """Yield every series in the histories of the trained stages, a line per seed."""
-    found: dict[tuple[str, str], dict[int, list[tuple[float, float]]]] = {}
+def _curves(records: Sequence[Record], seeds: Sequence[int]) -> Iterator[tuple[str, str, Markup]]:
+    """Yield every series in the histories of the trained stages, a line per seed, with how it ended if it is judged."""
+    found: dict[tuple[str, str, str], dict[int, tuple[Series, Record]]] = {}
     for record, seed in zip(records, seeds, strict=True):
         for series in learning_series(record.training):
-            found.setdefault((series.title, series.axis), {})[seed] = series.points
-    for (title, axis), lines in found.items():
-        yield title, plots.curves(lines, title, axis)
+            found.setdefault((series.title, series.axis, series.stage), {})[seed] = series, record
+    for (title, axis, stage), of_seed in found.items():
+        lines = {seed: series.points for seed, (series, _) in of_seed.items()}
+        kept = {seed: kept_step(record.training[stage]) for seed, (_, record) in of_seed.items()}
+        judged = [
+            convergence_of_stage(record, stage)
+            for series, record in of_seed.values()
+            if series.name == judged_series(record.training[stage])
+        ]
+        yield title, _ending_text(judged), plots.curves(lines, title, axis, kept)
+
+
+def _ending_text(judged: Sequence[Convergence]) -> str:
+    """Return how the trainings of all seeds ended, such as "still improving in 2 of 3 seeds, levelled off in 1"."""
+    counts = Counter(judged)
+    if len(counts) < 2:
+        return next(iter(counts), "")
+    return ", ".join(f"{said} in {n} of {len(judged)} seeds" for said, n in counts.most_common())
 
 
 def _stages(records: Sequence[Record]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from eeg2speech_bench.core.records.metrics import Metric
 from eeg2speech_bench.leaderboard.labels import BOARD_METRICS, CONTROL_METRICS, p_text
 from eeg2speech_bench.leaderboard.page.cell_summary import CellSummary, Score, plain_name
 from eeg2speech_bench.leaderboard.standings.identity import Kind
-from eeg2speech_bench.leaderboard.standings.standings import Standing, Standings
+from eeg2speech_bench.leaderboard.standings.standings import STILL, Standing, Standings
 from eeg2speech_bench.leaderboard.tables.pooled import standard_error
 from eeg2speech_bench.leaderboard.tables.table import NO_SIGNAL, NOT_TESTABLE, testable
 
@@ -114,8 +114,12 @@ class Row:
     @property
     def budget(self) -> str:
         """What the encoder was trained with; a range where seeds stopped early at different steps."""
-        found = sorted({cell.budget for cell in self.done or self.cells})
-        return found[0] if len(found) == 1 else f"{found[0]} to {found[-1]}"
+        cells = self.done or self.cells
+        found = sorted({cell.budget for cell in cells})
+        text = found[0] if len(found) == 1 else f"{found[0]} to {found[-1]}"
+        n = sum(cell.convergence == STILL for cell in cells)
+        seeds = "" if n == len(cells) else f" in {n} of {len(cells)} seeds"
+        return f"{text}, {STILL}{seeds}" if n else text
 
     def cost(self, name: str) -> float | None:
         """Return the mean of ``seconds``, ``retrieval_seconds``, ``memory_mb``, ``energy_wh`` or ``parameters``.

@@ -9,7 +9,7 @@ from eeg2speech_bench.core.conditions import condition_label
 from eeg2speech_bench.leaderboard.labels import BOARD_METRICS
 from eeg2speech_bench.leaderboard.page.cell_summary import CellSummary
 from eeg2speech_bench.leaderboard.page.rows import MeanScore, Row, describing_score, ended_text, preset_variants
-from eeg2speech_bench.leaderboard.standings.standings import Standings
+from eeg2speech_bench.leaderboard.standings.standings import STILL, Standings
 from eeg2speech_bench.leaderboard.tables.table import RANK_NOTE
 
 #: what the margin over a baseline is, for those who read a table
@@ -17,6 +17,8 @@ MARGIN_NOTE = (
     "difference from the baseline that reaches highest on the same test windows; p by min F', over listeners and "
     "blocks at once, Holm-corrected for the encoders of the competition"
 )
+#: what stands beside the budget of a row that was still improving
+STILL_NOTE = "validation still rose when the budget ended, see docs/budgets.md"
 #: what the verdict of a headline metric is about
 VERDICT_LABELS = {"top1": "retrieval", "identification": "generated speech"}
 
@@ -44,7 +46,7 @@ def table_columns(metrics: Sequence[str], headlines: Sequence[str], rows: Sequen
     energy = [_column("wh", "energy, Wh", "number", "all stages; mean over seeds", shown=False)]
     return [
         *columns,
-        _column("bud", "budget", "text", "alignment steps x batch; *: own optimiser settings"),
+        _column("bud", "budget", "text", f"alignment steps x batch; *: own optimiser settings; {STILL}: {STILL_NOTE}"),
         _column("par", "parameters", "count", "parameters of the encoder, trained or not; a closed form counts none"),
         _column("min", "minutes", "number", "what retrieval needs, as if no stage had been reused; mean over seeds"),
         _column("all", "minutes, with speech", "number", "all stages, where speech was generated", shown=False),
@@ -81,8 +83,9 @@ def table_rows(
 def _ranks(rows: Sequence[Row], metric: str, field: int, standings: Standings) -> list[dict[str, Any]]:
     """Return for every row its place in the order of ranks, the rank, and how far it is above the best baseline.
 
-    The order goes by competition and rank. A rank is [low, high, how many, letters, competition, what limits it], or
-    the reason why there is none; a margin is [difference, p, baseline].
+    The order goes by competition and rank. A rank is [low, high, how many, letters, competition, what limits it], with
+    one more text for a row that was still improving, or the reason why there is none; a margin is [difference, p,
+    baseline].
     """
     found = [row.standing(metric, standings) for row in rows]
     competitions = sorted({standing.competition for standing in found if standing is not None})
@@ -98,6 +101,8 @@ def _ranks(rows: Sequence[Row], metric: str, field: int, standings: Standings) -
             continue
         competition = competitions.index(standing.competition)
         made[number][f"q{field}"] = [rank.low, rank.high, rank.n, rank.letters, competition, standing.limit]
+        if standing.improving:
+            made[number][f"q{field}"].append(STILL)
         ranked.append((competition, *rank.place, number))
     for place, (*_, number) in enumerate(sorted(ranked)):
         made[number][f"r{field}"] = place

@@ -10,15 +10,19 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from eeg2speech_bench.core.records.convergence import Convergence
 from eeg2speech_bench.core.records.record import Record
+from eeg2speech_bench.leaderboard.results.history import convergence_of_stage
 
 #: sections of the configuration that are the terms of a competition; the encoder and its optimiser are what competes
 _TERMS = ("data", "target", "autoencoder", "denoiser", "diffusion", "sampling", "vocoder")
 #: keys of section ``scores`` that choose what is measured and change no number: a run of retrieval alone is one more
 #: seed of the run that also generates
 _MEASURED = ("which", "extended")
-#: keys of section ``alignment`` that say how much training an encoder may have
+#: keys of section ``alignment`` that say how much training an encoder may have: so many steps, or so many minutes on
+#: one kind of machine, which are competitions of their own
 _BUDGET = ("max_epochs", "steps_per_epoch", "batch_size", "n_trials")
+_MINUTES, _MACHINE = "budget_minutes", ("cpu", "n_cores", "gpus")
 
 
 #: what an encoder is there for
@@ -39,6 +43,11 @@ def kind_of(record: Record) -> Kind:
     if encoder.modality != "eeg":
         return "reference"
     return "baseline" if encoder.baseline else "encoder"
+
+
+def convergence_of(record: Record) -> Convergence:
+    """Judge the encoder's own training; that of the generator is the same budget for all, and part of the terms."""
+    return convergence_of_stage(record, "align")
 
 
 class Competition(NamedTuple):
@@ -120,6 +129,9 @@ def without_parts(found: Iterable[tuple[Path, Record]]) -> list[tuple[Path, Reco
 def _competition(record: Record) -> Competition:
     alignment = record.config.get("alignment", {})
     budget = {name: alignment[name] for name in _BUDGET if name in alignment}
+    if (minutes := alignment.get(_MINUTES)) is not None:
+        hardware = {name: record.provenance.hardware.get(name) for name in _MACHINE}
+        budget |= {_MINUTES: minutes, "machine": [record.provenance.device, hardware]}
     terms = [record.target.options, {name: record.config.get(name) for name in _TERMS}, budget]
     return Competition(
         dataset=record.cell.dataset,
@@ -169,5 +181,13 @@ def _digest_of(content: bytes) -> str:
 def _budget_text(budget: dict[str, Any]) -> str:
     if len(budget) < len(_BUDGET):
         return ""
+    if _MINUTES in budget:
+        device, hardware = budget["machine"]
+        on = hardware["gpus"] if device.startswith("cuda") else f"{hardware['n_cores']} cores of {hardware['cpu']}"
+        return f"at most {budget[_MINUTES]:g} min each on {on}{_search_text(budget)}"
     text = f"at most {budget['max_epochs'] * budget['steps_per_epoch']} steps x {budget['batch_size']}"
-    return text if budget["n_trials"] == 1 else f"{text}, best of {budget['n_trials']}"
+    return text + _search_text(budget)
+
+
+def _search_text(budget: dict[str, Any]) -> str:
+    return "" if budget["n_trials"] == 1 else f", best of {budget['n_trials']}"

@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from eeg2speech_bench.core.errors import BenchError, DataError, StorageError
+from eeg2speech_bench.core.records.convergence import Convergence, improving_seeds
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.leaderboard.standings.differences import LocatedRecord, SegmentFile, seed_values
-from eeg2speech_bench.leaderboard.standings.identity import EEG_KINDS, Competition, Identity, kind_of
+from eeg2speech_bench.leaderboard.standings.identity import EEG_KINDS, Competition, Identity, convergence_of, kind_of
 from eeg2speech_bench.leaderboard.standings.margins import Margin, margins
 from eeg2speech_bench.leaderboard.standings.ranks import Rank, rank
 
 if TYPE_CHECKING:
     import pandas as pd
 
+#: what is said of a run whose validation still rose when its budget ended
+STILL = "still improving"
 #: rank of a run without rivals, for which nothing has to be read
 ALONE = Rank(1, 1, (1,), 1, 0)
 
@@ -46,6 +49,8 @@ class Competitor(NamedTuple):
         It has no rank; others are held against it.
     variants : dict of str to MetricVariant
         By headline metric.
+    convergence : Convergence
+        Of the encoder's training.
     """
 
     run: str
@@ -55,22 +60,30 @@ class Competitor(NamedTuple):
     competition: Competition
     segments: SegmentFile
     variants: dict[str, MetricVariant]
+    convergence: Convergence = ""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """The rank of a run in one metric, or why it has none, and its margin over the best baseline."""
+    """The rank of a run in one metric, or why it has none, and its margin over the best baseline.
+
+    A run that was still ``improving`` when its budget ended has no best rank: how far it would come is not known.
+    """
 
     competition: Competition
     rank: Rank | None
     reason: str = ""
     margin: Margin | None = None
+    improving: bool = False
 
     @property
     def text(self) -> str:
         """What tables show: never a rank without its interval and its ties."""
         if self.rank is None:
             return "not ranked"
+        at_worst = f"at worst {self.rank.high} of {self.rank.n}" if self.rank.n > 1 else "alone"
+        if self.improving:
+            return f"{at_worst}, {STILL}"
         return f"{self.rank.low}-{self.rank.high} of {self.rank.n}, {self.rank.letters}" if self.rank.n > 1 else "alone"
 
     @property
@@ -111,7 +124,8 @@ def competitor(path: Path, record: Record, identity: Identity) -> Competitor | N
             variants[name] = MetricVariant(entry.version, entry.pool, entry.n_pool, entry.higher_is_better)
     cell, terms = LocatedRecord(path, record), identity.competition
     run = f"{identity.run}-{terms.split}"
-    return Competitor(run, record.cell.seed, cell.label, kind == "baseline", terms, cell.segments, variants)
+    facts = run, record.cell.seed, cell.label, kind == "baseline", terms, cell.segments, variants
+    return Competitor(*facts, convergence_of(record))
 
 
 def find_standings(competitors: Iterable[Competitor]) -> Standings:
@@ -190,7 +204,13 @@ class _CompetitionRuns:
         sign = 1 if variant.higher_is_better else -1
         tables = {run: sign * self.values[run][metric] for run in runs if metric in self.values.get(run, {})}
         above = margins(tables, {run: self.names[run] for run in runs if run in self.floors})
-        return {run: replace(standing, margin=above.get(run)) for run, standing in ranks.items()}
+        return {
+            run: replace(standing, margin=above.get(run), improving=self._improves(run))
+            for run, standing in ranks.items()
+        }
+
+    def _improves(self, run: str) -> bool:
+        return improving_seeds([cell.convergence for cell in self.cells[run]])
 
     def _ranked(self, metric: str, variant: MetricVariant, runs: list[str]) -> dict[str, Standing]:
         try:

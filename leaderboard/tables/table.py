@@ -12,7 +12,8 @@ from eeg2speech_bench.core.records.metrics import Metric
 from eeg2speech_bench.core.records.provenance import total_seconds
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.leaderboard.labels import BOARD_METRICS, CONTROL_METRICS, WITH_INTERVAL, metric_titles, p_text
-from eeg2speech_bench.leaderboard.standings.identity import dataset_titles, kind_of
+from eeg2speech_bench.leaderboard.standings.identity import convergence_of, dataset_titles, kind_of
+from eeg2speech_bench.leaderboard.standings.standings import STILL
 from eeg2speech_bench.leaderboard.tables.coverage import CoveredCell, cell_coverage
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ RANK_NOTE = (
     "Rank: 95 % interval among encoders on equal terms (data, test windows, target, generator, training allowed), "
     "means over seeds, paired over listeners and blocks; encoders that share a letter cannot be told apart."
 )
+
+#: what it means that a row was still improving
+IMPROVING_NOTE = "was still improving when its budget ended: with more training it may rank higher, above others too"
 
 
 @dataclass
@@ -77,7 +81,7 @@ def board(records: Iterable[Record], standings: Standings) -> Table:
         row += [rank_text(record, name, standings) for name in ranked]
         row += [value_text(record.metric(metric)) for metric in metrics]
         row += [verdict_text(record, "top1"), verdict_text(record, "identification")]
-        table.rows.append([*row, budget_text(record), _parameters(record), _minutes(record)])
+        table.rows.append([*row, trained_text(record), _parameters(record), _minutes(record)])
     table.notes = [*_board_notes(records, titles), *_rank_notes(records, titles, standings, called)]
     return table
 
@@ -126,10 +130,19 @@ def budget_text(record: Record) -> str:
     training = record.alignment
     if training.n_steps is None:
         return training.method or "-"
-    text = f"{training.n_steps} x {record.settings.alignment.batch_size}"
+    allowed = record.settings.alignment
+    text = f"{training.n_steps} x {training.settings.get('batch_size', allowed.batch_size)}"
+    if allowed.budget_minutes is not None:
+        text = f"{allowed.budget_minutes:g} min: {text}"
     if training.trials:
         text += f", best of {len(training.trials)}"
     return text + (" *" if record.encoder.own_settings else "")
+
+
+def trained_text(record: Record) -> str:
+    """Return the budget, and whether the encoder was still improving when it ended."""
+    said = f", {STILL}" if convergence_of(record) == STILL else ""
+    return budget_text(record) + said
 
 
 def value_text(entry: Metric | None) -> str:
@@ -259,6 +272,8 @@ def _rank_notes(
                 said.add(f"{name_text(record)} on {dataset} is not ranked: {standing.reason}.")
             elif standing is not None and standing.limit:
                 said.add(f"{called[name]} on {dataset}: {standing.limit}.")
+            if standing is not None and standing.improving:
+                said.add(f"{name_text(record)} on {dataset} {IMPROVING_NOTE}.")
     return [RANK_NOTE, *sorted(said)]
 
 

@@ -27,7 +27,7 @@ from eeg2speech_bench.leaderboard.page.listening_items import (
 )
 from eeg2speech_bench.leaderboard.page.plots import short
 from eeg2speech_bench.leaderboard.page.spectrogram import TOP_HZ, log_mel_db, palette, read_clip
-from eeg2speech_bench.leaderboard.results.history import learning_series
+from eeg2speech_bench.leaderboard.results.history import convergence_of_stage, learning_series
 from eeg2speech_bench.leaderboard.tables.export import printable
 from eeg2speech_bench.leaderboard.terminal.glyphs import (
     PER_LINE,
@@ -124,6 +124,9 @@ def learning(record: Record, console: Console) -> Iterator[Text]:
         yield Text(
             f"{set_cell_size(title, name_width)}  {line}  first {short(values[0])}, last {short(values[-1])}, {best}"
         )
+    endings = {stage: convergence_of_stage(record, stage) for stage in record.training}
+    if told := [f"{stage} {ending}" for stage, ending in endings.items() if ending]:
+        yield Text(printable(f"At the end of its budget: {', '.join(told)}", console))
 
 
 def mels(record: Record, results: Path, console: Console) -> Iterator[Text]:

@@ -19,7 +19,7 @@ from rich.console import Console
 from eeg2speech_bench.benchmarks import session
 from eeg2speech_bench.benchmarks.pipeline import Pipeline
 from eeg2speech_bench.benchmarks.session import RunRequest, plan_cells, run_cells
-from eeg2speech_bench.core.errors import DataError, StorageError, UnknownNameError
+from eeg2speech_bench.core.errors import DataError, StorageError, UnknownNameError, UsageError
 from eeg2speech_bench.core.presets.config import load_config
 from eeg2speech_bench.core.records.record_store import RecordStore
 from eeg2speech_bench.core.registry.registry import Registry, load_registry
@@ -167,3 +167,9 @@ def test_two_commands_that_begin_together_in_one_results_folder_do_not_trip_twen
         run.join(200)
     assert [run.exitcode for run in runs] == [0, 0]
     assert not (request.results / "running").exists()
+
+
+def test_a_budget_of_minutes_is_refused_for_cells_side_by_side(request_for):
+    config = load_config("quick", overrides={"alignment.budget_minutes": 2.0})
+    with pytest.raises(UsageError, match="take each other's time"):
+        start(request_for(config=config, jobs=2))

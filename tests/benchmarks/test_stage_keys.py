@@ -26,7 +26,8 @@ AFTER = {
     "clips": ("prepare",),
     "autoencoder": ("prepare",),
     "ceilings": ("prepare", "clips", "autoencoder"),
-    "align": ("prepare", "features"),
+    "tune": ("prepare", "features"),
+    "align": ("prepare", "features", "tune"),
     "calibrate": ("prepare", "features", "align"),
     "embed": ("prepare", "features", "clips", "align", "calibrate"),
     "words": ("prepare", "features", "align"),
@@ -56,7 +57,8 @@ def pipeline(tmp_path):
     """Return a function that makes the stages of a cell with all stages, by name."""
 
     def make(*overrides: str, encoder: str = "brainmagick", seed: int = 0, revision: str = "1"):
-        config = load_config("quick", overrides=["scores.extended=true", "data.held_out_listeners=1/3", *overrides])
+        overrides = ("scores.extended=true", "data.held_out_listeners=1/3", "alignment.n_trials=2", *overrides)
+        config = load_config("quick", overrides=overrides)
         (cell,) = make_cells([encoder], "made-up", "made-up", [seed], config, REGISTRY, revision=revision)
         dataset = Dataset()
         dataset.revision = revision
@@ -114,16 +116,16 @@ def test_each_library_of_a_stage_changes_its_key_and_those_after_it(pipeline, mo
 @pytest.mark.parametrize(
     ("module", "stages"),
     [
-        ("core.training.trainer", {"autoencoder", "align", "diffuse"}),
+        ("core.training.trainer", {"autoencoder", "tune", "align", "diffuse"}),
         ("core.conditioning", set(AFTER) - {"prepare", "clips"}),
         ("core.training.seeding", set(AFTER) - {"prepare", "features", "clips", "ceilings", "calibrate"}),
-        ("core.segments.surrogates", {"align", "embed", "words"}),
+        ("core.segments.surrogates", {"tune", "align", "embed", "words"}),
         ("core.generator.checkpoints", {"autoencoder", "ceilings", "diffuse", "generate"}),
         ("benchmarks.metrics.word_retrieval", {"words", "score"}),
         ("core.segments.clips", {"ceilings", "generate", "score"}),
         ("datasets.preparation.preprocessing", {"prepare"}),
-        ("plugins.targets.deep_mel", {"features", "align"}),
-        ("plugins.encoders.brainmagick", {"align"}),
+        ("plugins.targets.deep_mel", {"features", "tune", "align"}),
+        ("plugins.encoders.brainmagick", {"tune", "align"}),
         ("core.statistics.resampling", {"score"}),
     ],
 )
@@ -166,8 +168,8 @@ def test_what_python_loads_for_a_stage_is_in_its_key_or_decides_nothing():
         ("sampling.n_clips=5", "clips"),
         ("autoencoder.max_steps=3", "autoencoder"),
         ("vocoder.n_iter=3", "ceilings"),
-        ("alignment.weight_decay=0.5", "align"),
-        ("encoder.brainmagick.hidden=8", "align"),
+        ("alignment.weight_decay=0.5", "tune"),
+        ("encoder.brainmagick.hidden=8", "tune"),
         ("diffusion.max_steps=3", "diffuse"),
         ("sampling.guidance_scale=9.0", "generate"),
         ("scores.n_bootstrap=3", "score"),
@@ -189,9 +191,9 @@ def test_a_cell_of_all_listeners_calibrates_nobody(pipeline):
     assert pipeline("data.held_out_listeners=0").keys() == AFTER.keys() - {"calibrate"}
 
 
-def test_seed_and_encoder_belong_to_the_cell_and_not_to_the_data_set(pipeline):
+def test_seed_and_encoder_belong_to_the_cell_and_not_to_the_data_set_and_seeds_share_a_search(pipeline):
     shared = {"prepare", "features", "clips", "autoencoder", "ceilings"}
-    assert changed(pipeline(), pipeline(seed=1)) == set(AFTER) - shared
+    assert changed(pipeline(), pipeline(seed=1)) == set(AFTER) - shared - {"tune"}
     assert changed(pipeline(), pipeline(encoder="eegnet")) == set(AFTER) - shared
 
 

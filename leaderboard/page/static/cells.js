@@ -29,9 +29,11 @@ const makeCells = (data, look) => {
     const [value, x] = scoreOf(row, n);
     return x ? `${digits(value)} ${besideText(row, x)}` : "–";
   };
+  // a row that was still improving when its budget ended has no best rank
+  const placeOf = (found) => (found[6] ? `at worst ${found[1]}` : `${found[0]}–${found[1]}`);
   const rankText = (column, row) => {
     const found = rankOf(column, row);
-    if (Array.isArray(found)) return found[2] > 1 ? `${found[0]}–${found[1]} of ${found[2]}, ${found[3]}` : "alone";
+    if (Array.isArray(found)) return found[2] > 1 ? `${placeOf(found)} of ${found[2]}, ${found[6] ?? found[3]}` : ["alone", ...found.slice(6)].join(", ");
     return found ? `not ranked: ${found}` : row.raw ? "" : row.k || "–";
   };
   const marginText = (column, row) => {
@@ -59,7 +61,7 @@ const makeCells = (data, look) => {
     if (c.kind === "name") return [[c.title, (r) => r.e], ["kind", (r) => r.k || "encoder"]];
     if (c.kind === "rank") {
       const part = at((r) => (Array.isArray(rankOf(c, r)) ? rankOf(c, r) : null));
-      return [[`${c.title} low`, part(0)], [`${c.title} high`, part(1)], [`${c.title} of`, part(2)], [`${c.title} letters`, part(3)], [`${c.title} says`, (r) => rankText(c, r)]];
+      return [[`${c.title} low`, (r) => (part(6)(r) ? null : part(0)(r))], [`${c.title} high`, part(1)], [`${c.title} of`, part(2)], [`${c.title} letters`, part(3)], [`${c.title} says`, (r) => rankText(c, r)]];
     }
     if (c.kind === "margin") {
       const part = at((r) => (Array.isArray(marginOf(c, r)) ? marginOf(c, r) : null));
@@ -134,9 +136,9 @@ const makeCells = (data, look) => {
     return data.rows.filter((r) => r !== row && ties(rankOf(column, r)));
   };
   const rankList = (column, row) => {
-    const [low, high, n, letters, , limit] = rankOf(column, row), tied = tiedWith(column, row).map((r) => r.e);
+    const [low, high, n, letters, , limit, still] = rankOf(column, row), tied = tiedWith(column, row).map((r) => r.e);
     return [
-      ["rank", `${low} to ${high} of ${n} encoders`],
+      ["rank", still ? `at worst ${high} of ${n} encoders: ${still} when its budget ended` : `${low} to ${high} of ${n} encoders`],
       [`letter${letters.length > 1 ? "s" : ""} ${letters}`, tied.length ? `cannot be told apart from ${tied.join(", ")}` : "no other shares it"],
       ...(limit ? [["limit", limit]] : []),
     ];
@@ -145,7 +147,8 @@ const makeCells = (data, look) => {
     const found = rankOf(column, row);
     if (!Array.isArray(found) || found[2] < 2) return make("span", "rank-none", rankText(column, row));
     const box = opener("rank", `${column.title}: ${row.e}`, () => rankList(column, row));
-    box.append(make("b", "", `${found[0]}–${found[1]}`), make("small", "", ` of ${found[2]} `));
+    box.append(make("b", "", placeOf(found)), make("small", "", ` of ${found[2]} `));
+    if (found[6]) box.append(make("small", "", ` ${found[6]} `));
     for (const letter of lettersOf(found)) box.append(make("span", letter === "A" ? "tie first" : "tie", letter));
     return box;
   };

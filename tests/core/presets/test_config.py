@@ -8,8 +8,18 @@ from eeg2speech_bench.core.errors import UnknownNameError, UsageError
 from eeg2speech_bench.core.presets.config import load_config, preset_names
 
 
-def test_shipped_presets_are_quick_eeg2speech_and_full():
-    assert preset_names() == ["eeg2speech", "full", "quick"]
+def test_shipped_presets_are_quick_standard_full_and_eeg2speech():
+    assert preset_names() == ["eeg2speech", "full", "quick", "standard"]
+
+
+def test_standard_is_quick_with_a_search_and_more_training():
+    quick, standard = load_config("quick"), load_config("standard")
+    assert (standard.preset, standard.encoder, standard.data) == ("standard", quick.encoder, quick.data)
+    segments = [
+        c.alignment.batch_size * c.alignment.steps_per_epoch * c.alignment.max_epochs for c in (quick, standard)
+    ]
+    assert segments[1] == 1.25 * segments[0]
+    assert standard.alignment.n_trials == 4
 
 
 def test_override_beats_file_and_file_beats_preset(tmp_path):

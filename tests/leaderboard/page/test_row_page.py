@@ -85,3 +85,17 @@ def test_heads_of_scores_are_explained_where_keys_and_fingers_reach_it(tmp_path,
     assert "<dt>variance ratio</dt><dd>Aims at &lt;1&gt;.</dd>" in page
     index = (out / "index.html").read_text()
     assert re.search(r"<dt>MRR</dt><dd>Mean reciprocal rank.*Higher is better\.</dd>", index)
+
+
+def test_a_row_that_was_still_improving_says_so_beside_its_curve_and_its_budget(tmp_path, write, only_page, board):
+    history = [{"step": 80 * i, "epoch": i, "valid_mrr": 0.1 * i} for i in range(1, 5)]
+    training = {"align": {"n_steps": 320, "history": history, "chosen": {"epoch": 4}}}
+    write(tmp_path, training=training)
+    out = build([tmp_path], tmp_path / "out").index.parent
+    page = only_page(out)
+    assert "<figcaption>align: valid mrr<small>: still improving</small>" in page
+    assert page.count("seed 0: kept at 320") == 1
+    assert "It was still improving when its budget ended" in page
+    (row,) = board(out)["rows"]
+    assert row["bud"].endswith(", still improving")
+    assert row["q0"][6] == "still improving"

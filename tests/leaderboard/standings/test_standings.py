@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from eeg2speech_bench.core.records.record import Record
+from eeg2speech_bench.core.records.training import Training
 from eeg2speech_bench.leaderboard.standings import standings as module
 from eeg2speech_bench.leaderboard.standings.differences import SegmentFile
 from eeg2speech_bench.leaderboard.standings.identity import Competition, identify
@@ -130,3 +131,29 @@ def test_a_baseline_that_was_measured_otherwise_is_no_margin(scored):
 def test_no_rank_is_shown_without_its_interval_and_its_ties():
     assert Standing(TERMS, Rank(1, 3, (1, 2), 4, 8)).text == "1-3 of 4, A B"
     assert Standing(TERMS, None, "it is not there").text == "not ranked"
+
+
+def test_a_run_that_was_still_improving_has_no_best_rank(scored):
+    found = find_standings([scored("a", 0.5), scored("b", 0.1, convergence="still improving"), scored("c", 0.3)])
+    assert found["b-0", "top1"].text == "at worst 3 of 3, still improving"
+    assert found["a-0", "top1"].text == "1-1 of 3, A"
+
+
+def test_the_curve_of_a_record_decides_whether_its_run_was_still_improving(record):
+    path, made = record
+    rising = [{"step": i, "epoch": i, "valid_mrr": 0.1 * i} for i in range(1, 5)]
+    made.training = {"align": Training(history=rising)}
+    assert competitor(path, made, identify(made)).convergence == "still improving"
+
+
+def test_minutes_are_a_competition_of_their_own_on_one_kind_of_machine(record):
+    _, made = record
+    steps = {"max_epochs": 4, "steps_per_epoch": 80, "batch_size": 64, "n_trials": 1}
+    made.config = {"preset": "quick", "alignment": steps}
+    made.provenance.hardware, made.provenance.device = {"cpu": "one", "n_cores": 2}, "cpu"
+    by_steps = identify(made).competition
+    made.config = {"preset": "quick", "alignment": steps | {"budget_minutes": 3.0}}
+    here = identify(made).competition
+    made.provenance.hardware = {"cpu": "another", "n_cores": 2}
+    assert len({by_steps, here, identify(made).competition}) == 3
+    assert here.budget == "at most 3 min each on 2 cores of one"
