@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from eeg2speech_bench.core.presets.config import RunConfig
 from eeg2speech_bench.core.records.cell_id import CellId
+from eeg2speech_bench.core.weights.strategies import title_of
 
 #: bytes of an encoder's, a data set's and a preset's name that the name of a cell's files keeps; it has 150 at most
 NAME_BYTES, PRESET_BYTES = 45, 16
@@ -45,7 +46,8 @@ class Cell:
     @property
     def label(self) -> str:
         """What a person calls this cell's encoder."""
-        return f"{self.encoder}, trained on surrogate EEG" if self.is_twin else self.encoder
+        title = title_of(self.encoder, self.config.encoder.get(self.encoder, {}))
+        return f"{title}, trained on surrogate EEG" if self.is_twin else title
 
     @property
     def id(self) -> str:

@@ -72,6 +72,7 @@ def _show(arguments: argparse.Namespace) -> int:
     from eeg2speech_bench.leaderboard.standings.identity import identify, without_parts
     from eeg2speech_bench.leaderboard.standings.standings import competitor, find_standings
     from eeg2speech_bench.leaderboard.tables.export import show
+    from eeg2speech_bench.leaderboard.tables.pretraining import pretraining_table
     from eeg2speech_bench.leaderboard.tables.table import board, controls
 
     _refuse_pictures(arguments)
@@ -82,7 +83,8 @@ def _show(arguments: argparse.Namespace) -> int:
         raise UsageError(f"No record of {arguments.results} is like that", then=then)
     records = [record for _, record in found]
     competitors = [competitor(path, record, identify(record)) for path, record in found]
-    table = board(records, find_standings(cell for cell in competitors if cell is not None))
+    standings = find_standings(cell for cell in competitors if cell is not None)
+    table, pretraining = board(records, standings), pretraining_table(records, standings)
     done = [record for record in records if record.status == "done"]
     n_drawn = PICTURED_CELLS if arguments.pictures else 0
     drawn, others = done[:n_drawn], done[n_drawn:]
@@ -92,7 +94,7 @@ def _show(arguments: argparse.Namespace) -> int:
     if drawn and others:
         typed = f"eeg2speech-bench leaderboard show --results {arguments.results} --pictures"
         table.notes.append(f"Pictures of another cell: '{typed} --cell {others[0].cell.id}'.")
-    show(arguments.format, [table])
+    show(arguments.format, [table, *([pretraining] if pretraining else [])])
     for error in unreadable:
         print(f"left out: {error}", file=sys.stderr)
     return 1 if unreadable else 0

@@ -119,6 +119,10 @@ def run(inputs: AlignInputs, out: Path, progress: Progress, checkpoints: StageCh
         "encoder": sum(p.numel() for p in encoder.parameters()),
         "target": sum(p.numel() for p in target.parameters() if target.trained_jointly),
     }
+    n_trained = facts.pop("n_trained", 0)
+    if encoder.pretraining:
+        about = plain_values(f"Encoder '{inputs.pair.encoder.name}': pretraining", encoder.pretraining)
+        facts["pretraining"] = {**about, "n_trained": n_trained}
     facts["adaptations"] = plain_values(f"Encoder '{inputs.pair.encoder.name}': adaptations", encoder.adaptations)
     bridge = _fit_bridge(training, encoder, target) if inputs.alignment.bridge else torch.nn.Identity()
     AlignedPair(encoder, target, bridge).save(out)
@@ -211,6 +215,8 @@ def _fit_by_gradient(
     progress: Progress,
     checkpoint: CheckpointFile,
 ) -> dict[str, Any]:
+    encoder.begin_training()
+    n_trained = sum(p.numel() for p in encoder.parameters() if p.requires_grad)
     module = training.alignment(encoder, target, config)
     train = TrainingSegments(training.store, training.frames, training.gather, config, training.seed)
     best = KeepBest("valid_mrr")
@@ -221,10 +227,12 @@ def _fit_by_gradient(
     ]
     trainer = make_trainer(training.device, training.precision, callbacks, max_epochs=config.max_epochs)
     fit(trainer, module, train, training.ordered("valid"), checkpoint)
+    encoder.end_training()
     return {
         "method": "gradient",
         "settings": {"learning_rate": config.learning_rate, "weight_decay": config.weight_decay},
         "chosen": {"epoch": best.epoch, "valid_mrr": best.best, "n_valid_windows": module.n_pool},
         "n_steps": trainer.global_step,
         "history": module.history,
+        "n_trained": n_trained,
     }

@@ -14,6 +14,7 @@ from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.leaderboard.standings.differences import LocatedRecord, SegmentFile, seed_values
 from eeg2speech_bench.leaderboard.standings.identity import EEG_KINDS, Competition, Identity, kind_of
 from eeg2speech_bench.leaderboard.standings.margins import Margin, margins
+from eeg2speech_bench.leaderboard.standings.pretraining import Pretraining, compare_twins
 from eeg2speech_bench.leaderboard.standings.ranks import Rank, rank
 
 if TYPE_CHECKING:
@@ -46,6 +47,10 @@ class Competitor(NamedTuple):
         It has no rank; others are held against it.
     variants : dict of str to MetricVariant
         By headline metric.
+    family : str
+        Of an encoder with pretrained weights: it shares this with its twin with random ones.
+    random : bool
+        It is that twin.
     """
 
     run: str
@@ -55,16 +60,19 @@ class Competitor(NamedTuple):
     competition: Competition
     segments: SegmentFile
     variants: dict[str, MetricVariant]
+    family: str = ""
+    random: bool = False
 
 
 @dataclass(frozen=True)
 class Standing:
-    """The rank of a run in one metric, or why it has none, and its margin over the best baseline."""
+    """The rank of a run in one metric, or why it has none, and its margins over the best baseline and its twin."""
 
     competition: Competition
     rank: Rank | None
     reason: str = ""
     margin: Margin | None = None
+    pretraining: Pretraining | None = None
 
     @property
     def text(self) -> str:
@@ -111,7 +119,8 @@ def competitor(path: Path, record: Record, identity: Identity) -> Competitor | N
             variants[name] = MetricVariant(entry.version, entry.pool, entry.n_pool, entry.higher_is_better)
     cell, terms = LocatedRecord(path, record), identity.competition
     run = f"{identity.run}-{terms.split}"
-    return Competitor(run, record.cell.seed, cell.label, kind == "baseline", terms, cell.segments, variants)
+    is_baseline, twin = kind == "baseline", (identity.family, identity.random)
+    return Competitor(run, record.cell.seed, cell.label, is_baseline, terms, cell.segments, variants, *twin)
 
 
 def find_standings(competitors: Iterable[Competitor]) -> Standings:
@@ -190,7 +199,17 @@ class _CompetitionRuns:
         sign = 1 if variant.higher_is_better else -1
         tables = {run: sign * self.values[run][metric] for run in runs if metric in self.values.get(run, {})}
         above = margins(tables, {run: self.names[run] for run in runs if run in self.floors})
-        return {run: replace(standing, margin=above.get(run)) for run, standing in ranks.items()}
+        helped = compare_twins(tables, self._twins(rivals), self.names)
+        return {
+            run: replace(standing, margin=above.get(run), pretraining=helped.get(run))
+            for run, standing in ranks.items()
+        }
+
+    def _twins(self, runs: list[str]) -> dict[str, str]:
+        """Return the twin with random weights of every run that has one here."""
+        first = {run: self.cells[run][0] for run in runs}
+        twins = {one.family: run for run, one in first.items() if one.random}
+        return {run: twins[one.family] for run, one in first.items() if one.family in twins and not one.random}
 
     def _ranked(self, metric: str, variant: MetricVariant, runs: list[str]) -> dict[str, Standing]:
         try:

@@ -89,3 +89,34 @@ def test_an_encoder_that_does_not_exist_is_refused():
 def test_settings_of_what_does_not_exist_are_refused(override, said):
     with pytest.raises(UnknownNameError, match=said):
         refuse_unknown_names(load_config("quick", overrides=[override]), load_registry())
+
+
+WEIGHTS = {"encoder.labram.weights": "owner/labram"}
+
+
+def labels(encoders, strategies, overrides=WEIGHTS):
+    config = load_config("quick", overrides=overrides)
+    cells = make_cells(encoders, "s", "s", [0], config, load_registry(), revision="r", strategies=strategies)
+    assert len({cell.id for cell in cells}) == len(cells)
+    return [cell.label for cell in cells]
+
+
+def test_each_strategy_runs_beside_its_twin_with_random_weights_and_other_encoders_run_once():
+    assert labels(["ridge", "labram"], ["full", "probe"]) == [
+        "ridge",
+        "labram (full, labram)",
+        "labram (scratch)",
+        "labram (probe, labram)",
+        "labram (probe, random weights)",
+    ]
+
+
+def test_scratch_is_run_once_although_it_is_the_twin_of_full():
+    assert labels(["labram"], ["scratch", "full"]) == ["labram (scratch)", "labram (full, labram)"]
+
+
+def test_a_strategy_without_weights_is_refused_with_what_to_type():
+    with pytest.raises(
+        UsageError, match=r"--strategy is about .*encoder\.NAME\.weights=.*labram: braindecode/labram-pre"
+    ):
+        labels(["ridge", "labram"], ["probe"], {})
