@@ -26,9 +26,9 @@ SD_IN_IQR = 0.7413
 #: caps by their number of channels: a montage of MNE, and which of its electrodes; those of the largest have names of
 #: their own (A1 to D32)
 MONTAGES: dict[int, tuple[str, tuple[str, ...]]] = {
-    8: ("standard_1005", ("Fz", "C3", "Cz", "C4", "Pz", "PO7", "Oz", "PO8")),
+    8: ("colin27_1005", ("Fz", "C3", "Cz", "C4", "Pz", "PO7", "Oz", "PO8")),
     19: (
-        "standard_1020",
+        "colin27_1020",
         (
             *("Fp1", "Fp2", "F7", "F3", "Fz", "F4", "F8", "T7", "C3", "Cz"),
             *("C4", "T8", "P7", "P3", "Pz", "P4", "P8", "O1", "O2"),

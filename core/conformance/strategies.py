@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import replace
-from importlib.util import find_spec
 
 import torch
 from torch import Tensor
@@ -22,9 +21,6 @@ def strategies(case: Case) -> Verdict:
         return skipped("no weights of it are known; to check its strategies, give --set weights=PATH")
     said = []
     for strategy in FREEZING:
-        if strategy == "lora" and find_spec("peft") is None:
-            said.append("lora not checked, which needs: pip install 'eeg2speech-bench[lora]'")
-            continue
         # random weights stand for the pretrained ones, which need not be there
         options = {**case.options, "strategy": strategy, "random_weights": True}
         flaw, n_trained = _train(replace(case, options=options), strategy)

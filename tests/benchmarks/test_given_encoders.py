@@ -321,9 +321,7 @@ def test_code_that_an_option_names_is_in_the_key(registry, tmp_path, monkeypatch
 
 def test_a_network_that_is_built_for_other_eeg_says_so(registry):
     wide = Batch(torch.zeros(3, 9, N_TIMES), subject=torch.zeros(3, dtype=torch.long), window=torch.arange(3))
-    with pytest.raises(
-        DataError, match="Network 'Sequential' does not take this EEG: got 9 channels, 20 samples: mat1"
-    ):
+    with pytest.raises(DataError, match="'Sequential' does not take this EEG: got 9 channels, 20 samples: mat1"):
         built(registry, flat(DIM))(wide)
 
 

@@ -91,7 +91,8 @@ def load_backbone(
         raise _misfit_error(checkpoint, "; ".join(line.strip() for line in str(error).splitlines()[1:4])) from error
     missing = [key for key in result.missing_keys if not key.startswith(tuple(anew))]
     if missing or result.unexpected_keys or not backbone:
-        n_own = sum(not key.startswith(tuple(anew)) for key in own)
+        # batch norm's counters count as there when they are not
+        n_own = sum(not key.startswith(tuple(anew)) and not key.endswith("num_batches_tracked") for key in own)
         raise _misfit_error(checkpoint, _differing_names(n_own, missing, result.unexpected_keys))
     said = f"{len(backbone)} tensors of {checkpoint.source}; new: {', '.join(anew)}"
     return anew, "; ".join([said, *filter(None, notes)])

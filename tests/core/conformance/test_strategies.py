@@ -69,7 +69,6 @@ def verdict(spec_of, encoder):
 
 
 def test_what_each_strategy_trains_is_counted(spec_of):
-    pytest.importorskip("peft")
     outcome, reason = verdict(spec_of, Pretrained)
     assert outcome == "pass", reason
     assert reason.startswith(f"probe trains {HIDDEN * 40 + 40:,}; lora trains ")
@@ -80,7 +79,7 @@ def test_what_each_strategy_trains_is_counted(spec_of):
     [
         (
             Thaws,
-            "strategy 'probe': norm.num_batches_tracked is frozen and moves: keep it in evaluation mode in train()",
+            "strategy 'probe': norm.num_batches_tracked is frozen and moves: keep it in evaluation mode",
         ),
         (KeepsItsAdapters, "strategy 'lora': names in its state differ after end_training"),
         (NeverAdapts, "strategy 'lora': nothing of the body changes"),
@@ -88,7 +87,6 @@ def test_what_each_strategy_trains_is_counted(spec_of):
     ],
 )
 def test_a_fault_is_told_with_what_to_change(spec_of, encoder, said):
-    pytest.importorskip("peft")
     outcome, reason = verdict(spec_of, encoder)
     assert outcome == "fail"
     assert reason.startswith(said)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-
 import braindecode.models
 import pytest
 import torch
-from torch import nn
 
-from eeg2speech_bench.core.errors import BenchError, UnknownNameError, UsageError
-from eeg2speech_bench.core.weights.body import RANK, Body
+from eeg2speech_bench.core.errors import DataError, UnknownNameError, UsageError
+from eeg2speech_bench.core.weights.low_rank import RANK
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -74,7 +71,6 @@ def test_full_trains_everything(build, eegnet_weights, batch_of):
 
 
 def test_lora_changes_the_layers_of_the_body_and_is_merged_into_them(build, labram_weights, batch_of):
-    pytest.importorskip("peft")
     encoder = build("labram", weights=labram_weights, strategy="lora")
     before, _ = train(encoder, [batch_of(seed=0), batch_of(seed=1)])
     with torch.no_grad():
@@ -83,52 +79,12 @@ def test_lora_changes_the_layers_of_the_body_and_is_merged_into_them(build, labr
         merged = encoder(batch_of()).embeddings
     assert torch.allclose(adapted, merged, atol=1e-5)
     assert encoder.state_dict().keys() == before.keys()
-    layers = {f"network.{name}.weight" for name in encoder.body.layers()}
+    layers = {f"network.{name}" for name in encoder.body.layers}
     heads = {name for name in before if ".final_layer." in name}
     assert any(name.endswith("qkv.weight") for name in layers)  # which LaBraM reads past the layer's forward
     assert moved(encoder, before) == layers | heads
     change = encoder.state_dict()[name := sorted(layers)[0]] - before[name]
     assert torch.linalg.matrix_rank(change) <= RANK
-
-
-@pytest.mark.parametrize(
-    "layer", [nn.TransformerEncoderLayer(16, 2, 16, batch_first=True), nn.MultiheadAttention(16, 2)]
-)
-def test_lora_reaches_attention_also_where_torch_takes_a_shortcut_in_evaluation(layer):
-    pytest.importorskip("peft")
-
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.inner, self.head = layer, nn.Linear(16, 2)
-
-        def forward(self, x):
-            made = self.inner(x, x, x)[0] if isinstance(self.inner, nn.MultiheadAttention) else self.inner(x)
-            return self.head(made)
-
-    net = Net()
-    body = Body(net, ["head"], "lora")
-    body.begin_training()
-    weights = [weight for name, weight in net.named_parameters() if "lora_" in name]
-    for weight in weights:
-        nn.init.normal_(weight)
-    net.eval()
-    x = torch.randn(2, 5, 16)
-    with_gradient = net(x)
-    assert all(g is not None for g in torch.autograd.grad(with_gradient.sum(), weights, allow_unused=True))
-    with torch.no_grad():
-        without = net(x)
-        body.end_training()
-        merged = net(x)
-    assert torch.allclose(with_gradient, without, atol=1e-4)
-    assert torch.allclose(without, merged, atol=1e-4)
-
-
-def test_lora_without_peft_says_what_to_type(build, labram_weights, monkeypatch):
-    encoder = build("labram", weights=labram_weights, strategy="lora")
-    monkeypatch.setitem(sys.modules, "peft", None)
-    with pytest.raises(BenchError, match=r"needs peft.*pip install 'eeg2speech-bench\[lora\]'"):
-        encoder.begin_training()
 
 
 def test_a_twin_shares_all_but_the_values_of_the_body(build, labram_weights):
@@ -159,3 +115,8 @@ def test_a_strategy_without_weights_and_an_unknown_one_are_refused(build, labram
         build("labram", strategy="probe")
     with pytest.raises(UnknownNameError, match="Did you mean 'probe'"):
         build("labram", weights=labram_weights, strategy="prob")
+
+
+def test_lora_on_a_network_of_convolutions_alone_is_refused_with_what_to_choose(build, eegnet_weights):
+    with pytest.raises(DataError, match=r"'lora' has nothing to change in EEGNet: .*Choose strategy 'probe'"):
+        build("eegnet", weights=eegnet_weights, strategy="lora")
