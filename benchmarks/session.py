@@ -122,8 +122,9 @@ def plan_cells(request: RunRequest, registry: Registry, console: Console) -> lis
     stages = StageStore(request.cache / "stages")
     dataset = open_dataset(*find_dataset(request.dataset, registry), request.cache, lambda line: say(console, line))
     chosen = encoders, request.dataset, dataset.name, request.seeds, request.config, registry
-    twins = {"with_twins": request.with_twins, "strategies": request.strategies}
-    cells = make_cells(*chosen, revision=revision_of(dataset), **twins)
+    cells = make_cells(
+        *chosen, revision=revision_of(dataset), with_twins=request.with_twins, strategies=request.strategies
+    )
     pipelines = [Pipeline(cell, dataset, registry, stages, device, precision) for cell in cells]
     print_plan(pipelines, dataset, request.results, console)
     return pipelines
