@@ -53,6 +53,7 @@ class Body:
                 got="no linear and no attention layer before the head",
                 then="Choose strategy 'probe' or 'full'.",
             )
+        self.set_modes()  # a network is built in training mode, and Lightning trains it in the modes that it finds
 
     def _holds(self, name: str) -> bool:
         return not name.startswith(self.new)
@@ -74,7 +75,7 @@ class Body:
         return changeable(self.network, self._holds)
 
     def set_modes(self) -> None:
-        """Put layers whose state must not move into evaluation mode; for the end of ``Module.train``."""
+        """Put layers whose state must not move into evaluation mode, as once here; for the end of ``Module.train``."""
         if self.strategy not in FREEZING:
             return
         for name, layer in self.network.named_modules():

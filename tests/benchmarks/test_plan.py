@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+
 import pytest
 
+from eeg2speech_bench.benchmarks.commands import configure_run, read_request
 from eeg2speech_bench.benchmarks.plan import (
     choose_encoders,
     make_cells,
@@ -118,3 +121,12 @@ def test_scratch_is_run_once_although_it_is_the_twin_of_full():
 def test_a_strategy_without_weights_is_refused_with_what_to_type():
     with pytest.raises(UsageError, match=r"--strategy .*encoder\.NAME\.weights=.*labram: braindecode/labram-pre"):
         labels(["ridge", "labram"], ["probe"], {})
+
+
+def test_the_strategies_that_are_typed_are_those_that_are_planned():
+    parser = argparse.ArgumentParser()
+    configure_run(parser)
+    typed = ["--encoder", "labram", "--strategy", "probe", "--strategy", "full", "--strategy", "probe"]
+    request = read_request(parser.parse_args(typed))
+    assert request.strategies == ("probe", "full")
+    assert not request.is_single

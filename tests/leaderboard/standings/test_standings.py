@@ -146,7 +146,7 @@ def test_pretrained_weights_are_held_against_the_twin_of_the_same_strategy(score
         "scratch-0": None,
         "other-0": None,
     }
-    assert found["probe-0", "top1"].pretraining.text.startswith("pretraining helps: 0.300 above probe-twin (p < 0.001")
+    assert found["probe-0", "top1"].pretraining.text == "pretraining helps: 0.299 above probe-twin (p < 0.001)"
 
 
 def test_without_its_twin_nothing_is_said_of_pretraining(scored):
