@@ -11,12 +11,14 @@ if TYPE_CHECKING:
 
     from eeg2speech_bench.benchmarks.trained.trained_cell import TrainedCell
     from eeg2speech_bench.core.conditioning import Encoder
+    from eeg2speech_bench.core.conformance import CheckResult
     from eeg2speech_bench.core.records.record import Record
+    from eeg2speech_bench.core.segments import TargetInfo
     from eeg2speech_bench.core.specs import EncoderSpec
 
     Given = str | EncoderSpec | type[Encoder] | Module
 
-__all__ = ["load_cell", "run"]
+__all__ = ["check", "load_cell", "run"]
 
 
 def run(
@@ -26,6 +28,7 @@ def run(
     preset: str = "quick",
     seeds: int | Sequence[int] = 1,
     overrides: Mapping[str, object] | None = None,
+    strategies: Sequence[str] = (),
     results: Path | str = "results",
     cache: Path | str | None = None,
     device: str = "auto",
@@ -44,6 +47,9 @@ def run(
         How many, or which.
     overrides : mapping of str to object, optional
         Settings over the preset, such as ``{"scores.which": "retrieval"}``.
+    strategies : sequence of str
+        ``"full"``, ``"probe"``, ``"lora"``, ``"scratch"``: every encoder with pretrained weights is run under each of
+        these, beside its twin with random weights.
     results, cache : Path or str
         Folders of records and of stages; by default the user's cache.
     device : str
@@ -83,9 +89,71 @@ def run(
         results=Path(results).expanduser(),
         cache=Path(cache).expanduser() if cache else default_cache(),
         seeds=_seeds(seeds),
+        strategies=tuple(strategies),
         device=device,
     )
     return run_cells(request, registry, make_console())
+
+
+def check(
+    encoder: Given,
+    *,
+    options: Mapping[str, object] | None = None,
+    target: TargetInfo | None = None,
+    size: tuple[int, int] | None = None,
+    only: Sequence[str] | None = None,
+    device: str = "cpu",
+) -> list[CheckResult]:
+    """Check that an encoder keeps the contract, as the verb ``check`` does, and print a line per question.
+
+    Parameters
+    ----------
+    encoder : str, EncoderSpec, class, Module or estimator
+        As for `run`.
+    options : mapping of str to object, optional
+        Of an encoder that is not built yet.
+    target : TargetInfo, optional
+        Space of the embeddings; default 86 tokens of 40 numbers, and for a network that is built already the space that
+        the preset ``quick`` aligns encoders to.
+    size : (int, int), optional
+        Channels and samples of a segment; default what a built network has as ``n_chans`` and ``n_times``, else 32
+        and 346.
+    only : sequence of str, optional
+        Names of the checks to run.
+    device : str
+        ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Returns
+    -------
+    list of CheckResult
+        ``name``, ``outcome`` (``"pass"``, ``"fail"`` or ``"skip"``) and ``reason``, which says what to change.
+
+    Raises
+    ------
+    BenchError
+        If it is no encoder, or there is no such check.
+
+    Examples
+    --------
+    >>> from eeg2speech_bench import benchmarks
+    >>> found = benchmarks.check("ridge", only=["builds"])  # doctest: +SKIP
+    """
+    from torch.nn import Module
+
+    from eeg2speech_bench.benchmarks.given_encoders import built_size, register_encoder, usual_target
+    from eeg2speech_bench.core.conformance import check_encoder, summary
+    from eeg2speech_bench.core.registry.registry import load_registry
+    from eeg2speech_bench.core.terminal.progress import make_console, say
+
+    registry, console = load_registry(), make_console()
+    spec = registry.get("encoder", register_encoder(encoder, registry))
+    if isinstance(encoder, Module):
+        size, target = size or built_size(encoder), target or usual_target(registry)
+    found = check_encoder(spec, options=options, target=target, device=device, only=only, size=size)
+    for result in found:
+        say(console, f"  {result.outcome}  {result.name:<22}{result.reason}")
+    say(console, f"{spec.name}: {summary(found)}")
+    return found
 
 
 def _seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:

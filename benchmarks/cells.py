@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from eeg2speech_bench.core.presets.config import RunConfig
 from eeg2speech_bench.core.records.cell_id import CellId
+from eeg2speech_bench.core.weights.strategies import title_of
 
 #: bytes of an encoder's, a data set's and a preset's name that the name of a cell's files keeps; it has 150 at most
 NAME_BYTES, PRESET_BYTES = 45, 16
@@ -45,10 +46,11 @@ class Cell:
     @property
     def label(self) -> str:
         """What a person calls this cell's encoder."""
+        title = title_of(self.encoder, self.config.encoder.get(self.encoder, {}))
         twin = ", trained on surrogate EEG" if self.is_twin else ""
         asked = self.config.data.held_out_listeners
         fold = f" {asked}" if isinstance(asked, str) else ""
-        return f"{self.encoder}{twin}" + (f", new listeners{fold}" if asked else "")
+        return f"{title}{twin}" + (f", new listeners{fold}" if asked else "")
 
     @property
     def id(self) -> str:

@@ -15,6 +15,7 @@ from eeg2speech_bench.core.cli import default_cache, run_verb
 from eeg2speech_bench.core.presets.config import load_config, preset_names
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.terminal.progress import make_console, say
+from eeg2speech_bench.core.weights.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,6 +49,12 @@ def add_cell_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file over the preset")
     parser.add_argument("--set", action="append", default=[], metavar="A.B=V", help="set one configuration key")
     parser.add_argument("--seeds", default="1", metavar="N|LIST", help="how many seeds, or a list such as 0,1,2")
+    parser.add_argument(
+        "--strategy",
+        action="append",
+        choices=STRATEGIES,
+        help="how pretrained weights are used, beside a twin with random ones; may be repeated",
+    )
     parser.add_argument("--target", metavar="NAME", help="audio target to align to (default: the preset's)")
     parser.add_argument("--scores", choices=("all", "retrieval"), help="retrieval stops after alignment")
     parser.add_argument("--picks", choices=("eeg", "mag", "grad", "meg"), help="type of the channels (default: eeg)")
@@ -154,6 +161,7 @@ def read_request(arguments: argparse.Namespace) -> RunRequest:
         cache=arguments.cache,
         seeds=tuple(parse_seeds(arguments.seeds)),
         with_twins=arguments.controls == "full",
+        strategies=tuple(dict.fromkeys(arguments.strategy or ())),
         device=arguments.device,
         keeps_models=not arguments.no_model,
         keeps_usage=arguments.monitor,

@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from eeg2speech_bench.core.errors import ContractError, UsageError
+from eeg2speech_bench.core.errors import ContractError, DataError, UsageError
+from eeg2speech_bench.core.presets.config import load_config
 from eeg2speech_bench.core.registry.discovery import Provenance
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.specs import EncoderSpec
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
     from eeg2speech_bench.core.conditioning import Encoder
+    from eeg2speech_bench.core.segments import TargetInfo
 
 #: what tells an estimator of scikit-learn's kind
 ESTIMATOR = ("fit", "predict", "get_params")
@@ -132,7 +134,7 @@ def _refuse_without_weights(module: Module) -> None:
 def _class_around(module: Module) -> type[Encoder]:
     """Return a class whose encoders are copies of a network that is built already."""
     from eeg2speech_bench.core.conditioning import Conditioning, Encoder
-    from eeg2speech_bench.core.segments import Batch, SignalInfo, TargetInfo
+    from eeg2speech_bench.core.segments import Batch, SignalInfo
 
     class BuiltEncoder(Encoder):
         """Copies a network that was given, already built."""
@@ -143,8 +145,21 @@ def _class_around(module: Module) -> type[Encoder]:
             self.dim, self.title = target.dim, type(module).__name__
 
         def forward(self, batch: Batch) -> Conditioning:
-            made = self.network(batch if isinstance(self.network, Encoder) else batch.eeg)
+            made = self._run(batch)
             return made if isinstance(made, Conditioning) else Conditioning.from_tokens(self._tokens(made))
+
+        def _run(self, batch: Batch) -> Any:
+            if isinstance(self.network, Encoder):
+                return self.network(batch)
+            try:
+                return self.network(batch.eeg)
+            except (RuntimeError, ValueError) as error:  # torch's, and einops' and braindecode's own
+                _, n_chans, n_times = batch.eeg.shape
+                raise DataError(
+                    f"Network '{self.title}' does not take this EEG",
+                    got=f"{n_chans} channels, {n_times} samples: {' '.join(str(error).split())[:200]}",
+                    then="Build it for the channels and samples of the data set.",
+                ) from error
 
         def _tokens(self, made: Any) -> Any:
             if made.ndim == 2 and made.shape[1] % self.dim == 0:
@@ -159,3 +174,23 @@ def _class_around(module: Module) -> type[Encoder]:
             )
 
     return BuiltEncoder
+
+
+def built_size(encoder: object) -> tuple[int, int] | None:
+    """Return the channels and samples that a built network says it is for, as braindecode's do; None if it does not."""
+    try:
+        n_chans, n_times = encoder.n_chans, encoder.n_times  # type: ignore[attr-defined]
+    except (AttributeError, ValueError):  # braindecode's say that they were not told
+        return None
+    return (n_chans, n_times) if isinstance(n_chans, int) and isinstance(n_times, int) else None
+
+
+def usual_target(registry: Registry) -> TargetInfo:
+    """Return the space of the audio target that the preset ``quick`` aligns encoders to."""
+    from eeg2speech_bench.core.conditioning import SoundInfo
+
+    config = load_config("quick")
+    target = registry.get("target", config.target.name).load()
+    sound = SoundInfo("waveform", 16_000.0, config.data.window_s)
+    info: TargetInfo = target.build(sound, **config.target.options.get(config.target.name, {})).info
+    return info

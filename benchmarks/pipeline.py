@@ -38,6 +38,7 @@ from eeg2speech_bench.core.stages.import_closure import code_behind
 from eeg2speech_bench.core.stages.keys import KeyParts
 from eeg2speech_bench.core.stages.stage_store import Stage, StageStore
 from eeg2speech_bench.core.training.seeding import derive_seed
+from eeg2speech_bench.core.weights.strategies import WeightsUse
 
 STAGES = "eeg2speech_bench.benchmarks.stages"
 #: what an encoder may choose for itself; everything else of the alignment is the budget
@@ -88,6 +89,8 @@ class Pipeline:
         Those that the preset names are right; to see whether others are takes the import of what they belong to.
         """
         _ = self.alignment  # refuses settings that are not an encoder's to choose
+        if use := WeightsUse.of(self.encoder_options):
+            use.check()
         preset = load_config(self.config.preset)
         for spec, options, usual in (
             (self.encoder, self.encoder_options, preset.encoder),

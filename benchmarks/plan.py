@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
 from rich.console import Console
@@ -22,6 +23,7 @@ from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.segments.recordings import SpeechDataset
 from eeg2speech_bench.core.specs import EncoderSpec
 from eeg2speech_bench.core.terminal.progress import say
+from eeg2speech_bench.core.weights.strategies import twin_options
 
 #: changes that a plan names of one stage
 MAX_REASONS = 3
@@ -86,6 +88,7 @@ def make_cells(
     *,
     revision: str,
     with_twins: bool = False,
+    strategies: Sequence[str] = (),
 ) -> list[Cell]:
     """Return the cells of a run.
 
@@ -99,17 +102,50 @@ def make_cells(
         Of the data set's content.
     with_twins : bool
         Add to every encoder that is trained on EEG its twin that is trained on surrogate EEG.
+    strategies : sequence of str
+        Run every encoder with pretrained weights once under each, beside its twin with random weights.
+
+    Raises
+    ------
+    UsageError
+        If there are strategies and no encoder with weights.
     """
+    encoders = list(encoders)
+    if strategies:
+        _require_weights(encoders, config, registry)
     cells = []
     surrogate = config.alignment.model_copy(update={"train_on": "surrogate"})
     for encoder in encoders:
         spec = registry.get("encoder", encoder)
-        for seed in seeds:
-            cells.append(Cell(encoder, dataset, name, revision, seed, config))
+        for own, seed in product(_with_strategies(encoder, config, strategies), seeds):
+            cells.append(Cell(encoder, dataset, name, revision, seed, own))
             if with_twins and spec.modality == "eeg" and not spec.baseline:
-                twin = config.model_copy(update={"alignment": surrogate})
+                twin = own.model_copy(update={"alignment": surrogate})
                 cells.append(Cell(encoder, dataset, name, revision, seed, twin))
     return cells
+
+
+def _with_strategies(encoder: str, config: RunConfig, strategies: Sequence[str]) -> list[RunConfig]:
+    """Return the configurations that an encoder is run under: its own, or each strategy and its twin, once."""
+    options = config.encoder.get(encoder, {})
+    if not strategies or not options.get("weights"):
+        return [config]
+    chosen = [{**options, "strategy": strategy} for strategy in strategies]
+    beside = [one for own in chosen for one in ((own,) if own["strategy"] == "scratch" else (own, twin_options(own)))]
+    once = [one for number, one in enumerate(beside) if one not in beside[:number]]
+    return [config.model_copy(update={"encoder": {**config.encoder, encoder: one}}) for one in once]
+
+
+def _require_weights(encoders: Sequence[str], config: RunConfig, registry: Registry) -> None:
+    if any(config.encoder.get(encoder, {}).get("weights") for encoder in encoders):
+        return
+    known = [f"{encoder}: {said}" for encoder in encoders if (said := registry.get("encoder", encoder).pretrained)]
+    raise UsageError(
+        "Option --strategy is about pretrained weights",
+        got="no encoder with weights",
+        expected="a file, a folder, or owner/name on the hub for one of them",
+        then=f"Add --set encoder.NAME.weights=...{f' ({known[0]})' if known else ''}.",
+    )
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,8 @@ class RunRequest:
     seeds : tuple of int
     with_twins : bool
         Also train every encoder on surrogate EEG.
+    strategies : tuple of str
+        Run every encoder with pretrained weights under each of these, beside its twin with random weights.
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     limits : Limits
@@ -87,6 +89,7 @@ class RunRequest:
     cache: Path
     seeds: tuple[int, ...] = (0,)
     with_twins: bool = False
+    strategies: tuple[str, ...] = ()
     device: str = "auto"
     limits: Limits = NO_LIMITS
     jobs: int = 1
@@ -103,7 +106,7 @@ class RunRequest:
     def is_single(self) -> bool:
         """Whether it is one cell."""
         named = len(self.encoders) == 1 and self.encoders[0] not in GROUPS
-        return named and len(self.seeds) == 1 and not self.with_twins
+        return named and len(self.seeds) == 1 and not self.with_twins and not self.strategies
 
     def __post_init__(self) -> None:
         for name in ("results", "cache"):
@@ -130,7 +133,9 @@ def plan_cells(request: RunRequest, registry: Registry, console: Console) -> lis
     stages = StageStore(request.cache / "stages")
     dataset = open_dataset(*find_dataset(request.dataset, registry), request.cache, lambda line: say(console, line))
     chosen = encoders, request.dataset, dataset.name, request.seeds, request.config, registry
-    cells = make_cells(*chosen, revision=revision_of(dataset), with_twins=request.with_twins)
+    cells = make_cells(
+        *chosen, revision=revision_of(dataset), with_twins=request.with_twins, strategies=request.strategies
+    )
     pipelines = [Pipeline(cell, dataset, registry, stages, device, precision) for cell in cells]
     steps = _step_times(pipelines, request, console)
     pipelines = cheap_first(pipelines, steps)

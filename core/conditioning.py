@@ -64,6 +64,10 @@ class Encoder(nn.Module):
     #: does not read who listens
     new_listeners: str = ""
 
+    #: what it says of the pretrained weights that it starts from (strategy, weights, revision, data behind them), for
+    #: the record; empty for one that has none
+    pretraining: Mapping[str, str] = MappingProxyType({})
+
     #: takes one line on what `fit` is about to need; who fits an encoder puts its own in place
     report: Callable[[str], None] = staticmethod(lambda line: None)
 
@@ -81,6 +85,12 @@ class Encoder(nn.Module):
             ``embeddings`` of shape (batch, n_tokens, target.dim) with n_tokens from 1 to ``target.n_tokens``.
         """
         raise ContractError(f"Encoder '{type(self).__name__}' has no forward", then="Define forward(batch).")
+
+    def begin_training(self) -> None:
+        """Get ready for gradient descent: add what is trained and not kept; a second call does nothing."""
+
+    def end_training(self) -> None:
+        """Undo `begin_training`: the state has the names again that it had when the encoder was built."""
 
     def fit(self, train: Iterable[tuple[Batch, Tensor]], valid: Iterable[tuple[Batch, Tensor]]) -> dict[str, float]:
         """Fit in closed form; both arguments can be iterated more than once.

@@ -73,6 +73,7 @@ def _show(arguments: argparse.Namespace) -> int:
     from eeg2speech_bench.leaderboard.standings.standings import competitor, find_standings
     from eeg2speech_bench.leaderboard.tables.export import show
     from eeg2speech_bench.leaderboard.tables.listeners import listener_scores, listeners_table
+    from eeg2speech_bench.leaderboard.tables.pretraining import pretraining_table
     from eeg2speech_bench.leaderboard.tables.table import board, controls
 
     _refuse_pictures(arguments)
@@ -83,7 +84,8 @@ def _show(arguments: argparse.Namespace) -> int:
         raise UsageError(f"No record of {arguments.results} is like that", then=then)
     records = [record for _, record in found]
     competitors = [competitor(path, record, identify(record)) for path, record in found]
-    table = board(records, find_standings(cell for cell in competitors if cell is not None))
+    standings = find_standings(cell for cell in competitors if cell is not None)
+    table, pretraining = board(records, standings), pretraining_table(records, standings)
     done = [record for record in records if record.status == "done"]
     n_drawn = PICTURED_CELLS if arguments.pictures else 0
     drawn, others = done[:n_drawn], done[n_drawn:]
@@ -94,7 +96,7 @@ def _show(arguments: argparse.Namespace) -> int:
         typed = f"eeg2speech-bench leaderboard show --results {arguments.results} --pictures"
         table.notes.append(f"Pictures of another cell: '{typed} --cell {others[0].cell.id}'.")
     by_listeners = listeners_table(one for path, record in found if (one := listener_scores(path, record)) is not None)
-    show(arguments.format, [table] if by_listeners is None else [by_listeners, table])
+    show(arguments.format, [one for one in (by_listeners, table, pretraining) if one is not None])
     for error in unreadable:
         print(f"left out: {error}", file=sys.stderr)
     return 1 if unreadable else 0

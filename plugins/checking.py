@@ -9,7 +9,7 @@ import argparse
 import contextlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +52,7 @@ def check(arguments: argparse.Namespace, registry: Registry) -> int:
         for spec in specs:
             results = run_checks(spec, options=options[spec.name], device=device)
             found[spec.name] = list(results) if arguments.json else _print_results(spec, results, console)
-    failing = [name for name, results in found.items() if any(r.outcome == "fail" for r in results)]
+    failing = {name: bad for name, results in found.items() if (bad := [r for r in results if r.outcome == "fail"])}
     if arguments.json:
         print(json.dumps([_as_json(name, results) for name, results in found.items()], indent=2))
     else:
@@ -94,8 +94,9 @@ def _as_json(name: str, results: list[CheckResult]) -> dict[str, Any]:
     return {"encoder": name, "summary": summary(results), "checks": [asdict(result) for result in results]}
 
 
-def _next_step(names: list[str], failing: list[str]) -> str:
+def _next_step(names: list[str], failing: Mapping[str, list[CheckResult]]) -> str:
     if failing:
-        return f"Next: change what failed, then 'eeg2speech-bench check {' '.join(failing)}'."
+        first = [f"{name}, {results[0].name}: {results[0].reason.rstrip('.')}" for name, results in failing.items()]
+        return f"Next: change what failed ({'; '.join(first)}), then 'eeg2speech-bench check {' '.join(failing)}'."
     named, them = " ".join(f"--encoder {name}" for name in names), "it" if len(names) == 1 else "them"
     return f"Next: 'eeg2speech-bench run {named}' trains and scores {them}."

@@ -48,6 +48,7 @@ segment, all encoded with the same weights, or, for EEGNet, Deep4Net and Shallow
   never filled with zeros; what cannot be met is refused.
 - `--set encoder.labram.weights=braindecode/labram-pretrained` starts from published weights (a file or folder does as
   well). All but the head must fit, tensor by tensor. The scale that the weights expect is then met, too.
+  `--strategy probe` and its like run them beside a twin with random weights ([weights.md](weights.md)).
 - "on request" runs only when named, not with `--encoder all`.
 
 `step` is a training step at the preset `quick` on a processor, relative to a step of `brainmagick` there

@@ -144,6 +144,10 @@ def run(inputs: AlignInputs, out: Path, progress: Progress, checkpoints: StageCh
         "encoder": sum(p.numel() for p in encoder.parameters()),
         "target": sum(p.numel() for p in target.parameters() if target.trained_jointly),
     }
+    n_trained = facts.pop("n_trained", 0)
+    if encoder.pretraining:
+        about = plain_values(f"Encoder '{inputs.pair.encoder.name}': pretraining", encoder.pretraining)
+        facts["pretraining"] = {**about, "n_trained": n_trained}
     adaptations = dict(encoder.adaptations)
     if training.store.meta.split.held_out and encoder.new_listeners:
         adaptations["new listeners"] = encoder.new_listeners
@@ -203,6 +207,8 @@ def fit_by_gradient(
 ) -> dict[str, Any]:
     """Train until the budget of epochs or minutes is used up, and return what happened on the way."""
     config = training.config
+    encoder.begin_training()
+    n_trained = sum(p.numel() for p in encoder.parameters() if p.requires_grad)
     module = training.alignment(encoder, target, config)
     train = training.batches()
     best = KeepBest("valid_mrr")
@@ -216,12 +222,14 @@ def fit_by_gradient(
     trainer = make_trainer(training.device, training.precision, callbacks, max_epochs=max_epochs)
     with compiled(encoder, wanted=training.compiled):
         fit(trainer, module, train, training.ordered("valid"), checkpoint)
+    encoder.end_training()
     return {
         "method": "gradient",
         "settings": {name: getattr(config, name) for name in ("learning_rate", "weight_decay", "batch_size")},
         "chosen": {"epoch": best.epoch, "valid_mrr": best.best, "n_valid_windows": module.n_pool},
         "n_steps": trainer.global_step,
         "history": module.history,
+        "n_trained": n_trained,
     }
 
 

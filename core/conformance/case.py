@@ -12,7 +12,14 @@ import torch
 from torch import Tensor
 
 from eeg2speech_bench.core.conditioning import Conditioning, Encoder, check_conditioning, plain_values, pool_tokens
-from eeg2speech_bench.core.conformance.fixtures import N_CHANS, TINY_TARGET, tiny_batch, tiny_embeddings, tiny_signal
+from eeg2speech_bench.core.conformance.fixtures import (
+    N_CHANS,
+    N_TIMES,
+    TINY_TARGET,
+    tiny_batch,
+    tiny_embeddings,
+    tiny_signal,
+)
 from eeg2speech_bench.core.contrastive.loss import ClipLoss
 from eeg2speech_bench.core.errors import ContractError
 from eeg2speech_bench.core.segments.segment_store import Batch, SignalInfo, TargetInfo
@@ -57,12 +64,20 @@ class Case:
     options : mapping of str to object
     target : TargetInfo
     device : str
+    n_chans, n_times : int
+        Size of a segment.
     """
 
     spec: EncoderSpec
     options: Mapping[str, Any] = field(default_factory=dict)
     target: TargetInfo = TINY_TARGET
     device: str = "cpu"
+    n_chans: int = N_CHANS
+    n_times: int = N_TIMES
+
+    def signal(self, n_chans: int | None = None) -> SignalInfo:
+        """Return what the encoder is told of its EEG, or of that of another cap."""
+        return tiny_signal(n_chans or self.n_chans, self.n_times)
 
     def build(self, seed: int = 0, signal: SignalInfo | None = None) -> Encoder:
         """Build the encoder from ``seed``, untrained, on the CPU.
@@ -74,7 +89,7 @@ class Case:
         """
         plugin = self.spec.load()
         seed_everything(seed)
-        encoder = plugin.build(signal or tiny_signal(), self.target, **self.options)
+        encoder = plugin.build(signal or self.signal(), self.target, **self.options)
         if not isinstance(encoder, Encoder):
             raise ContractError(
                 f"Encoder '{self.spec.name}' was built as the wrong type",
@@ -87,7 +102,7 @@ class Case:
         """Build the encoder on its device, and fit it if it is fitted in closed form."""
         encoder = self.build(seed, signal)
         if encoder.closed_form:
-            self.fit(encoder, self.pairs(signal.n_chans if signal else N_CHANS))
+            self.fit(encoder, self.pairs(signal.n_chans if signal else None))
         return encoder.to(self.device).eval()
 
     @torch.enable_grad()
@@ -97,6 +112,7 @@ class Case:
         if trainable(encoder):
             for _ in self.train(encoder, self.pairs()):
                 pass
+            encoder.end_training()
         return encoder.eval()
 
     @cached_property
@@ -104,11 +120,11 @@ class Case:
         """Return the encoder of `build_trained`, shared by the checks that do not change it."""
         return self.build_trained()
 
-    def batch(self, seed: int = 0, n_chans: int = N_CHANS) -> Batch:
+    def batch(self, seed: int = 0, n_chans: int | None = None) -> Batch:
         """Return eight segments on the CPU, with the sound if this encoder reads it."""
-        return tiny_batch(seed, n_chans, with_sound=self.spec.modality == "audio")
+        return tiny_batch(seed, n_chans or self.n_chans, self.n_times, with_sound=self.spec.modality == "audio")
 
-    def pairs(self, n_chans: int = N_CHANS) -> list[tuple[Batch, Tensor]]:
+    def pairs(self, n_chans: int | None = None) -> list[tuple[Batch, Tensor]]:
         """Return two batches with their target embeddings."""
         return [(self.batch(seed, n_chans), tiny_embeddings(self.target, seed)) for seed in range(2)]
 
@@ -121,6 +137,7 @@ class Case:
         self, encoder: Encoder, pairs: Iterable[tuple[Batch, Tensor]], learning_rate: float = 1e-3
     ) -> Iterator[Tensor]:
         """Train with the CLIP loss and Adam, one step per pair; yield the loss while the gradients are there."""
+        encoder.begin_training()
         optimiser = torch.optim.Adam(trainable(encoder).values(), learning_rate)
         encoder.train()
         for batch, embeddings in pairs:

@@ -34,6 +34,7 @@ def gradient(case: Case) -> Verdict:
     encoder = case.build().to(case.device)
     if encoder.closed_form:
         return skipped("fitted in closed form")
+    encoder.begin_training()
     weights = trainable(encoder)
     frozen = [name for name, weight in encoder.named_parameters() if not weight.requires_grad]
     if not weights:

@@ -17,6 +17,7 @@ import torch
 import eeg2speech_bench.core.conformance.learning as learning
 import eeg2speech_bench.core.conformance.output as output
 import eeg2speech_bench.core.conformance.signal as signal
+import eeg2speech_bench.core.conformance.strategies as strategies
 from eeg2speech_bench.core.conformance.case import Case, Outcome, Verdict, failed, skipped
 from eeg2speech_bench.core.conformance.fixtures import TINY_TARGET
 from eeg2speech_bench.core.errors import UnknownNameError, UsageError
@@ -46,12 +47,12 @@ CHECKS: dict[str, Callable[[Case], Verdict]] = {
         signal.unseen_subject,
         signal.reads_only_its_signal,
         signal.channel_permutation,
-        signal.missing_channels,
-        signal.extra_channels,
+        signal.montages,
         learning.gradient,
         learning.overfits_8_segments,
         learning.deterministic_by_seed,
         learning.save_load,
+        strategies.strategies,
         learning.bfloat16,
         output.cpu_gpu,
         learning.cost,
@@ -97,11 +98,12 @@ def run_checks(
     target: TargetInfo | None = None,
     device: str = "cpu",
     only: Sequence[str] | None = None,
+    size: tuple[int, int] | None = None,
 ) -> Iterator[CheckResult]:
     """Run the checks and yield each result when it is there; see `check_encoder`."""
     names = _requested_checks(only)
     quick = load_config("quick").encoder.get(spec.name, {})
-    case = Case(spec, {**quick, **(options or {})}, target or TINY_TARGET, device)
+    case = Case(spec, {**quick, **(options or {})}, target or TINY_TARGET, device, *(size or ()))
     stopped_by = ""
     for name in names:
         start_s = time.perf_counter()
@@ -118,6 +120,7 @@ def check_encoder(
     target: TargetInfo | None = None,
     device: str = "cpu",
     only: Sequence[str] | None = None,
+    size: tuple[int, int] | None = None,
 ) -> list[CheckResult]:
     """Run all checks on tiny data: eight segments of 32 channels, 2.88 s, three listeners.
 
@@ -134,6 +137,8 @@ def check_encoder(
         ``cpu``, ``cuda`` or ``cuda:N``.
     only : sequence of str, optional
         Names of the checks to run.
+    size : (int, int), optional
+        Channels and samples of a segment; default 32 and 346.
 
     Returns
     -------
@@ -145,7 +150,7 @@ def check_encoder(
     UsageError
         If ``only`` names no check, or one that does not exist.
     """
-    return list(run_checks(spec, options=options, target=target, device=device, only=only))
+    return list(run_checks(spec, options=options, target=target, device=device, only=only, size=size))
 
 
 def assert_conforms(

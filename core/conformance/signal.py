@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import torch
 
 from eeg2speech_bench.core.conditioning import Conditioning
 from eeg2speech_bench.core.conformance.case import Case, Verdict, distance, failed, passed, select_output, skipped
-from eeg2speech_bench.core.conformance.fixtures import N_CHANS, N_SEGMENTS, N_SUBJECTS, tiny_signal
+from eeg2speech_bench.core.conformance.fixtures import MONTAGES, N_SEGMENTS, N_SUBJECTS, select_segments
 from eeg2speech_bench.core.errors import BenchError, ContractError
 from eeg2speech_bench.core.registry.failures import reason_of
+from eeg2speech_bench.core.segments.segment_store import Batch
 
 #: how the reason of a refusal begins
 REFUSED = "refused"
@@ -78,33 +80,40 @@ def channel_permutation(case: Case) -> Verdict:
         return skipped(f"reads {case.spec.modality}, not EEG")
     if "positions" not in case.spec.needs:
         return skipped("does not use positions")
-    order = torch.randperm(N_CHANS, generator=torch.Generator().manual_seed(0)).tolist()
-    signal, batch = tiny_signal(), case.batch()
+    order = torch.randperm(case.n_chans, generator=torch.Generator().manual_seed(0)).tolist()
+    signal, batch = case.signal(), case.batch()
     permuted = replace(signal, chs_info=tuple(signal.chs_info[channel] for channel in order))
     # The same seed gives the same weights. Untrained: gradients would carry rounding apart.
     one, other = (case.build(0, s).to(case.device) for s in (signal, permuted))
     return case.compare(case.encode(one, batch), case.encode(other, replace(batch, eeg=batch.eeg[:, order])))
 
 
-def missing_channels(case: Case) -> Verdict:
-    """With one channel less it works, or refuses in words."""
-    return _with_channels(case, N_CHANS - 1)
-
-
-def extra_channels(case: Case) -> Verdict:
-    """With one channel more it works, or refuses in words."""
-    return _with_channels(case, N_CHANS + 1)
-
-
-def _with_channels(case: Case, n_chans: int) -> Verdict:
+def montages(case: Case) -> Verdict:
+    """With 8, 19, 32, 64 and 128 channels it works, or refuses in words."""
     if case.spec.modality != "eeg":
         return skipped(f"reads {case.spec.modality}, not EEG")
     advice = "take the number of channels from signal.n_chans, or raise a DataError"
-    return _works_or_refuses(
-        lambda: case.encode(case.build_fitted(signal=tiny_signal(n_chans)), case.batch(n_chans=n_chans)),
-        ("channel", "electrode", "montage"),
-        advice,
-    )
+    encoded, refused = [], []
+    for n_chans in MONTAGES:
+        batch = select_segments(case.batch(n_chans=n_chans), [0, 1])
+        outcome, reason = _works_or_refuses(
+            partial(_encode_with, case, n_chans, batch), ("channel", "electrode", "montage", "derivation"), advice
+        )
+        if outcome == "fail":
+            return failed(f"{n_chans} channels: {reason}")
+        (refused if reason.startswith("refused") else encoded).append((n_chans, reason))
+    said = f"encodes {_numbers([n for n, _ in encoded])} channels" if encoded else ""
+    named = f"refuses {_numbers([n for n, _ in refused])}: {refused[0][1].removeprefix('refused: ')}" if refused else ""
+    return passed("; ".join(filter(None, (said, named))))
+
+
+def _encode_with(case: Case, n_chans: int, batch: Batch) -> Conditioning:
+    return case.encode(case.build_fitted(signal=case.signal(n_chans)), batch)
+
+
+def _numbers(found: list[int]) -> str:
+    *first, last = map(str, found)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _works_or_refuses(encode: Callable[[], Conditioning], matter: tuple[str, ...], advice: str) -> Verdict:

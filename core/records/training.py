@@ -30,6 +30,9 @@ class Training(RecordPart):
         What a closed form settled on.
     adaptations : dict
         What was changed to fit the encoder to the data.
+    pretraining : dict
+        Of an encoder with pretrained weights: ``strategy``, ``weights``, ``revision``, the data that they were
+        ``trained_on``, ``initial`` ("pretrained", or "random" in the twin), and ``n_trained`` parameters.
     """
 
     method: str = ""
@@ -41,6 +44,7 @@ class Training(RecordPart):
     trials: list[dict[str, Any]] = Field([])
     fitted: dict[str, Any] = Field({})
     adaptations: dict[str, Any] = Field({})
+    pretraining: dict[str, Any] = Field({})
 
     @property
     def n_encoder_parameters(self) -> int | None:

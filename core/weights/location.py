@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -88,6 +89,37 @@ def read_config(source: Path | str) -> dict[str, Any]:
         except MissingFileError:
             return {}
     return json.loads(config.read_text(encoding="utf8")) if config.is_file() else {}
+
+
+def revision_of(paths: Sequence[Path]) -> str:
+    """Return what pins weights: the commit of a repository, or the start of the SHA-256 of local files.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        As `locate_weights` returns them.
+    """
+    parts = paths[0].absolute().parts
+    if "snapshots" in parts[:-1]:  # the hub's cache: models--OWNER--NAME/snapshots/COMMIT/...
+        return parts[parts.index("snapshots") + 1]
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return f"sha256:{digest.hexdigest()[:12]}"
+
+
+def stated_data(source: str) -> str:
+    """Return the data sets that the model card beside weights says they were trained on; empty if it names none."""
+    from huggingface_hub import metadata_load
+
+    path = Path(source).expanduser()
+    try:
+        card = path / "README.md" if path.exists() else download(source, ("README.md",))
+        stated = (metadata_load(card) or {}).get("datasets", []) if card.is_file() else []
+    except Exception:  # no card, or one that is none: nothing is stated
+        return ""
+    return ", ".join(map(str, stated if isinstance(stated, list) else [stated]))
 
 
 def split_revision(source: str) -> tuple[str, str | None]:

@@ -44,7 +44,7 @@ def write_standings(out: Path, rows: Iterable[Row], metrics: Sequence[str], stan
 
 
 def standing_text(standing: Standing) -> str:
-    """Return rank, ties and margin over the best baseline in a line; empty for an encoder without rivals."""
+    """Return rank, ties, margin over the best baseline and what pretraining does; empty for one without rivals."""
     parts = []
     if (rank := standing.rank) is not None and rank.n > 1:
         ties = f"letter{'s' if len(rank.groups) > 1 else ''} {rank.letters}"
@@ -56,4 +56,6 @@ def standing_text(standing: Standing) -> str:
         parts.append(f"Not ranked: {standing.reason}")
     if (margin := standing.margin) is not None:
         parts.append(margin.text)
+    if (pretraining := standing.pretraining) is not None:
+        parts.append(pretraining.text[0].upper() + pretraining.text[1:])
     return "".join(f"{part}. " for part in parts).rstrip()

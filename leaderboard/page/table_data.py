@@ -19,6 +19,11 @@ MARGIN_NOTE = (
 )
 #: what stands beside the budget of a row that was still improving
 STILL_NOTE = "validation still rose when the budget ended, see docs/budgets.md"
+#: what the verdict on pretraining is, for those who read a table
+PRETRAINING_NOTE = (
+    "difference from the same network under the same strategy with random weights; p by min F', over listeners and "
+    "blocks at once, Holm-corrected for all such pairs of the competition"
+)
 #: what the verdict of a headline metric is about
 VERDICT_LABELS = {"top1": "retrieval", "identification": "generated speech"}
 
@@ -31,6 +36,7 @@ def table_columns(metrics: Sequence[str], headlines: Sequence[str], rows: Sequen
         _column("t", "target", "text", "the audio target that the encoder was aligned to"),
         _column("p", "preset", "text", "the configuration; four letters tell variants of one preset apart"),
     ]
+    has_twins = any(cell.competitor is not None and cell.competitor.random for row in rows for cell in row.cells)
     for number, name in enumerate(metrics):
         first = describing_score(rows, name)
         note = f"{first.note or first.unit} {'Higher' if first.higher_is_better else 'Lower'} is better.".strip()
@@ -43,6 +49,8 @@ def table_columns(metrics: Sequence[str], headlines: Sequence[str], rows: Sequen
             note = f"{first.title} against the controls that carry no signal"
             columns.append(_column(f"v{number}", title, "verdict", note))
             columns.append(_column(f"b{number}", f"{first.title} above best baseline", "margin", MARGIN_NOTE))
+            if has_twins:
+                columns.append(_column(f"h{number}", f"{first.title}: pretraining", "text", PRETRAINING_NOTE))
     energy = [_column("wh", "energy, Wh", "number", "all stages; mean over seeds", shown=False)]
     return [
         *columns,
@@ -96,6 +104,8 @@ def _ranks(rows: Sequence[Row], metric: str, field: int, standings: Standings) -
             continue
         if (margin := standing.margin) is not None:
             made[number][f"b{field}"] = [_rounded(margin.difference), _rounded(margin.p), margin.baseline]
+        if (pretraining := standing.pretraining) is not None:
+            made[number][f"h{field}"] = pretraining.short
         if (rank := standing.rank) is None:
             made[number][f"q{field}"] = standing.reason
             continue

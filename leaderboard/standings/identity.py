@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from eeg2speech_bench.core.records.convergence import Convergence
 from eeg2speech_bench.core.records.record import Record
+from eeg2speech_bench.core.weights.strategies import WeightsUse, pretrained_options
 from eeg2speech_bench.leaderboard.results.history import convergence_of_stage
 
 #: sections of the configuration that are the terms of a competition; the encoder and its optimiser are what competes
@@ -97,12 +98,18 @@ class Identity(NamedTuple):
     run : str
         Cells that share it differ in the seed alone, so that they have a mean.
     competition : Competition
+    family : str
+        Of an encoder with pretrained weights: it shares this with its twin, and with nothing else.
+    random : bool
+        It is the twin.
     """
 
     config: str
     method: str
     run: str
     competition: Competition
+    family: str = ""
+    random: bool = False
 
 
 def identify(record: Record) -> Identity:
@@ -111,8 +118,15 @@ def identify(record: Record) -> Identity:
     cell, encoder, config = record.cell, record.encoder, digest({**record.config, "scores": scores})
     source = [encoder.distribution, encoder.version, encoder.source_hash]
     method = digest([cell.encoder, cell.preset, record.target.name, config, *source])
-    run = digest([method, cell.dataset, record.dataset.revision])
-    return Identity(config, method, run, _competition(record))
+    data = [cell.dataset, record.dataset.revision]
+    found = Identity(config, method, digest([method, *data]), _competition(record))
+    use = WeightsUse.of(encoder.options)
+    if use is None or not use.weights:
+        return found
+    options = record.config.get("encoder", {}) | {cell.encoder: pretrained_options(encoder.options)}
+    of_family = {**record.config, "scores": scores, "encoder": options}
+    family = digest([cell.encoder, cell.preset, record.target.name, of_family, *source, *data])
+    return found._replace(family=family, random=use.random)
 
 
 def without_parts(found: Iterable[tuple[Path, Record]]) -> list[tuple[Path, Record]]:

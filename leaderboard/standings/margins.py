@@ -65,11 +65,16 @@ def margins(tables: Mapping[str, pd.DataFrame], baselines: Mapping[str, str]) ->
     floors = {run: means[run] for run in baselines if run in means}
     found = {}
     for run in means.keys() - floors.keys():
-        joined = {floor: _pair(means[run], values) for floor, values in floors.items()}
+        joined = {floor: join(means[run], values) for floor, values in floors.items()}
         pairs = {floor: pair for floor, pair in joined.items() if pair is not None}
         if pairs:
             best = max(pairs, key=lambda floor: _mean(pairs[floor], "floor"))
             found[run] = baselines[best], pairs[best]
+    return corrected_margins(found)
+
+
+def corrected_margins(found: Mapping[str, tuple[str, pd.DataFrame]]) -> dict[str, Margin]:
+    """Return the margins of some runs, each with a name and what `join` returned; p is corrected for all of them."""
     p = statistics.holm(np.array([_p(pair) for _, pair in found.values()]))
     return {
         run: Margin(name, _mean(pair, "own") - _mean(pair, "floor"), float(corrected))
@@ -77,7 +82,8 @@ def margins(tables: Mapping[str, pd.DataFrame], baselines: Mapping[str, str]) ->
     }
 
 
-def _pair(own: pd.Series, floor: pd.Series) -> pd.DataFrame | None:
+def join(own: pd.Series, floor: pd.Series) -> pd.DataFrame | None:
+    """Return the segments that two runs share, with the values of both; None if there are none."""
     import pandas as pd
 
     if own.index.equals(floor.index):  # as of all that were scored alike; a join takes ten times as long

@@ -15,6 +15,7 @@ from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.leaderboard.standings.differences import LocatedRecord, SegmentFile, seed_values
 from eeg2speech_bench.leaderboard.standings.identity import EEG_KINDS, Competition, Identity, convergence_of, kind_of
 from eeg2speech_bench.leaderboard.standings.margins import Margin, margins
+from eeg2speech_bench.leaderboard.standings.pretraining import Pretraining, compare_twins
 from eeg2speech_bench.leaderboard.standings.ranks import Rank, rank
 
 if TYPE_CHECKING:
@@ -51,6 +52,10 @@ class Competitor(NamedTuple):
         By headline metric.
     convergence : Convergence
         Of the encoder's training.
+    family : str
+        Of an encoder with pretrained weights: it shares this with its twin with random ones.
+    random : bool
+        It is that twin.
     """
 
     run: str
@@ -61,11 +66,13 @@ class Competitor(NamedTuple):
     segments: SegmentFile
     variants: dict[str, MetricVariant]
     convergence: Convergence = ""
+    family: str = ""
+    random: bool = False
 
 
 @dataclass(frozen=True)
 class Standing:
-    """The rank of a run in one metric, or why it has none, and its margin over the best baseline.
+    """The rank of a run in one metric, or why it has none, and its margins over the best baseline and its twin.
 
     A run that was still ``improving`` when its budget ended has no best rank: how far it would come is not known.
     """
@@ -75,6 +82,7 @@ class Standing:
     reason: str = ""
     margin: Margin | None = None
     improving: bool = False
+    pretraining: Pretraining | None = None
 
     @property
     def text(self) -> str:
@@ -124,8 +132,9 @@ def competitor(path: Path, record: Record, identity: Identity) -> Competitor | N
             variants[name] = MetricVariant(entry.version, entry.pool, entry.n_pool, entry.higher_is_better)
     cell, terms = LocatedRecord(path, record), identity.competition
     run = f"{identity.run}-{terms.split}"
-    facts = run, record.cell.seed, cell.label, kind == "baseline", terms, cell.segments, variants
-    return Competitor(*facts, convergence_of(record))
+    is_baseline, twin = kind == "baseline", (identity.family, identity.random)
+    facts = run, record.cell.seed, cell.label, is_baseline, terms, cell.segments, variants
+    return Competitor(*facts, convergence_of(record), *twin)
 
 
 def find_standings(competitors: Iterable[Competitor]) -> Standings:
@@ -204,13 +213,20 @@ class _CompetitionRuns:
         sign = 1 if variant.higher_is_better else -1
         tables = {run: sign * self.values[run][metric] for run in runs if metric in self.values.get(run, {})}
         above = margins(tables, {run: self.names[run] for run in runs if run in self.floors})
+        helped = compare_twins(tables, self._twins(rivals), self.names)
         return {
-            run: replace(standing, margin=above.get(run), improving=self._improves(run))
+            run: replace(standing, margin=above.get(run), improving=self._improves(run), pretraining=helped.get(run))
             for run, standing in ranks.items()
         }
 
     def _improves(self, run: str) -> bool:
         return improving_seeds([cell.convergence for cell in self.cells[run]])
+
+    def _twins(self, runs: list[str]) -> dict[str, str]:
+        """Return the twin with random weights of every run that has one here."""
+        first = {run: self.cells[run][0] for run in runs}
+        twins = {one.family: run for run, one in first.items() if one.random}
+        return {run: twins[one.family] for run, one in first.items() if one.family in twins and not one.random}
 
     def _ranked(self, metric: str, variant: MetricVariant, runs: list[str]) -> dict[str, Standing]:
         try:

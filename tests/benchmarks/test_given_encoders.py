@@ -15,12 +15,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from eeg2speech_bench.benchmarks.given_encoders import GivenEncoderSpec, register_encoder
+from eeg2speech_bench.benchmarks import check
+from eeg2speech_bench.benchmarks.given_encoders import GivenEncoderSpec, register_encoder, usual_target
 from eeg2speech_bench.benchmarks.pipeline import Pipeline
 from eeg2speech_bench.benchmarks.plan import make_cells
 from eeg2speech_bench.benchmarks.plugin_source import code_of_options
 from eeg2speech_bench.core.conditioning import Conditioning, Encoder
-from eeg2speech_bench.core.errors import ContractError, UsageError
+from eeg2speech_bench.core.errors import ContractError, DataError, UsageError
 from eeg2speech_bench.core.presets.config import load_config
 from eeg2speech_bench.core.registry.registry import Registry, load_registry
 from eeg2speech_bench.core.segments.segment_store import Batch, TargetInfo
@@ -316,3 +317,37 @@ def test_code_that_an_option_names_is_in_the_key(registry, tmp_path, monkeypatch
     found = code_of_options({"estimator": named, "lags_s": [0.0, 0.1], "other": "gone_for_good:Class"})
     assert (found.modules, found.libraries) == ((code,) if code else (), (library,) if library else ())
     forget_sources()
+
+
+def test_a_network_that_is_built_for_other_eeg_says_so(registry):
+    wide = Batch(torch.zeros(3, 9, N_TIMES), subject=torch.zeros(3, dtype=torch.long), window=torch.arange(3))
+    with pytest.raises(DataError, match="'Sequential' does not take this EEG: got 9 channels, 20 samples: mat1"):
+        built(registry, flat(DIM))(wide)
+
+
+class Sized(nn.Sequential):
+    """A built network that says what it is for, as those of braindecode do."""
+
+    n_chans, n_times = N_CHANS, N_TIMES
+
+
+def test_a_built_network_is_checked_at_its_own_size_against_the_usual_target(registry, capsys):
+    network = Sized(*flat(2 * usual_target(registry).dim))
+    found = check(network, only=["builds", "output_contract", "montages"])
+    assert [result.outcome for result in found] == ["pass"] * 3
+    assert f"(8, 2, {usual_target(registry).dim})" in found[1].reason
+    assert "refuses 8, 19, 32, 64 and 128: Network 'Sized' does not take this EEG" in found[2].reason
+    assert capsys.readouterr().out.splitlines()[-1].endswith("3 checks: 3 passed, 0 failed, 0 skipped")
+
+
+def test_a_built_network_of_another_width_is_told_what_to_change():
+    (found,) = check(Sized(*flat(7)), only=["output_contract"])
+    assert found.outcome == "fail"
+    assert "Give its last layer that many outputs" in found.reason
+
+
+def test_an_estimator_is_checked_without_being_fitted_itself():
+    estimator = PlainRidge()
+    found = check(estimator, only=["builds", "output_contract", "save_load"])
+    assert [result.outcome for result in found] == ["pass"] * 3
+    assert not hasattr(estimator, "coef_")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+
 import pytest
 
+from eeg2speech_bench.benchmarks.commands import configure_run, read_request
 from eeg2speech_bench.benchmarks.plan import (
     choose_encoders,
     make_cells,
@@ -89,3 +92,41 @@ def test_an_encoder_that_does_not_exist_is_refused():
 def test_settings_of_what_does_not_exist_are_refused(override, said):
     with pytest.raises(UnknownNameError, match=said):
         refuse_unknown_names(load_config("quick", overrides=[override]), load_registry())
+
+
+WEIGHTS = {"encoder.labram.weights": "owner/labram"}
+
+
+def labels(encoders, strategies, overrides=WEIGHTS):
+    config = load_config("quick", overrides=overrides)
+    cells = make_cells(encoders, "s", "s", [0], config, load_registry(), revision="r", strategies=strategies)
+    assert len({cell.id for cell in cells}) == len(cells)
+    return [cell.label for cell in cells]
+
+
+def test_each_strategy_runs_beside_its_twin_with_random_weights_and_other_encoders_run_once():
+    assert labels(["ridge", "labram"], ["full", "probe"]) == [
+        "ridge",
+        "labram (full, labram)",
+        "labram (scratch)",
+        "labram (probe, labram)",
+        "labram (probe, random weights)",
+    ]
+
+
+def test_scratch_is_run_once_although_it_is_the_twin_of_full():
+    assert labels(["labram"], ["scratch", "full"]) == ["labram (scratch)", "labram (full, labram)"]
+
+
+def test_a_strategy_without_weights_is_refused_with_what_to_type():
+    with pytest.raises(UsageError, match=r"--strategy .*encoder\.NAME\.weights=.*labram: braindecode/labram-pre"):
+        labels(["ridge", "labram"], ["probe"], {})
+
+
+def test_the_strategies_that_are_typed_are_those_that_are_planned():
+    parser = argparse.ArgumentParser()
+    configure_run(parser)
+    typed = ["--encoder", "labram", "--strategy", "probe", "--strategy", "full", "--strategy", "probe"]
+    request = read_request(parser.parse_args(typed))
+    assert request.strategies == ("probe", "full")
+    assert not request.is_single

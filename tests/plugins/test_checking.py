@@ -101,7 +101,8 @@ def test_a_failed_check_makes_the_command_fail_and_names_what_to_type_next(capsy
     assert check("mean", "ridge") == 1
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("  fail  output_contract") and "expected a Conditioning" in line for line in lines)
-    assert lines[-1] == "Next: change what failed, then 'eeg2speech-bench check ridge'."
+    assert lines[-1].startswith("Next: change what failed (ridge, output_contract: Encoder 'ridge' returned the wrong")
+    assert lines[-1].endswith("), then 'eeg2speech-bench check ridge'.")
 
 
 @pytest.mark.usefixtures("few_checks")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import warnings
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,8 @@ from torch import Tensor, nn
 from eeg2speech_bench.core.conditioning import Conditioning, Encoder, pool_tokens
 from eeg2speech_bench.core.errors import DataError, UnknownNameError, UsageError
 from eeg2speech_bench.core.segments.segment_store import Batch, SignalInfo, TargetInfo
+from eeg2speech_bench.core.weights.body import Body
+from eeg2speech_bench.core.weights.strategies import WeightsUse
 from eeg2speech_bench.plugins.encoders.braindecode import montage
 from eeg2speech_bench.plugins.encoders.braindecode.adaptation import Adaptation
 from eeg2speech_bench.plugins.encoders.braindecode.cards import ModelCard, WeightsCard
@@ -22,7 +25,7 @@ from eeg2speech_bench.plugins.encoders.braindecode.network import (
     model_parameters,
     unused_parameters,
 )
-from eeg2speech_bench.plugins.encoders.braindecode.pretrained import Checkpoint, load_backbone, open_checkpoint
+from eeg2speech_bench.plugins.encoders.braindecode.pretrained import HEAD, Checkpoint, load_backbone, open_checkpoint
 
 #: what published weights of a model ask for that has none: nothing
 NOTHING_ASKED = WeightsCard(hub=(), trained_on="")
@@ -42,6 +45,10 @@ class BraindecodeEncoder(Encoder):
     target : TargetInfo
     weights : str, optional
         Pretrained weights: a file, a folder, or ``owner/name`` on the Hugging Face Hub. The head is new.
+    strategy : str, optional
+        ``"full"``, ``"probe"``, ``"lora"`` or ``"scratch"``, see `core.weights.strategies`; ``"full"`` if not given.
+    random_weights : bool
+        The twin: random values where the pretrained ones were, all else the same.
     n_tokens : int, optional
         Tokens per segment, from 1 to ``target.n_tokens``; as many as the target if not given.
     n_slices : int, optional
@@ -71,6 +78,8 @@ class BraindecodeEncoder(Encoder):
         target: TargetInfo,
         *,
         weights: str | None = None,
+        strategy: str | None = None,
+        random_weights: bool = False,
         n_tokens: int | None = None,
         n_slices: int | None = None,
         slice_s: float | None = None,
@@ -78,6 +87,9 @@ class BraindecodeEncoder(Encoder):
     ) -> None:
         super().__init__()
         self._check(signal, options)
+        use = WeightsUse.of({"weights": weights, "strategy": strategy, "random_weights": random_weights})
+        if use:
+            use.check()
         if n_slices is None:
             n_slices, slice_s = min(self.card.n_slices, n_tokens or target.n_tokens), slice_s or self.card.slice_s
         self.n_tokens = count_tokens(n_tokens, n_slices, target)
@@ -96,10 +108,11 @@ class BraindecodeEncoder(Encoder):
         )
         self.names = self._names(signal)
         self.network = self._build(signal, checkpoint, self._settings(signal, checkpoint, options))
-        if checkpoint:
-            asked = self.card.weights or NOTHING_ASKED
-            self.notes["weights"] = load_backbone(self.network, checkpoint, new=asked.new, first_rows=asked.first_rows)
+        new = self._load(checkpoint, use) if checkpoint and use else [HEAD]
         self._freeze_unused()
+        self.body = Body(self.network, new, use.strategy if use else "scratch")
+        if self.body.summary:
+            self.notes["strategy"] = self.body.summary
         self.adaptations = {**self.adaptation.notes, **self.notes}
 
     def _check(self, signal: SignalInfo, options: Mapping[str, Any]) -> None:
@@ -123,6 +136,36 @@ class BraindecodeEncoder(Encoder):
                 then="Train from scratch.",
             )
         return open_checkpoint(weights)
+
+    def _load(self, checkpoint: Checkpoint, use: WeightsUse) -> list[str]:
+        """Load all but the head, in the twin only to see that they fit; return what is new."""
+        asked = self.card.weights or NOTHING_ASKED
+        network = copy.deepcopy(self.network) if use.random else self.network
+        new, said = load_backbone(network, checkpoint, new=asked.new, first_rows=asked.first_rows)
+        self.notes["weights"] = f"random, in place of {said}" if use.random else said
+        self.pretraining = {
+            "strategy": use.strategy,
+            "weights": checkpoint.source,
+            "revision": checkpoint.revision,
+            "trained_on": checkpoint.trained_on(dict.fromkeys(asked.hub, asked.trained_on)),
+            "initial": "random" if use.random else "pretrained",
+        }
+        return new
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch to training or evaluation; what is frozen stays as in evaluation."""
+        super().train(mode)
+        if mode and hasattr(self, "body"):
+            self.body.set_modes()
+        return self
+
+    def begin_training(self) -> None:
+        """Add the changes of low rank that strategy ``lora`` trains."""
+        self.body.begin_training()
+
+    def end_training(self) -> None:
+        """Add them to the weights."""
+        self.body.end_training()
 
     def _weights_card(self, checkpoint: Checkpoint | None) -> WeightsCard:
         """Say what the weights ask for; nothing when the network is trained from scratch."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.weights.checkpoint_file import read_checkpoint
 from eeg2speech_bench.core.weights.key_names import select
-from eeg2speech_bench.core.weights.location import read_config
+from eeg2speech_bench.core.weights.location import locate_weights, read_config, revision_of, split_revision, stated_data
 
 #: the part of a braindecode model that turns features into outputs
 HEAD = "final_layer"
@@ -25,11 +25,19 @@ class Checkpoint:
     ----------
     source : str
         File, folder or repository, as the user named it.
+    revision : str
+        See `core.weights.location.revision_of`.
     """
 
     source: str
     state: Mapping[str, Tensor]
     config: Mapping[str, Any] = field(default_factory=dict)
+    revision: str = ""
+
+    def trained_on(self, known: Mapping[str, str]) -> str:
+        """Return the data behind the weights: what is known of a repository, else what its model card states."""
+        name, _ = split_revision(self.source)
+        return known.get(name) or stated_data(self.source) or "not stated"
 
 
 def open_checkpoint(source: str) -> Checkpoint:
@@ -44,12 +52,12 @@ def open_checkpoint(source: str) -> Checkpoint:
         A file, a folder, or ``owner/name`` on the Hugging Face Hub; see
         `core.weights.checkpoint_file.read_checkpoint`, also for the errors.
     """
-    return Checkpoint(source, read_checkpoint(source), read_config(source))
+    return Checkpoint(source, read_checkpoint(source), read_config(source), revision_of(locate_weights(source)))
 
 
 def load_backbone(
     network: nn.Module, checkpoint: Checkpoint, *, new: Sequence[str] = (), first_rows: Sequence[str] = ()
-) -> str:
+) -> tuple[list[str], str]:
     """Load all of a checkpoint but its head, and say what was loaded.
 
     Parameters
@@ -61,6 +69,11 @@ def load_backbone(
         Layers beside the head that keep their random values where the checkpoint has none of the same shape.
     first_rows : sequence of str
         Parameters (1, n, width) of which the first rows are taken when the network has fewer.
+
+    Returns
+    -------
+    (list of str, str)
+        What the names of layers begin with that keep their random values, and what was done in words.
 
     Raises
     ------
@@ -78,9 +91,18 @@ def load_backbone(
         raise _misfit_error(checkpoint, "; ".join(line.strip() for line in str(error).splitlines()[1:4])) from error
     missing = [key for key in result.missing_keys if not key.startswith(tuple(anew))]
     if missing or result.unexpected_keys or not backbone:
-        raise _misfit_error(checkpoint, f"missing {missing[:3]}, unknown {result.unexpected_keys[:3]}")
+        # batch norm's counters count as there when they are not
+        n_own = sum(not key.startswith(tuple(anew)) and not key.endswith("num_batches_tracked") for key in own)
+        raise _misfit_error(checkpoint, _differing_names(n_own, missing, result.unexpected_keys))
     said = f"{len(backbone)} tensors of {checkpoint.source}; new: {', '.join(anew)}"
-    return "; ".join([said, *filter(None, notes)])
+    return anew, "; ".join([said, *filter(None, notes)])
+
+
+def _differing_names(n_own: int, missing: Sequence[str], unexpected: Sequence[str]) -> str:
+    fits = f"{n_own - len(missing)} of {n_own} tensors"
+    found = (("missing", missing), ("unexpected", unexpected))
+    listed = [f"{len(keys)} {what}: {', '.join(keys[:3])}{', ...' if keys[3:] else ''}" for what, keys in found if keys]
+    return "; ".join([fits, *listed])
 
 
 def _renamed(network: nn.Module, checkpoint: Checkpoint) -> dict[str, Tensor]:

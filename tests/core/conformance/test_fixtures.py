@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from eeg2speech_bench.core.conformance.fixtures import select_segments, tiny_batch, tiny_signal
@@ -18,11 +19,12 @@ def test_tiny_segments_are_repeatable_distinct_and_in_range():
     assert one.subject.tolist() == [0, 1, 2, 0, 1, 2, 0, 1]
 
 
-def test_tiny_channels_have_positions_also_the_extra_one():
-    signal = tiny_signal(33)
-    assert signal.has_positions
-    assert signal.chs_info[32]["ch_name"] == "FCz"
-    assert 0.07 < np.linalg.norm(signal.chs_info[32]["loc"][:3]) < 0.14
+@pytest.mark.parametrize("n_chans", [8, 19, 31, 32, 64, 128])
+def test_every_tiny_cap_has_its_channels_at_their_places(n_chans):
+    signal = tiny_signal(n_chans)
+    assert (signal.n_chans, signal.has_positions) == (n_chans, True)
+    assert len({channel["ch_name"] for channel in signal.chs_info}) == n_chans
+    assert all(0.05 < np.linalg.norm(channel["loc"][:3]) < 0.15 for channel in signal.chs_info)
 
 
 def test_picked_segments_keep_all_their_fields():

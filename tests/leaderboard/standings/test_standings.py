@@ -10,6 +10,7 @@ import pytest
 
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.training import Training
+from eeg2speech_bench.core.weights.strategies import twin_options
 from eeg2speech_bench.leaderboard.standings import standings as module
 from eeg2speech_bench.leaderboard.standings.differences import SegmentFile
 from eeg2speech_bench.leaderboard.standings.identity import Competition, identify
@@ -126,6 +127,60 @@ def test_a_baseline_that_was_measured_otherwise_is_no_margin(scored):
         [scored("net", 0.5), scored("ridge", 0.3, baseline=True, variants={"top1": VARIANT._replace(n_pool=10)})]
     )
     assert found["net-0", "top1"].margin is None
+
+
+def test_pretrained_weights_are_held_against_the_twin_of_the_same_strategy(scored):
+    found = find_standings(
+        [
+            scored("probe", 0.5, family="p"),
+            scored("probe-twin", 0.2, family="p", random=True),
+            scored("full", 0.41, family="f"),
+            scored("scratch", 0.6, family="f", random=True),
+            scored("other", 0.1),
+        ]
+    )
+    texts = {cell: standing.pretraining and standing.pretraining.verdict for (cell, _), standing in found.items()}
+    assert texts == {
+        "probe-0": "pretraining helps",
+        "probe-twin-0": None,
+        "full-0": "pretraining hurts",
+        "scratch-0": None,
+        "other-0": None,
+    }
+    assert found["probe-0", "top1"].pretraining.text == "pretraining helps: 0.299 above probe-twin (p < 0.001)"
+
+
+def test_without_its_twin_nothing_is_said_of_pretraining(scored):
+    found = find_standings([scored("probe", 0.5, family="p"), scored("net", 0.1)])
+    assert found["probe-0", "top1"].pretraining is None
+
+
+def test_a_difference_to_the_twin_that_listeners_do_not_share_is_none_that_can_be_told(scored):
+    found = find_standings([scored("probe", 0.5, family="p"), scored("twin", 0.5, 1, family="p", random=True)])
+    assert found["probe-0", "top1"].pretraining.verdict == "no difference by pretraining can be told"
+
+
+@pytest.mark.parametrize("strategy", [None, "full", "probe"])
+def test_a_record_and_that_of_its_twin_are_of_one_family(record, strategy):
+    _, made = record
+    options = {"weights": "owner/net"} | ({"strategy": strategy} if strategy else {})
+    found = []
+    for own in (options, twin_options(options)):
+        made.encoder.options, made.config = own, {"preset": "quick", "encoder": {"net": own}}
+        found.append(identify(made))
+    assert [one.random for one in found] == [False, True]
+    assert found[0].family == found[1].family != ""
+    assert found[0].run != found[1].run
+
+
+def test_encoders_without_weights_and_with_others_are_of_no_common_family(record):
+    _, made = record
+    assert (identify(made).family, identify(made).random) == ("", False)
+    families = set()
+    for options in ({"weights": "a/a"}, {"weights": "b/b"}, {"weights": "a/a", "strategy": "probe"}):
+        made.encoder.options, made.config = options, {"preset": "quick", "encoder": {"net": options}}
+        families.add(identify(made).family)
+    assert len(families) == 3
 
 
 def test_no_rank_is_shown_without_its_interval_and_its_ties():

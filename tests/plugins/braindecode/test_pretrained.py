@@ -5,6 +5,7 @@ from __future__ import annotations
 import braindecode.models
 import pytest
 import torch
+from hub_server import commit_of
 from safetensors.torch import save_file
 
 from eeg2speech_bench.core.errors import BenchError, DataError, UsageError
@@ -60,8 +61,28 @@ def test_weights_of_another_width_are_refused(build, eegnet_folder):
 
 
 def test_weights_of_another_network_are_refused_by_what_is_missing(build, eegnet_folder):
-    with pytest.raises(DataError, match=r"do not fit this network: got missing \['conv_time.*, unknown \["):
+    with pytest.raises(
+        DataError, match=r"do not fit .*: got \d+ of \d+ tensors; \d+ missing: conv_time.*; \d+ unexpected"
+    ):
         build("shallow", weights=str(eegnet_folder))
+
+
+def test_weights_of_which_none_fits_are_refused_by_how_many(build, eegnet_folder, tmp_path):
+    state = {f"other.{key}": value for key, value in read_checkpoint(eegnet_folder).items()}
+    torch.save(state, tmp_path / "other.pt")
+    with pytest.raises(DataError, match=r"got 0 of 16 tensors; 16 missing: .*, \.\.\.; 21 unexpected: other\."):
+        build("eegnet", weights=str(tmp_path / "other.pt"), F1=4, F2=8)
+
+
+def test_weights_on_the_hub_are_named_with_their_commit_and_the_data_that_their_card_states(
+    eegnet_folder, build, serve_hub
+):
+    (eegnet_folder / "README.md").write_text("---\ndatasets: [sleep, rest]\n---\n# EEGNet\n")
+    hub = serve_hub("owner/eegnet")
+    hub.take(eegnet_folder)
+    found = build("eegnet", weights="owner/eegnet", strategy="probe").pretraining
+    assert found["revision"] == commit_of(hub.files)
+    assert (found["weights"], found["trained_on"]) == ("owner/eegnet", "sleep, rest")
 
 
 def test_labram_takes_the_first_rows_of_its_embedding_of_time_and_scales_the_signal(tmp_path, build):
