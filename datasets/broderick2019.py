@@ -56,7 +56,7 @@ def open_broderick2019(
     root, hashes = Path(root).expanduser().resolve(), hashes or FileHashes()
     if not (root / "dataset_description.json").is_file():
         return _open_dryad(root, hashes, report)
-    dataset = open_bids(root, hashes, report, DS004408)
+    dataset = open_bids(root, hashes, report, known=DS004408)
     recordings = tuple(_on_cap(recording) for recording in dataset.recordings)
     return replace(dataset, name="broderick2019", recordings=recordings)
 

@@ -47,14 +47,14 @@ def flaw_of(spec: object, wanted: type[Spec]) -> str:
     return f"{called}: {flaw}" if flaw else ""
 
 
-@cache
-def _hints_of(wanted: type[Spec]) -> dict[str, Any]:
-    """Return the types of a declaration's fields, which take longer to work out than to check."""
-    return get_type_hints(wanted)
+#: types of the fields of declarations, which take longer to work out than to check
+_HINTS: dict[type[Spec], dict[str, Any]] = {}
 
 
 def _wrong_field(spec: Spec, wanted: type[Spec]) -> str:
-    hints = _hints_of(wanted)
+    if wanted not in _HINTS:
+        _HINTS[wanted] = get_type_hints(wanted)
+    hints = _HINTS[wanted]
     for field in dataclasses.fields(wanted):
         value = getattr(spec, field.name)
         if not _fits(value, hints[field.name]):

@@ -142,8 +142,13 @@ class SpeechDataset(Protocol):
         Recommended (train, valid, test) shares of stimulus time, where the default does not suit.
     """
 
-    name: str
-    sound_kind: str
+    @property
+    def name(self) -> str:
+        """Short name."""
+
+    @property
+    def sound_kind(self) -> str:
+        """What sounds are loaded as."""
 
     @property
     def about(self) -> str:

@@ -17,6 +17,8 @@ from eeg2speech_bench.core.errors import StorageError
 OURS = "eeg2speech_bench"
 #: where a statement holds others
 BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+#: fields of a tree that follow from others
+_NOT_WRITTEN = ("ctx", "kind", "type_comment")
 _WITH_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 #: files of a package that decide nothing
 _NO_SOURCE = (".pyo", ".md", ".rst", ".html", ".tmpl")
@@ -98,11 +100,6 @@ def _starts_with_docstring(body: list[ast.stmt]) -> bool:
     return isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
 
 
-@cache
-def _fields_of(kind: type[ast.AST]) -> tuple[str, ...]:
-    return tuple(name for name in kind._fields if name not in ("ctx", "kind", "type_comment"))
-
-
 def _write(node: ast.AST, written: list[str]) -> None:
     """Write a syntax tree as text that does not depend on the version of Python, as that of `ast.dump` does.
 
@@ -111,7 +108,9 @@ def _write(node: ast.AST, written: list[str]) -> None:
     kind = type(node)
     written.append(f"{kind.__name__}(")
     between = ""
-    for name in _fields_of(kind):
+    for name in kind._fields:
+        if name in _NOT_WRITTEN:
+            continue
         value = getattr(node, name)
         if name == "body" and kind in _WITH_DOCSTRING and _starts_with_docstring(value):
             value = value[1:]
