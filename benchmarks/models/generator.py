@@ -13,7 +13,9 @@ from torch import Tensor
 from eeg2speech_bench.core.errors import ContractError
 from eeg2speech_bench.core.generator.autoencoder import MelAutoencoder
 from eeg2speech_bench.core.generator.denoiser import ConditionedDenoiser, latent_shape
+from eeg2speech_bench.core.generator.latent_autoencoder import LatentAutoencoder
 from eeg2speech_bench.core.generator.mel import MelSpectrogram, normalise_waveform
+from eeg2speech_bench.core.generator.mel_codec import MelCodec
 from eeg2speech_bench.core.machine.threads import count_cores
 from eeg2speech_bench.core.presets.config import AutoencoderConfig, DenoiserConfig, DiffusionConfig
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
@@ -58,9 +60,14 @@ def for_inference(network: Network) -> Network:
     return network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
-def load_autoencoder(path: Path, config: AutoencoderConfig) -> MelAutoencoder:
-    """Load the trained autoencoder of a finished stage."""
-    autoencoder = MelAutoencoder(config)
+def empty_autoencoder(config: AutoencoderConfig) -> LatentAutoencoder:
+    """Build the autoencoder that a configuration names, for weights to be loaded."""
+    return MelAutoencoder(config) if config.train or config.checkpoint else MelCodec()
+
+
+def load_autoencoder(path: Path, config: AutoencoderConfig) -> LatentAutoencoder:
+    """Load the autoencoder of a finished stage."""
+    autoencoder = empty_autoencoder(config)
     autoencoder.load_state_dict(torch.load(path / "weights.pt", map_location="cpu", weights_only=True))
     return for_inference(autoencoder)
 
@@ -79,7 +86,7 @@ def shares_of_cores(n: int, device: str) -> list[slice]:
 
 
 @torch.no_grad()
-def decode(autoencoder: MelAutoencoder, latent: Tensor) -> Tensor:
+def decode(autoencoder: LatentAutoencoder, latent: Tensor) -> Tensor:
     """Decode scaled latents (n, channels, n_frames, n_bands) to log-mel (n, n_mel_frames, 64), a few at a time."""
     return torch.cat([autoencoder.decode(part) for part in latent.split(DECODE_BATCH)])
 

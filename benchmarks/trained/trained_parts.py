@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from eeg2speech_bench.core.conditioning import Conditioning, Encoder, Target
-    from eeg2speech_bench.core.generator.autoencoder import MelAutoencoder
     from eeg2speech_bench.core.generator.conditioner import Conditioner
     from eeg2speech_bench.core.generator.denoiser import ConditionedDenoiser
+    from eeg2speech_bench.core.generator.latent_autoencoder import LatentAutoencoder
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class TrainedPair:
 class TrainedGenerator:
     """What maps conditions to speech."""
 
-    autoencoder: MelAutoencoder
+    autoencoder: LatentAutoencoder
     denoiser: ConditionedDenoiser
     vocoder: nn.Module
 
@@ -170,15 +170,14 @@ def load_generator(folder: Path, description: ModelDescription, device: str) -> 
         If the cell was scored by retrieval alone.
     """
 
-    from eeg2speech_bench.benchmarks.models.generator import for_inference
-    from eeg2speech_bench.core.generator.autoencoder import MelAutoencoder
+    from eeg2speech_bench.benchmarks.models.generator import empty_autoencoder, for_inference
     from eeg2speech_bench.core.generator.denoiser import ConditionedDenoiser
 
     if not description.generates:
         then = "Run that cell without --scores retrieval, on a data set with audio."
         raise BenchError("This model makes no speech", got="a cell of retrieval alone", then=then)
     weights, config = read_weights(folder, description, GENERATOR), description.config
-    autoencoder = MelAutoencoder(config.autoencoder)
+    autoencoder = empty_autoencoder(config.autoencoder)
     autoencoder.load_state_dict(_part(weights, "autoencoder"))
     channels, _, bands = latent_shape_of(description)
     state = _part(weights, "denoiser")

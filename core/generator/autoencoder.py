@@ -1,4 +1,4 @@
-"""Builds and trains the mel autoencoder: diffusers' AutoencoderKL in AudioLDM's shape."""
+"""Builds and trains mel autoencoders: diffusers' AutoencoderKL in AudioLDM's shape."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import lightning as L
 import torch
 from diffusers import AutoencoderKL
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
-from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.core.generator.mel import FRAME_RATE_HZ, N_MELS
+from eeg2speech_bench.core.generator.latent_autoencoder import LatentAutoencoder
 from eeg2speech_bench.core.presets.config import AutoencoderConfig
 from eeg2speech_bench.core.training.learning_rate import rising_and_falling
 
@@ -41,8 +40,8 @@ def build_autoencoder(config: AutoencoderConfig) -> AutoencoderKL:
     )
 
 
-class MelAutoencoder(nn.Module):
-    """Encodes log-mel spectrograms as scaled latents, and decodes them.
+class MelAutoencoder(LatentAutoencoder):
+    """Is diffusers' AutoencoderKL, trained on the sounds of a data set.
 
     Parameters
     ----------
@@ -52,97 +51,36 @@ class MelAutoencoder(nn.Module):
     Attributes
     ----------
     vae : AutoencoderKL
-    mean, std : Tensor, shape ()
-        What standardises the input; 0 and 1 (AudioLDM's raw log-mel) until `fit_input`.
-    scale_factor : Tensor, shape ()
-        What brings latents to unit standard deviation; 1 until `fit_scale`.
-    factor : int
-        Mel frames per latent frame, and mel bands per latent band.
     """
 
-    mean: Tensor
-    std: Tensor
-    scale_factor: Tensor
-
     def __init__(self, config: AutoencoderConfig) -> None:
-        super().__init__()
-        self.vae = build_autoencoder(config)
-        self.factor, self.patch = config.factor, config.patch
-        self.latent_channels = config.latent_channels
-        self.register_buffer("mean", torch.zeros(()))
-        self.register_buffer("std", torch.ones(()))
-        self.register_buffer("scale_factor", torch.ones(()))
+        super().__init__(config.factor, config.latent_channels)
+        self.vae, self.patch = build_autoencoder(config), config.patch
 
     def fit_input(self, mel: Tensor) -> None:
         """Standardise the input by the mean and deviation of training spectrograms of any shape."""
         self.mean.fill_(mel.mean())
         self.std.fill_(mel.std())
 
-    def posterior(self, mel: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and standard deviation of the unscaled latent of ``mel`` (batch, n_frames, 64)."""
-        if mel.shape[1] % self.factor or mel.shape[2] != N_MELS:
-            raise DataError(
-                "Mel autoencoder cannot halve this spectrogram evenly",
-                got=f"{mel.shape[1]} frames of {mel.shape[2]} bands",
-                expected=f"a multiple of {self.factor} frames of {N_MELS} bands",
-                then=f"Set data.window_s to a multiple of {self.factor / FRAME_RATE_HZ} s.",
-            )
-        image = ((mel - self.mean) / self.std).unsqueeze(1)
-        latent = self.vae.encode(pixel_unshuffle(image, self.patch)).latent_dist
+    def moments_of(self, mel: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and deviation of the latent."""
+        latent = self.vae.encode(pixel_unshuffle(mel.unsqueeze(1), self.patch)).latent_dist
         return latent.mean, latent.std
 
-    def encode(self, mel: Tensor) -> tuple[Tensor, Tensor]:
-        """Encode log-mel spectrograms.
-
-        Parameters
-        ----------
-        mel : Tensor, shape (batch, n_frames, 64)
-
-        Returns
-        -------
-        mean, std : Tensor, shape (batch, latent_channels, n_frames / factor, 64 / factor)
-            Of the scaled latent's Gaussian.
-        """
-        mean, std = self.posterior(mel)
-        return mean * self.scale_factor, std * self.scale_factor
-
-    def decode(self, latent: Tensor) -> Tensor:
-        """Decode scaled latents to log-mel spectrograms, shape (batch, n_frames, 64)."""
-        image = pixel_shuffle(self.vae.decode(latent / self.scale_factor).sample, self.patch)
-        return image.squeeze(1) * self.std + self.mean
-
-    @torch.no_grad()
-    def fit_scale(self, mean: Tensor, std: Tensor) -> float:
-        """Set `scale_factor` so that sampled latents have standard deviation 1 over the whole set.
-
-        AudioLDM takes the deviation of one batch, often of two items, which is off by several per cent.
-
-        Parameters
-        ----------
-        mean, std : Tensor
-            What `encode` returned for all training spectrograms.
-
-        Returns
-        -------
-        float
-            By how much latents that were encoded before must be multiplied.
-        """
-        # Law of total variance: no draw is needed, so the factor has no sampling noise.
-        variance = mean.double().var(correction=0) + std.double().square().mean()
-        ratio = float(variance.rsqrt())
-        self.scale_factor.mul_(ratio)
-        return ratio
+    def spectrogram_of(self, latent: Tensor) -> Tensor:
+        """Return the spectrogram of a latent."""
+        return pixel_shuffle(self.vae.decode(latent).sample, self.patch).squeeze(1)
 
 
 class AutoencoderTraining(L.LightningModule):
-    """Trains a `MelAutoencoder` on batches of log-mel spectrograms (batch, n_frames, 64).
+    """Trains an autoencoder on batches of log-mel spectrograms (batch, n_frames, 64).
 
     The loss is AudioLDM's without LPIPS and discriminator: absolute error and ``kl_weight`` times the KL divergence
     from a standard normal, both summed over an item and averaged over the batch. The error is taken in log-mel
     units, so that ``kl_weight`` means the same with and without a standardised input.
     """
 
-    def __init__(self, autoencoder: MelAutoencoder, config: AutoencoderConfig) -> None:
+    def __init__(self, autoencoder: LatentAutoencoder, config: AutoencoderConfig) -> None:
         super().__init__()
         self.autoencoder = autoencoder
         self.config = config

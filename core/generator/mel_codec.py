@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
-from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.generator.convnext import convnext_stack
-from eeg2speech_bench.core.generator.mel import FRAME_RATE_HZ, N_MELS
+from eeg2speech_bench.core.generator.latent_autoencoder import LatentAutoencoder
+from eeg2speech_bench.core.generator.mel import N_MELS
 
 #: frames and bands of a square of the spectrogram that becomes one place of the latent
 FACTOR = 8
@@ -19,32 +18,15 @@ LATENT = CHANNELS * PLACES
 ENCODER, SLOW, MIDDLE, FAST = 192, 288, 192, 128
 
 
-class MelCodec(nn.Module):
+class MelCodec(LatentAutoencoder):
     """Encodes log-mel spectrograms as scaled latents, and decodes them, as `MelAutoencoder` does.
 
     Both ways are the sum of a linear map and a network. The linear maps begin as the principal components of
     squares of 8 frames x 8 bands, so that a latent's bands are in the order of the spectrogram's.
-
-    Attributes
-    ----------
-    mean, std : Tensor, shape ()
-        What standardises the input.
-    scale_factor : Tensor, shape ()
-        What brings latents to unit standard deviation.
-    factor, latent_channels : int
-        8 and 8: the shape of the latents of the preset ``quick``.
     """
 
-    mean: Tensor
-    std: Tensor
-    scale_factor: Tensor
-
     def __init__(self) -> None:
-        super().__init__()
-        self.factor, self.latent_channels = FACTOR, CHANNELS
-        self.register_buffer("mean", torch.zeros(()))
-        self.register_buffer("std", torch.ones(()))
-        self.register_buffer("scale_factor", torch.ones(()))
+        super().__init__(FACTOR, CHANNELS)
         self.analyse = nn.Linear(PATCH, LATENT)
         self.enter = nn.Linear(PATCH, ENCODER)
         self.encoder = convnext_stack(3, ENCODER, 2 * ENCODER)
@@ -59,45 +41,23 @@ class MelCodec(nn.Module):
         self.fast = convnext_stack(2, FAST, 2 * FAST)
         self.detail = nn.Sequential(nn.LayerNorm(FAST), nn.Linear(FAST, N_MELS))
         for last in (self.moments[1], self.detail[1]):
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
+            for weights in last.parameters():
+                nn.init.zeros_(weights)
 
-    def posterior(self, mel: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and standard deviation of the unscaled latent of ``mel`` (batch, n_frames, 64)."""
-        if mel.shape[1] % FACTOR or mel.shape[2] != N_MELS:
-            raise DataError(
-                "Mel autoencoder cannot compress this spectrogram evenly",
-                got=f"{mel.shape[1]} frames of {mel.shape[2]} bands",
-                expected=f"a multiple of {FACTOR} frames of {N_MELS} bands",
-                then=f"Set data.window_s to a multiple of {FACTOR / FRAME_RATE_HZ} s.",
-            )
-        patches = ((mel - self.mean) / self.std).unflatten(1, (-1, FACTOR)).flatten(2)
+    def moments_of(self, mel: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and deviation of the latent."""
+        patches = mel.unflatten(1, (-1, FACTOR)).flatten(2)
         offset, log_std = self.moments(self.encoder(self.enter(patches))).chunk(2, -1)
         return _as_image(self.analyse(patches) + offset), _as_image(log_std.clamp(-8, 4) - 2).exp()
 
-    def encode(self, mel: Tensor) -> tuple[Tensor, Tensor]:
-        """Encode log-mel spectrograms.
-
-        Parameters
-        ----------
-        mel : Tensor, shape (batch, n_frames, 64)
-
-        Returns
-        -------
-        mean, std : Tensor, shape (batch, 8, n_frames / 8, 8)
-            Of the scaled latent's Gaussian.
-        """
-        mean, std = self.posterior(mel)
-        return mean * self.scale_factor, std * self.scale_factor
-
-    def decode(self, latent: Tensor) -> Tensor:
-        """Decode scaled latents (batch, 8, n_frames / 8, 8) to log-mel spectrograms, shape (batch, n_frames, 64)."""
-        values = (latent / self.scale_factor).permute(0, 2, 1, 3).flatten(2)
+    def spectrogram_of(self, latent: Tensor) -> Tensor:
+        """Return the spectrogram of a latent (batch, 8, n_frames / 8, 8)."""
+        values = latent.permute(0, 2, 1, 3).flatten(2)
         linear = self.synthesise(values).unflatten(2, (FACTOR, N_MELS)).flatten(1, 2)
         x = self.slow(self.leave(values))
         x = self.middle(self.to_middle(x).unflatten(2, (4, MIDDLE)).flatten(1, 2))
         x = self.to_fast(x).unflatten(2, (2, FAST)).flatten(1, 2) + self.mixed(linear)
-        return (linear + self.detail(self.fast(x))) * self.std + self.mean
+        return linear + self.detail(self.fast(x))
 
 
 def _as_image(values: Tensor) -> Tensor:

@@ -165,7 +165,7 @@ class HifiGanVocoder(nn.Module):
         return wave[:, : HOP * mel.shape[1]]
 
 
-def build_vocoder(config: VocoderConfig) -> GriffinLimVocoder | HifiGanVocoder:
+def build_vocoder(config: VocoderConfig) -> nn.Module:
     """Make the vocoder that the configuration names, with its weights.
 
     Parameters
@@ -177,17 +177,21 @@ def build_vocoder(config: VocoderConfig) -> GriffinLimVocoder | HifiGanVocoder:
     Raises
     ------
     UsageError
-        If HiFi-GAN has no checkpoint, or Griffin-Lim has one.
+        If HiFi-GAN has no checkpoint, or another has one.
     BenchError
         If the checkpoint cannot be read or belongs to another network.
     """
+    if config.name != "hifi-gan" and config.checkpoint is not None:
+        raise UsageError(
+            f"vocoder.checkpoint has no effect on {config.name}",
+            got=config.checkpoint,
+            then="Set vocoder.name=hifi-gan or vocoder.checkpoint=null.",
+        )
+    if config.name == "spectrum":
+        from eeg2speech_bench.core.generator.pretrained import load_pretrained_vocoder
+
+        return load_pretrained_vocoder(n_iter=config.n_iter)
     if config.name == "griffin-lim":
-        if config.checkpoint is not None:
-            raise UsageError(
-                "vocoder.checkpoint has no effect on griffin-lim",
-                got=config.checkpoint,
-                then="Set vocoder.name=hifi-gan or vocoder.checkpoint=null.",
-            )
         return GriffinLimVocoder(config.n_iter)
     if config.checkpoint is None:
         raise UsageError(

@@ -101,9 +101,14 @@ class AlignmentConfig(Section):
     symmetric: bool = Field(False, description="also classify the EEG for each audio (not in brainmagick)")
 
 
-class AutoencoderConfig(Section):
-    """Mel autoencoder: diffusers' AutoencoderKL, trained on training audio."""
+#: factor and latent channels of the shipped autoencoder
+SHIPPED_SHAPE = (8, 8)
 
+
+class AutoencoderConfig(Section):
+    """Mel autoencoder: diffusers' AutoencoderKL, trained on training audio, or the one that is shipped."""
+
+    train: bool = Field(True, description="false: the shipped weights, of 8 channels and factor 8 (trained on speech)")
     channels: tuple[int, ...] = (128, 256, 512)
     patch: int = Field(1, ge=1, description="side of the squares of mel values that enter as channels of one place")
     layers_per_block: int = 2
@@ -122,6 +127,15 @@ class AutoencoderConfig(Section):
     def factor(self) -> int:
         """Mel frames per latent frame, and mel bands per latent band."""
         return self.patch * 2 ** (len(self.channels) - 1)
+
+    @model_validator(mode="after")
+    def _shipped_as_it_is(self) -> AutoencoderConfig:
+        """Refuse another shape than the shipped weights have."""
+        shape = (self.factor, self.latent_channels)
+        if not self.train and self.checkpoint is None and shape != SHIPPED_SHAPE:
+            there = "the shipped autoencoder has factor {} and {} latent channels".format(*SHIPPED_SHAPE)
+            raise ValueError(f"{there}, not {shape[0]} and {shape[1]}: set autoencoder.train=true for others")
+        return self
 
 
 class DenoiserConfig(Section):
@@ -171,8 +185,10 @@ class SamplingConfig(Section):
 class VocoderConfig(Section):
     """Mel to waveform."""
 
-    name: Literal["griffin-lim", "hifi-gan"] = "griffin-lim"
-    n_iter: int = 32
+    name: Literal["griffin-lim", "hifi-gan", "spectrum"] = Field(
+        "griffin-lim", description="spectrum: the shipped network finds magnitudes and first phases"
+    )
+    n_iter: int = Field(32, description="iterations of Griffin-Lim; hifi-gan needs none")
     checkpoint: str | None = Field(None, description="HiFi-GAN weights (hub id, folder or original .ckpt)")
 
 

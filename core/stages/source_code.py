@@ -185,5 +185,6 @@ def _is_source(file: Path) -> bool:
 
 
 def _data_beside(file: Path) -> list[Path]:
-    """Return tables beside a module of ours; a module reads none but those of its own folder."""
-    return sorted(file.parent.glob("*.toml")) if file.name != "__init__.py" else []
+    """Return tables and weights beside a module of ours; a module reads none but those of its own folder."""
+    tables = file.parent.glob("*.toml") if file.name != "__init__.py" else ()
+    return sorted([*tables, *file.parent.glob("*.safetensors")])
