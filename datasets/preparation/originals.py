@@ -110,7 +110,7 @@ def find_originals(
             excerpts[part] = (whole, start_s)
     kept = [s for s in stimuli if s.stimulus_id not in excerpts]
     together = [
-        SharedStretch(*sorted(pair), 0.0, 0.0, min(duration_s[name] for name in pair), 1.0)
+        SharedStretch(min(pair), max(pair), 0.0, 0.0, min(duration_s[name] for name in pair), 1.0)
         for pair in heard_together
         if duration_s.keys() >= set(pair)
     ]
