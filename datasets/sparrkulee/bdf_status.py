@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any
 
 import numpy as np
 
@@ -51,8 +51,8 @@ def status_facts(path: Path) -> Facts:
 @contextmanager
 def opened(path: Path) -> Iterator[IO[bytes]]:
     """Open a file for reading as if it were not compressed."""
-    file = cast("IO[bytes]", gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb"))
-    with file:
+    opening: Callable[..., Any] = gzip.open if path.suffix == ".gz" else Path.open
+    with opening(path, "rb") as file:
         yield file
 
 
