@@ -29,7 +29,8 @@ def split_argument(
     UsageError
         If there is no folder, no such option, or it has no such value.
     """
-    argument, given = argument or "", {}
+    argument = argument or ""
+    given: dict[str, str] = {}
     while found := _OPTION.search(argument):
         name, value = found.groups()
         if name not in choices:

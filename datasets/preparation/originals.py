@@ -110,8 +110,8 @@ def find_originals(
             excerpts[part] = (whole, start_s)
     kept = [s for s in stimuli if s.stimulus_id not in excerpts]
     together = [
-        SharedStretch(one, other, 0.0, 0.0, min(duration_s[one], duration_s[other]), 1.0)
-        for one, other in map(sorted, heard_together)
-        if one in duration_s and other in duration_s
+        SharedStretch(min(pair), max(pair), 0.0, 0.0, min(duration_s[name] for name in pair), 1.0)
+        for pair in heard_together
+        if duration_s.keys() >= set(pair)
     ]
     return Originals(kept, excerpts, found, {s.stimulus_id: s.name for s in stimuli}, together)

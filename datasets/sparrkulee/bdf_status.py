@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -51,7 +51,8 @@ def status_facts(path: Path) -> Facts:
 @contextmanager
 def opened(path: Path) -> Iterator[IO[bytes]]:
     """Open a file for reading as if it were not compressed."""
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+    opening: Callable[..., Any] = gzip.open if path.suffix == ".gz" else Path.open
+    with opening(path, "rb") as file:
         yield file
 
 
@@ -78,7 +79,7 @@ def _facts(file: IO[bytes], path: Path) -> Facts:
         raise damaged(path, f"no channel Status, but {', '.join(labels[-3:])}")
     at = labels.index("Status")
     before, size = SAMPLE * sum(lengths[:at]), SAMPLE * sum(lengths)
-    records = []
+    records: list[np.ndarray] = []
     while record := file.read(size):
         if len(record) < size:
             raise damaged(path, f"a record of {len(record)} bytes instead of {size}, after {len(records)} records")
