@@ -27,7 +27,7 @@ ANSWER_S = (0.045, 0.4)
 #: rate at which levels are compared, about, Hz
 LEVEL_RATE_HZ = 64.0
 #: lags at which the waveform is compared, seconds; fewer stretches and samples of each do
-WAVE_LAGS_S, N_WAVE_STRETCHES, WAVE_SAMPLES = (-0.015, 0.035), 6, 2000
+WAVE_LAGS_S, N_WAVE_STRETCHES, WAVE_SAMPLES = (-0.015, 0.035), 10, 2000
 #: edges of the filter before the converter, as shares of the sampling rate; without one the sound folds
 WAVE_EDGES = (0.2, 0.45, np.inf)
 N_FOLDS, N_SHIFTS = 5, 20
