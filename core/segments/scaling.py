@@ -32,8 +32,9 @@ def scale_windows(
     # One window after the other stays in the processor's cache; a batch goes through memory at every step.
     values = np.empty((n_times, n_chans), dtype=np.result_type(eeg[0], scale))
     for window, unit, out in zip(eeg, np.broadcast_to(scale, (len(eeg), n_chans)), scaled, strict=True):
-        np.subtract(window, window[:n_baseline].mean(0) if n_baseline else 0, out=values)
+        baseline = np.add.reduce(window[:n_baseline]) / values.dtype.type(n_baseline or 1)  # `mean` takes twice as long
+        np.subtract(window, baseline, out=values)
         np.divide(values, unit, out=values)
-        np.clip(values, -limit, limit, out=values)
+        values.clip(-limit, limit, out=values)
         out[...] = values.T
     return scaled

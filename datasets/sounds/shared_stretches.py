@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from eeg2speech_bench.core.machine.forks import each_in_a_fork
+from eeg2speech_bench.core.machine.threads import count_cores
 from eeg2speech_bench.core.segments.recordings import Sound
 from eeg2speech_bench.datasets.sounds.fingerprints import N_BITS, Fingerprint, fingerprint
 
@@ -69,7 +71,7 @@ def find_shared_stretches(sounds: Mapping[str, Callable[[], Sound]]) -> list[Sha
         Each is called several times and returns a `Sound`; all are of one kind.
     """
     names = list(sounds)
-    prints = [fingerprint(sound.values, sound.rate_hz, sound.kind) for sound in (load() for load in sounds.values())]
+    prints = _prints(list(sounds.values()))
     is_waveform = all(p.span_s == 0 for p in prints)
     found: dict[tuple[str, str], list[SharedStretch]] = {}
     for first, second, offset in _candidates(prints):
@@ -83,6 +85,17 @@ def find_shared_stretches(sounds: Mapping[str, Callable[[], Sound]]) -> list[Sha
                 if _is_proof(r, length_s, is_waveform=is_waveform):
                     known.append(SharedStretch(one, other, start_s, other_start_s, length_s, r))
     return sorted(stretch for stretches in found.values() for stretch in stretches)
+
+
+def _prints(loads: Sequence[Callable[[], Sound]]) -> list[Fingerprint]:
+    """Return the fingerprints of all sounds, computed by as many processes as there are cores."""
+    n = min(count_cores(), len(loads))
+
+    def compute(first: int) -> list[Fingerprint]:
+        return [fingerprint(s.values, s.rate_hz, s.kind) for s in (load() for load in loads[first::n])]
+
+    shares = list(each_in_a_fork(compute, range(n)))
+    return [shares[number % n][number // n] for number in range(len(loads))]
 
 
 def _is_proof(correlation: float, length_s: float, *, is_waveform: bool) -> bool:
