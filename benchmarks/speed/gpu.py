@@ -83,7 +83,7 @@ class Sizes:
     peak_size: int = 8192
 
 
-SMALL_SIZES = Sizes(8, n_warm=1, n_steps=2, n_ddim_steps=4, n_listeners=2, recorded_s=8.0, peak_size=128)
+SMALL_SIZES = Sizes(8, n_warm=1, n_steps=1, n_ddim_steps=4, n_listeners=2, recorded_s=8.0, peak_size=128)
 
 
 @dataclass

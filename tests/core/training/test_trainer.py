@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 
 import lightning as L
 import pytest
 import torch
 
+from eeg2speech_bench.core.training import trainer
+from eeg2speech_bench.core.training.read_ahead import ReadAhead
 from eeg2speech_bench.core.training.trainer import KeepBest, TrainingProgress, fit, make_trainer
 
 
@@ -43,6 +46,17 @@ def test_the_weights_of_the_best_epoch_are_put_back():
     best, module = KeepBest("score"), Toy([0.1, 0.9, 0.5])
     train(module, [best], 3)
     assert (module.weight.item(), best.epoch, best.best) == (2.0, 1, pytest.approx(0.9))
+
+
+def test_batches_that_a_thread_reads_ahead_train_the_same_and_leave_no_thread(monkeypatch):
+    def read_ahead(batches, device):
+        return ReadAhead(torch.utils.data.DataLoader(batches, batch_size=None))
+
+    monkeypatch.setattr(trainer, "_loader", read_ahead)
+    best, module = KeepBest("score"), Toy([0.1, 0.9, 0.5])
+    train(module, [best], 3)
+    assert (module.weight.item(), best.epoch) == (2.0, 1)
+    assert "read-ahead" not in [thread.name for thread in threading.enumerate()]
 
 
 def test_a_stop_by_the_user_is_passed_on():
