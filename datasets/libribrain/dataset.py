@@ -141,7 +141,7 @@ def _recorded(root: Path) -> dict[str, Path]:
             got=f"no {RECORDINGS}/*_meg.h5 in it or below",
             expected="the folder with Sherlock1 and its siblings",
             then="Download it: hf download pnpl/LibriBrain --repo-type dataset --local-dir FOLDER "
-            '--include "Sherlock1/derivatives/*" "Sherlock1/stimuli/*" "metadata/*"',
+            '--include "Sherlock1/derivatives/*" --include "Sherlock1/stimuli/*" --include "metadata/*"',
         )
     return found
 
