@@ -35,7 +35,7 @@ _NUMBER = re.compile(r"_(\d{1,3})(?=[_.])")
 GIGABYTE = 1e9
 
 
-@dataclass(frozen=True)
+@dataclass
 class LibriBrainDataset:
     """A `SpeechDataset` of LibriBrain's books.
 
