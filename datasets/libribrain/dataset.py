@@ -35,7 +35,7 @@ _NUMBER = re.compile(r"_(\d{1,3})(?=[_.])")
 GIGABYTE = 1e9
 
 
-@dataclass(frozen=True)
+@dataclass
 class LibriBrainDataset:
     """A `SpeechDataset` of LibriBrain's books.
 
@@ -141,7 +141,7 @@ def _recorded(root: Path) -> dict[str, Path]:
             got=f"no {RECORDINGS}/*_meg.h5 in it or below",
             expected="the folder with Sherlock1 and its siblings",
             then="Download it: hf download pnpl/LibriBrain --repo-type dataset --local-dir FOLDER "
-            '--include "Sherlock1/derivatives/*" "Sherlock1/stimuli/*" "metadata/*"',
+            '--include "Sherlock1/derivatives/*" --include "Sherlock1/stimuli/*" --include "metadata/*"',
         )
     return found
 

@@ -9,7 +9,7 @@ from eeg2speech_bench.core.segments.recordings import Recording, SpeechDataset, 
 from eeg2speech_bench.datasets.preparation.preprocessing import no_such_channels
 
 
-@dataclass(frozen=True)
+@dataclass
 class PickedDataset:
     """A `SpeechDataset` without the recordings that lack channels of a type."""
 

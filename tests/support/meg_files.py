@@ -26,7 +26,7 @@ def helmet(layout: str, n_sensors: int) -> np.ndarray:
     """Return the places of sensors in metres, shape (n_sensors, 3), x to the right ear and y to the nose."""
     flat = mne.channels.read_layout(layout).pos[:n_sensors, :2]
     flat = flat - (flat.min(0) + flat.max(0)) / 2
-    radius = np.linalg.norm(flat, axis=1) / np.linalg.norm(flat, axis=1).max()
+    radius = np.linalg.norm(flat, axis=1) / max(np.linalg.norm(flat, axis=1).max(), 1e-12)
     angle, turn = radius * np.deg2rad(115), np.arctan2(flat[:, 1], flat[:, 0])
     return RADIUS_M * np.c_[np.sin(angle) * np.cos(turn), np.sin(angle) * np.sin(turn), np.cos(angle)]
 
