@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+
 import pytest
 
+from eeg2speech_bench.benchmarks.commands import configure_run, read_request
 from eeg2speech_bench.benchmarks.plan import (
     choose_encoders,
     make_cells,
@@ -13,6 +16,13 @@ from eeg2speech_bench.benchmarks.plan import (
 from eeg2speech_bench.core.errors import UnknownNameError, UsageError
 from eeg2speech_bench.core.presets.config import load_config
 from eeg2speech_bench.core.registry.registry import load_registry
+
+
+def request(*typed: str):
+    """Read what is typed after ``run --encoder ridge``."""
+    parser = argparse.ArgumentParser()
+    configure_run(parser)
+    return read_request(parser.parse_args(["--encoder", "ridge", *typed]))
 
 
 @pytest.mark.parametrize(
@@ -89,3 +99,21 @@ def test_an_encoder_that_does_not_exist_is_refused():
 def test_settings_of_what_does_not_exist_are_refused(override, said):
     with pytest.raises(UnknownNameError, match=said):
         refuse_unknown_names(load_config("quick", overrides=[override]), load_registry())
+
+
+@pytest.mark.parametrize(("typed", "held_out"), [("held-out", "1/3"), ("2/5", "2/5"), ("all", 0)])
+def test_listeners_are_held_out_by_an_option_of_their_own(typed, held_out):
+    assert request("--listeners", typed).config.data.held_out_listeners == held_out
+
+
+@pytest.mark.parametrize("typed", ["some", "0/3", "3", "1/3/5"])
+def test_listeners_that_are_no_fold_are_refused(typed, capsys):
+    with pytest.raises(SystemExit):
+        request("--listeners", typed)
+    assert f"'{typed}' is not all, held-out, or a fold such as 2/3" in capsys.readouterr().err
+
+
+def test_a_row_of_new_listeners_has_a_name_of_its_own():
+    config = load_config("quick", overrides=["data.held_out_listeners=1/3"])
+    (cell,) = make_cells(["ridge"], "s", "s", [0], config, load_registry(), revision="r")
+    assert cell.label == "ridge, new listeners 1/3"
