@@ -73,7 +73,7 @@ def listener_scores(path: Path, record: Record) -> ListenerScores | None:
     if record.status != "done" or not record.groups:
         return None
     identity, alike = identify(record), "calibrate" in record.training and "calibrated" not in record.groups
-    views = {group: record.of_group(group) for group in GROUPS if group in record.groups}
+    views: dict[str, Record] = {group: record.of_group(group) for group in GROUPS if group in record.groups}
     if alike:  # it takes part among the calibrated by what it scores anyway
         views["calibrated"] = record
     found = {
