@@ -96,7 +96,7 @@ def run(inputs: CalibrateInputs, out: Path, progress: Progress) -> None:
             "uncalibrated": found[0],
         }
     write_json(out / FILE, stand_ins)
-    method = "nearest known listener" if stand_ins else "none: the encoder does not read who listens"
+    method = "nearest known listener" if stand_ins else "none: it makes no difference who listens"
     write_json(out / "training.json", {"method": method, "chosen": facts})
 
 

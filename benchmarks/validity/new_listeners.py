@@ -13,6 +13,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,6 +33,7 @@ from eeg2speech_bench.benchmarks.stage_inputs import (
 from eeg2speech_bench.benchmarks.stage_runs import run_stage
 from eeg2speech_bench.core.conditions import EMBEDDED
 from eeg2speech_bench.core.presets.config import AlignmentConfig, ScoresConfig
+from eeg2speech_bench.core.records.groups import GroupScores
 from eeg2speech_bench.core.registry.registry import load_registry
 from eeg2speech_bench.core.segments.prepared import Prepared
 from eeg2speech_bench.core.stages.checkpoints import StageCheckpoints
@@ -117,7 +119,7 @@ def _run(inputs: StageInputs, out: Path) -> Path:
 def score_cell(prepared: Path, features: Path, pair: Pair, folder: Path, seed: int) -> Scores:
     """Run the stages of a retrieval cell from alignment on."""
     top1 = load_registry().get("metric", "top1")
-    listeners = {"prepared": prepared, "held_out": HELD_OUT}
+    listeners: dict[str, Any] = {"prepared": prepared, "held_out": HELD_OUT}
     common = listeners | {"features": features, "pair": pair, "device": "cpu"}
     align = AlignInputs(**common, alignment=AlignmentConfig(batch_size=32), seed=seed, precision="float32")
     aligned = _run(align, folder / "align")
@@ -158,7 +160,8 @@ def main(arguments: Sequence[str]) -> int:
             (folder := Path(place, "cell")).mkdir()
             scores = score_cell(prepared, features, pair, folder, seed)
             shutil.rmtree(folder)
-            for group, own in {"new": scores, **scores.groups}.items():
+            groups: list[tuple[str, Scores | GroupScores]] = [("new", scores), *scores.groups.items()]
+            for group, own in groups:
                 false[group] += own.verdict["top1"].distinguishable
                 single[group] += sum(test.p < SCORES.alpha for test in own.tests)
                 n_single[group] += len(own.tests)

@@ -153,7 +153,7 @@ def summarise(record: Record, source: str, digest: str) -> tuple[CellSummary, di
         memory_mb=max((stage.peak_memory_mb for stage in stages), default=None),
         energy_wh=_total_energy(stages),
         device=record.provenance.device,
-        n_subjects=record.dataset.n_subjects,
+        n_subjects=len(record.split.held_out) or record.dataset.n_subjects,
         n_segments=record.dataset.n_segments.get("test"),
         generated=any(stage.name == "generate" for stage in stages),
         competitor=competitor(Path(source), record, identity),

@@ -24,8 +24,8 @@ NOTES = [
     "Known listeners were trained on, new ones never; sounds, candidates and controls are the same. New - known is of "
     "other people; calibrated - new is of the same segments (95 % bootstrap; p by min F').",
     "Calibrated: a new listener takes the place of the known one who serves a few minutes of their training audio "
-    "best. 'as new': the encoder does not read who listens. Ranks: among encoders on equal terms, per group of "
-    "listeners; in parentheses how far the middle of the interval moved from that among known ones.",
+    "best. 'as new': it makes no difference to the encoder who listens. Ranks: among encoders on equal terms, per "
+    "group of listeners; in parentheses how far the middle of the interval moved from that among known ones.",
 ]
 
 
@@ -73,7 +73,7 @@ def listener_scores(path: Path, record: Record) -> ListenerScores | None:
     if record.status != "done" or not record.groups:
         return None
     identity, alike = identify(record), "calibrate" in record.training and "calibrated" not in record.groups
-    views = {group: record.of_group(group) for group in GROUPS if group in record.groups}
+    views: dict[str, Record] = {group: record.of_group(group) for group in GROUPS if group in record.groups}
     if alike:  # it takes part among the calibrated by what it scores anyway
         views["calibrated"] = record
     found = {

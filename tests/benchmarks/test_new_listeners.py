@@ -196,7 +196,7 @@ def test_an_encoder_that_does_not_read_who_listens_is_not_calibrated(cell, tmp_p
     aligned = run(AlignInputs(prepared, **given, alignment=ALIGNMENT, seed=0, precision="float32"), tmp_path / "align")
     out = run(CalibrateInputs(prepared, **given, aligned=aligned, minutes=0.1), tmp_path / "calibrate")
     assert read_stand_ins(out) == {}
-    assert read_json(out / "training.json")["method"] == "none: the encoder does not read who listens"
+    assert read_json(out / "training.json")["method"] == "none: it makes no difference who listens"
 
 
 def test_groups_are_scored_among_the_same_windows_with_all_controls(cell):

@@ -18,6 +18,13 @@ from eeg2speech_bench.core.presets.config import load_config
 from eeg2speech_bench.core.registry.registry import load_registry
 
 
+def request(*typed: str):
+    """Read what is typed after ``run --encoder ridge``."""
+    parser = argparse.ArgumentParser()
+    configure_run(parser)
+    return read_request(parser.parse_args(["--encoder", "ridge", *typed]))
+
+
 @pytest.mark.parametrize(
     ("text", "seeds"), [("1", [0]), ("3", [0, 1, 2]), ("0,1,2", [0, 1, 2]), ("7,", None), ("4,2,4", [2, 4])]
 )
@@ -130,3 +137,21 @@ def test_the_strategies_that_are_typed_are_those_that_are_planned():
     request = read_request(parser.parse_args(typed))
     assert request.strategies == ("probe", "full")
     assert not request.is_single
+
+
+@pytest.mark.parametrize(("typed", "held_out"), [("held-out", "1/3"), ("2/5", "2/5"), ("all", 0)])
+def test_listeners_are_held_out_by_an_option_of_their_own(typed, held_out):
+    assert request("--listeners", typed).config.data.held_out_listeners == held_out
+
+
+@pytest.mark.parametrize("typed", ["some", "0/3", "3", "1/3/5"])
+def test_listeners_that_are_no_fold_are_refused(typed, capsys):
+    with pytest.raises(SystemExit):
+        request("--listeners", typed)
+    assert f"'{typed}' is not all, held-out, or a fold such as 2/3" in capsys.readouterr().err
+
+
+def test_a_row_of_new_listeners_has_a_name_of_its_own():
+    config = load_config("quick", overrides=["data.held_out_listeners=1/3"])
+    (cell,) = make_cells(["ridge"], "s", "s", [0], config, load_registry(), revision="r")
+    assert cell.label == "ridge, new listeners 1/3"
