@@ -40,7 +40,7 @@ def judged_series(trained: Training) -> str:
 def kept_step(trained: Training) -> float | None:
     """Return the step that the weights of a stage are of; None where they are those of the last."""
     epoch = trained.chosen.get("epoch")
-    kept = [entry["step"] for entry in trained.history if "epoch" in entry and entry["epoch"] == epoch]
+    kept = [entry.get("step", "") for entry in trained.history if "epoch" in entry and entry["epoch"] == epoch]
     return next((float(step) for step in kept if is_number(step)), None)
 
 
