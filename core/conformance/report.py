@@ -19,7 +19,7 @@ import eeg2speech_bench.core.conformance.output as output
 import eeg2speech_bench.core.conformance.signal as signal
 import eeg2speech_bench.core.conformance.strategies as strategies
 from eeg2speech_bench.core.conformance.case import Case, Outcome, Verdict, failed, skipped
-from eeg2speech_bench.core.conformance.fixtures import TINY_TARGET
+from eeg2speech_bench.core.conformance.fixtures import N_CHANS, N_TIMES, TINY_TARGET
 from eeg2speech_bench.core.errors import UnknownNameError, UsageError
 from eeg2speech_bench.core.presets.config import load_config
 from eeg2speech_bench.core.registry.failures import place_of, reason_of
@@ -103,7 +103,7 @@ def run_checks(
     """Run the checks and yield each result when it is there; see `check_encoder`."""
     names = _requested_checks(only)
     quick = load_config("quick").encoder.get(spec.name, {})
-    case = Case(spec, {**quick, **(options or {})}, target or TINY_TARGET, device, *(size or ()))
+    case = Case(spec, {**quick, **(options or {})}, target or TINY_TARGET, device, *(size or (N_CHANS, N_TIMES)))
     stopped_by = ""
     for name in names:
         start_s = time.perf_counter()

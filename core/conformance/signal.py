@@ -93,7 +93,8 @@ def montages(case: Case) -> Verdict:
     if case.spec.modality != "eeg":
         return skipped(f"reads {case.spec.modality}, not EEG")
     advice = "take the number of channels from signal.n_chans, or raise a DataError"
-    encoded, refused = [], []
+    encoded: list[int] = []
+    refused: dict[int, str] = {}
     for n_chans in MONTAGES:
         batch = select_segments(case.batch(n_chans=n_chans), [0, 1])
         outcome, reason = _works_or_refuses(
@@ -101,10 +102,13 @@ def montages(case: Case) -> Verdict:
         )
         if outcome == "fail":
             return failed(f"{n_chans} channels: {reason}")
-        (refused if reason.startswith("refused") else encoded).append((n_chans, reason))
-    said = f"encodes {_numbers([n for n, _ in encoded])} channels" if encoded else ""
-    named = f"refuses {_numbers([n for n, _ in refused])}: {refused[0][1].removeprefix('refused: ')}" if refused else ""
-    return passed("; ".join(filter(None, (said, named))))
+        if reason.startswith("refused"):
+            refused[n_chans] = reason.removeprefix("refused: ")
+        else:
+            encoded.append(n_chans)
+    said = [f"encodes {_numbers(encoded)} channels"] if encoded else []
+    said += [f"refuses {_numbers(list(refused))}: {next(iter(refused.values()))}"] if refused else []
+    return passed("; ".join(said))
 
 
 def _encode_with(case: Case, n_chans: int, batch: Batch) -> Conditioning:

@@ -36,11 +36,14 @@ class Body:
     def __init__(self, network: nn.Module, new: Sequence[str], strategy: str) -> None:
         self.network, self.new, self.strategy = network, tuple(new), strategy
         self._changed: dict[str, tuple[nn.Module, str]] = {}
+        self._used: set[str] = set()
         if strategy not in FREEZING:
             return
-        for name, weight in network.named_parameters():
-            if self._holds(name):
-                weight.requires_grad_(False)
+        body = {name: weight for name, weight in network.named_parameters() if self._holds(name)}
+        # what is frozen already is frozen because the output does not depend on it
+        self._used = {name for name, weight in body.items() if weight.requires_grad}
+        for weight in body.values():
+            weight.requires_grad_(False)
         if not any(weight.requires_grad for weight in network.parameters()):
             raise DataError(
                 f"Strategy '{strategy}' would train nothing of {type(network).__name__}",
@@ -71,8 +74,8 @@ class Body:
 
     @property
     def layers(self) -> dict[str, tuple[nn.Module, str]]:
-        """The weights of the body's linear and attention layers, see `core.weights.low_rank.changeable`."""
-        return changeable(self.network, self._holds)
+        """The weights of the body's linear and attention layers that are used, see `core.weights.low_rank`."""
+        return changeable(self.network, self._used)
 
     def set_modes(self) -> None:
         """Put layers whose state must not move into evaluation mode, as once here; for the end of ``Module.train``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Container, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -40,9 +40,9 @@ class LowRank(nn.Module):
         return changed
 
 
-def changeable(network: nn.Module, of_body: Callable[[str], bool]) -> dict[str, tuple[nn.Module, str]]:
-    """Return the weights of linear and attention layers by name, each with its layer and what it is called there."""
-    return {name: place for name, place in _weights(network) if of_body(name)}
+def changeable(network: nn.Module, names: Container[str]) -> dict[str, tuple[nn.Module, str]]:
+    """Return those weights of linear and attention layers, each with its layer and what it is called there."""
+    return {name: place for name, place in _weights(network) if name in names}
 
 
 def _weights(network: nn.Module) -> Iterator[tuple[str, tuple[nn.Module, str]]]:

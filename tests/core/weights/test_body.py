@@ -91,6 +91,14 @@ def test_the_changes_of_a_linear_layer_are_those_of_peft():
     assert all(torch.allclose(one, other, rtol=1e-4, atol=1e-4) for one, other in zip(slopes, wanted, strict=True))
 
 
+def test_layers_that_are_frozen_already_are_not_changed():
+    net = nn.ModuleDict(
+        {"used": nn.Linear(WIDTH, WIDTH), "unused": nn.Linear(WIDTH, WIDTH), "head": nn.Linear(WIDTH, 2)}
+    )
+    net["unused"].requires_grad_(False)
+    assert set(Body(net, ["head"], "lora").layers) == {"used.weight"}
+
+
 def test_a_strategy_that_trains_nothing_is_refused():
     with pytest.raises(DataError, match="Strategy 'probe' would train nothing of Linear"):
         Body(nn.Linear(2, 2), ["head"], "probe")
