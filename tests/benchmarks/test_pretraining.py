@@ -7,6 +7,7 @@ import re
 import tomllib
 from fnmatch import fnmatch
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from eeg2speech_bench.benchmarks.metrics.intelligibility import estoi
 from eeg2speech_bench.benchmarks.pretraining import training
+from eeg2speech_bench.benchmarks.pretraining.links import links_table
 from eeg2speech_bench.benchmarks.pretraining.sounds import manifest_hash, sentences
 from eeg2speech_bench.core.errors import BenchError, DataError
 from eeg2speech_bench.core.generator import pretrained
@@ -160,3 +162,14 @@ def test_a_killed_training_goes_on_where_it_stopped(tmp_path, monkeypatch):
         first = training.train(part, sounds, tmp_path, 1e-6, "cpu")
         steps += [first.steps, training.train(part, sounds, tmp_path, first.seconds / 60 + 1e-6, "cpu").steps]
     assert steps == [1, 2, 1, 2]
+
+
+def test_the_links_of_the_chain_go_from_true_speech_to_no_knowledge():
+    values = {"reference": 0.1, "audio": 0.6, "vocoder": 0.2, "autoencoder": 0.3, "eeg": 0.8, "none": 1.0}
+
+    class Cell:
+        def metric(self, name: str, condition: str = "eeg") -> SimpleNamespace | None:
+            return SimpleNamespace(value=values[condition]) if name == "wer" and condition in values else None
+
+    rows = links_table({"after": Cell()}).splitlines()[2:]
+    assert [row.split(" | ")[1] for row in rows] == ["0.10", "0.20", "0.30", "0.60", "0.80", "1.00"]
