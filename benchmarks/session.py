@@ -159,7 +159,7 @@ def _step_times(pipelines: list[Pipeline], request: RunRequest, console: Console
 
 def _time_steps(pipelines: list[Pipeline], store: StepTimes, console: Console) -> None:
     """Prepare the data, and time a step of each encoder that was not timed before on a machine of its own."""
-    unknown = {}
+    unknown: dict[tuple[str, str], Pipeline] = {}
     for pipeline in pipelines:
         with suppress(Exception, SystemExit):
             known = store.find(pipeline.align_inputs)

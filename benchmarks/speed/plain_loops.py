@@ -156,7 +156,8 @@ def alignment(
 
     def step() -> None:
         nonlocal taken
-        batch, speech = (part.to(device) for part in batches[taken % len(batches)])
+        segments, targets = batches[taken % len(batches)]
+        batch, speech = segments.to(device), targets.to(device)
         taken += 1
         speech = speech / (1e-8 + speech.norm(dim=(1, 2), keepdim=True))
         scores = torch.einsum("btd,otd->bo", encoder(batch).embeddings, speech)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -81,7 +82,7 @@ def run(inputs: AutoencoderInputs, out: Path, progress: Progress, checkpoints: S
     np.save(out / "std.npy", (std * ratio).half().numpy())
     torch.save(autoencoder.cpu().state_dict(), out / "weights.pt")
     error = _held_out_error(autoencoder, store, config.clip_s)
-    facts = {"n_parameters": sum(p.numel() for p in autoencoder.parameters()), "valid_mel_error": error}
+    facts: dict[str, Any] = {"n_parameters": sum(p.numel() for p in autoencoder.parameters()), "valid_mel_error": error}
     facts |= {"adaptations": adaptations} if adaptations else {}
     write_json(out / "training.json", facts | {"scale_factor": float(autoencoder.scale_factor)})
 

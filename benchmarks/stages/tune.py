@@ -24,8 +24,8 @@ SEARCH_SEED = 0
 def draw_candidates(config: AlignmentConfig, common: AlignmentConfig, n_segments: int) -> list[dict[str, Any]]:
     """Return the settings that are tried: the encoder's own first, then others that are the same for all encoders.
 
-    Learning rates are spread evenly on a logarithmic scale, between a tenth of the common one and ten times that; weight
-    decay is drawn between 1e-4 and 1e-1, and the batch is half of the common one, as large, or twice as large.
+    Learning rates are spread evenly on a logarithmic scale, between a tenth of the common one and ten times that;
+    weight decay is drawn between 1e-4 and 1e-1, and the batch is half of the common one, as large, or twice as large.
 
     Parameters
     ----------

@@ -164,7 +164,8 @@ def fit(
         start = keep_checkpoints(trainer, module, train, checkpoint)
     loaders = [_loader(batches, trainer.strategy.root_device) for batches in (train, valid) if batches is not None]
     try:
-        trainer.fit(module, *loaders, ckpt_path=start, weights_only=True)
+        judged = loaders[1] if len(loaders) > 1 else None
+        trainer.fit(module, loaders[0], judged, ckpt_path=start, weights_only=True)
     except SystemExit as stop:
         signal.signal(signal.SIGINT, handler)
         if not isinstance(stop.__context__, KeyboardInterrupt):

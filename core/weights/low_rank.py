@@ -47,7 +47,7 @@ def changeable(network: nn.Module, names: Container[str]) -> dict[str, tuple[nn.
 
 def _weights(network: nn.Module) -> Iterator[tuple[str, tuple[nn.Module, str]]]:
     for path, layer in network.named_modules():
-        inner = ("weight",) if isinstance(layer, nn.Linear) else ()
+        inner: tuple[str, ...] = ("weight",) if isinstance(layer, nn.Linear) else ()
         if isinstance(layer, nn.MultiheadAttention):
             inner = tuple(name for name in _ATTENTION if getattr(layer, name) is not None)
         for name in inner:

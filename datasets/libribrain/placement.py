@@ -99,9 +99,8 @@ def read_chapter(path: Path) -> Chapter:
         notes.append(f"within sentences the recording's clock runs {1e6 * (ratio - 1):+.0f} ppm against the sound's")
     if n_off:
         notes.append(f"left out sentences whose words disagree by more than {1e3 * RESIDUAL_S:.0f} ms: {n_off}")
-    words = tuple(
-        Word(str(row.text), float(row.inside_s), float(row.stop_s), int(row.sentence)) for row in timed.itertuples()
-    )
+    spoken = timed["text"].astype(str), timed["inside_s"].astype(float), timed["stop_s"].astype(float)
+    words = tuple(Word(*one) for one in zip(*spoken, timed["sentence"].astype(int), strict=True))
     return Chapter(words, tuple(stretches), ratio, tuple(notes))
 
 

@@ -120,7 +120,7 @@ class RawRelease:
         lacking = [name for name in COLUMNS if name not in table]
         if lacking:
             expected = ", ".join(COLUMNS)
-            raise DataError(f"{events} lacks {lacking[0]}", got=", ".join(table), expected=expected, then=AGAIN)
+            raise DataError(f"{events} lacks {lacking[0]}", got=", ".join(table.columns), expected=expected, then=AGAIN)
         self.files.add(events)
         table = table[~table["stim_file"].map(is_missing)]
         onsets = numbers(table, "onset", events)
