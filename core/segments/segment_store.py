@@ -119,8 +119,9 @@ class Batch:
         return self._with_each(lambda tensor: tensor.pin_memory())
 
     def _with_each(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        held: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Batch(**{name: change(value) if hasattr(value, "to") else value for name, value in held.items()})
+        held = {f.name: getattr(self, f.name) for f in fields(self)}
+        changed: dict[str, Any] = {n: change(value) if hasattr(value, "to") else value for n, value in held.items()}
+        return Batch(**changed)
 
 
 class SegmentStore:
