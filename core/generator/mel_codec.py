@@ -58,9 +58,8 @@ class MelCodec(nn.Module):
         self.mixed = nn.Linear(N_MELS, FAST)
         self.fast = convnext_stack(2, FAST, 2 * FAST)
         self.detail = nn.Sequential(nn.LayerNorm(FAST), nn.Linear(FAST, N_MELS))
-        for last in (self.moments[1], self.detail[1]):
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
+        for last in (*self.moments[1].parameters(), *self.detail[1].parameters()):
+            nn.init.zeros_(last)
 
     def posterior(self, mel: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation of the unscaled latent of ``mel`` (batch, n_frames, 64)."""
