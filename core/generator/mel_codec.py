@@ -40,9 +40,8 @@ class MelCodec(LatentAutoencoder):
         self.mixed = nn.Linear(N_MELS, FAST)
         self.fast = convnext_stack(2, FAST, 2 * FAST)
         self.detail = nn.Sequential(nn.LayerNorm(FAST), nn.Linear(FAST, N_MELS))
-        for last in (self.moments[1], self.detail[1]):
-            for weights in last.parameters():
-                nn.init.zeros_(weights)
+        for last in (*self.moments[1].parameters(), *self.detail[1].parameters()):
+            nn.init.zeros_(last)
 
     def moments_of(self, mel: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and deviation of the latent."""
