@@ -41,7 +41,7 @@ class GeneratorConfig:
     def build(self, store: SegmentStore, condition_dim: int) -> ConditionedDenoiser:
         """Build the untrained denoiser for windows of ``store``."""
         channels, _, bands = self.shape(store)
-        return ConditionedDenoiser(self.denoiser, channels, bands, condition_dim)
+        return ConditionedDenoiser(self.denoiser, channels, bands, condition_dim, self.diffusion)
 
     def load(self, store: SegmentStore, path: Path) -> ConditionedDenoiser:
         """Load the trained denoiser of a finished stage."""

@@ -211,7 +211,7 @@ class Workbench:
         shape, n, dim = self.shape(config), config.diffusion.batch_size, self.sizes.dim
         target = StoredFrames(TargetInfo(dim, self.n_tokens(config), TOKEN_RATE_HZ))
         conditioner = Conditioner("none", Encoder(), target, nn.Identity(), standardise=config.diffusion.standardise)
-        denoiser = ConditionedDenoiser(config.denoiser, shape[0], shape[2], dim)
+        denoiser = ConditionedDenoiser(config.denoiser, shape[0], shape[2], dim, config.diffusion)
         if change == "channels_last":
             denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         frames = self.random(n, self.n_tokens(config), dim)
@@ -230,7 +230,9 @@ class Workbench:
         """Sample a batch as stage ``generate`` does."""
         config, dim = self.full, self.sizes.dim
         shape, n = self.shape(config), config.sampling.batch_size
-        denoiser = for_inference(ConditionedDenoiser(config.denoiser, shape[0], shape[2], dim)).to(self.device)
+        denoiser = for_inference(ConditionedDenoiser(config.denoiser, shape[0], shape[2], dim, config.diffusion)).to(
+            self.device
+        )
         condition = Conditioning.from_tokens(self.random(n, self.n_tokens(config), dim))
         settings = (shape, config.sampling, config.diffusion, list(range(n)))
         return timed(lambda: sample_latents(denoiser, condition, *settings), self.device, n_warm, n_steps)

@@ -21,7 +21,8 @@ from eeg2speech_bench.core.conditioning import Encoder
 from eeg2speech_bench.core.generator.autoencoder import build_autoencoder
 from eeg2speech_bench.core.generator.denoiser import build_unet
 from eeg2speech_bench.core.generator.mel import N_MELS
-from eeg2speech_bench.core.generator.sampling import make_scheduler, training_scheduler
+from eeg2speech_bench.core.generator.sampling import make_scheduler
+from eeg2speech_bench.core.generator.schedule import training_scheduler
 from eeg2speech_bench.core.presets.config import RunConfig, SamplingConfig
 from eeg2speech_bench.core.segments.segment_store import Batch
 

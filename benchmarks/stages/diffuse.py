@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,9 @@ from eeg2speech_bench.core.training.seeding import seed_everything
 from eeg2speech_bench.core.training.trainer import TrainingProgress, fit, make_trainer
 from eeg2speech_bench.core.training.training_batches import TrainingBatches
 from eeg2speech_bench.core.weights.checkpoint_file import read_checkpoint
+
+#: windows that a linear guess at their latents is fitted on
+PRIOR_WINDOWS = 2048
 
 
 class TrainingLatents(TrainingBatches):
@@ -104,6 +107,7 @@ def run(inputs: DiffuseInputs, out: Path, progress: Progress, checkpoints: Stage
         load_original_unet(denoiser.unet, read_checkpoint(checkpoint), source=checkpoint)
     data = TrainingLatents(store, *_sources(inputs, store), inputs.latents, diffusion, inputs.seed)
     module = LatentDiffusion(denoiser, conditioner, diffusion)
+    module.fit_prior(islice(data.batches(0, 0), -(-PRIOR_WINDOWS // diffusion.batch_size)))
     trainer = make_trainer(
         inputs.device,
         inputs.precision,

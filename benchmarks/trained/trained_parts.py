@@ -181,7 +181,7 @@ def load_generator(folder: Path, description: ModelDescription, device: str) -> 
     autoencoder.load_state_dict(_part(weights, "autoencoder"))
     channels, _, bands = latent_shape_of(description)
     state = _part(weights, "denoiser")
-    denoiser = ConditionedDenoiser(config.denoiser, channels, bands, len(state["null"]))
+    denoiser = ConditionedDenoiser(config.denoiser, channels, bands, len(state["null"]), config.diffusion)
     denoiser.load_state_dict(state)
     vocoder = _vocoder(description, _part(weights, "vocoder"))
     return TrainedGenerator(

@@ -6,17 +6,13 @@ import torch
 from diffusers import UNet2DConditionModel
 from diffusers.models.embeddings import get_1d_sincos_pos_embed_from_grid
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from eeg2speech_bench.core.conditioning import Conditioning
 from eeg2speech_bench.core.errors import ContractError, UsageError
+from eeg2speech_bench.core.generator.frames import FrameProjection
+from eeg2speech_bench.core.generator.latent_prior import LatentPrior
 from eeg2speech_bench.core.generator.mel import FRAME_RATE_HZ, N_MELS
-from eeg2speech_bench.core.presets.config import AutoencoderConfig, DenoiserConfig
-
-#: width between the two layers that project tokens onto the latent map
-PROJECTION_WIDTH = 256
-#: tokens that each latent frame is given
-TOKENS_PER_FRAME = 4
+from eeg2speech_bench.core.presets.config import AutoencoderConfig, DenoiserConfig, DiffusionConfig
 
 
 def build_unet(config: DenoiserConfig, latent_channels: int, condition_dim: int) -> UNet2DConditionModel:
@@ -34,8 +30,10 @@ def build_unet(config: DenoiserConfig, latent_channels: int, condition_dim: int)
         Width of the embeddings.
     """
     by_film = "film" in config.condition_by
+    beside = config.frame_channels if "frames" in config.condition_by else 0
+    guessed = latent_channels if config.prior == "linear" else 0
     return UNet2DConditionModel(
-        in_channels=latent_channels + (config.frame_channels if "frames" in config.condition_by else 0),
+        in_channels=latent_channels + beside + guessed,
         out_channels=latent_channels,
         down_block_types=tuple("CrossAttnDownBlock2D" if a else "DownBlock2D" for a in config.attention),
         up_block_types=tuple("CrossAttnUpBlock2D" if a else "UpBlock2D" for a in reversed(config.attention)),
@@ -80,41 +78,6 @@ def latent_shape(window_s: float, autoencoder: AutoencoderConfig, denoiser: Deno
     return autoencoder.latent_channels, n_frames // factor, N_MELS // factor
 
 
-def resample_tokens(embeddings: Tensor, n_frames: int) -> Tensor:
-    """Bring tokens (batch, n_tokens, dim) to (batch, n_frames, dim) over the same span of time.
-
-    More tokens than frames are averaged, fewer are interpolated. A token stands for an equal part of the window, so
-    the ends of the spans are aligned and not the centres of the first and last token.
-    """
-    if embeddings.shape[1] == n_frames:
-        return embeddings
-    channels_first = embeddings.transpose(1, 2)
-    if embeddings.shape[1] > n_frames:
-        return F.adaptive_avg_pool1d(channels_first, n_frames).transpose(1, 2)
-    return F.interpolate(channels_first, size=n_frames, mode="linear", align_corners=False).transpose(1, 2)
-
-
-class FrameProjection(nn.Module):
-    """Projects tokens to a map that joins the latent, with weights of its own for every latent band.
-
-    A latent frame sees the `TOKENS_PER_FRAME` tokens of its span side by side: their mean would lose what is faster
-    than the latent's frame rate, and brain signals follow speech up to about 8 Hz.
-    """
-
-    def __init__(self, condition_dim: int, n_channels: int, n_bands: int) -> None:
-        super().__init__()
-        self.n_bands = n_bands
-        self.squeeze = nn.Linear(TOKENS_PER_FRAME * condition_dim, PROJECTION_WIDTH)
-        self.spread = nn.Conv1d(PROJECTION_WIDTH, n_channels * n_bands, kernel_size=3, padding=1)
-
-    def forward(self, embeddings: Tensor, n_frames: int) -> Tensor:
-        """Map (batch, n_tokens, dim) to (batch, n_channels, n_frames, n_bands)."""
-        tokens = resample_tokens(embeddings, TOKENS_PER_FRAME * n_frames)
-        hidden = F.silu(self.squeeze(tokens.unflatten(1, (n_frames, -1)).flatten(2)))
-        rows = self.spread(hidden.transpose(1, 2))  # (batch, n_channels * n_bands, n_frames)
-        return rows.unflatten(1, (-1, self.n_bands)).transpose(2, 3)
-
-
 class ConditionedDenoiser(nn.Module):
     """Predicts noise (or v, or the latent) from a noisy latent, a timestep and a `Conditioning`.
 
@@ -126,16 +89,27 @@ class ConditionedDenoiser(nn.Module):
         Frequency size of the latent.
     condition_dim : int
         Width of the embeddings.
+    diffusion : DiffusionConfig
+        Schedule of the noise, and what is predicted.
 
     Attributes
     ----------
+    prior : LatentPrior, optional
+        Where the configuration has one; it is fitted before the rest is trained.
     unet : UNet2DConditionModel
     null : Parameter, shape (condition_dim,)
         Learnt token that stands for every token, and for ``pooled``, of an item without condition; the same one
         in training and in sampling.
     """
 
-    def __init__(self, config: DenoiserConfig, latent_channels: int, latent_bands: int, condition_dim: int) -> None:
+    def __init__(
+        self,
+        config: DenoiserConfig,
+        latent_channels: int,
+        latent_bands: int,
+        condition_dim: int,
+        diffusion: DiffusionConfig,
+    ) -> None:
         super().__init__()
         self.condition_by = config.condition_by
         self.multiple = 2 ** (len(config.channels) - 1)
@@ -143,6 +117,11 @@ class ConditionedDenoiser(nn.Module):
         self.null = nn.Parameter(torch.zeros(condition_dim))
         if "frames" in self.condition_by:
             self.frames = FrameProjection(condition_dim, config.frame_channels, latent_bands)
+        self.prior: LatentPrior | None = None
+        if config.prior == "linear":
+            self.prior = LatentPrior(condition_dim, latent_channels, latent_bands, diffusion)
+            for weights in self.unet.conv_out.parameters():  # at first nothing is added to the guess
+                nn.init.zeros_(weights)
 
     def forward(
         self, latent: Tensor, timestep: Tensor, conditioning: Conditioning, drop: Tensor | None = None
@@ -169,12 +148,16 @@ class ConditionedDenoiser(nn.Module):
         """
         self._check(latent)
         embeddings, pooled = self._without_dropped(conditioning, drop)
+        seen = [latent]
         if "frames" in self.condition_by:
-            latent = torch.cat([latent, self.frames(embeddings, latent.shape[2])], 1)
+            seen.append(self.frames(embeddings, latent.shape[2]))
+        if self.prior is not None:
+            guess = self.prior.guess(embeddings, latent.shape[2], drop)
+            seen.append(guess[0])
         tokens = embeddings + _positions(embeddings) if "tokens" in self.condition_by else None
         film = pooled if "film" in self.condition_by else None
-        prediction: Tensor = self.unet(latent, timestep, tokens, class_labels=film).sample
-        return prediction
+        prediction: Tensor = self.unet(torch.cat(seen, 1), timestep, tokens, class_labels=film).sample
+        return prediction if self.prior is None else self.prior.prediction(latent, timestep, guess, prediction)
 
     def _without_dropped(self, conditioning: Conditioning, drop: Tensor | None) -> tuple[Tensor, Tensor]:
         """Put the null token in place of masked tokens and of everything that belongs to dropped items."""

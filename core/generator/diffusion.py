@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from eeg2speech_bench.core.conditioning import Conditioning
 from eeg2speech_bench.core.errors import ContractError
 from eeg2speech_bench.core.generator.conditioner import Conditioner
 from eeg2speech_bench.core.generator.denoiser import ConditionedDenoiser
-from eeg2speech_bench.core.generator.sampling import training_scheduler
+from eeg2speech_bench.core.generator.schedule import training_scheduler
 from eeg2speech_bench.core.presets.config import DiffusionConfig
 from eeg2speech_bench.core.segments.segment_store import Batch, copies_ahead
 from eeg2speech_bench.core.training.finite_values import FiniteValues
@@ -89,6 +90,12 @@ class LatentDiffusion(L.LightningModule):
         half = len(batch.mean) // 2
         names = ("embeddings", "mask", "pooled")
         return Conditioning(*(torch.cat([getattr(audio, n)[:half], getattr(eeg, n)[half:]]) for n in names))
+
+    def fit_prior(self, batches: Iterable[DiffusionBatch]) -> None:
+        """Fit the denoiser's guess at latents, where it has one, on some batches."""
+        if self.denoiser.prior is not None:
+            own = (batch.to("cpu") for batch in batches)
+            self.denoiser.prior.fit((self._condition(batch).embeddings, batch.mean) for batch in own)
 
     def training_step(self, batch: DiffusionBatch) -> Tensor:
         """Return the denoising loss at random times, with the condition dropped per item."""

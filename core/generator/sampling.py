@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
+from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 from torch import Tensor
 
 from eeg2speech_bench.core.conditioning import Conditioning
 from eeg2speech_bench.core.errors import UsageError
 from eeg2speech_bench.core.generator.denoiser import ConditionedDenoiser
+from eeg2speech_bench.core.generator.schedule import noise_schedule
 from eeg2speech_bench.core.presets.config import DiffusionConfig, SamplingConfig
-
-
-def _schedule(diffusion: DiffusionConfig) -> dict[str, Any]:
-    """What all schedulers share. AudioLDM calls these betas linear; it interpolates their square roots."""
-    return {
-        "num_train_timesteps": diffusion.n_train_timesteps,
-        "beta_start": diffusion.beta_start,
-        "beta_end": diffusion.beta_end,
-        "beta_schedule": "scaled_linear",
-        "prediction_type": diffusion.prediction,
-    }
-
-
-def training_scheduler(diffusion: DiffusionConfig) -> DDPMScheduler:
-    """Make the schedule that adds noise in training (``add_noise``, ``get_velocity``, ``alphas_cumprod``)."""
-    return DDPMScheduler(**_schedule(diffusion), clip_sample=False)
 
 
 def make_scheduler(sampling: SamplingConfig, diffusion: DiffusionConfig) -> DDIMScheduler | DPMSolverMultistepScheduler:
@@ -43,7 +26,7 @@ def make_scheduler(sampling: SamplingConfig, diffusion: DiffusionConfig) -> DDIM
     """
     if sampling.scheduler == "ddim":
         scheduler = DDIMScheduler(
-            **_schedule(diffusion),
+            **noise_schedule(diffusion),
             clip_sample=False,
             set_alpha_to_one=False,
             steps_offset=1,
@@ -57,7 +40,9 @@ def make_scheduler(sampling: SamplingConfig, diffusion: DiffusionConfig) -> DDIM
             then="Set sampling.scheduler=ddim or sampling.eta=0.",
         )
     else:
-        scheduler = DPMSolverMultistepScheduler(**_schedule(diffusion), algorithm_type="dpmsolver++", solver_order=2)
+        scheduler = DPMSolverMultistepScheduler(
+            **noise_schedule(diffusion), algorithm_type="dpmsolver++", solver_order=2
+        )
     scheduler.set_timesteps(sampling.n_steps)
     return scheduler
 

@@ -148,6 +148,9 @@ class DenoiserConfig(Section):
     norm_groups: int = 32
     condition_by: tuple[Literal["frames", "tokens", "film"], ...] = ("frames",)
     frame_channels: int = Field(64, description="channels of the projected condition that join the latent")
+    prior: Literal["none", "linear"] = Field(
+        "none", description="linear: a regression of the latent on the tokens is fitted first; the network corrects it"
+    )
     checkpoint: str | None = Field(None, description="AudioLDM UNet checkpoint to start from")
 
 

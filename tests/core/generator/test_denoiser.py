@@ -7,8 +7,9 @@ import torch
 
 from eeg2speech_bench.core.conditioning import Conditioning
 from eeg2speech_bench.core.errors import ContractError, UsageError
-from eeg2speech_bench.core.generator.denoiser import ConditionedDenoiser, build_unet, latent_shape, resample_tokens
-from eeg2speech_bench.core.presets.config import AutoencoderConfig, DenoiserConfig
+from eeg2speech_bench.core.generator.denoiser import ConditionedDenoiser, build_unet, latent_shape
+from eeg2speech_bench.core.generator.frames import resample_tokens
+from eeg2speech_bench.core.presets.config import AutoencoderConfig, DenoiserConfig, DiffusionConfig
 
 DIM, WAYS = 12, ("frames", "tokens", "film")
 
@@ -27,7 +28,7 @@ def tiny(*condition_by: str) -> DenoiserConfig:
 
 def make(*condition_by: str) -> ConditionedDenoiser:
     torch.manual_seed(0)
-    denoiser = ConditionedDenoiser(tiny(*condition_by), latent_channels=3, latent_bands=8, condition_dim=DIM)
+    denoiser = ConditionedDenoiser(tiny(*condition_by), 3, 8, DIM, DiffusionConfig())
     torch.nn.init.normal_(denoiser.null)
     return denoiser.eval()
 

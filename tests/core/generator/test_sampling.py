@@ -12,8 +12,8 @@ from eeg2speech_bench.core.generator.sampling import (
     guided_prediction,
     make_scheduler,
     sample_latents,
-    training_scheduler,
 )
+from eeg2speech_bench.core.generator.schedule import training_scheduler
 from eeg2speech_bench.core.presets.config import DenoiserConfig, DiffusionConfig, SamplingConfig
 
 DIFFUSION, SHAPE, DIM = DiffusionConfig(), (3, 8, 4), 6
@@ -32,7 +32,7 @@ def denoiser() -> ConditionedDenoiser:
         frame_channels=4,
     )
     torch.manual_seed(0)
-    return ConditionedDenoiser(config, latent_channels=3, latent_bands=4, condition_dim=DIM).eval()
+    return ConditionedDenoiser(config, latent_channels=3, latent_bands=4, condition_dim=DIM, diffusion=DIFFUSION).eval()
 
 
 def condition(batch: int) -> Conditioning:

@@ -102,7 +102,9 @@ def alignment(spoilt_from=1000):
 def denoising(spoilt_from=1000):
     torch.manual_seed(0)
     conditioner = Conditioner("mixed", Mixed(spoilt_from), Same(), nn.Identity(), standardise=True)
-    module = LatentDiffusion(ConditionedDenoiser(DENOISER, 2, 4, INFO.dim), conditioner, DiffusionConfig())
+    module = LatentDiffusion(
+        ConditionedDenoiser(DENOISER, 2, 4, INFO.dim, DiffusionConfig()), conditioner, DiffusionConfig()
+    )
     return module, DiffusionBatch(torch.randn(N, 2, 8, 4), torch.ones(N, 2, 8, 4), None, segments())
 
 
