@@ -22,9 +22,9 @@ from eeg2speech_bench.benchmarks.metrics.intelligibility import estoi
 from eeg2speech_bench.benchmarks.metrics.recognition import transcripts, word_error_rate
 from eeg2speech_bench.benchmarks.pretraining.sounds import LJSPEECH_TRAINED
 from eeg2speech_bench.core.generator.autoencoder import AutoencoderTraining, MelAutoencoder
+from eeg2speech_bench.core.generator.griffin_lim import GriffinLimVocoder
 from eeg2speech_bench.core.generator.mel import SAMPLE_RATE_HZ, MelSpectrogram, normalise_waveform
 from eeg2speech_bench.core.generator.pretrained import load_pretrained_autoencoder, load_pretrained_vocoder
-from eeg2speech_bench.core.generator.vocoder import GriffinLimVocoder
 from eeg2speech_bench.core.presets.config import AutoencoderConfig
 from eeg2speech_bench.core.segments.clips import Clips
 

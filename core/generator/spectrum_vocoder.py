@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from eeg2speech_bench.core.generator.griffin_lim import GriffinLimVocoder
 from eeg2speech_bench.core.generator.mel import HOP, N_FFT
 from eeg2speech_bench.core.generator.spectrum_network import N_BINS, SpectrumNetwork
-from eeg2speech_bench.core.generator.vocoder import GriffinLimVocoder
 
 
 class SpectrumVocoder(GriffinLimVocoder):

@@ -22,7 +22,7 @@ TABLE_STEPS = 1024
 
 #: weights that are kept: those of a whole period, where it has no more
 KEPT_WEIGHTS = 4_000_000
-#: rows that are computed from one copy of their samples in single precision, beside an offset of their own
+#: rows that are computed from one copy of their samples
 SPAN_ROWS = 1200
 
 #: highest denominator of a rate in Hz: nominal rates have few decimals, 1 / (interval in microseconds) more
@@ -91,17 +91,13 @@ class _Lowpass:
     def fill(self, rows: np.ndarray, start: int, stop: int, stretch: np.ndarray, first: int) -> None:
         """Compute rows ``start`` to ``stop`` from a stretch that begins at sample ``first``.
 
-        Products of single precision take a third of the time. What rows and offset differ by is small, and loses
-        nothing that the single precision of the result would keep.
+        In double precision: a window that is read alone has the values that it has in the whole recording.
         """
         from_sample, to_sample = self._sample(start) + int(self._taps[0]), self._sample(stop - 1) + int(self._taps[-1])
         samples = _extended(stretch, from_sample - first, to_sample + 1 - first)
-        offset = samples.mean(1)
-        near = (samples - offset[:, None]).astype(np.float32)
         for row, until, weights in self._blocks(start, stop):
             column = self._sample(row) + int(self._taps[0]) - from_sample
-            np.matmul(weights, near[:, column : column + weights.shape[1]].T, out=rows[row:until])
-        rows[start:stop] += offset
+            rows[row:until] = weights @ samples[:, column : column + weights.shape[1]].T
 
     def _sample(self, row: int) -> int:
         return row * self.down // self.up
@@ -168,7 +164,7 @@ class _Lowpass:
         # An offset of millivolts is kept exactly, and does not ripple with the place between two samples.
         values /= values.sum(1, keepdims=True)
         columns = (whole - whole[0])[:, None] + np.arange(len(self._taps))
-        weights = np.zeros((len(rows), int(columns[-1, -1]) + 1), dtype=np.float32)
+        weights = np.zeros((len(rows), int(columns[-1, -1]) + 1))
         np.put_along_axis(weights, columns, values[np.arange(len(rows)) % len(distinct)], axis=1)
         return weights
 

@@ -61,7 +61,7 @@ def conditions(utterances: dict[str, np.ndarray]) -> dict[str, Clips]:
     """Windows of 2.88 s under every condition."""
     import torch
 
-    from eeg2speech_bench.core.generator.vocoder import GriffinLimVocoder
+    from eeg2speech_bench.core.generator.griffin_lim import GriffinLimVocoder
 
     rng = np.random.default_rng(0)
     cuts = [u[8000 : 8000 + WINDOW] for u in utterances.values() if len(u) > 8000 + WINDOW]

@@ -135,6 +135,7 @@ def run_without_embeddings(folder: Path, prepared: Prepared) -> Record:
         skipped=dict,
         stages=list,
         place=lambda stage: folder / stage.name,
+        prepared=lambda: prepared,
         **stages,
     )
     console = Console(file=io.StringIO())
@@ -179,7 +180,7 @@ def test_a_failure_leaves_no_picture_not_even_of_an_earlier_attempt(tmp_path, re
 
 def test_pictures_that_fail_cost_nothing_but_themselves(tmp_path, store):
     cell = run_without_embeddings(tmp_path, store.meta)
-    assert cell.status == "done"
+    assert cell.status == "done", cell.error
     assert list(cell.files) == ["segments"]
     assert cell.skipped["report"].startswith("FileNotFoundError: ")
 

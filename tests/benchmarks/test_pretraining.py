@@ -22,9 +22,9 @@ from eeg2speech_bench.benchmarks.pretraining.links import links_table
 from eeg2speech_bench.benchmarks.pretraining.sounds import manifest_hash, sentences
 from eeg2speech_bench.core.errors import BenchError, DataError
 from eeg2speech_bench.core.generator import pretrained
+from eeg2speech_bench.core.generator.griffin_lim import GriffinLimVocoder
 from eeg2speech_bench.core.generator.mel import MelSpectrogram, normalise_waveform
 from eeg2speech_bench.core.generator.pretrained import load_pretrained_autoencoder, load_pretrained_vocoder
-from eeg2speech_bench.core.generator.vocoder import GriffinLimVocoder
 from eeg2speech_bench.core.segments.clips import Clips
 
 ROOT = Path(__file__).resolve().parents[2]

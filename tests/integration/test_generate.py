@@ -120,7 +120,8 @@ def test_joins_are_no_louder_and_no_rougher_than_what_is_elsewhere(cell, recordi
     levels = np.abs(np.diff(mel.mean(1)))
     at = [slice(join // 160 - 4, join // 160 + 4) for join in speaker.joins]
     for jump in (jumps, levels):
-        assert max(jump[place].max() for place in at) <= np.quantile(jump, 0.995)
+        elsewhere = np.delete(jump, np.r_[tuple(at)])
+        assert max(jump[place].max() for place in at) <= np.quantile(elsewhere, 0.999)
 
 
 def test_sound_is_given_away_a_span_at_a_time(cell, recording):

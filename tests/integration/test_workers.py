@@ -72,9 +72,11 @@ def beside(alone, run_plugin):
 def test_a_process_that_ends_is_a_failed_row_with_the_reason(beside, encoder, message):
     done, records, _ = beside
     assert done.returncode == 1, done.stdout + done.stderr
-    assert (records[encoder].status, records[encoder].error.phase) == ("failed", "align")
+    # another default type breaks the target where that is built next
+    phase = "embed" if encoder == "retypes" else "align"
+    assert (records[encoder].status, records[encoder].error.phase) == ("failed", phase)
     assert records[encoder].error.message.startswith(message)
-    assert f"FAILED {encoder}: align: {message}" in done.stdout
+    assert f"FAILED {encoder}: {phase}: {message}" in done.stdout
 
 
 @pytest.mark.parametrize("encoder", DONE)

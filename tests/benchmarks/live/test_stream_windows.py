@@ -90,7 +90,7 @@ def test_filters_that_look_too_far_ahead_are_said_and_end_where_the_samples_do(
 ):
     cell = load_cell(write_cell(tmp_path / "model", highpass_hz=2.0), device="cpu", registry=registry)
     windows = windows_of(cell, recording.info)
-    assert "is read 0.75 s after its end, though filters look 4.7 s ahead" in windows.notes[-1]
+    assert "is read 0.75 s after its end, though filters look 3.0 s ahead" in windows.notes[-1]
     row = windows.first_row(12.0)
     sent = stream(windows, recording)
     while next(sent) < windows.needed(row):

@@ -11,9 +11,9 @@ import torchaudio
 from transformers import SpeechT5HifiGan
 
 from eeg2speech_bench.core.errors import BenchError, UsageError
+from eeg2speech_bench.core.generator.griffin_lim import GriffinLimVocoder
 from eeg2speech_bench.core.generator.mel import FLOOR, MelSpectrogram, normalise_waveform
 from eeg2speech_bench.core.generator.vocoder import (
-    GriffinLimVocoder,
     HifiGanVocoder,
     audioldm_vocoder_config,
     build_vocoder,

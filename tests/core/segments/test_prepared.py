@@ -41,6 +41,7 @@ TREE = {
     "split": Split(kind="subject", evidence=Evidence(eeg_gap_s=0.25), hash="5c" * 32).model_dump(),
     "n_segments": {"train": 1, "valid": 1, "test": 1},
     "has_transcripts": False,
+    "picks": "eeg",
 }
 
 

@@ -33,14 +33,14 @@ def test_a_part_is_that_of_the_whole(sfreq, part):
     whole = load_eeg(recording, settings).eeg
     opened = open_continuous(recording, settings)
     assert opened.n_rows == len(whole)
-    np.testing.assert_allclose(opened.read(*part), whole[slice(*part)], atol=1e-4)
+    np.testing.assert_allclose(opened.read(*part), whole[slice(*part)], atol=2e-5)
 
 
 @pytest.mark.parametrize("edges", [{"highpass_hz": 0.5}, {"lowpass_hz": 20.0}, {"highpass_hz": 1.0, "lowpass_hz": 8.0}])
 def test_a_filter_reaches_as_far_as_it_matters(edges):
     recording, settings = recording_of(raw_of(256.0)), DataConfig(**edges)
     whole = load_eeg(recording, settings).eeg
-    np.testing.assert_allclose(open_continuous(recording, settings).read(5000, 5500), whole[5000:5500], atol=1e-4)
+    np.testing.assert_allclose(open_continuous(recording, settings).read(5000, 5500), whole[5000:5500], atol=2e-5)
 
 
 def test_a_bad_channel_is_interpolated():
@@ -49,7 +49,7 @@ def test_a_bad_channel_is_interpolated():
     raw._data[1] = np.nan
     recording, settings = recording_of(raw), DataConfig()
     whole = load_eeg(recording, settings).eeg
-    np.testing.assert_allclose(open_continuous(recording, settings).read(100, 900), whole[100:900], atol=1e-4)
+    np.testing.assert_allclose(open_continuous(recording, settings).read(100, 900), whole[100:900], atol=2e-5)
 
 
 def test_a_part_beside_a_pause_does_not_mix_its_sides():
