@@ -136,6 +136,7 @@ def run_without_embeddings(folder: Path, prepared: Prepared) -> Record:
         stages=list,
         place=lambda stage: folder / stage.name,
         prepared=lambda: prepared,
+        calibrate=None,
         **stages,
     )
     console = Console(file=io.StringIO())
