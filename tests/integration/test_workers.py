@@ -17,7 +17,7 @@ FAILED = {
     "vanishes": "its process ended with exit code 0 and no record; a plugin may have called os._exit",
     "crashes": "its process was ended by SIGSEGV, a crash in native code",
     "is-killed": "its process was ended by SIGKILL, most likely for want of memory: it last used",
-    "retypes": "Target 'deep_mel' failed",
+    "retypes": "Input type (float) and bias type (double)",
 }
 DONE = ("moves", "reseeds", "lingers")
 
