@@ -32,8 +32,9 @@ from eeg2speech_bench.core.weights.checkpoint_file import read_checkpoint
 
 #: the autoencoder belongs to the data set and not to a cell, so its seed is the same for all cells
 SEED = 0
-#: mean absolute log-mel error on held-out windows beyond which the shipped weights are trained further
-MOST_ERROR = 0.5
+#: mean absolute log-mel error on held-out windows beyond which the shipped weights are trained further: read speech
+#: that they never saw leaves 0.23 to 0.25, noise in its envelope 0.17, chords of sines 0.38, clicks 0.45
+MOST_ERROR = 0.35
 #: windows at once
 ENCODE_BATCH = 32
 
@@ -118,6 +119,7 @@ def _fit(
     mels = TrainingMels(store, min(config.batch_size, n_train), config.clip_s)
     callbacks = [TrainingProgress(lambda note, share: progress(note, 0.9 * share), config.max_steps)]
     trainer = make_trainer(inputs.device, inputs.precision, callbacks, max_steps=config.max_steps)
+    autoencoder.train()
     fit(trainer, AutoencoderTraining(autoencoder, config), mels, checkpoint=checkpoints.file("autoencoder"))
 
 
