@@ -25,6 +25,8 @@ INTERVAL = re.compile(r" \[-?\d[^\]]*\]")
 #: what spreadsheets take for the start of a formula, and cells that start so and are numbers with words of ours
 FORMULA = ("=", "+", "-", "@")
 NUMBERS = re.compile(r"[+-]?\d(?:[\w.,;:<=>()\[\] ±%–-]|(?<=[\[ ])\+(?=\d))*")
+#: stands in tables for what there is not
+NOTHING = "-"
 #: columns that no table exceeds
 _ENDLESS = 10_000
 
@@ -58,7 +60,8 @@ def to_csv(table: Table) -> str:
 
 def _inert(cell: str) -> str:
     plain = "".join(c if c.isprintable() else " " for c in cell)  # a lone carriage return ends a line, unquoted
-    return f"'{plain}" if plain.lstrip().startswith(FORMULA) and not NUMBERS.fullmatch(cell) else plain
+    runs = plain.lstrip().startswith(FORMULA) and cell != NOTHING and not NUMBERS.fullmatch(cell)
+    return f"'{plain}" if runs else plain
 
 
 def print_table(table: Table, console: Console) -> None:

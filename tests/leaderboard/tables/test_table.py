@@ -296,7 +296,7 @@ def test_a_cell_that_a_spreadsheet_would_run_is_text_in_csv(cell):
     assert row == [f"'{cell}".replace("\t", " ").replace("\r", " ")]
 
 
-@pytest.mark.parametrize("cell", ["-0.021, p = 1.000 (ridge)", "+0.454 [-0.1, 0.9]", "-3", "–", "a"])
+@pytest.mark.parametrize("cell", ["-0.021, p = 1.000 (ridge)", "+0.454 [-0.1, 0.9]", "-3", "-", "–", "a"])
 def test_numbers_with_a_sign_stay_numbers_in_csv(cell):
     (_, row) = csv.reader(io.StringIO(to_csv(Table("t", ["effect"], [[cell]], []))))
     assert row == [cell]
