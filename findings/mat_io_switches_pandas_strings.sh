@@ -11,7 +11,7 @@ set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
-"$work/venv/bin/pip" install --quiet --disable-pip-version-check mat-io==1.0.2 pandas==2.3.3 "numpy<2.4"
+"$work/venv/bin/pip" install --quiet --disable-pip-version-check mat-io==1.0.2 pandas==2.3.3 numpy==2.3.5
 cd "$work"
 "$work/venv/bin/python" - <<'PY'
 import pandas as pd
