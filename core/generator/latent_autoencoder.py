@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 
@@ -9,7 +11,7 @@ from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.generator.mel import FRAME_RATE_HZ, N_MELS
 
 
-class LatentAutoencoder(nn.Module):
+class LatentAutoencoder(nn.Module, ABC):
     """Encodes log-mel spectrograms as scaled latents, and decodes them.
 
     Attributes
@@ -34,13 +36,13 @@ class LatentAutoencoder(nn.Module):
         self.register_buffer("std", torch.ones(()))
         self.register_buffer("scale_factor", torch.ones(()))
 
+    @abstractmethod
     def moments_of(self, mel: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and deviation of the unscaled latent of a standardised spectrogram (batch, n_frames, 64)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def spectrogram_of(self, latent: Tensor) -> Tensor:
         """Return the standardised spectrogram (batch, n_frames, 64) of an unscaled latent."""
-        raise NotImplementedError
 
     def posterior(self, mel: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation of the unscaled latent of ``mel`` (batch, n_frames, 64)."""

@@ -90,6 +90,13 @@ class PublishedTables:
     rewritten: Callable[[pd.DataFrame, str], pd.DataFrame]
 
 
+def _description(root: Path, published: PublishedTables | None, known: Description | None) -> Description:
+    """Return what rows mean: by the user's file, as it is known, or as a set was published, less what is left out."""
+    described = description_file(root)
+    written = known if known and not described else read_description(described)
+    return published.description.model_copy(update={"leave_out": written.leave_out}) if published else written
+
+
 def open_bids(
     root: Path,
     hashes: FileHashes | None = None,
@@ -122,10 +129,7 @@ def open_bids(
     """
     root = _checked_root(Path(root))
     hashes = hashes or FileHashes()
-    described = description_file(root)
-    description = known if known and not described else read_description(described)
-    if published:
-        description = published.description.model_copy(update={"leave_out": description.leave_out})
+    description = _description(root, published, known)
     transcripts = Transcripts(description.transcripts.tier)
     folder = StimulusFolder(root / "stimuli", hashes, transcripts.words, description.audio.channel)
 
@@ -172,7 +176,7 @@ def open_bids(
         raise _nothing_usable(root, skipped)
     name = published.name if published else re.sub(r"[^\w.-]+", "_", root.name)
     about = published.about if published else _about(root)
-    revision = _revision(root, described, folder.files | transcripts.files | read, hashes, report)
+    revision = _revision(root, description_file(root), folder.files | transcripts.files | read, hashes, report)
     stimuli = tuple(s if s.words else replace(s, words=spoken.get(s.stimulus_id, ())) for s in folder.stimuli)
     return BidsDataset(name, about, revision, stimuli, tuple(recordings), tuple(skipped))
 
