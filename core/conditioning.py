@@ -145,6 +145,20 @@ class Target(nn.Module):
         """Map windows of frames (batch, n_frames, n_features) to (batch, n_tokens, dim)."""
         raise ContractError(f"Target '{type(self).__name__}' has no forward", then="Define forward(frames).")
 
+    @property
+    def content_dim(self) -> int:
+        """Width of `content`."""
+        return self.info.dim
+
+    def content(self, frames: Tensor) -> Tensor:
+        """Map windows of frames to what speech can be made from, (batch, n_tokens, content_dim): the embedding.
+
+        A target that is trained for retrieval may drop what tells one vowel from the other; it returns what it starts
+        from here.
+        """
+        tokens: Tensor = self(frames)
+        return tokens
+
 
 @dataclass(frozen=True)
 class SoundInfo:

@@ -34,12 +34,15 @@ class Candidates:
         Gives the test segments under every condition.
     embeddings : Tensor, shape (n_pool, n_tokens, dim)
         What the target says of the windows.
+    windows : array of int, shape (n_pool,)
+        Which windows those are.
     true : array of int, shape (n,)
-        The window of each segment.
+        The place of each segment's own window among them.
     """
 
     source: ControlSource
     embeddings: Tensor
+    windows: np.ndarray
     true: np.ndarray
 
 
@@ -93,17 +96,15 @@ class Embedder:
         for places, estimates in self._estimates(condition, candidates):
             scores.append(clip_scores(estimates, candidates.embeddings).numpy())
             kept |= {place: estimates[place - places[0]] for place in np.intersect1d(places, clips)}
-        if condition in ENCODED or condition == "audio":
-            raw = torch.stack([kept[place] for place in clips])
-        else:
-            raw = estimates.expand(len(clips), -1, -1)
-        return self._of_all(condition, np.concatenate(scores), candidates), self._condition(condition, raw)
-
-    def _condition(self, condition: str, raw: Tensor) -> Conditioning:
-        """Return the condition of the generator; true embeddings and nothing at all are no estimates of the encoder."""
-        of_target = condition in ("audio", "none")
-        make = self.conditioner.from_embedding if of_target else self.conditioner.from_estimate
-        return make(raw.to(self.device))
+        scored = self._of_all(condition, np.concatenate(scores), candidates)
+        if condition == "none":
+            return scored, self.conditioner.from_nothing(len(clips), self.device)
+        if condition == "audio":
+            frames = self.frames.gather(candidates.windows[candidates.true[clips]])
+            return scored, self.conditioner.from_audio(torch.from_numpy(frames).to(self.device))
+        own = condition in ENCODED
+        raw = torch.stack([kept[place] for place in clips]) if own else estimates.expand(len(clips), -1, -1)
+        return scored, self.conditioner.from_estimate(raw.to(self.device))
 
     def _estimates(self, condition: str, candidates: Candidates) -> Iterator[tuple[np.ndarray, Tensor]]:
         """Yield places and embeddings; where all segments have the same, one row stands for all of them."""

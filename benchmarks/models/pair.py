@@ -13,9 +13,8 @@ from eeg2speech_bench.core.segments.segment_store import Batch, SegmentStore
 from eeg2speech_bench.core.specs import EncoderSpec, TargetSpec
 
 if TYPE_CHECKING:
-    from torch.nn import Module
-
     from eeg2speech_bench.core.conditioning import Encoder, Target
+    from eeg2speech_bench.core.contrastive.bridge import Bridge
     from eeg2speech_bench.core.generator.conditioner import Conditioner
 
 #: file of an aligned pair
@@ -91,24 +90,24 @@ class Pair:
         weights = torch.load(path / WEIGHTS, map_location="cpu", weights_only=True)
         encoder.load_state_dict(weights["encoder"])
         target.load_state_dict(weights["target"])
-        bridge = Bridge.from_state(weights["bridge"]) if weights["bridge"] else torch.nn.Identity()
+        bridge = Bridge.from_state(weights["bridge"]) if weights["bridge"] else None
         return AlignedPair(encoder.eval(), target.eval(), bridge)
 
 
 @dataclass(frozen=True)
 class AlignedPair:
-    """Holds an aligned pair, and what maps the encoder's estimates to the generator's condition, or the identity."""
+    """Holds an aligned pair, and what maps the encoder's estimates to the generator's condition, where there is one."""
 
     encoder: Encoder
     target: Target
-    bridge: Module
+    bridge: Bridge | None
 
     def save(self, path: Path) -> None:
         """Write all weights into a folder; `Pair.load` reads them."""
         import torch
 
         parts = {"encoder": self.encoder, "target": self.target, "bridge": self.bridge}
-        torch.save({name: part.state_dict() for name, part in parts.items()}, path / WEIGHTS)
+        torch.save({name: part.state_dict() if part else {} for name, part in parts.items()}, path / WEIGHTS)
 
     def conditioner(self, name: str, *, standardise: bool) -> Conditioner:
         """Return the way from a batch to the condition of the generator, the same in training and test.

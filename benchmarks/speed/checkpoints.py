@@ -101,7 +101,7 @@ class Nets:
         encoder, target = self.pair()
         window_s = config.autoencoder.clip_s or config.data.window_s
         shape = latent_shape(window_s, config.autoencoder, config.denoiser)
-        conditioner = Conditioner("brainmagick", encoder, target, torch.nn.Identity(), standardise=True)
+        conditioner = Conditioner("brainmagick", encoder, target, None, standardise=True)
         denoiser = ConditionedDenoiser(config.denoiser, shape[0], shape[2], target.info.dim, config.diffusion)
         n = config.diffusion.batch_size
         batch = DiffusionBatch(torch.randn(n, *shape), torch.ones(n, *shape), self.frames(target, n), None)

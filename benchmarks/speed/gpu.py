@@ -25,7 +25,7 @@ import mne
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -210,7 +210,7 @@ class Workbench:
         """Train the denoiser of a preset as stage ``diffuse`` does, on stored latents."""
         shape, n, dim = self.shape(config), config.diffusion.batch_size, self.sizes.dim
         target = StoredFrames(TargetInfo(dim, self.n_tokens(config), TOKEN_RATE_HZ))
-        conditioner = Conditioner("none", Encoder(), target, nn.Identity(), standardise=config.diffusion.standardise)
+        conditioner = Conditioner("none", Encoder(), target, None, standardise=config.diffusion.standardise)
         denoiser = ConditionedDenoiser(config.denoiser, shape[0], shape[2], dim, config.diffusion)
         if change == "channels_last":
             denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

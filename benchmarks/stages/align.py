@@ -152,7 +152,7 @@ def run(inputs: AlignInputs, out: Path, progress: Progress, checkpoints: StageCh
     if training.store.meta.split.held_out and encoder.new_listeners:
         adaptations["new listeners"] = encoder.new_listeners
     facts["adaptations"] = plain_values(f"Encoder '{inputs.pair.encoder.name}': adaptations", adaptations)
-    bridge = _fit_bridge(training, encoder, target) if inputs.alignment.bridge else torch.nn.Identity()
+    bridge = None if inputs.alignment.bridge == "none" else _fit_bridge(training, encoder, target)
     AlignedPair(encoder, target, bridge).save(out)
     write_json(out / "training.json", facts)
 
@@ -177,19 +177,20 @@ def _fit_closed_form(training: TrialSetup, encoder: Encoder, target: Target) -> 
 
 @torch.no_grad()
 def _fit_bridge(training: TrialSetup, encoder: Encoder, target: Target) -> Bridge:
-    """Fit the map from estimates to target embeddings on evenly spaced training segments."""
+    """Fit the map from estimates to what conditions the generator on evenly spaced training segments."""
     encoder, target = encoder.to(training.device).eval(), target.to(training.device).eval()
     rows = training.store.indices("train")
     rows = rows[evenly_spaced(len(rows), N_BRIDGE_SEGMENTS)]
-    token_rate_hz = target.info.token_rate_hz
+    to_frames = training.config.bridge == "frames"
+    said = target.content if to_frames else target
 
     def pairs() -> Iterator[tuple[Tensor, Tensor]]:
         for batch, frames in OrderedSegments(training.frames, training.gather, rows, training.config.batch_size):
             conditioning = encoder(batch.to(training.device))
             estimates = check_conditioning(training.pair.encoder.name, conditioning, len(batch), target.info).embeddings
-            yield estimates.detach().cpu(), pool_tokens(target(frames.to(training.device)), estimates.shape[1]).cpu()
+            yield estimates.detach().cpu(), pool_tokens(said(frames.to(training.device)), estimates.shape[1]).cpu()
 
-    bridge = fit_bridge(pairs(), token_rate_hz)
+    bridge = fit_bridge(pairs(), target.info.token_rate_hz, to_frames=to_frames)
     encoder.cpu()
     target.cpu()
     return bridge

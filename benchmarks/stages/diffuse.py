@@ -101,7 +101,7 @@ def run(inputs: DiffuseInputs, out: Path, progress: Progress, checkpoints: Stage
     conditioner = pair.load(store, inputs.aligned).conditioner(pair.encoder.name, standardise=diffusion.standardise)
     gather = partial(pair.gather, store)
     conditioner.from_eeg(gather(store.indices("train")[:2]))  # learns the encoder's token count
-    denoiser = config.build(store, conditioner.target.info.dim)
+    denoiser = config.build(store, conditioner.width)
     if config.denoiser.checkpoint:
         checkpoint = config.denoiser.checkpoint
         load_original_unet(denoiser.unet, read_checkpoint(checkpoint), source=checkpoint)

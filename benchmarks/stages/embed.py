@@ -44,7 +44,7 @@ def run(inputs: EmbedInputs, out: Path, progress: Progress) -> None:
             table.loc[places, "clip"] = np.arange(len(places))
         table.to_parquet(folder / "segments.parquet")
         source = ControlSource(segments, rows, derive_seed(inputs.seed, "controls"), modality)
-        return Candidates(source, audio, table["true"].to_numpy())
+        return Candidates(source, audio, pool, table["true"].to_numpy())
 
     tested = candidates(store, rows, out)
     for i, condition in enumerate(conditions):

@@ -41,7 +41,7 @@ def run(inputs: WordsInputs, out: Path, progress: Progress) -> None:
     conditioner = pair.load(store, inputs.aligned).conditioner(pair.encoder.name, standardise=False)
     embedder = Embedder(store, OnsetFrames(inputs.features, store), pair, conditioner, inputs.device)
     source = ControlSource(store, rows, derive_seed(inputs.seed, "controls"), modality)
-    candidates = Candidates(source, embedder.audio(pool), table["true"].to_numpy())
+    candidates = Candidates(source, embedder.audio(pool), pool, table["true"].to_numpy())
     conditions = embedded_conditions(modality)
     for i, condition in enumerate(conditions):
         progress(condition, i / len(conditions))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from eeg2speech_bench.core.conditioning import Conditioning, Encoder, Target
+    from eeg2speech_bench.core.contrastive.bridge import Bridge
     from eeg2speech_bench.core.generator.conditioner import Conditioner
     from eeg2speech_bench.core.generator.denoiser import ConditionedDenoiser
     from eeg2speech_bench.core.generator.latent_autoencoder import LatentAutoencoder
@@ -153,12 +154,10 @@ def _part(weights: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
     return {name.removeprefix(f"{part}."): value for name, value in weights.items() if name.startswith(f"{part}.")}
 
 
-def _bridge(state: Mapping[str, Tensor]) -> nn.Module:
-    import torch
-
+def _bridge(state: Mapping[str, Tensor]) -> Bridge | None:
     from eeg2speech_bench.core.contrastive.bridge import Bridge
 
-    return Bridge.from_state(state) if state else torch.nn.Identity()
+    return Bridge.from_state(state) if state else None
 
 
 def load_generator(folder: Path, description: ModelDescription, device: str) -> TrainedGenerator:

@@ -1,4 +1,4 @@
-"""Maps an encoder's estimates linearly to the embeddings that the generator was trained on."""
+"""Maps an encoder's estimates linearly to what the generator was trained on: embeddings, or frames of the sound."""
 
 from __future__ import annotations
 
@@ -16,48 +16,56 @@ PENALTY = 1e-2
 
 
 class Bridge(nn.Module):
-    """Maps estimates to target embeddings by least squares, over a few neighbouring tokens.
+    """Maps estimates to what the target says of the sound by least squares, over a few neighbouring tokens.
 
     The CLIP loss fixes inner products and no space: the estimate that retrieves best is the target weighted by how well
     each of its directions can be told (and rotated, if the target allows it), and not the target's best guess. A
-    generator that was trained on target embeddings needs the latter. Fitted on training segments alone.
+    generator that was trained on what the target says needs the latter. Fitted on training segments alone.
 
     Parameters
     ----------
-    weight : Tensor, shape ((2 * radius + 1) * dim, dim)
-    mean_in : Tensor, shape ((2 * radius + 1) * dim,)
-    mean_out : Tensor, shape (dim,)
+    weight : Tensor, shape (2 * radius + 1, dim, width)
+    mean_in : Tensor, shape (2 * radius + 1, dim)
+    mean_out : Tensor, shape (width,)
+    to_frames : Tensor of bool, shape ()
+        Whether it leads to `Target.content`, and not to the embedding.
     """
 
     weight: Tensor
     mean_in: Tensor
     mean_out: Tensor
+    to_frames: Tensor
 
-    def __init__(self, weight: Tensor, mean_in: Tensor, mean_out: Tensor) -> None:
+    def __init__(self, weight: Tensor, mean_in: Tensor, mean_out: Tensor, to_frames: Tensor) -> None:
         super().__init__()
-        self.radius = (len(weight) // len(mean_out) - 1) // 2
-        for name, value in (("weight", weight), ("mean_in", mean_in), ("mean_out", mean_out)):
-            self.register_buffer(name, value)
+        self.radius = (len(weight) - 1) // 2
+        self.register_buffer("weight", weight)
+        self.register_buffer("mean_in", mean_in)
+        self.register_buffer("mean_out", mean_out)
+        self.register_buffer("to_frames", to_frames)
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> Bridge:
         """Build a bridge of its ``state_dict()``, which holds all there is to it."""
-        return cls(state["weight"], state["mean_in"], state["mean_out"])
+        return cls(*(state[name] for name in ("weight", "mean_in", "mean_out", "to_frames")))
 
     def forward(self, estimates: Tensor) -> Tensor:
-        """Map estimates (batch, n_tokens, dim) to the target's space, same shape."""
-        return (_with_neighbours(estimates, self.radius) - self.mean_in) @ self.weight + self.mean_out
+        """Map estimates (batch, n_tokens, dim) to (batch, n_tokens, width)."""
+        features = _with_neighbours(estimates, self.radius) - self.mean_in.flatten()
+        return features @ self.weight.flatten(0, 1) + self.mean_out
 
 
-def fit_bridge(pairs: Iterable[tuple[Tensor, Tensor]], token_rate_hz: float) -> Bridge:
+def fit_bridge(pairs: Iterable[tuple[Tensor, Tensor]], token_rate_hz: float, *, to_frames: bool = False) -> Bridge:
     """Fit a bridge by ridge regression.
 
     Parameters
     ----------
     pairs : iterable of (Tensor, Tensor)
-        Estimates and target embeddings of the same segments, each (batch, n_tokens, dim).
+        Estimates of segments (batch, n_tokens, dim), and what the target says of them (batch, n_tokens, width).
     token_rate_hz : float
         Tokens per second of both.
+    to_frames : bool
+        What the second ones are, see `Bridge`.
     """
     moments: _Moments | None = None
     for estimates, targets in pairs:
@@ -65,22 +73,24 @@ def fit_bridge(pairs: Iterable[tuple[Tensor, Tensor]], token_rate_hz: float) -> 
         radius = min(round(REACH_S * token_rate_hz), n_tokens - 1, max(0, (MAX_FEATURES // dim - 1) // 2))
         features = _with_neighbours(estimates, radius).flatten(0, 1).double()
         if moments is None:
-            moments = _Moments(features.shape[1], dim)
+            moments = _Moments(features.shape[1], targets.shape[2])
         moments.add(features, targets.flatten(0, 1).double())
     if moments is None:
         raise ValueError("a bridge needs at least one batch of segments")
-    return moments.solve()
+    weight, mean_in, mean_out = (part.float() for part in moments.solve())
+    shape = (2 * radius + 1, dim)
+    return Bridge(weight.unflatten(0, shape), mean_in.unflatten(0, shape), mean_out, torch.tensor(to_frames))
 
 
 class _Moments:
     """Sums over tokens, so that memory does not grow with their number."""
 
-    def __init__(self, n_features: int, dim: int) -> None:
+    def __init__(self, n_features: int, width: int) -> None:
         self.n = 0
         self.features = torch.zeros(n_features, dtype=torch.float64)
-        self.targets = torch.zeros(dim, dtype=torch.float64)
+        self.targets = torch.zeros(width, dtype=torch.float64)
         self.gram = torch.zeros(n_features, n_features, dtype=torch.float64)
-        self.cross = torch.zeros(n_features, dim, dtype=torch.float64)
+        self.cross = torch.zeros(n_features, width, dtype=torch.float64)
 
     def add(self, features: Tensor, targets: Tensor) -> None:
         self.n += len(features)
@@ -89,14 +99,15 @@ class _Moments:
         self.gram += features.T @ features
         self.cross += features.T @ targets
 
-    def solve(self) -> Bridge:
+    def solve(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return weights, and means of features and targets."""
         mean_in, mean_out = self.features / self.n, self.targets / self.n
         gram = self.gram / self.n - torch.outer(mean_in, mean_in)
         cross = self.cross / self.n - torch.outer(mean_in, mean_out)
         # The floor keeps estimates that never change (a baseline's) solvable; they are mapped to the mean.
         penalty = (PENALTY * gram.diagonal().mean()).clamp(min=1e-9)
         weight = torch.linalg.solve(gram + penalty * torch.eye(len(gram), dtype=gram.dtype), cross)
-        return Bridge(weight.float(), mean_in.float(), mean_out.float())
+        return weight, mean_in, mean_out
 
 
 def _with_neighbours(tokens: Tensor, radius: int) -> Tensor:

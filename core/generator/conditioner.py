@@ -15,6 +15,7 @@ from eeg2speech_bench.core.conditioning import (
     pool_tokens,
     raise_at_once,
 )
+from eeg2speech_bench.core.contrastive.bridge import Bridge
 from eeg2speech_bench.core.errors import ContractError
 from eeg2speech_bench.core.segments.segment_store import Batch
 
@@ -54,8 +55,8 @@ class Conditioner(nn.Module):
         The encoder's name, for messages.
     encoder : Encoder
     target : Target
-    bridge : nn.Module
-        From the encoder's estimates to the target's space, see `core.contrastive.bridge`.
+    bridge : Bridge, optional
+        From the encoder's estimates to what the generator is trained on; without one, estimates are taken as they are.
     standardise : bool
         See `make_condition`.
 
@@ -66,11 +67,15 @@ class Conditioner(nn.Module):
     """
 
     finite: Callable[[Tensor, ContractError], None]
+    bridge: Bridge | None
 
-    def __init__(self, name: str, encoder: Encoder, target: Target, bridge: nn.Module, *, standardise: bool) -> None:
+    def __init__(
+        self, name: str, encoder: Encoder, target: Target, bridge: Bridge | None, *, standardise: bool
+    ) -> None:
         super().__init__()
         self.name, self.encoder, self.target, self.bridge = name, encoder, target, bridge
         self.standardise = standardise
+        self.on_frames = bridge is not None and bool(bridge.to_frames)
         self.finite = raise_at_once
         self.n_tokens: int | None = None
         self.requires_grad_(False)
@@ -97,20 +102,31 @@ class Conditioner(nn.Module):
         tokens: Tensor = self.target(frames)
         return pool_tokens(tokens, self.n_tokens or tokens.shape[1])
 
+    @property
+    def width(self) -> int:
+        """Width of a condition's tokens."""
+        return self.target.content_dim if self.on_frames else self.target.info.dim
+
+    def _condition(self, tokens: Tensor) -> Conditioning:
+        return make_condition(tokens, standardise=self.standardise)
+
     @torch.no_grad()
     def from_estimate(self, raw: Tensor) -> Conditioning:
         """Return the condition that is made of an encoder's estimate."""
-        return self.from_embedding(self.bridge(raw))
-
-    @torch.no_grad()
-    def from_embedding(self, tokens: Tensor) -> Conditioning:
-        """Return the condition that is made of tokens in the target's own space."""
-        return make_condition(tokens, standardise=self.standardise)
+        return self._condition(raw if self.bridge is None else self.bridge(raw))
 
     def from_eeg(self, batch: Batch) -> Conditioning:
         """Return the condition that the encoder makes of EEG."""
         return self.from_estimate(self.estimate(batch))
 
+    @torch.no_grad()
     def from_audio(self, frames: Tensor) -> Conditioning:
-        """Return the condition that the target makes of frames."""
-        return self.from_embedding(self.embed_audio(frames))
+        """Return the condition that the target makes of frames, with as many tokens as the encoder gives."""
+        if not self.on_frames:
+            return self._condition(self.embed_audio(frames))
+        content = self.target.content(frames)
+        return self._condition(pool_tokens(content, self.n_tokens or content.shape[1]))
+
+    def from_nothing(self, n: int, device: str) -> Conditioning:
+        """Return ``n`` conditions that say nothing."""
+        return self._condition(torch.zeros(n, self.n_tokens or 1, self.width, device=device))

@@ -94,7 +94,9 @@ class AlignmentConfig(Section):
     steps_per_epoch: int = Field(1200, ge=1, description="an epoch ends here at the latest, as in brainmagick")
     patience: int = Field(3, ge=1, description="epochs without better validation retrieval before stopping")
     mask_same_audio: bool = Field(True, description="windows of overlapping audio are not each other's negatives")
-    bridge: bool = Field(True, description="map estimates to the target's space before they condition the generator")
+    bridge: Literal["none", "embedding", "frames"] = Field(
+        "embedding", description="what estimates are mapped to before they condition the generator (docs/scores.md)"
+    )
     train_on: Literal["signal", "surrogate"] = Field("signal", description="surrogate: EEG of randomised phases")
     n_trials: int = Field(1, ge=1, description="settings tried by successive halving; 1 is the preset's own")
     budget_minutes: float | None = Field(None, gt=0, description="training time instead of max_epochs; null: epochs")

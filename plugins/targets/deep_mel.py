@@ -47,3 +47,12 @@ class DeepMelTarget(MelFrames):
     def forward(self, frames: Tensor) -> Tensor:
         """Map windows of frames (batch, n_tokens, n_bands) to tokens (batch, n_tokens, dim)."""
         return self.stack(self.standardise(frames).transpose(1, 2)).transpose(1, 2)
+
+    @property
+    def content_dim(self) -> int:
+        """Return the number of mel bands."""
+        return self.n_bands
+
+    def content(self, frames: Tensor) -> Tensor:
+        """Return the mel frames that the stack starts from: it is trained to retrieve, and loses the formants."""
+        return self.standardise(frames)

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from eeg2speech_bench.benchmarks.inputs.target_frames import FrameStore, write_frames
 from eeg2speech_bench.benchmarks.inputs.word_windows import SPLIT, OnsetFrames, OnsetStore
@@ -122,7 +121,7 @@ class Frames(Target):
 
 PAIR = SimpleNamespace(
     encoder=EncoderSpec("copy", "nowhere:Copy"),
-    load=lambda store, path: AlignedPair(Copy(), Frames(), torch.nn.Identity()),
+    load=lambda store, path: AlignedPair(Copy(), Frames(), None),
     gather=lambda store, rows: store.gather(rows),
 )
 

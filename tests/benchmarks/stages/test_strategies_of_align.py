@@ -19,7 +19,7 @@ from eeg2speech_bench.core.stages.checkpoints import StageCheckpoints
 from eeg2speech_bench.core.weights.body import Body
 
 TARGET_OPTIONS = {"n_bands": 8, "token_rate_hz": 5.0, "hidden": 8, "depth": 2, "dim": 4}
-ALIGNMENT = AlignmentConfig(batch_size=4, learning_rate=1e-2, steps_per_epoch=3, max_epochs=2, bridge=False)
+ALIGNMENT = AlignmentConfig(batch_size=4, learning_rate=1e-2, steps_per_epoch=3, max_epochs=2, bridge="none")
 N_INPUTS, HIDDEN = 3 * 40, 16
 
 

@@ -54,6 +54,16 @@ def test_single_tokens_have_no_neighbours():
     assert fit_bridge([(single, single)], token_rate_hz=0.35).radius == 0
 
 
+def test_what_the_target_says_may_be_wider_than_the_estimates():
+    mixing = torch.linalg.qr(torch.randn(6, 4, generator=torch.Generator().manual_seed(3))).Q
+    frames, unseen = (torch.randn(32, 20, 6, generator=torch.Generator().manual_seed(i)) for i in (4, 5))
+    wide = mixing.T  # what four numbers can tell of six
+    bridge = fit_bridge([(frames @ mixing, frames @ mixing @ wide)], token_rate_hz=10.0, to_frames=True)
+    assert bool(bridge.to_frames)
+    told = unseen @ mixing @ wide
+    assert (bridge(unseen @ mixing) - told).square().mean() < 0.01 * told.var()
+
+
 def test_a_stored_bridge_maps_as_before():
     train = speech_like(32)
     bridge = fit_bridge([(train, train.flip(2))], token_rate_hz=10.0)

@@ -101,7 +101,7 @@ def alignment(spoilt_from=1000):
 
 def denoising(spoilt_from=1000):
     torch.manual_seed(0)
-    conditioner = Conditioner("mixed", Mixed(spoilt_from), Same(), nn.Identity(), standardise=True)
+    conditioner = Conditioner("mixed", Mixed(spoilt_from), Same(), None, standardise=True)
     module = LatentDiffusion(
         ConditionedDenoiser(DENOISER, 2, 4, INFO.dim, DiffusionConfig()), conditioner, DiffusionConfig()
     )
