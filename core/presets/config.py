@@ -315,7 +315,7 @@ def _parse_override(text: str) -> dict[str, Any]:
     try:
         parsed = tomllib.loads(f"v = {value}")["v"]
     except tomllib.TOMLDecodeError:
-        parsed = {"null": None, "none": None}.get(value.lower(), value)
+        parsed = None if value.lower() == "null" else value
     return _nested(path, parsed)
 
 

@@ -122,3 +122,8 @@ def test_eeg2speech_preset_has_the_numbers_of_the_prototype():
 def test_nan_and_infinity_are_refused_by_the_name_of_their_key(override):
     with pytest.raises(UsageError, match=rf"'{override.partition('=')[0]}' is wrong.* expected a finite number"):
         load_config("quick", overrides=[override])
+
+
+def test_override_none_is_a_choice_and_null_is_no_value():
+    assert load_config("quick", overrides=["alignment.bridge=none"]).alignment.bridge == "none"
+    assert load_config("quick", overrides=["denoiser.prior=none"]).denoiser.prior == "none"
