@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -97,9 +97,18 @@ def _show(arguments: argparse.Namespace) -> int:
         table.notes.append(f"Pictures of another cell: '{typed} --cell {others[0].cell.id}'.")
     by_listeners = listeners_table(one for path, record in found if (one := listener_scores(path, record)) is not None)
     show(arguments.format, [one for one in (by_listeners, table, pretraining) if one is not None])
-    for error in unreadable:
-        print(f"left out: {error}", file=sys.stderr)
+    for line in left_out(unreadable):
+        print(line, file=sys.stderr)
     return 1 if unreadable else 0
+
+
+def left_out(errors: Iterable[BenchError]) -> Iterator[str]:
+    """Yield a line per reason why records cannot be read, with the first of them and how many more there are."""
+    by_reason: dict[str, list[BenchError]] = {}
+    for error in errors:
+        by_reason.setdefault(f"{error.got} {error.expected} {error.then}", []).append(error)
+    for first, *more in by_reason.values():
+        yield f"left out: {first}" + (f" {len(more)} more for the same reason." if more else "")
 
 
 def _refuse_pictures(arguments: argparse.Namespace) -> None:
