@@ -2,7 +2,7 @@
 
 The imports of a training take longer than the training of a test. What a command does is the same but for those: it has
 its own process, environment, folder and output, and starts its workers in the same way. A signal that ends a process at
-once reaches the stand-in alone, so tests that kill use the real Python.
+once reaches the stand-in alone, so the number of the copy lies beside it for tests that kill, in ``NUMBER.pid``.
 
 ``keep SOCKET`` is the process that has imported; ``ask SOCKET PYTHON ARGUMENTS`` is the stand-in.
 """
@@ -132,6 +132,7 @@ def ask(place: str, python: str, arguments: list[str]) -> int:
             os.close(descriptor)
         answers = asking.makefile()
         pid = int(answers.readline())
+        Path(python).with_name(f"{os.getpid()}.pid").write_text(str(pid))
         for number in FORWARDED:
             signal.signal(number, lambda sent, _: os.kill(pid, sent))
         code = int(answers.readline() or 1)
