@@ -119,7 +119,8 @@ class Bench:
     def tiny(self) -> list[str]:
         """Options that choose the tiny configuration."""
         config = self.folder / "tiny.toml"
-        config.write_text(TINY)
+        if not config.exists():  # another command may be reading it
+            config.write_text(TINY)
         return ["--config", str(config), "--results", str(self.folder / "results")]
 
     def send(self, process: subprocess.Popen[str], sent: signal.Signals) -> None:
@@ -245,7 +246,8 @@ def prepared_bench(bench: Bench, finished_run: FinishedRun) -> Bench:
     """The command line over a copy of those stages of the finished run that belong to the data set."""
     for manifest in finished_run.stages.glob("*/stage.json"):
         if "encoder" not in json.loads(manifest.read_text(encoding="utf8"))["subject"]:
-            shutil.copytree(manifest.parent, bench.folder / "cache" / "stages" / manifest.parent.name)
+            place = bench.folder / "cache" / "stages" / manifest.parent.name
+            shutil.copytree(manifest.parent, place, dirs_exist_ok=True)
     return bench
 
 

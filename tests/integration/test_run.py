@@ -132,7 +132,7 @@ def test_a_dry_run_prints_plan_and_configuration_and_runs_nothing(bench, finishe
 )
 def test_a_stopped_run_goes_on_where_it_was_and_ends_the_same(bench, finished_run, tmp_path, record, stage, sent, code):
     other = replace(bench, folder=tmp_path)
-    for name in ("autoencoder", "ceilings"):  # three stages of the stopped run are enough to see that it goes on
+    for name in ("prepare", "autoencoder", "ceilings"):  # the stages between are enough to see that it goes on
         (place,) = finished_run.stages.glob(f"{name}-*")
         shutil.copytree(place, tmp_path / "cache" / "stages" / place.name)
     assert other.stop_during(stage, sent, "--encoder", "brainmagick") == code

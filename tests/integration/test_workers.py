@@ -55,8 +55,8 @@ def start_plugin(bench, installed, tmp_path_factory):
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("PYTHONPATH", str(installed))
             patch.setenv("EEG2SPEECH_BENCH_PLUGINS", "misbehaves")
-            typed += [*options, "--scores", "retrieval", *bench.tiny()[:2], "--results", str(results)]
-            process = bench.start(*typed, "--dataset", str(bench.data))
+            typed += [*options, "--scores", "retrieval", "--results", str(results), "--dataset", str(bench.data)]
+            process = bench.start(*bench.tiny()[:2], *typed)
 
         def wait():
             done = bench.wait(process)

@@ -46,7 +46,8 @@ def keep(place: str) -> None:
     share_cores()
     commands = (f"eeg2speech_bench.benchmarks.{name}" for name in ("session", "generate_command", "listen_command"))
     trained = (f"eeg2speech_bench.benchmarks.trained.{name}" for name in ("continuous_speech", "listening"))
-    for module in (*PRELOADED["all"], "eeg2speech_bench.core.cli", *commands, *trained):
+    pictures = ("matplotlib.figure", "matplotlib.backends.backend_agg", "mne_bids")
+    for module in (*PRELOADED["all"], "eeg2speech_bench.core.cli", *commands, *trained, *pictures):
         with suppress(ImportError):
             importlib.import_module(module)
     gc.freeze()
@@ -137,7 +138,8 @@ def ask(place: str, python: str, arguments: list[str]) -> int:
             signal.signal(number, lambda sent, _: os.kill(pid, sent))
         code = int(answers.readline() or 1)
     if code < 0:
-        signal.signal(-code, signal.SIG_DFL)
+        if -code != signal.SIGKILL:
+            signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     return code
 
