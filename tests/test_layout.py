@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -99,7 +100,10 @@ def imported_modules(path: Path, *, for_checkers: bool = False) -> set[str]:
     return names & set(MODULES)
 
 
-IMPORTS = {name: imported_modules(path) for name, path in MODULES.items()}
+@cache
+def all_imports() -> dict[str, set[str]]:
+    """Modules of ours that each module imports; read when a test asks, since every process of pytest collects."""
+    return {name: imported_modules(path) for name, path in MODULES.items()}
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -111,7 +115,7 @@ def test_a_room_imports_only_through_its_doors(room):
 
 
 def test_no_module_imports_itself_through_others():
-    order = TopologicalSorter(IMPORTS)
+    order = TopologicalSorter(all_imports())
     try:
         order.prepare()
     except CycleError as error:
@@ -135,7 +139,7 @@ def test_a_floor_imports_only_from_itself_and_lower_ones(room):
     number = {place: number for number, floor in enumerate(FLOORS[room]) for place in floor.split()}
     for module in (name for name in MODULES if place_of(name)[0] == room):
         place = place_of(module)[1]
-        others = {inner for of, inner in map(place_of, IMPORTS[module]) if of == room} - {place}
+        others = {inner for of, inner in map(place_of, all_imports()[module]) if of == room} - {place}
         high = {other for other in others if number[other] >= number[place]}
         assert not high, f"{module} imports {high}, which are no lower"
 

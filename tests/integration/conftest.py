@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import signal
@@ -12,10 +13,11 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from eeg2speech_bench.datasets.simulation.dataset import simulate
 from eeg2speech_bench.datasets.simulation.settings import SimulationSettings
@@ -89,9 +91,9 @@ class Bench:
     #: which Python runs commands, unless they are to be killed
     python: Path = Path(sys.executable)
 
-    def start(self, *arguments: str, verb: str = "run", python: Path | None = None) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, verb: str = "run") -> subprocess.Popen[str]:
         """Start a command in its own process."""
-        command = [str(python or self.python), "-m", "eeg2speech_bench.core", verb, *arguments]
+        command = [str(self.python), "-m", "eeg2speech_bench.core", verb, *arguments]
         environment = {**os.environ, "EEG2SPEECH_BENCH_CACHE": str(self.folder / "cache"), "OMP_NUM_THREADS": "1"}
         pipe = subprocess.PIPE
         return subprocess.Popen(
@@ -107,25 +109,31 @@ class Bench:
     def run(self, *arguments: str, dataset: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run cells to the end with the tiny configuration."""
         process = self.start(*self.tiny(), "--dataset", dataset or str(self.data), *arguments)
+        return self.wait(process)
+
+    def wait(self, process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
+        """Wait until a command ends."""
         output, errors = process.communicate(timeout=240)
         return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
     def tiny(self) -> list[str]:
         """Options that choose the tiny configuration."""
         config = self.folder / "tiny.toml"
-        config.write_text(TINY)
+        if not config.exists():  # another command may be reading it
+            config.write_text(TINY)
         return ["--config", str(config), "--results", str(self.folder / "results")]
 
-    def python_for(self, sent: signal.Signals) -> Path:
-        """Return the Python of a command that gets a signal: one that is killed cannot pass it on."""
-        return Path(sys.executable) if sent == signal.SIGKILL else self.python
+    def send(self, process: subprocess.Popen[str], sent: signal.Signals) -> None:
+        """Send a signal to a command; what kills goes to the copy of a process that a stand-in waits for."""
+        copy = self.python.with_name(f"{process.pid}.pid")
+        os.kill(int(copy.read_text()) if sent == signal.SIGKILL and copy.exists() else process.pid, sent)
 
     def stop_during(self, stage: str, sent: signal.Signals, *arguments: str) -> int:
         """Start a run, send a signal as soon as a stage has begun, and return the exit code."""
-        process = self.start(*self.tiny(), "--dataset", str(self.data), *arguments, python=self.python_for(sent))
+        process = self.start(*self.tiny(), "--dataset", str(self.data), *arguments)
         stages = self.folder / "cache" / "stages"
         wait_for(lambda: any(stages.glob(f".partial-{stage}-*")), process)
-        process.send_signal(sent)
+        self.send(process, sent)
         process.communicate(timeout=120)
         return process.returncode
 
@@ -151,10 +159,21 @@ def narrow_encoder() -> str:
 
 
 @pytest.fixture(scope="session")
-def tiny_bids(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two simulated listeners to six stories, as a BIDS folder."""
-    root = tmp_path_factory.mktemp("data") / "two_listeners"
-    return simulate(root, SimulationSettings(n_listeners=2, n_chans=16, snr_db=-10.0, stories=6))
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of one pytest share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def tiny_bids(shared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two simulated listeners to six stories, as a BIDS folder, which nobody changes."""
+    root = shared_folder / "two_listeners"
+    with FileLock(f"{root}.lock"):
+        if not root.exists():
+            made = tmp_path_factory.mktemp("data") / root.name
+            simulate(made, SimulationSettings(n_listeners=2, n_chans=16, snr_db=-10.0, stories=6)).rename(root)
+    return root
 
 
 @pytest.fixture(scope="session")
@@ -181,10 +200,55 @@ def bench(tmp_path_factory: pytest.TempPathFactory, tiny_bids: Path, warm_python
     return Bench(tmp_path_factory.mktemp("bench"), tiny_bids, warm_python)
 
 
+@dataclass(frozen=True)
+class FinishedRun:
+    """A folder with the cache and the results of a run, and what that said."""
+
+    folder: Path
+
+    @property
+    def stdout(self) -> str:
+        return (self.folder / "stdout.txt").read_text(encoding="utf8")
+
+    @property
+    def stderr(self) -> str:
+        return (self.folder / "stderr.txt").read_text(encoding="utf8")
+
+    @property
+    def stages(self) -> Path:
+        return self.folder / "cache" / "stages"
+
+
+@pytest.fixture(scope="session")
+def finished_run(shared_folder: Path, tiny_bids: Path, warm_python: Path) -> FinishedRun:
+    """A cell that went the whole way, once for all processes of one pytest; who changes something takes a copy."""
+    folder = shared_folder / "finished_run"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "stdout.txt").exists():
+            folder.mkdir(exist_ok=True)
+            done = Bench(folder, tiny_bids, warm_python).run("--encoder", "brainmagick", "--monitor")
+            assert done.returncode == 0, done.stderr + done.stdout
+            (folder / "stderr.txt").write_text(done.stderr, encoding="utf8")
+            (folder / "stdout.txt").write_text(done.stdout, encoding="utf8")
+    return FinishedRun(folder)
+
+
 @pytest.fixture(scope="module")
-def cold_bench(bench: Bench) -> Bench:
-    """The same command line, run by a Python that starts anew."""
-    return replace(bench, python=Path(sys.executable))
+def finished_bench(bench: Bench, finished_run: FinishedRun) -> Bench:
+    """The command line over a copy of what the finished run left."""
+    for name in ("cache", "results"):
+        shutil.copytree(finished_run.folder / name, bench.folder / name)
+    return bench
+
+
+@pytest.fixture(scope="module")
+def prepared_bench(bench: Bench, finished_run: FinishedRun) -> Bench:
+    """The command line over a copy of those stages of the finished run that belong to the data set."""
+    for manifest in finished_run.stages.glob("*/stage.json"):
+        if "encoder" not in json.loads(manifest.read_text(encoding="utf8"))["subject"]:
+            place = bench.folder / "cache" / "stages" / manifest.parent.name
+            shutil.copytree(manifest.parent, place, dirs_exist_ok=True)
+    return bench
 
 
 def build_wheel(package: Path, folder: Path) -> Path:

@@ -88,7 +88,8 @@ def test_an_encoder_that_needs_positions_fails_alone_where_there_are_none(bench,
             for number, name in enumerate(_channel_names(tiny_bids)):
                 text = text.replace(f"={name},", f"=E{number + 1},").replace(f"\n{name}\t", f"\nE{number + 1}\t")
             path.write_text(text, encoding="utf8")
-    done = bench.run("--encoder", "brainmagick", "--encoder", "ridge", dataset=str(root))
+    typed = ("--encoder", "brainmagick", "--encoder", "ridge", "--scores", "retrieval")
+    done = bench.run(*typed, dataset=str(root))
     assert done.returncode == 1, done.stdout + done.stderr
     records = {r.cell.encoder: r for r in RecordStore(bench.folder / "results").read_all()}
     assert records["brainmagick"].status == "failed"
@@ -102,12 +103,12 @@ def _channel_names(root):
     return [line.split("\t")[0] for line in table[1:]]
 
 
-def test_a_diverging_encoder_is_a_failed_record_with_the_reason(bench):
-    done = bench.run("--encoder", "brainmagick", "--set", "alignment.learning_rate=1e30")
+def test_a_diverging_encoder_is_a_failed_record_with_the_reason(prepared_bench):
+    done = prepared_bench.run("--encoder", "brainmagick", "--set", "alignment.learning_rate=1e30")
     assert done.returncode == 1
     (failed,) = [
         json.loads(path.read_text())
-        for path in (bench.folder / "results" / "records").glob("brainmagick*")
+        for path in (prepared_bench.folder / "results" / "records").glob("brainmagick*")
         if json.loads(path.read_text())["config"]["alignment"]["learning_rate"] == 1e30
     ]
     assert failed["status"] == "failed"

@@ -19,11 +19,11 @@ def records(bench, results: str) -> list[Record]:
 
 
 @pytest.fixture(scope="module")
-def baselines(bench) -> dict[str, Record]:
+def baselines(prepared_bench) -> dict[str, Record]:
     named = (option for name in LOOK_AWAY for option in ("--encoder", name))
-    done = bench.run(*named, "--scores", "retrieval", "--results", "of_baselines")
+    done = prepared_bench.run(*named, "--scores", "retrieval", "--results", "of_baselines")
     assert done.returncode == 0, done.stdout + done.stderr
-    return {record.cell.encoder: record for record in records(bench, "of_baselines")}
+    return {record.cell.encoder: record for record in records(prepared_bench, "of_baselines")}
 
 
 def test_the_group_of_baselines_names_them_all(bench):

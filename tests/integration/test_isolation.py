@@ -217,16 +217,16 @@ def register_encoders():
 
 
 @pytest.fixture(scope="module")
-def trained(bench, installed):
+def trained(prepared_bench, installed):
     """One command that trains encoders that fail in training between two that do not, one of them a single file."""
-    (bench.folder / "mine.py").write_text(SINGLE_FILE)
+    (prepared_bench.folder / "mine.py").write_text(SINGLE_FILE)
     names = ["returns-nan", "works", "wrong-shape", "out-of-memory", "mine"]
     typed = [part for name in names for part in ("--encoder", name)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(installed))
         patch.setenv("EEG2SPEECH_BENCH_DISABLE", "slow-import")
-        done = bench.run(*typed, "--plugin", "mine.py", "--scores", "retrieval")
-    records = {record.cell.encoder: record for record in RecordStore(bench.folder / "results").read_all()}
+        done = prepared_bench.run(*typed, "--plugin", "mine.py", "--scores", "retrieval")
+    records = {record.cell.encoder: record for record in RecordStore(prepared_bench.folder / "results").read_all()}
     return done, records
 
 

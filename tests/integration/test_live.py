@@ -24,10 +24,10 @@ MARKED_S = 40.0
 
 
 @pytest.fixture(scope="module")
-def record(bench) -> Path:
-    done = bench.run("--encoder", "ridge", "--scores", "retrieval")
+def record(prepared_bench) -> Path:
+    done = prepared_bench.run("--encoder", "ridge", "--scores", "retrieval")
     assert done.returncode == 0, done.stderr + done.stdout
-    store = RecordStore(bench.folder / "results")
+    store = RecordStore(prepared_bench.folder / "results")
     return store.path(store.read_all()[0].cell.id)
 
 

@@ -10,10 +10,10 @@ from eeg2speech_bench.core.records.record_store import RecordStore
 
 
 @pytest.fixture(scope="module")
-def path(bench):
-    done = bench.run("--encoder", "ridge", "--scores", "retrieval")
+def path(prepared_bench):
+    done = prepared_bench.run("--encoder", "ridge", "--scores", "retrieval")
     assert done.returncode == 0, done.stderr + done.stdout
-    store = RecordStore(bench.folder / "results")
+    store = RecordStore(prepared_bench.folder / "results")
     return store.path(store.read_all()[0].cell.id)
 
 

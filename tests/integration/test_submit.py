@@ -18,8 +18,12 @@ ENCODERS = ("sound-1", "raises-once", "exits-always")
 
 
 @pytest.fixture(scope="module")
-def submit(bench, installed, tmp_path_factory):
-    """Start ``submit`` on the tiny data set with encoders of the fixture packages."""
+def submit(prepared_bench, installed, tmp_path_factory):
+    """Start ``submit`` on the tiny data set with encoders of the fixture packages; stages that they share are to do."""
+    bench = prepared_bench
+    for name in ("features", "clips"):
+        (place,) = (bench.folder / "cache" / "stages").glob(f"{name}-*")
+        shutil.rmtree(place)
     marks = tmp_path_factory.mktemp("marks")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(installed))

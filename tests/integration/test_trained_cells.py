@@ -80,9 +80,11 @@ def recording_of(data: Path, listener: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def tested(bench) -> TestedCell:
+def tested(finished_bench) -> TestedCell:
     """A cell that went the whole way."""
-    return run(bench, "brainmagick")["brainmagick"]
+    results = finished_bench.folder / "results"
+    (record,) = RecordStore(results).read_all()
+    return TestedCell(record, results, finished_bench.folder / "cache" / "stages")
 
 
 @pytest.fixture(scope="module")
@@ -116,9 +118,9 @@ def assert_encodes_as_tested(tested: TestedCell, cell: TrainedCell, data: Path) 
         np.testing.assert_allclose(made.pooled.numpy(), pooled[clips[clips >= 0]], atol=CLOSE)
 
 
-def test_the_model_lies_beside_the_record_and_its_size_is_said(bench, tested):
-    done = bench.run("--encoder", "brainmagick")
-    assert f"Model:  {tested.model} (" in done.stdout
+def test_the_model_lies_beside_the_record_and_its_size_is_said(tested, finished_run):
+    model = finished_run.folder / "results" / tested.record.files["model"]
+    assert f"Model:  {model} (" in finished_run.stdout
     assert {path.name for path in tested.model.iterdir()} == {"model.json", "pair.safetensors", "generator.safetensors"}
 
 
@@ -127,9 +129,13 @@ def test_a_recording_is_encoded_as_the_test_encoded_its_windows(tested, cell, ti
 
 
 @pytest.fixture(scope="module")
-def by_retrieval(bench, tested) -> dict[str, TestedCell]:
-    """Cells of other kinds of encoders, by retrieval alone."""
-    return run(bench, "ridge", "eegnet", options=("--scores", "retrieval", "--set", "alignment.max_epochs=1"))
+def by_retrieval(bench, tested, installed) -> dict[str, TestedCell]:
+    """Cells of other kinds of encoders, by retrieval alone; one is of an installed package that is not ours."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(installed))
+        patch.setenv("EEG2SPEECH_BENCH_PLUGINS", "works")
+        options = ("--scores", "retrieval", "--set", "alignment.max_epochs=1")
+        return run(bench, "ridge", "eegnet", "works", options=options)
 
 
 @pytest.mark.parametrize("encoder", ["ridge", "eegnet"])
@@ -230,22 +236,15 @@ def test_no_model_is_kept_when_nobody_wants_it(bench, tested, tmp_path):
         load_cell(RecordStore(tmp_path).path(record.cell.id))
 
 
-@pytest.fixture(scope="module")
-def of_stranger(bench, installed) -> TestedCell:
-    """A cell of an encoder of an installed package that is not ours."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(installed))
-        patch.setenv("EEG2SPEECH_BENCH_PLUGINS", "works")
-        return run(bench, "works", options=("--scores", "retrieval"))["works"]
-
-
-def test_an_encoder_of_a_stranger_comes_back_from_its_model(of_stranger, installed, tiny_bids, monkeypatch):
+def test_an_encoder_of_a_stranger_comes_back_from_its_model(by_retrieval, installed, tiny_bids, monkeypatch):
     monkeypatch.setenv("EEG2SPEECH_BENCH_PLUGINS", "works")
     monkeypatch.syspath_prepend(str(installed))
+    of_stranger = by_retrieval["works"]
     assert_encodes_as_tested(of_stranger, load_cell(of_stranger.path, device="cpu"), tiny_bids)
 
 
-def test_a_model_of_a_stranger_names_the_package_that_is_missing(of_stranger):
+def test_a_model_of_a_stranger_names_the_package_that_is_missing(by_retrieval):
+    of_stranger = by_retrieval["works"]
     with pytest.raises(BenchError, match=r"needs encoder 'works', which is not here: .*Install fixture-works 1.0"):
         load_cell(of_stranger.path, device="cpu")
 

@@ -11,10 +11,10 @@ from eeg2speech_bench.leaderboard.results.validation import validate_record
 
 
 @pytest.fixture(scope="module")
-def record(bench) -> Record:
-    done = bench.run("--encoder", "ridge", "--scores", "retrieval", "--set", "scores.extended=true")
+def record(prepared_bench) -> Record:
+    done = prepared_bench.run("--encoder", "ridge", "--scores", "retrieval", "--set", "scores.extended=true")
     assert done.returncode == 0, done.stderr + done.stdout
-    (path,) = (bench.folder / "results" / "records").glob("*.json")
+    (path,) = (prepared_bench.folder / "results" / "records").glob("*.json")
     return validate_record(path)
 
 

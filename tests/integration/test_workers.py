@@ -36,34 +36,52 @@ def forget_stages(bench, encoder: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def alone(bench, tmp_path_factory):
+def alone(prepared_bench, tmp_path_factory):
     """The numbers of an innocent row that ran before all others and by itself; its own stages are made again later."""
     results = tmp_path_factory.mktemp("alone")
-    done = bench.run("--encoder", INNOCENT, "--scores", "retrieval", "--results", str(results))
+    done = prepared_bench.run("--encoder", INNOCENT, "--scores", "retrieval", "--results", str(results))
     assert done.returncode == 0, done.stdout + done.stderr
-    forget_stages(bench, INNOCENT)
+    forget_stages(prepared_bench, INNOCENT)
     return numbers(results, INNOCENT)
 
 
 @pytest.fixture(scope="module")
-def run_plugin(bench, installed, tmp_path_factory):
-    """Run encoders of the plugin that misbehaves."""
+def start_plugin(bench, installed, tmp_path_factory):
+    """Start encoders of the plugin that misbehaves; what is returned waits for the end."""
 
-    def run(*encoders, options=()):
+    def start(*encoders, options=()):
         results = tmp_path_factory.mktemp("results")
         typed = [part for name in encoders for part in ("--encoder", name)]
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("PYTHONPATH", str(installed))
             patch.setenv("EEG2SPEECH_BENCH_PLUGINS", "misbehaves")
-            done = bench.run(*typed, *options, "--scores", "retrieval", "--results", str(results))
-        records = {record.cell.encoder: record for record in RecordStore(results).read_all()}
-        return done, records, results
+            typed += [*options, "--scores", "retrieval", "--results", str(results), "--dataset", str(bench.data)]
+            process = bench.start(*bench.tiny()[:2], *typed)
 
-    return run
+        def wait():
+            done = bench.wait(process)
+            records = {record.cell.encoder: record for record in RecordStore(results).read_all()}
+            return done, records, results
+
+        return wait
+
+    return start
 
 
 @pytest.fixture(scope="module")
-def beside(alone, run_plugin):
+def run_plugin(start_plugin):
+    """Run encoders of the plugin that misbehaves."""
+    return lambda *encoders, options=(): start_plugin(*encoders, options=options)()
+
+
+@pytest.fixture(scope="module")
+def hanging(alone, start_plugin):
+    """A command whose encoder hangs, which idles to its limit while others run."""
+    return start_plugin("hangs", options=("--time-limit", "0.3"))
+
+
+@pytest.fixture(scope="module")
+def beside(alone, hanging, run_plugin):
     """One command of all encoders that misbehave, and the innocent one after them."""
     return run_plugin(*FAILED, *DONE, INNOCENT)
 
@@ -98,18 +116,20 @@ def test_a_record_says_the_command_that_was_typed(beside):
     assert "run --config" in records[INNOCENT].provenance.command
 
 
-@pytest.mark.parametrize(
-    ("encoder", "limit", "message"),
-    [
-        ("hangs", ("--time-limit", "0.3"), "it took longer than 0.3 min (--time-limit)"),
-        ("grows", ("--memory-limit", "2.5"), "GB, more than 2.5 GB (--memory-limit)"),
-    ],
-)
-def test_a_cell_that_takes_too_much_is_ended_with_the_reason(alone, run_plugin, encoder, limit, message):
-    done, records, _ = run_plugin(encoder, options=limit)
+def assert_was_ended(outcome, message):
+    done, records, _ = outcome
+    (record,) = records.values()
     assert done.returncode == 1
-    assert (records[encoder].error.phase, records[encoder].error.type) == ("align", "LimitExceeded")
-    assert records[encoder].error.message.endswith(message)
+    assert (record.error.phase, record.error.type) == ("align", "LimitExceeded")
+    assert record.error.message.endswith(message)
+
+
+def test_a_cell_that_takes_too_long_is_ended_with_the_reason(hanging):
+    assert_was_ended(hanging(), "it took longer than 0.3 min (--time-limit)")
+
+
+def test_a_cell_that_takes_too_much_memory_is_ended_with_the_reason(alone, run_plugin):
+    assert_was_ended(run_plugin("grows", options=("--memory-limit", "2.5")), "GB, more than 2.5 GB (--memory-limit)")
 
 
 def test_rows_side_by_side_have_the_numbers_that_they_have_alone(bench, alone, run_plugin):

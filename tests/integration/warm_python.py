@@ -2,7 +2,7 @@
 
 The imports of a training take longer than the training of a test. What a command does is the same but for those: it has
 its own process, environment, folder and output, and starts its workers in the same way. A signal that ends a process at
-once reaches the stand-in alone, so tests that kill use the real Python.
+once reaches the stand-in alone, so the number of the copy lies beside it for tests that kill, in ``NUMBER.pid``.
 
 ``keep SOCKET`` is the process that has imported; ``ask SOCKET PYTHON ARGUMENTS`` is the stand-in.
 """
@@ -46,7 +46,8 @@ def keep(place: str) -> None:
     share_cores()
     commands = (f"eeg2speech_bench.benchmarks.{name}" for name in ("session", "generate_command", "listen_command"))
     trained = (f"eeg2speech_bench.benchmarks.trained.{name}" for name in ("continuous_speech", "listening"))
-    for module in (*PRELOADED["all"], "eeg2speech_bench.core.cli", *commands, *trained):
+    pictures = ("matplotlib.figure", "matplotlib.backends.backend_agg", "mne_bids")
+    for module in (*PRELOADED["all"], "eeg2speech_bench.core.cli", *commands, *trained, *pictures):
         with suppress(ImportError):
             importlib.import_module(module)
     gc.freeze()
@@ -132,11 +133,13 @@ def ask(place: str, python: str, arguments: list[str]) -> int:
             os.close(descriptor)
         answers = asking.makefile()
         pid = int(answers.readline())
+        Path(python).with_name(f"{os.getpid()}.pid").write_text(str(pid))
         for number in FORWARDED:
             signal.signal(number, lambda sent, _: os.kill(pid, sent))
         code = int(answers.readline() or 1)
     if code < 0:
-        signal.signal(-code, signal.SIG_DFL)
+        if -code != signal.SIGKILL:
+            signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     return code
 

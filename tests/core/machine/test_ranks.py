@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
+from train_together import train_together
 
-from eeg2speech_bench.core.errors import UsageError
+from eeg2speech_bench.core.errors import BenchError, UsageError
 from eeg2speech_bench.core.machine.ranks import Rank, this_rank
-
-SCRIPT = Path(__file__).with_name("train_together.py")
 
 
 @pytest.fixture(scope="module")
@@ -23,9 +17,7 @@ def trained(tmp_path_factory):
     found = {}
     for n_devices in (1, 2):
         folder = tmp_path_factory.mktemp("trained")
-        command = [sys.executable, str(SCRIPT), str(n_devices), str(folder)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-        assert done.returncode == 0, done.stderr
+        train_together(n_devices, folder)
         for symmetric in (False, True):
             found[n_devices, symmetric] = torch.load(folder / f"{symmetric}.pt", weights_only=True)
     return found
@@ -41,11 +33,11 @@ def test_two_processes_learn_what_one_learns_from_the_whole_batch(trained, symme
     assert two["best"] == pytest.approx(one["best"])
 
 
-def test_one_that_is_killed_ends_the_training_and_is_named(tmp_path):
-    command, environment = [sys.executable, str(SCRIPT), "2", str(tmp_path)], {**os.environ, "KILLED_IN_EPOCH": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=False)
-    assert done.returncode == 1
-    assert "BenchError: The training process of device 1 ended: got exit code -9" in done.stderr
+def test_one_that_is_killed_ends_the_training_and_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("KILLED_IN_EPOCH", "1")
+    with pytest.raises(BenchError, match=r"The training process of device 1 ended: got exit code -9"):
+        train_together(2, tmp_path)
+    assert this_rank() == Rank(0, 1)
 
 
 def test_the_shares_of_all_are_the_batch():

@@ -1,14 +1,13 @@
 """Trains a small pair for a few steps on as many processes as are asked for, and saves what it learned.
 
-Usage: ``python train_together.py N_DEVICES FOLDER``; each form of the loss has a file there.
-With the variable ``KILLED_IN_EPOCH`` the second process is killed when that epoch begins.
+With the variable ``KILLED_IN_EPOCH`` the second process is killed when that epoch begins. Further processes import this
+file by its name.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
 import warnings
 from collections.abc import Iterator
 from functools import partial
@@ -97,15 +96,13 @@ def train(symmetric: bool, file: Path) -> None:
 
 
 def train_both(folder: Path) -> None:
-    for symmetric in (False, True):
-        train(symmetric, folder / f"{symmetric}.pt")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for symmetric in (False, True):
+            train(symmetric, folder / f"{symmetric}.pt")
 
 
-def main(n_devices: int, folder: Path) -> None:
-    warnings.simplefilter("ignore")
+def train_together(n_devices: int, folder: Path) -> None:
+    """Save what is learned with each form of the loss in a file of its own."""
     with others_beside(n_devices, partial(train_both, folder)):
         train_both(folder)
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]))
