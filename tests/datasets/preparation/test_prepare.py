@@ -312,7 +312,7 @@ def test_stimuli_that_sound_at_once_share_eeg_and_are_refused(make_dataset, tmp_
     dataset = make_dataset(STORIES, listeners=1)
     one = dataset.recordings[0]
     at_once = tuple(dataclasses.replace(p, onset_s=1.0) for p in one.presentations)
-    with pytest.raises(LeakageError, match="Windows of different splits share EEG samples"):
+    with pytest.raises(LeakageError, match="Windows of different splits share recorded samples"):
         recordings = (dataclasses.replace(one, presentations=at_once),)
         prepare(dataclasses.replace(dataset, recordings=recordings), SETTINGS, tmp_path)
 
