@@ -14,7 +14,7 @@ from eeg2speech_bench.core.segments.prepared import Prepared
 from eeg2speech_bench.core.segments.recordings import Presentation, Sound
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.datasets.bids.bids_dataset import open_bids
-from eeg2speech_bench.datasets.preparation.prepare import _fitting_at_once, prepare
+from eeg2speech_bench.datasets.preparation.prepare import _fill_scales, _fitting_at_once, prepare
 
 STORIES = [20.0, 21.0, 22.0, 20.0, 21.0, 20.0, 22.0, 20.0, 20.0, 20.0, 21.0]
 #: the recordings in memory are at this rate already, so that values can be compared sample by sample
@@ -173,6 +173,13 @@ def test_a_recording_of_test_stories_only_takes_its_listeners_other_scale(make_d
     assert set(origins) == {"recording", "subject"}
     borrowed = origins.index("subject")
     np.testing.assert_allclose(store.scale[borrowed], np.median(store.scale[own], axis=0), rtol=1e-6)
+
+
+def test_a_scale_is_of_the_recording_else_of_its_listener_else_of_all():
+    of_recordings = [np.array([1.0]), np.array([3.0]), np.array([8.0]), None, None]
+    scales, origins = _fill_scales(of_recordings, ["L0", "L0", "L1", "L0", "L2"])
+    assert origins == ["recording", "recording", "recording", "subject", "all"]
+    np.testing.assert_allclose(scales[:, 0], [1.0, 3.0, 8.0, 2.0, 3.0])
 
 
 # Windows
