@@ -7,9 +7,6 @@ from dataclasses import dataclass
 
 from eeg2speech_bench.core.segments.recordings import Recording, Stimulus
 
-#: recordings whose reason a message shows
-SHOWN = 3
-
 
 @dataclass(frozen=True)
 class OpenedDataset:
@@ -48,6 +45,6 @@ class OpenedDataset:
 
 
 def why_left_out(skipped: Sequence[tuple[str, str]]) -> str:
-    """Return why the first recordings are not used, and how many more there are; empty if there is none."""
-    more = f" (and {len(skipped) - SHOWN} more recordings)" if len(skipped) > SHOWN else ""
-    return "; ".join(f"{name}: {reason}" for name, reason in skipped[:SHOWN]) + more
+    """Return why the first recording is not used, and how many more there are; empty if there is none."""
+    more = f" (and {len(skipped) - 1} more recordings)" if len(skipped) > 1 else ""
+    return "".join(f"{name}: {reason}" for name, reason in skipped[:1]) + more
