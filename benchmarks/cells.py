@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from eeg2speech_bench.core.presets.config import RunConfig
 from eeg2speech_bench.core.records.cell_id import CellId
+from eeg2speech_bench.core.segments.channel_types import signal_name
 from eeg2speech_bench.core.weights.strategies import title_of
 
 #: bytes of an encoder's, a data set's and a preset's name that the name of a cell's files keeps; it has 150 at most
@@ -40,14 +41,14 @@ class Cell:
 
     @property
     def is_twin(self) -> bool:
-        """Whether this cell was trained on surrogate EEG; such a twin of a cell is a floor, whatever its encoder is."""
+        """Whether it was trained on surrogate signals; such a twin of a cell is a floor, whatever its encoder is."""
         return self.config.alignment.train_on == "surrogate"
 
     @property
     def label(self) -> str:
         """What a person calls this cell's encoder."""
         title = title_of(self.encoder, self.config.encoder.get(self.encoder, {}))
-        twin = ", trained on surrogate EEG" if self.is_twin else ""
+        twin = f", trained on surrogate {signal_name(self.config.data.picks)}" if self.is_twin else ""
         asked = self.config.data.held_out_listeners
         fold = f" {asked}" if isinstance(asked, str) else ""
         return f"{title}{twin}" + (f", new listeners{fold}" if asked else "")

@@ -70,7 +70,7 @@ def add_cell_options(parser: argparse.ArgumentParser) -> None:
         "--budget", type=float, metavar="MIN", help="train each encoder for so long, not for so many steps"
     )
     parser.add_argument(
-        "--controls", choices=("test", "full"), default="test", help="full adds twins trained on surrogate EEG"
+        "--controls", choices=("test", "full"), default="test", help="full adds twins trained on surrogate EEG or MEG"
     )
     add_folders(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")

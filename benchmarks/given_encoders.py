@@ -156,7 +156,7 @@ def _class_around(module: Module) -> type[Encoder]:
             except (RuntimeError, ValueError) as error:  # torch's, and einops' and braindecode's own
                 _, n_chans, n_times = batch.eeg.shape
                 raise DataError(
-                    f"Network '{self.title}' does not take this EEG",
+                    f"Network '{self.title}' does not take this signal",
                     got=f"{n_chans} channels, {n_times} samples: {' '.join(str(error).split())[:200]}",
                     then="Build it for the channels and samples of the data set.",
                 ) from error

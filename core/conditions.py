@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["reference", "signal", "control", "ceiling"]
 
-#: what an encoder reads, by its modality
-SIGNALS = {"eeg": "EEG", "text": "transcript", "audio": "audio"}
+#: what an encoder reads; `Record.reads` says which
+SIGNALS = {"eeg": "EEG", "meg": "MEG", "text": "transcript", "audio": "audio"}
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Condition:
     embedded: bool = True
 
     def label_for(self, modality: str = "eeg") -> str:
-        """Return the label for an encoder of a modality: ``"eeg"``, ``"text"`` or ``"audio"``."""
+        """Return the label for an encoder that reads ``"eeg"``, ``"meg"``, ``"text"`` or ``"audio"``."""
         return self.label.format(SIGNALS.get(modality, modality))
 
 
@@ -48,13 +49,13 @@ class Condition:
 CONDITIONS = (
     Condition("reference", "reference", "true speech", "the true speech of the segment", embedded=False),
     Condition(
-        "eeg", "signal", "{}", "the signal of the segment: its EEG, or what else the encoder reads", encoded=True
+        "eeg", "signal", "{}", "the signal of the segment: its EEG or MEG, or what else the encoder reads", encoded=True
     ),
     Condition(
         "shift",
         "control",
         "{} at a wrong time",
-        "signal of the right listener at a wrong time (EEG: circular shift)",
+        "signal of the right listener at a wrong time (EEG and MEG: circular shift)",
         encoded=True,
     ),
     Condition(
@@ -94,6 +95,17 @@ SCORED = tuple(condition.name for condition in CONDITIONS if condition.kind != "
 def embedded_conditions(modality: str) -> tuple[str, ...]:
     """Return the names of the conditions that ``embed`` makes for an encoder of a modality; text has no phases."""
     return tuple(name for name in EMBEDDED if not (name == "phase" and modality == "text"))
+
+
+def signal_read(modality: str, picks: str) -> str:
+    """Return which of `SIGNALS` an encoder of a modality reads, given the type of the channels (``data.picks``)."""
+    return "meg" if modality == "eeg" and picks != "eeg" else modality
+
+
+def brain_signals(read: Iterable[str]) -> str:
+    """Return what was recorded of brains, given what encoders read: ``"EEG"``, ``"MEG"`` or ``"EEG or MEG"``."""
+    recorded = {"eeg", "meg"} & set(read)
+    return " or ".join(SIGNALS[name] for name in sorted(recorded)) or SIGNALS["eeg"]
 
 
 def condition_label(name: str, modality: str = "eeg") -> str:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.core.segments.recordings import Presentation, Recording, Sound, SpeechDataset, Stimulus
+from eeg2speech_bench.core.segments.recordings import Presentation, Recording, Sound, Stimulus
 from eeg2speech_bench.core.stages.file_hashes import FileHashes, files_below
-from eeg2speech_bench.datasets.bids.bids_dataset import open_bids
+from eeg2speech_bench.datasets.bids.bids_dataset import PublishedTables, open_bids
 from eeg2speech_bench.datasets.bids.description import Description
 from eeg2speech_bench.datasets.caps import cap_names
+from eeg2speech_bench.datasets.first_reading import tell_of_matlab_files
 from eeg2speech_bench.datasets.joined_trials import joined
 from eeg2speech_bench.datasets.matlab_files import number, read_variables
 from eeg2speech_bench.datasets.opened_dataset import OpenedDataset
@@ -30,14 +31,16 @@ ABOUT = "Listeners to The Old Man and the Sea, read aloud in English (Broderick 
 WHAT = "a run of the Natural Speech data set"
 CAP = "biosemi128"
 #: ds004408 has no events: a run's number is that of its sound, and both start together
-DS004408 = Description.model_validate({"events": {"rows": "recording", "sound": "audio{run}.wav"}})
+DS004408 = PublishedTables(
+    "broderick2019", ABOUT, Description.model_validate({"events": {"rows": "recording", "sound": "audio{run}.wav"}})
+)
 RUN = re.compile(r"Subject(\d+)_Run(\d+)\.mat")
 ENVELOPE = "audio{}_128Hz.mat"
 
 
 def open_broderick2019(
     root: Path, hashes: FileHashes | None = None, report: Callable[[str], None] = lambda line: None
-) -> SpeechDataset:
+) -> OpenedDataset:
     """Open ds004408 (BIDS, with sounds), or the folder ``Natural Speech`` of Dryad (MATLAB, with envelopes).
 
     Parameters
@@ -56,9 +59,9 @@ def open_broderick2019(
     root, hashes = Path(root).expanduser().resolve(), hashes or FileHashes()
     if not (root / "dataset_description.json").is_file():
         return _open_dryad(root, hashes, report)
-    dataset = open_bids(root, hashes, report, known=DS004408)
+    dataset = open_bids(root, hashes, report, DS004408)
     recordings = tuple(_on_cap(recording) for recording in dataset.recordings)
-    return replace(dataset, name="broderick2019", recordings=recordings)
+    return replace(dataset, recordings=recordings)
 
 
 def _on_cap(recording: Recording) -> Recording:
@@ -83,8 +86,7 @@ def _open_dryad(root: Path, hashes: FileHashes, report: Callable[[str], None]) -
     recordings: list[Recording] = []
     read: set[Path] = set()
     with hashes.saved_once():
-        if hashes.bytes_to_read(runs.values()):
-            report(f"Reading {len(runs)} MATLAB files of {root} once.")
+        tell_of_matlab_files(runs.values(), root, hashes, report)
         for (subject, run), path in runs.items():
             envelope = _envelope_file(path, run)
             sound = remembered("dryad-envelope-1", envelope, hashes, envelope_facts)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 import zipfile
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ import numpy as np
 
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.segments.recordings import Presentation, Recording, Sound, Stimulus
+from eeg2speech_bench.datasets.opened_dataset import OpenedDataset
 
 if TYPE_CHECKING:
     import mne
@@ -21,31 +21,15 @@ if TYPE_CHECKING:
 SFREQ = 64.0
 N_TIMES, N_CHANS = 3200, 64
 SHAPES = {"eeg": (N_TIMES, N_CHANS), "envelope": (N_TIMES, 1)}
+#: half of the one stimulus is the test set; with the guard of 3 s, 5, 2 and 8 windows of 2.88 s lie side by side
+FRACTIONS = (0.32, 0.18, 0.5)
 FILE_NAME = re.compile(r"DTU_(S\d+)_(\d+)\.npz")
 
 
-@dataclass
-class DtuDataset:
-    """Fifty seconds of speech, heard many times by each listener; a `SpeechDataset` without audio.
-
-    All published files hold the same envelope, so there is one stimulus and only a split by stimulus time is
-    honest (reference: realdata, A1). Its second half is the test set, as in the ridge baseline there.
-    """
-
-    name: str
-    about: str
-    revision: str
-    stimuli: tuple[Stimulus, ...]
-    recordings: tuple[Recording, ...]
-    # With the default guard of 3 s this leaves 5, 2 and 8 windows of 2.88 s side by side.
-    split_fractions: tuple[float, float, float] | None = (0.32, 0.18, 0.5)
-    sound_kind: str = "envelope"
-    is_null: bool = False
-
-
-def open_dtu(root: Path) -> DtuDataset:
+def open_dtu(root: Path) -> OpenedDataset:
     """Open the folder ``root``, or one above it, with files ``DTU_S<subject>_<trial>.npz``.
 
+    All published files hold the same envelope, so there is one stimulus and only a split by stimulus time is honest.
     Each holds ``eeg`` (3200, 64) in microvolts and ``envelope`` (3200, 1), both at 64 Hz.
 
     Raises
@@ -71,7 +55,15 @@ def open_dtu(root: Path) -> DtuDataset:
         recordings.append(_recording(path, stimulus))
         revision.update(path.name.encode() + arrays["eeg"].tobytes() + arrays["envelope"].tobytes())
     about = "Listeners of one 50 s stretch of speech, heard ten times; only its envelope is published"
-    return DtuDataset("dtu", about, revision.hexdigest()[:16], tuple(stimuli.values()), tuple(recordings))
+    return OpenedDataset(
+        "dtu",
+        about,
+        revision.hexdigest()[:16],
+        tuple(stimuli.values()),
+        tuple(recordings),
+        "envelope",
+        split_fractions=FRACTIONS,
+    )
 
 
 def _order(path: Path) -> tuple[int, int, str]:

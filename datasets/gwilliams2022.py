@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.stages.file_hashes import FileHashes
-from eeg2speech_bench.datasets.bids.bids_dataset import BidsDataset, PublishedTables, open_bids
+from eeg2speech_bench.datasets.bids.bids_dataset import PublishedTables, open_bids
 from eeg2speech_bench.datasets.bids.description import Description, EventsDescription
 from eeg2speech_bench.datasets.bids.tables import is_missing
+from eeg2speech_bench.datasets.opened_dataset import OpenedDataset
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +39,7 @@ DESCRIPTION = Description(
 
 def open_gwilliams2022(
     root: Path, hashes: FileHashes | None = None, report: Callable[[str], None] = lambda line: None
-) -> BidsDataset:
+) -> OpenedDataset:
     """Open a folder of MEG-MASC, or its re-release nm000229.
 
     Parameters

@@ -14,8 +14,10 @@ from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.segments.recordings import Presentation, Recording, Stimulus
 from eeg2speech_bench.core.stages.file_hashes import FileHashes, files_below
 from eeg2speech_bench.datasets.caps import BIOSEMI, biosemi_names
+from eeg2speech_bench.datasets.first_reading import tell_of_matlab_files
 from eeg2speech_bench.datasets.joined_trials import joined, starts_s
 from eeg2speech_bench.datasets.matlab_files import listed, need_field, number, read_variable, text
+from eeg2speech_bench.datasets.numbered_files import numbered_files
 from eeg2speech_bench.datasets.opened_dataset import OpenedDataset
 from eeg2speech_bench.datasets.remembered_facts import Facts, remembered
 from eeg2speech_bench.datasets.sounds.sound_files import StimulusFolder
@@ -57,8 +59,7 @@ def open_kul(
     recordings: list[Recording] = []
     together: set[tuple[str, str]] = set()
     with hashes.saved_once():
-        if hashes.bytes_to_read(paths.values()):
-            report(f"Reading {len(paths)} MATLAB files of {root} once.")
+        tell_of_matlab_files(paths.values(), root, hashes, report)
         for name, path in paths.items():
             facts = remembered("kul-1", path, hashes, listener_facts)
             recordings.append(_recording(name, path, facts, folder, together))
@@ -103,17 +104,15 @@ def load_trials(path: Path) -> mne.io.RawArray:
 
 
 def _listener_files(root: Path) -> dict[str, Path]:
-    found = {path for path in files_below(root) if LISTENER.fullmatch(path.name)}
-    folders = {path.parent for path in found}
-    if len(folders) != 1:
+    found, n_folders = numbered_files(root, LISTENER)
+    if n_folders != 1:
         raise DataError(
             f"Folder {root} does not hold the attention corpus of KU Leuven",
-            got="no S1.mat" if not found else f"files S1.mat and so on in {len(folders)} folders",
+            got=f"files S1.mat and so on in {n_folders} folders" if found else "no S1.mat",
             expected="files S1.mat to S16.mat in one folder",
             then="Give the folder in which the archive was unzipped.",
         )
-    numbered = {int(LISTENER.fullmatch(path.name)[1]): path for path in found}  # type: ignore[index]
-    return {f"S{number}": numbered[number] for number in sorted(numbered)}
+    return {f"S{number}": path for number, path in found.items()}
 
 
 def _sound_folder(root: Path) -> Path:

@@ -13,7 +13,7 @@ from eeg2speech_bench.core.segments.recordings import Recording, SpeechDataset, 
 from eeg2speech_bench.core.stages.file_hashes import FileHashes
 
 if TYPE_CHECKING:
-    from eeg2speech_bench.datasets.bids.bids_dataset import BidsDataset
+    from eeg2speech_bench.datasets.opened_dataset import OpenedDataset
     from eeg2speech_bench.datasets.simulation.settings import SimulationSettings
 
 Report = Callable[[str], None]
@@ -51,7 +51,7 @@ class SimulatedDataset:
         return folder_name(self.settings)
 
     @cached_property
-    def _bids(self) -> BidsDataset:
+    def _bids(self) -> OpenedDataset:
         from eeg2speech_bench.datasets.bids.bids_dataset import open_bids
         from eeg2speech_bench.datasets.simulation.dataset import open_simulated_root
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.stages.file_hashes import FileHashes
-from eeg2speech_bench.datasets.bids.bids_dataset import BidsDataset, PublishedTables, open_bids
+from eeg2speech_bench.datasets.bids.bids_dataset import PublishedTables, open_bids
 from eeg2speech_bench.datasets.bids.description import Description, EventsDescription, TranscriptsDescription
+from eeg2speech_bench.datasets.opened_dataset import OpenedDataset
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +30,7 @@ DESCRIPTION = Description(
 
 def open_schoffelen2019(
     root: Path, hashes: FileHashes | None = None, report: Callable[[str], None] = lambda line: None
-) -> BidsDataset:
+) -> OpenedDataset:
     """Open a folder of MOUS; people who read, and recordings at rest, are left out.
 
     Parameters

@@ -53,7 +53,9 @@ def leaderboard(arguments: argparse.Namespace, registry: Registry) -> int:
 def _configure_show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", type=Path, metavar="DIR", help="default: ./results")
     parser.add_argument("--format", choices=FORMATS, help="default: table")
-    parser.add_argument("--controls", action="store_true", help="also one table per cell: EEG beside its controls")
+    parser.add_argument(
+        "--controls", action="store_true", help="also one table per cell: its signal beside its controls"
+    )
     parser.add_argument(
         "--pictures",
         action="store_true",

@@ -33,8 +33,9 @@ FLOORS = {
     ),
     "plugins": ("checking clap listing scaffold", "encoders", "hooks targets", "__init__"),
     "datasets": (
-        "caps dtu fetching hooks joined_trials matlab_files opened_dataset options remembered_facts sounds speech",
-        "cnd dtu_release kul preparation",
+        "caps fetching first_reading hooks joined_trials matlab_files numbered_files opened_dataset options "
+        "remembered_facts sounds speech",
+        "cnd dtu dtu_release kul preparation",
         "audioeeg bids simulation",
         "brennan2019 broderick2019 gwilliams2022 libribrain schoffelen2019 sparrkulee",
         "checking opening",

@@ -31,13 +31,13 @@ NEEDS = {
         "the words of the stimuli",
         "no window with text",
         "transcripts with word times",
-        "Add them to the data set (docs/data.md), or choose an encoder that reads the EEG.",
+        "Add them to the data set (docs/data.md), or choose an encoder that reads the recording.",
     ),
     "audio": (
         "the audio of the stimuli",
         "envelopes only",
         "waveforms",
-        "Choose an encoder that reads the EEG.",
+        "Choose an encoder that reads the recording.",
     ),
 }
 

@@ -90,4 +90,4 @@ def save_picture(figure: Figure, path: Path) -> None:
 
 def label(record: Record, condition: str) -> str:
     """Return what a condition is called."""
-    return condition_label(condition, record.encoder.modality)
+    return condition_label(condition, record.reads)

@@ -35,7 +35,7 @@ def draw_matches(path: Path, table: pd.DataFrame, names: Sequence[str]) -> None:
     for axes, name in zip(rows, shown, strict=True):
         own = table[table["candidate"] == name]
         axes.fill_between(own["start_s"], own["low"], own["high"], color="0.87", label="guessing (wrong times)")
-        axes.plot(own["start_s"], own["smoothed"], color="#0072B2", lw=1.5, label="match with the EEG")
+        axes.plot(own["start_s"], own["smoothed"], color="#0072B2", lw=1.5, label="match with the recording")
         if "heard" in own:
             true = own[own["heard"] == name]
             axes.scatter(true["start_s"], [0.0] * len(true), marker="|", color="#D55E00", label="it was heard")

@@ -13,6 +13,7 @@ from eeg2speech_bench.core.conditions import BY_NAME, condition_label
 from eeg2speech_bench.core.errors import ContractError
 from eeg2speech_bench.core.records.metrics import Metric
 from eeg2speech_bench.core.records.record import Record
+from eeg2speech_bench.core.segments.channel_types import signal_name
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelCardData
@@ -72,7 +73,12 @@ def _metadata(record: Record, description: ModelDescription, repository: str, li
         library_name="eeg2speech-bench",
         pipeline_tag=TASK,
         datasets=[dataset] if _DATASET.fullmatch(dataset) else None,
-        tags=["eeg", "speech", "brain-decoding", *(["speech-generation"] if description.generates else [])],
+        tags=[
+            signal_name(record.settings.data.picks).lower(),
+            "speech",
+            "brain-decoding",
+            *(["speech-generation"] if description.generates else []),
+        ],
         model_name=repository.partition("/")[2],
         eval_results=[_result(record, metric) for metric in _headlines(record)] or None,
     )
@@ -83,13 +89,13 @@ def _result(record: Record, metric: Metric) -> Any:
 
     return EvalResult(
         task_type=TASK,
-        task_name="Which speech was heard, from unseen EEG",
+        task_name=f"Which speech was heard, from unseen {_recorded(record)}",
         dataset_type=record.dataset.name,
         dataset_name=record.dataset.name,
         dataset_split="test",
         dataset_revision=record.dataset.revision,
         metric_type=metric.name,
-        metric_name=f"{metric.title}, {condition_label(metric.condition, record.encoder.modality)}",
+        metric_name=f"{metric.title}, {condition_label(metric.condition, record.reads)}",
         metric_config=metric.condition,
         metric_value=round(metric.value, DIGITS),
     )
@@ -155,7 +161,12 @@ def _by_condition(metric: Metric) -> int:
 
 def _label(record: Record, name: str) -> str:
     kind = BY_NAME[name].kind if name in BY_NAME else ""
-    return f"{condition_label(name, record.encoder.modality)}{' (control)' if kind == 'control' else ''}"
+    return f"{condition_label(name, record.reads)}{' (control)' if kind == 'control' else ''}"
+
+
+def _recorded(record: Record) -> str:
+    """Return what was recorded of the listeners, whatever the encoder reads."""
+    return signal_name(record.settings.data.picks)
 
 
 def _row(cells: list[str]) -> str:
@@ -172,22 +183,26 @@ def _chance(by_place: Mapping[tuple[str, str], Metric], name: str) -> str:
 
 
 def _training(record: Record, description: ModelDescription) -> Iterator[str]:
-    dataset, signal = record.dataset, description.signal
+    dataset, signal, recorded = record.dataset, description.signal, _recorded(record)
     segments = ", ".join(f"{n} {plain(part)}" for part, n in dataset.n_segments.items())
     facts = {
         "Data set": f"{plain(dataset.name)}, revision {plain(dataset.revision)}",
         "About it": plain(dataset.about),
-        "Null data": "its EEG and speech are independent: there is nothing to be found" if dataset.is_null else "",
+        "Null data": f"its {recorded} and speech are independent: there is nothing to be found"
+        if dataset.is_null
+        else "",
         "Listeners": f"{len(description.listeners)} in training, {len(description.held_out)} in the test alone",
         "Segments": segments,
-        "EEG": f"{signal.n_chans} channels at {signal.sfreq:g} Hz, windows of {description.config.data.window_s:g} s",
+        _recorded(
+            record
+        ): f"{signal.n_chans} channels at {signal.sfreq:g} Hz, windows of {description.config.data.window_s:g} s",
         "Encoder": _made_by(description.encoder),
         "Audio target": _made_by(description.target),
         "Preset": f"{plain(record.cell.preset)}, version {record.cell.preset_version}; seed {record.cell.seed}",
         "Makes speech": "yes" if description.generates else "no: it was scored by retrieval alone",
     }
     yield "\n".join(f"- {name}: {text}" for name, text in facts.items() if text)
-    yield "It is of use for EEG of the same channels, rates and listeners; everything else it refuses until told how."
+    yield f"It is of use for {recorded} of the same channels, rates and listeners; all else it refuses until told how."
 
 
 def _made_by(origin: Any) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
+from eeg2speech_bench.core.conditions import signal_read
 from eeg2speech_bench.core.errors import StorageError
 from eeg2speech_bench.core.presets.config import RunConfig
 from eeg2speech_bench.core.records.cell_id import CellId, DatasetOrigin
@@ -130,6 +131,11 @@ class ModelDescription(_ModelPart):
     def generates(self) -> bool:
         """Whether it makes speech, and not retrieval alone."""
         return GENERATOR in self.files
+
+    @property
+    def reads(self) -> str:
+        """What the encoder reads, see `core.conditions.signal_read`."""
+        return signal_read(self.modality, self.config.data.picks)
 
     def verdict_lines(self) -> list[str]:
         """Return the verdict as lines of text, one per headline metric."""

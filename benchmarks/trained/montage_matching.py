@@ -137,7 +137,7 @@ def _lacking(source: str, own: Sequence[str], wanted: Sequence[str], lacking: Se
     also = ", or let them be interpolated with --map-channels interpolate" if some else ""
     return DataError(
         f"{source} has another montage than the model",
-        got=f"{len(own)} EEG channels, without {', '.join(lacking)}",
+        got=f"{len(own)} channels, without {', '.join(lacking)}",
         expected=", ".join(wanted),
         then=f"Say which channels they are with --map-channels {pairs}{also}.",
     )

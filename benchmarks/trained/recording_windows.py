@@ -14,7 +14,7 @@ from eeg2speech_bench.benchmarks.trained.model_folder import ModelDescription
 from eeg2speech_bench.benchmarks.trained.montage_matching import ChannelMap, match_channels
 from eeg2speech_bench.core.errors import BenchError, DataError
 from eeg2speech_bench.core.registry.registry import Registry
-from eeg2speech_bench.core.segments.channel_types import type_of
+from eeg2speech_bench.core.segments.channel_types import CHANNEL_TYPES, type_of
 from eeg2speech_bench.core.segments.continuous_eeg import ContinuousEeg
 from eeg2speech_bench.core.segments.recordings import Recording
 from eeg2speech_bench.core.segments.scaling import scale_windows
@@ -220,8 +220,9 @@ def _raw_of_array(eeg: np.ndarray, description: ModelDescription) -> mne.io.Base
 
     signal = description.signal
     if eeg.ndim != 2 or eeg.shape[0] != signal.n_chans:
-        expected = f"volts of shape ({signal.n_chans}, n_samples) at {signal.sfreq:g} Hz"
-        raise DataError("The array is not EEG as the model reads it", got=f"shape {eeg.shape}", expected=expected)
+        units = " and ".join(dict.fromkeys(CHANNEL_TYPES[type_of(c)].si_unit for c in signal.chs_info))
+        expected = f"{units} of shape ({signal.n_chans}, n_samples) at {signal.sfreq:g} Hz"
+        raise DataError("The array is not what the model reads", got=f"shape {eeg.shape}", expected=expected)
     names, types = [str(c["ch_name"]) for c in signal.chs_info], [type_of(c) for c in signal.chs_info]
     info = mne.create_info(names, signal.sfreq, types)
     for channel, known in zip(info["chs"], signal.chs_info, strict=True):

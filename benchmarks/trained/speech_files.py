@@ -101,7 +101,7 @@ def _write_wav(path: Path, samples: np.ndarray) -> int:
 
 
 def write_speech(out: Path, speaker: Speaker, about: dict[str, Any], begins: Callable[[str], Any]) -> None:
-    """Write the sound of the EEG and of every control, pictures of all, and what they were made of.
+    """Write the sound of the signal and of every control, pictures of all, and what they were made of.
 
     Parameters
     ----------
@@ -113,13 +113,14 @@ def write_speech(out: Path, speaker: Speaker, about: dict[str, Any], begins: Cal
     begins : callable
         Returns a context for each step, which gives a `Progress`.
     """
-    spoken = []
+    spoken, reads = [], speaker.cell.description.reads
     for condition in SPOKEN:
-        with begins(condition_label(condition)) as progress:
+        with begins(condition_label(condition, reads)) as progress:
             spoken.append(write_sound(out, speaker, condition, progress))
     with begins("pictures") as progress:
         start_s = float(speaker.plan.starts_s[0])
-        pictures = draw_speech(out, {one.condition: out / one.name for one in spoken}, start_s, progress)
+        sounds = {condition_label(one.condition, reads): out / one.name for one in spoken}
+        pictures = draw_speech(out, sounds, start_s, progress)
     write_json(out / ABOUT, about | _description(out, speaker, spoken, pictures))
 
 
@@ -146,7 +147,7 @@ def _description(out: Path, speaker: Speaker, spoken: list[SpokenFile], pictures
             {
                 "condition": one.condition,
                 "is_control": one.condition != "eeg",
-                "label": condition_label(one.condition),
+                "label": condition_label(one.condition, cell.description.reads),
                 "file": one.name,
                 "seconds": one.n_samples / CLIP_RATE_HZ,
                 "clipped_share": one.clipped_share,

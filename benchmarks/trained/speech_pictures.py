@@ -10,7 +10,6 @@ import numpy as np
 import soundfile
 import torch
 
-from eeg2speech_bench.core.conditions import condition_label
 from eeg2speech_bench.core.generator.mel import FRAME_RATE_HZ, N_FFT, SAMPLE_RATE_HZ, MelSpectrogram
 from eeg2speech_bench.core.terminal.progress import Progress
 
@@ -29,7 +28,7 @@ def draw_speech(out: Path, sounds: Mapping[str, Path], start_s: float, progress:
     ----------
     out : Path
     sounds : mapping of str to Path
-        Wavs of equal length by condition.
+        Wavs of equal length by what they are called, that of the signal first.
     start_s : float
         Time of the recording at which they begin.
     progress : Progress
@@ -71,9 +70,8 @@ def _draw_page(path: Path, levels: Mapping[str, np.ndarray], start_s: float) -> 
         image = axes.imshow(
             level - brightest, origin="lower", aspect="auto", cmap="magma", vmin=-RANGE_DB, vmax=0, extent=extent
         )
-        text = textwrap.fill(condition_label(name), LABEL_WIDTH)
-        weight = "bold" if name == "eeg" else "normal"
-        axes.set_ylabel(text, rotation=0, ha="right", va="center", weight=weight)
+        weight = "bold" if axes is rows[0] else "normal"
+        axes.set_ylabel(textwrap.fill(name, LABEL_WIDTH), rotation=0, ha="right", va="center", weight=weight)
         axes.set_yticks([])
     rows[-1].set_xlabel("time in the recording, s")
     figure.colorbar(image, ax=list(rows), shrink=0.5, pad=0.01).set_label("mel level, dB")

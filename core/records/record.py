@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from eeg2speech_bench.core.conditions import signal_read
 from eeg2speech_bench.core.errors import BenchError, StorageError
 from eeg2speech_bench.core.presets.config import RunConfig, config_from_tree
 from eeg2speech_bench.core.records.cell_id import CellId, DatasetOrigin, EncoderOrigin, TargetOrigin
@@ -128,6 +129,11 @@ class Record(BaseModel):
     def settings(self) -> RunConfig:
         """The effective configuration."""
         return _settings(marshal.dumps(self.config, 2))
+
+    @property
+    def reads(self) -> str:
+        """What the encoder reads: ``"eeg"``, ``"meg"``, ``"text"`` or ``"audio"`` (`core.conditions.SIGNALS`)."""
+        return signal_read(self.encoder.modality, self.config.get("data", {}).get("picks", "eeg"))
 
     @property
     def alignment(self) -> Training:

@@ -72,6 +72,11 @@ def type_of(channel: Mapping[str, Any]) -> str:
     return "eeg" if channel.get("kind", EEG_KIND) == EEG_KIND else "misc"
 
 
+def signal_name(picks: str) -> str:
+    """Return what people call a recording of such channels: ``"EEG"``, or ``"MEG"`` of all other picks and types."""
+    return "EEG" if picks == "eeg" else "MEG"
+
+
 def sensor_name(name: str) -> str:
     """Return the name of an MEG sensor without what the electronics of the day add to it."""
     found = _OF_CTF.match(name)

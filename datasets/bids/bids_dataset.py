@@ -21,6 +21,8 @@ from eeg2speech_bench.datasets.bids.recorded_sounds import is_recorded_beside
 from eeg2speech_bench.datasets.bids.recordings import not_downloaded, open_recording, read_raw
 from eeg2speech_bench.datasets.bids.transcripts import Transcripts
 from eeg2speech_bench.datasets.fetching.manifest import Manifest
+from eeg2speech_bench.datasets.first_reading import tell_of_first_reading
+from eeg2speech_bench.datasets.opened_dataset import OpenedDataset, why_left_out
 from eeg2speech_bench.datasets.sounds.sound_files import StimulusFolder
 
 if TYPE_CHECKING:
@@ -34,67 +36,34 @@ MEG_EXTENSIONS = [".fif", ".ds", ".con", ".sqd"]
 CALIBRATIONS = ("calibration", "crosstalk")
 
 TABLES = (".json", ".tsv")
-GIGABYTE = 1e9
 #: characters kept of the name that a folder gives itself
 MAX_ABOUT = 200
 
 
-@dataclass
-class BidsDataset:
-    """A BIDS folder as a `SpeechDataset`.
-
-    Attributes
-    ----------
-    name : str
-        The folder's name.
-    about : str
-        The name in its ``dataset_description.json``.
-    revision : str
-        Hash of the names and the whole content of all files that are read; copying the folder does not change it.
-    stimuli : tuple of Stimulus
-    recordings : tuple of Recording
-        Sorted by subject, session, task and run.
-    skipped : tuple of (str, str)
-        Recordings that name no stimulus or were not downloaded, with the reason.
-    split_fractions : None
-    """
-
-    name: str
-    about: str
-    revision: str
-    stimuli: tuple[Stimulus, ...]
-    recordings: tuple[Recording, ...]
-    skipped: tuple[tuple[str, str], ...] = ()
-    split_fractions: tuple[float, float, float] | None = None
-    sound_kind: str = "waveform"
-    is_null: bool = False
-
-
 @dataclass(frozen=True)
 class PublishedTables:
-    """How a published data set writes what was heard, where that is not as BIDS has it.
+    """How a published data set says what was heard, where that is not as BIDS has it.
 
     Attributes
     ----------
     name, about : str
-        As in `BidsDataset`.
+        As in `OpenedDataset`.
     description : Description
-        What the rewritten rows mean; the file of the user adds only what is left out.
-    rewritten : callable
+        What rows mean. Of rows that are rewritten the user's file says only which are left out; else it goes first.
+    rewritten : callable, optional
         Returns the rows of an events.tsv, given its name for messages, in the columns of ``description``.
     """
 
     name: str
     about: str
     description: Description
-    rewritten: Callable[[pd.DataFrame, str], pd.DataFrame]
+    rewritten: Callable[[pd.DataFrame, str], pd.DataFrame] | None = None
 
-
-def _description(root: Path, published: PublishedTables | None, known: Description | None) -> Description:
-    """Return what rows mean: by the user's file, as it is known, or as a set was published, less what is left out."""
-    described = description_file(root)
-    written = known if known and not described else read_description(described)
-    return published.description.model_copy(update={"leave_out": written.leave_out}) if published else written
+    def described(self, by_user: Path | None) -> Description:
+        """Return what rows mean, given the user's file if there is one."""
+        if self.rewritten is None:
+            return read_description(by_user) if by_user else self.description
+        return self.description.model_copy(update={"leave_out": read_description(by_user).leave_out})
 
 
 def open_bids(
@@ -102,8 +71,7 @@ def open_bids(
     hashes: FileHashes | None = None,
     report: Callable[[str], None] = lambda line: None,
     published: PublishedTables | None = None,
-    known: Description | None = None,
-) -> BidsDataset:
+) -> OpenedDataset:
     """Open a BIDS folder whose events.tsv name stimuli (column ``stim_file``, files under ``stimuli/``).
 
     What its rows mean may be said in ``eeg2speech-bench.toml`` in the folder, or in ``<folder>.toml`` beside it.
@@ -118,8 +86,6 @@ def open_bids(
         Receives a line of text before a long wait.
     published : PublishedTables, optional
         Of a set whose tables are known.
-    known : Description, optional
-        What rows mean where no such file says it.
 
     Raises
     ------
@@ -129,7 +95,8 @@ def open_bids(
     """
     root = _checked_root(Path(root))
     hashes = hashes or FileHashes()
-    description = _description(root, published, known)
+    by_user = description_file(root)
+    description = published.described(by_user) if published else read_description(by_user)
     transcripts = Transcripts(description.transcripts.tier)
     folder = StimulusFolder(root / "stimuli", hashes, transcripts.words, description.audio.channel)
 
@@ -149,7 +116,7 @@ def open_bids(
             try:
                 if reason := description.reason_to_leave_out(name) or not_downloaded(path.fpath):
                     raise NothingHeardError(reason)
-                rewritten = {"rewritten": published.rewritten} if published else {}
+                rewritten = {"rewritten": published.rewritten} if published and published.rewritten else {}
                 rows = read_stimulus_rows(root, path.fpath, description, **rewritten)
             except NothingHeardError as left_out:
                 skipped.append((name, str(left_out)))
@@ -176,9 +143,9 @@ def open_bids(
         raise _nothing_usable(root, skipped)
     name = published.name if published else re.sub(r"[^\w.-]+", "_", root.name)
     about = published.about if published else _about(root)
-    revision = _revision(root, description_file(root), folder.files | transcripts.files | read, hashes, report)
+    revision = _revision(root, by_user, folder.files | transcripts.files | read, hashes, report)
     stimuli = tuple(s if s.words else replace(s, words=spoken.get(s.stimulus_id, ())) for s in folder.stimuli)
-    return BidsDataset(name, about, revision, stimuli, tuple(recordings), tuple(skipped))
+    return OpenedDataset(name, about, revision, stimuli, tuple(recordings), skipped=tuple(skipped))
 
 
 def _check_left_out(description: Description, recordings: list[str]) -> None:
@@ -246,13 +213,11 @@ def _recording_paths(root: Path) -> list[BIDSPath]:
 
 
 def _nothing_usable(root: Path, skipped: list[tuple[str, str]]) -> DataError:
-    name, reason = skipped[0]
-    more = f" (and {len(skipped) - 1} more recordings)" if len(skipped) > 1 else ""
     return DataError(
         f"BIDS data set {root} has no recording that can be joined to its stimuli",
-        got=f"{name}: {reason}{more}",
+        got=why_left_out(skipped),
         expected="events.tsv with a column stim_file that names files under stimuli/",
-        then=_way_out(reason),
+        then=_way_out(skipped[0][1]),
     )
 
 
@@ -272,9 +237,7 @@ def _revision(
     root: Path, described: Path | None, used: Set[Path], hashes: FileHashes, report: Callable[[str], None]
 ) -> str:
     files = used | set(_recorded_files(root))
-    n_bytes = hashes.bytes_to_read(files)
-    if n_bytes > GIGABYTE:
-        report(f"Reading {n_bytes / GIGABYTE:.0f} GB of {root} once, to tell later whether it changes.")
+    tell_of_first_reading(files, root, hashes, report)
     content = hashes.of_files(root, files)
     if described:  # it may lie beside the folder, and has the same meaning there
         content = hashlib.sha256(f"{content} {hashes.of(described)}".encode()).hexdigest()

@@ -206,7 +206,7 @@ def _clock(found: list[Playback], source: StimulusRows) -> tuple[float, list[str
     lines = []
     if ratio != 1.0:
         ppm, pace = abs(ratio - 1.0) * 1e6, "slow" if ratio < 1.0 else "fast"
-        lines.append(f"the EEG's clock runs {ppm:.0f} ppm {pace} against the sound: corrected")
+        lines.append(f"the recording's clock runs {ppm:.0f} ppm {pace} against the sound: corrected")
     if worst_s >= 0.001:
         lines.append(f"rows agree within {1e3 * worst_s:.0f} ms on when their sound started")
     return ratio, lines

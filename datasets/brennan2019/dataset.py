@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +18,8 @@ from eeg2speech_bench.datasets.brennan2019.placement import Placement, place
 from eeg2speech_bench.datasets.brennan2019.releases import SOUND, Release, find_release
 from eeg2speech_bench.datasets.brennan2019.story import Story, read_story
 from eeg2speech_bench.datasets.brennan2019.word_times import read_bads
+from eeg2speech_bench.datasets.first_reading import tell_of_first_reading
+from eeg2speech_bench.datasets.opened_dataset import OpenedDataset, why_left_out
 from eeg2speech_bench.datasets.sounds.sound_files import open_stimulus
 
 if TYPE_CHECKING:
@@ -27,35 +28,6 @@ if TYPE_CHECKING:
 ABOUT = "Listeners to chapter 1 of Alice in Wonderland, read aloud in English (Brennan and Hale 2019)"
 #: seconds of a sound's end that a recording may lack
 TAIL_S = 1.0
-GIGABYTE = 1e9
-
-
-@dataclass
-class BrennanDataset:
-    """A release as a `SpeechDataset`.
-
-    Attributes
-    ----------
-    name, about : str
-    revision : str
-        Hash of the content of all files that are read, and of the options.
-    stimuli : tuple of Stimulus
-        The sound files that somebody heard, in the order of the story.
-    recordings : tuple of Recording
-        One per listener, S01 to S48.
-    skipped : tuple of (str, str)
-        Listeners of the list that are not used, with the reason.
-    """
-
-    name: str
-    about: str
-    revision: str
-    stimuli: tuple[Stimulus, ...]
-    recordings: tuple[Recording, ...]
-    skipped: tuple[tuple[str, str], ...] = ()
-    split_fractions: tuple[float, float, float] | None = None
-    sound_kind: str = "waveform"
-    is_null: bool = False
 
 
 def open_brennan2019(
@@ -63,7 +35,7 @@ def open_brennan2019(
     options: Options | None = None,
     hashes: FileHashes | None = None,
     report: Callable[[str], None] = lambda line: None,
-) -> BrennanDataset:
+) -> OpenedDataset:
     """Open a folder with the first release (``S01.mat``), the second (``S01.vhdr``) or nm000180 (BIDS).
 
     Parameters
@@ -104,7 +76,7 @@ def open_brennan2019(
             raise _nothing_left(release, skipped)
         stimuli = tuple(sounds.opened[segment] for segment in sorted(sounds.opened))
         revision = _revision(release, files | sounds.files, options, hashes, report)
-    return BrennanDataset("brennan2019", ABOUT, revision, stimuli, tuple(recordings), tuple(skipped))
+    return OpenedDataset("brennan2019", ABOUT, revision, stimuli, tuple(recordings), skipped=tuple(skipped))
 
 
 def _check_reference(release: Release, options: Options) -> None:
@@ -208,10 +180,9 @@ def load_recording(
 
 
 def _nothing_left(release: Release, skipped: list[tuple[str, str]]) -> DataError:
-    reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped[:3])
     return DataError(
         f"Folder {release.root} holds no recording that can be used",
-        got=reasons + ("; ..." if len(skipped) > 3 else ""),
+        got=why_left_out(skipped),
         expected="at least one listener of the list, with word times",
         then="Choose others with listeners=all or listeners=1+3, or download the recordings.",
     )
@@ -220,8 +191,6 @@ def _nothing_left(release: Release, skipped: list[tuple[str, str]]) -> DataError
 def _revision(
     release: Release, files: set[Path], options: Options, hashes: FileHashes, report: Callable[[str], None]
 ) -> str:
-    n_bytes = hashes.bytes_to_read(files)
-    if n_bytes > GIGABYTE:
-        report(f"Reading {n_bytes / GIGABYTE:.0f} GB of {release.root} once, to tell later whether it changes.")
+    tell_of_first_reading(files, release.root, hashes, report)
     content = hashes.of_files(release.root, files)
     return hashlib.sha256(f"{content} {options}".encode()).hexdigest()[:16]

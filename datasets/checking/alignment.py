@@ -121,7 +121,7 @@ class AlignmentEvidence:
             check=CHECK,
             severity="wrong",
             found=f"all recordings together respond {_ms(TYPICAL_S + late_s)} after the sound, where "
-            f"{_ms(EXPECTED_S[0])} to {_ms(EXPECTED_S[1])} are possible: their EEG is about {_ms(abs(late_s))} "
+            f"{_ms(EXPECTED_S[0])} to {_ms(EXPECTED_S[1])} are possible: they are about {_ms(abs(late_s))} "
             f"{_later(late_s)} than the tables say",
             then="Correct all onsets: see whether they are starts of epochs, or a delay was counted twice.",
         )
@@ -207,7 +207,7 @@ class AlignmentEvidence:
                 check=CHECK,
                 severity="wrong",
                 recording=heard.recording,
-                found=f"the EEG follows the sound {_ms(abs(said.lag_s))} {_later(said.lag_s)} than the tables say "
+                found=f"it follows the sound {_ms(abs(said.lag_s))} {_later(said.lag_s)} than the tables say "
                 f"({_ms(said.low_s)} to {_ms(said.high_s)}; p {said.p:.1g})",
                 then="Correct the onsets of this recording, or leave it out.",
             )

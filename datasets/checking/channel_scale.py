@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from eeg2speech_bench.core.segments.channel_types import CHANNEL_TYPES
+from eeg2speech_bench.core.segments.channel_types import CHANNEL_TYPES, signal_name
 from eeg2speech_bench.datasets.checking.report import Finding
 
 PIECE_S = 5.0
@@ -50,7 +50,7 @@ def findings_of_scale(
     for kind in (CHANNEL_TYPES[str(name)] for name in dict.fromkeys(kinds)):
         size = usual[kinds == kind.name] = float(np.median(own[kinds == kind.name]))
         if not kind.possible[0] <= size <= kind.possible[1]:
-            label = "EEG" if kind.name == "eeg" else "MEG"
+            label = signal_name(kind.name)
             then = "Correct the unit in the file's header or channels.tsv; scores do not depend on it, pictures do."
             found = f"the size of the {label} is {size:.3g} {kind.unit}, which no {label} has"
             yield _told("unit", recording, found, then)

@@ -47,9 +47,7 @@ def findings_of_labels(
     own = np.diag(alike)
     shift = _shift_of_all(alike, other, n_recordings)
     if shift:
-        found = (
-            f"the EEG follows the sound {abs(shift)} presentation(s) {'later' if shift > 0 else 'earlier'} than named"
-        )
+        found = f"it follows the sound {abs(shift)} presentation(s) {'later' if shift > 0 else 'earlier'} than named"
         yield _finding(heard, f"{found}, throughout: labels are off by {shift:+d}")
         return
     n_tests = n_recordings * len(ids) * (len(ids) - 1) // 2
@@ -60,7 +58,8 @@ def findings_of_labels(
         if _stands_out(alike, chosen, other & ~chosen, n_tests) and swapped > 2 * named:
             first, second = (np.flatnonzero(heard.presentation == k)[0] / heard.rate_hz for k in (a, b))
             yield _finding(
-                heard, f"the EEG of the presentations at {first:.1f} s and {second:.1f} s follows each other's sound"
+                heard,
+                f"presentations at {first:.1f} s and {second:.1f} s: the recording follows each other's sound",
             )
 
 

@@ -59,7 +59,7 @@ def _draw_scale(axes: Axes, scale: np.ndarray | None, names: list[str], seconds:
 
 
 def _draw_lags(axes: Axes, said: Alignment | None) -> None:
-    axes.set(xlabel="lag of the EEG behind the tables (s)", ylabel="correlation")
+    axes.set(xlabel="lag of the recording behind the tables (s)", ylabel="correlation")
     if said is None:
         axes.text(0.5, 0.5, "too short, or not read: nothing to see", ha="center", transform=axes.transAxes)
         return

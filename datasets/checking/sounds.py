@@ -104,7 +104,7 @@ def findings_of_lengths(recording: Recording, durations_s: Mapping[str, float]) 
             f"{len(lost)} presentation(s) are shorter than their sound, that at {most.onset_s:.1f} s by {lost_s:.1f} s"
         )
         then = (
-            "The rest is not used. See whether playback stopped there, or the next row or the end of the EEG cuts it."
+            "The rest is not used. See whether playback stopped there, or the next row or the recording's end cuts it."
         )
         yield Finding(check="length", severity="told", recording=recording.recording_id, found=found, then=then)
 

@@ -78,7 +78,7 @@ def _alignment(one: CheckedRecording) -> str:
     if said is None:
         return "-"
     if said.outcome == "no evidence":
-        return "no evidence (weak EEG is normal)"
+        return "no evidence (a weak answer is normal)"
     lag = f", {1e3 * said.lag_s:+.0f} ms" if said.outcome == "shifted" else ""
     p = "p < 0.001" if said.p < 0.001 else f"p = {said.p:.3f}"
     return f"{said.outcome}{lag}: r = {said.r:.2f}, {p}"
@@ -102,7 +102,7 @@ def _about_split(report: CheckReport) -> list[str]:
 def _about_missing(report: CheckReport) -> list[str]:
     if not report.not_downloaded:
         return []
-    return [f"EEG not downloaded: {_listed(report.not_downloaded)}. Their tables were checked."]
+    return [f"Recordings not downloaded: {_listed(report.not_downloaded)}. Their tables were checked."]
 
 
 def _listed(names: Sequence[str]) -> str:

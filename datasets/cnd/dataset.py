@@ -10,11 +10,13 @@ from pathlib import Path
 
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.segments.recordings import Presentation, Recording, Stimulus
-from eeg2speech_bench.core.stages.file_hashes import FileHashes, files_below
+from eeg2speech_bench.core.stages.file_hashes import FileHashes
 from eeg2speech_bench.datasets.cnd.neural_file import load_trials, neural_facts
 from eeg2speech_bench.datasets.cnd.stimulus_file import load_envelope, stimulus_facts
+from eeg2speech_bench.datasets.first_reading import tell_of_matlab_files
 from eeg2speech_bench.datasets.joined_trials import starts_s
-from eeg2speech_bench.datasets.opened_dataset import OpenedDataset
+from eeg2speech_bench.datasets.numbered_files import numbered_files
+from eeg2speech_bench.datasets.opened_dataset import OpenedDataset, why_left_out
 from eeg2speech_bench.datasets.remembered_facts import Facts, remembered
 
 #: ``dataSub1.mat``; ``pre_dataSub1.mat`` holds what the workshop's scripts made of it
@@ -53,8 +55,7 @@ def open_cnd(
     read: set[Path] = set()
     with hashes.saved_once():
         paths = _neural_files(root)
-        if hashes.bytes_to_read(paths.values()):
-            report(f"Reading {len(paths)} MATLAB files of {root} once.")
+        tell_of_matlab_files(paths.values(), root, hashes, report)
         for number, path in paths.items():
             if path.stat().st_size == 0:
                 skipped.append((path.stem, "the file is empty"))
@@ -72,7 +73,7 @@ def open_cnd(
         if not recordings:
             raise DataError(
                 f"Folder {root} holds no trial in which something was heard",
-                got="; ".join(f"{name}: {reason}" for name, reason in skipped[:3]),
+                got=why_left_out(skipped),
                 then="Download it again.",
             )
         content = hashes.of_files(root, read)
@@ -86,17 +87,15 @@ def open_cnd(
 
 def _neural_files(root: Path) -> dict[str, Path]:
     """Return the neural files by the number of their listener, in its order."""
-    found = sorted(path for path in files_below(root) if NEURAL.fullmatch(path.name))
-    folders = {path.parent for path in found}
-    if len(folders) != 1:
+    found, n_folders = numbered_files(root, NEURAL)
+    if n_folders != 1:
         raise DataError(
             f"Folder {root} is not one data set in CND",
-            got="no neural file" if not found else f"neural files in {len(folders)} folders",
+            got=f"neural files in {n_folders} folders" if found else "no neural file",
             expected="files named dataSub1.mat and so on, in one folder",
             then="Give the folder of one data set.",
         )
-    by_number = {int(NEURAL.fullmatch(path.name)[1]): path for path in found}  # type: ignore[index]
-    return {str(number): by_number[number] for number in sorted(by_number)}
+    return {str(number): path for number, path in found.items()}
 
 
 def _stimulus_file(path: Path, number: str) -> Path:

@@ -11,6 +11,8 @@ from eeg2speech_bench.core.segments.recordings import Stimulus
 from eeg2speech_bench.core.stages.file_hashes import FileHashes, files_below
 from eeg2speech_bench.datasets.dtu_release.preprocessed_files import preprocessed_recording
 from eeg2speech_bench.datasets.dtu_release.raw_files import raw_recording
+from eeg2speech_bench.datasets.first_reading import tell_of_matlab_files
+from eeg2speech_bench.datasets.numbered_files import numbered_files
 from eeg2speech_bench.datasets.opened_dataset import OpenedDataset
 from eeg2speech_bench.datasets.sounds.sound_files import StimulusFolder
 
@@ -20,7 +22,7 @@ RAW, PREPROCESSED = re.compile(r"S0*(\d+)\.mat"), re.compile(r"S0*(\d+)_data_pre
 
 def holds_release(root: Path) -> bool:
     """Whether a folder holds MATLAB files of the release, raw or preprocessed."""
-    return any(_numbered(Path(root), kind) for kind in (RAW, PREPROCESSED))
+    return any(numbered_files(Path(root), kind)[0] for kind in (RAW, PREPROCESSED))
 
 
 def open_release(
@@ -36,7 +38,7 @@ def open_release(
         If neither is there, files are damaged, or the sounds of the raw release are missing.
     """
     root, hashes = Path(root).expanduser().resolve(), hashes or FileHashes()
-    raw, preprocessed = _numbered(root, RAW), _numbered(root, PREPROCESSED)
+    raw, preprocessed = (numbered_files(root, kind)[0] for kind in (RAW, PREPROCESSED))
     paths = raw or preprocessed
     if not paths:
         raise DataError(
@@ -45,8 +47,7 @@ def open_release(
             then="Unzip EEG.zip and AUDIO.zip, or DATA_preproc.zip.",
         )
     with hashes.saved_once():
-        if hashes.bytes_to_read(paths.values()):
-            report(f"Reading {len(paths)} MATLAB files of {root} once.")
+        tell_of_matlab_files(paths.values(), root, hashes, report)
         if raw:
             folder = StimulusFolder(_sound_folder(root), hashes)
             recordings = tuple(raw_recording(f"S{k}", path, folder, hashes) for k, path in raw.items())
@@ -57,12 +58,6 @@ def open_release(
             stimuli, files = tuple(found.values()), frozenset()
         revision = hashes.of_files(root, {*paths.values(), *files})[:16]
     return OpenedDataset("dtu", ABOUT, revision, stimuli, recordings, "waveform" if raw else "envelope")
-
-
-def _numbered(root: Path, pattern: re.Pattern[str]) -> dict[int, Path]:
-    named = {path: pattern.fullmatch(path.name) for path in files_below(root)}
-    found = {int(match[1]): path for path, match in named.items() if match}
-    return {number: found[number] for number in sorted(found)}
 
 
 def _sound_folder(root: Path) -> Path:

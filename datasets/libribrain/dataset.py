@@ -19,7 +19,9 @@ from eeg2speech_bench.core.stages.file_hashes import FileHashes
 from eeg2speech_bench.datasets.bids.description import FILE, description_file, read_description
 from eeg2speech_bench.datasets.bids.inheritance import entities
 from eeg2speech_bench.datasets.bids.tables import read_table
+from eeg2speech_bench.datasets.first_reading import tell_of_first_reading
 from eeg2speech_bench.datasets.libribrain.placement import Chapter, read_chapter
+from eeg2speech_bench.datasets.opened_dataset import OpenedDataset, why_left_out
 from eeg2speech_bench.datasets.sounds.sound_files import StimulusFolder, is_pointer
 
 if TYPE_CHECKING:
@@ -32,31 +34,6 @@ TOLERANCE_S = 0.5
 #: BIDS' types of channels, as MNE calls them
 TYPES = {"MEGMAG": "mag", "MEGGRADPLANAR": "grad"}
 _NUMBER = re.compile(r"_(\d{1,3})(?=[_.])")
-GIGABYTE = 1e9
-
-
-@dataclass
-class LibriBrainDataset:
-    """A `SpeechDataset` of LibriBrain's books.
-
-    Attributes
-    ----------
-    name, about, revision : str
-    stimuli : tuple of Stimulus
-    recordings : tuple of Recording
-    skipped : tuple of (str, str)
-        Recordings that are not used, with the reason.
-    """
-
-    name: str
-    about: str
-    revision: str
-    stimuli: tuple[Stimulus, ...]
-    recordings: tuple[Recording, ...]
-    skipped: tuple[tuple[str, str], ...] = ()
-    split_fractions: tuple[float, float, float] | None = None
-    sound_kind: str = "waveform"
-    is_null: bool = False
 
 
 class _LeftOutError(Exception):
@@ -75,7 +52,7 @@ class _Sensors:
 
 def open_libribrain(
     root: Path, hashes: FileHashes | None = None, report: Callable[[str], None] = lambda line: None
-) -> LibriBrainDataset:
+) -> OpenedDataset:
     """Open a folder of LibriBrain: books such as ``Sherlock1``, or one of them.
 
     Parameters
@@ -115,11 +92,9 @@ def open_libribrain(
     if not recordings:
         raise _nothing_usable(root, skipped)
     files |= {path for path in (root / "metadata").glob("*.*") if path.is_file()} | folder.files
-    n_bytes = hashes.bytes_to_read(files)
-    if n_bytes > GIGABYTE:
-        report(f"Reading {n_bytes / GIGABYTE:.0f} GB of {root} once, to tell later whether it changes.")
+    tell_of_first_reading(files, root, hashes, report)
     revision = hashes.of_files(root, files)[:16]
-    return LibriBrainDataset("libribrain", ABOUT, revision, folder.stimuli, tuple(recordings), tuple(skipped))
+    return OpenedDataset("libribrain", ABOUT, revision, folder.stimuli, tuple(recordings), skipped=tuple(skipped))
 
 
 def _recorded(root: Path) -> dict[str, Path]:
@@ -282,11 +257,9 @@ def _metadata(root: Path, name: str) -> Path | None:
 
 
 def _nothing_usable(root: Path, skipped: list[tuple[str, str]]) -> DataError:
-    name, reason = skipped[0]
-    more = f" (and {len(skipped) - 1} more recordings)" if len(skipped) > 1 else ""
     return DataError(
         f"Folder {root} has no recording that can be joined to its sound",
-        got=f"{name}: {reason}{more}",
+        got=why_left_out(skipped),
         expected=f"{TABLES}/*_events.tsv and {SOUNDS}/*.wav beside {RECORDINGS}",
         then="Download what is missing.",
     )

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from eeg2speech_bench.core.segments.channel_types import PICKED, Picks
-from eeg2speech_bench.core.segments.recordings import Recording, SpeechDataset, Stimulus
+from eeg2speech_bench.core.segments.recordings import Recording, SpeechDataset
+from eeg2speech_bench.datasets.opened_dataset import OpenedDataset
 from eeg2speech_bench.datasets.preparation.preprocessing import no_such_channels
-
-
-@dataclass
-class PickedDataset:
-    """A `SpeechDataset` without the recordings that lack channels of a type."""
-
-    name: str
-    about: str
-    is_null: bool
-    sound_kind: str
-    revision: str
-    split_fractions: tuple[float, float, float] | None
-    stimuli: tuple[Stimulus, ...]
-    recordings: tuple[Recording, ...]
-    skipped: tuple[tuple[str, str], ...]
 
 
 def picked(dataset: SpeechDataset, picks: Picks) -> SpeechDataset:
@@ -47,16 +33,17 @@ def picked(dataset: SpeechDataset, picks: Picks) -> SpeechDataset:
     if not kept:
         raise no_such_channels(f"Data set '{dataset.name}'", picks, typed[0].channel_types)
     left_out = ((r.recording_id, f"no channel of type {' or '.join(PICKED[picks])}") for r in typed if _lacks(r, picks))
-    return PickedDataset(
-        dataset.name,
-        dataset.about,
-        getattr(dataset, "is_null", False),
-        dataset.sound_kind,
-        dataset.revision,
-        dataset.split_fractions,
-        tuple(dataset.stimuli),
-        kept,
-        (*getattr(dataset, "skipped", ()), *left_out),
+    return OpenedDataset(
+        name=dataset.name,
+        about=dataset.about,
+        revision=dataset.revision,
+        stimuli=tuple(dataset.stimuli),
+        recordings=kept,
+        sound_kind=dataset.sound_kind,
+        skipped=(*getattr(dataset, "skipped", ()), *left_out),
+        heard_together=getattr(dataset, "heard_together", ()),
+        split_fractions=dataset.split_fractions,
+        is_null=getattr(dataset, "is_null", False),
     )
 
 

@@ -16,7 +16,7 @@ import psutil
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.machine.forks import each_in_a_fork
 from eeg2speech_bench.core.presets.config import DataConfig
-from eeg2speech_bench.core.segments.channel_types import Picks
+from eeg2speech_bench.core.segments.channel_types import Picks, signal_name
 from eeg2speech_bench.core.segments.prepared import (
     Prepared,
     PreparedDataset,
@@ -116,7 +116,7 @@ def prepare(
     with _kept(checkpoints, out) as folder:
         file = EegFile(folder, len(recordings), lambda: checkpoints.seconds if checkpoints else 0.0)
         if checkpoints and file.n_found:
-            checkpoints.goes_on("EEG", file.n_found + 1, file.earlier_s, unit="recording")
+            checkpoints.goes_on(signal_name(settings.picks), file.n_found + 1, file.earlier_s, unit="recording")
         eeg = _write_eeg(recordings, settings, plan, windows, track, file, report)
         file.complete(eeg.last, out / FILE)
     np.save(out / "scale.npy", eeg.scale)
@@ -267,7 +267,10 @@ def _write_eeg(
     read_ones = each_in_a_fork(read, range(len(recordings)), _fitting_at_once(recordings[0], settings.picks))
     with closing(read_ones):
         for i, recording in enumerate(recordings):
-            report(f"EEG {i + 1} of {len(recordings)}: {recording.recording_id}", 0.1 + 0.9 * i / len(recordings))
+            report(
+                f"{signal_name(settings.picks)} {i + 1} of {len(recordings)}: {recording.recording_id}",
+                0.1 + 0.9 * i / len(recordings),
+            )
             own, table, scale = next(read_ones)
             written.append(own)
             scales.append(scale)

@@ -11,7 +11,7 @@ import numpy as np
 
 from eeg2speech_bench.core.errors import BenchError, DataError
 from eeg2speech_bench.core.presets.config import DataConfig
-from eeg2speech_bench.core.segments.channel_types import CHANNEL_TYPES, PICKED, ChannelType, Picks
+from eeg2speech_bench.core.segments.channel_types import CHANNEL_TYPES, PICKED, ChannelType, Picks, signal_name
 from eeg2speech_bench.core.segments.recordings import Presentation, Recording, Sound
 from eeg2speech_bench.core.segments.segment_store import has_position
 from eeg2speech_bench.core.statistics.spacing import evenly_spaced
@@ -320,7 +320,7 @@ def _wrong_unit(recording: Recording, kind: ChannelType, wrong: dict[str, float]
     prefix = {1: "milli", 2: "micro", 3: "nano", 4: "pico", 5: "femto"}.get(thousands)
     likely = f"were {prefix}{kind.si_unit}" if prefix else f"had been multiplied by 1e{3 * thousands}"
     shown = ", ".join(f"{name} {spread:.3g} {kind.si_sign}" for name, spread in list(wrong.items())[:5])
-    label = "EEG" if kind.name == "eeg" else "MEG"
+    label = signal_name(kind.name)
     return DataError(
         f"{recording.source} has channels on a scale that {label} cannot have",
         got=f"{shown}{' and others' if len(wrong) > 5 else ''} between the quartiles",

@@ -143,7 +143,7 @@ def prove_eeg_apart(segments: pd.DataFrame, n_times: int, sfreq: float) -> float
     Raises
     ------
     LeakageError
-        If windows of two splits share EEG samples (more than the one that rounding to samples can cause).
+        If windows of two splits share recorded samples (more than the one that rounding to samples can cause).
     """
     gaps = [
         np.min(np.abs(one - other)) - n_times
@@ -157,7 +157,7 @@ def prove_eeg_apart(segments: pd.DataFrame, n_times: int, sfreq: float) -> float
     gap_s = float(min(gaps)) / sfreq
     if gap_s < -1.5 / sfreq:
         raise LeakageError(
-            "Windows of different splits share EEG samples",
+            "Windows of different splits share recorded samples",
             got=f"an overlap of {-gap_s:.3f} s",
             expected="none",
             then="Check the onsets in events.tsv: two stimuli seem to sound at the same time.",

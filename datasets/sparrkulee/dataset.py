@@ -9,7 +9,8 @@ from pathlib import Path
 from eeg2speech_bench.core.errors import DataError
 from eeg2speech_bench.core.segments.recordings import Recording
 from eeg2speech_bench.core.stages.file_hashes import FileHashes
-from eeg2speech_bench.datasets.opened_dataset import OpenedDataset
+from eeg2speech_bench.datasets.first_reading import tell_of_first_reading
+from eeg2speech_bench.datasets.opened_dataset import OpenedDataset, why_left_out
 from eeg2speech_bench.datasets.sounds.sound_files import is_pointer
 from eeg2speech_bench.datasets.sparrkulee.derivatives import Derivatives
 from eeg2speech_bench.datasets.sparrkulee.raw_release import RawRelease
@@ -17,7 +18,6 @@ from eeg2speech_bench.datasets.sparrkulee.raw_release import RawRelease
 ABOUT = "Listeners to Dutch stories and podcasts (SparrKULee)"
 #: values of the option ``eeg``
 EEG = ("raw", "preprocessed")
-GIGABYTE = 1e9
 
 
 def open_sparrkulee(
@@ -50,9 +50,8 @@ def open_sparrkulee(
     chosen = eeg or ("raw" if there else "preprocessed")
     release = raw if chosen == "raw" else Derivatives(root)
     paths = release.recordings()
-    n_bytes = hashes.bytes_to_read(paths.values())
-    if n_bytes > GIGABYTE:
-        report(f"Reading {n_bytes / GIGABYTE:.0f} GB of {root} once, for its pulses and to tell whether it changes.")
+    purpose = "for its pulses and to tell whether it changes"
+    tell_of_first_reading(paths.values(), root, hashes, report, purpose)
     recordings: list[Recording] = []
     skipped: list[tuple[str, str]] = []
     used: set[Path] = set()
@@ -75,7 +74,7 @@ def open_sparrkulee(
 def _nothing(root: Path, chosen: str, skipped: list[tuple[str, str]]) -> DataError:
     return DataError(
         f"Folder {root} holds no recording of SparrKULee that can be used",
-        got="; ".join(f"{name}: {reason}" for name, reason in skipped[:3]) or "no file",
+        got=why_left_out(skipped) or "no file",
         expected="sub-*/ses-*/eeg/*_eeg.bdf.gz with stimuli/"
         if chosen == "raw"
         else "derivatives/preprocessed_eeg and derivatives/preprocessed_stimuli",

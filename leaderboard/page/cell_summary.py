@@ -72,6 +72,8 @@ class CellSummary:
         Where the record was read, and the SHA-256 of that file.
     convergence : Convergence
         Whether the encoder was still improving when its budget ended.
+    modality : str
+        What the encoder reads, see `Record.reads`.
     error : str
         Why a cell that is not done has no scores; empty otherwise.
     competitor : Competitor, optional
@@ -145,7 +147,7 @@ def summarise(record: Record, source: str, digest: str) -> tuple[CellSummary, di
         budget=budget_text(record),
         convergence=convergence_of(record),
         kind=kind_of(record),
-        modality=record.encoder.modality,
+        modality=record.reads,
         finished=record.provenance.finished,
         parameters=record.alignment.n_encoder_parameters,
         seconds=total_seconds(stages),

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 from markupsafe import Markup
 
-from eeg2speech_bench.core.conditions import condition_label
+from eeg2speech_bench.core.conditions import brain_signals, condition_label
 from eeg2speech_bench.core.errors import StorageError, UsageError
 from eeg2speech_bench.core.stages.disk_trouble import explained
 from eeg2speech_bench.leaderboard.labels import p_text
@@ -215,6 +215,7 @@ def _write_index(
         "index.html", summaries=summaries, pooled=pooled, table=table, columns=columns, refused=refused,
         by_listeners=listeners_table(cell.listeners for cell in cells if cell.listeners is not None),
         n_cells=len(cells), n_rows=len(rows), built=built, condition_label=condition_label, p_text=p_text,
+        brain=brain_signals(cell.modality for cell in cells),
         coverage=cell_coverage(
             CoveredCell(c.method, titles[row.data], c.seed, c.status == "done", c.generated)
             for row in rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from eeg2speech_bench.core.conditions import CONDITIONS, EMBEDDED, condition_label
+from eeg2speech_bench.core.conditions import CONDITIONS, EMBEDDED, brain_signals, condition_label
 from eeg2speech_bench.leaderboard.page.markup import render
 from eeg2speech_bench.leaderboard.page.rows import Row
 
@@ -26,5 +26,6 @@ def render_listening(dataset: str, rows: Sequence[Row]) -> str:
         return ""
     shown = list(groups.values())
     return render(
-        "listen.html", dataset=dataset, groups=shown, shared=SHARED, own=EMBEDDED, condition_label=condition_label
-    )
+        "listen.html", dataset=dataset, groups=shown, shared=SHARED, own=EMBEDDED, condition_label=condition_label,
+        brain=brain_signals(row.first.modality for group in shown for row in group),
+    )  # fmt: skip

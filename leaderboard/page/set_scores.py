@@ -44,7 +44,7 @@ def set_table(records: Sequence[Record]) -> SetTable | None:
         return None
     conditions = [name for name in SCORED if name in values]
     conditions += sorted(values.keys() - set(SCORED))
-    modality = records[0].encoder.modality
+    modality = records[0].reads
     return SetTable(
         heads=[(entry.title, _unit(entry), entry.higher_is_better) for entry in first.values()],
         rows=[(c, condition_label(c, modality), [_mean(values[c].get(name)) for name in first]) for c in conditions],

@@ -87,10 +87,11 @@ def board(records: Iterable[Record], standings: Standings) -> Table:
 
 
 def controls(record: Record) -> Table:
-    """Return one row per condition of a cell: EEG, controls, ceilings; p is of the EEG against that control."""
+    """Return one row per condition of a cell: signal, controls, ceilings; p is of the signal against that control."""
     metrics = [name for name in CONTROL_METRICS if record.metric(name)]
     cell, called = record.cell, metric_titles([record])
-    title = f"{name_text(record)} on {cell.dataset}, preset {cell.preset}, seed {cell.seed}: EEG and controls"
+    on = f"{cell.dataset}, preset {cell.preset}, seed {cell.seed}"
+    title = f"{name_text(record)} on {on}: {condition_label('eeg', record.reads)} and controls"
     p_columns = [name for name in ("top1", "identification") if name in metrics]
     labels = [*(called[name] for name in metrics), *(f"p, {called[name]}" for name in p_columns)]
     table = Table(title, ["condition", *labels])
@@ -100,7 +101,7 @@ def controls(record: Record) -> Table:
         entries = [record.metric(name, condition) for name in metrics]
         if not any(entries):
             continue
-        row = [condition_label(condition, record.encoder.modality), *(value_text(entry) for entry in entries)]
+        row = [condition_label(condition, record.reads), *(value_text(entry) for entry in entries)]
         table.rows.append(row + [_bare_p(p.get((name, condition))) for name in p_columns])
     table.rows.append(["chance", *(_number(_chance(record, name)) for name in metrics), *("" for _ in p_columns)])
     table.notes = [*_distance_to_ceiling(record), *_verdict_notes(record)]
@@ -290,7 +291,7 @@ def _distance_to_ceiling(record: Record) -> list[str]:
 def _verdict_notes(record: Record) -> list[str]:
     notes, called = [], metric_titles([record])
     for name, verdict in record.verdict.items():
-        control = condition_label(verdict.hardest_control, record.encoder.modality)
+        control = condition_label(verdict.hardest_control, record.reads)
         said = "above every no-signal control" if verdict.distinguishable else NO_SIGNAL
         notes.append(f"{called.get(name, name)}: {said} ({p_text(verdict.p)} against the hardest one: {control}).")
     return notes + [f"Not run: {stage}: {reason}." for stage, reason in record.skipped.items()]

@@ -100,7 +100,7 @@ def listeners(record: Record, metric: str, console: Console) -> Iterator[Text]:
     for name in shown:
         line = strip(scores[name], best.get(name), chance, scale, marks)
         yield Text(f"{set_cell_size(names[name], name_width)} {marks.edge}{line}{marks.edge} {scores[name]:6.3f}")
-    key = f"{marks.signal} {condition_label('eeg', record.encoder.modality)}"
+    key = f"{marks.signal} {condition_label('eeg', record.reads)}"
     key += f"  {marks.control} best no-signal control  {marks.both} both" if best else ""
     yield Text(key + (f"  {marks.chance} {said}" if said else ""))
 
@@ -146,7 +146,7 @@ def mels(record: Record, results: Path, console: Console) -> Iterator[Text]:
     colours = palette() if console.color_system in ("256", "truecolor") and not console.no_color else None
     verdict = record.verdict.get("identification")
     hardest = [] if verdict is None else [verdict.hardest_control]
-    said = {c: condition_label(c, record.encoder.modality) for c in ("reference", "eeg", *hardest, "audio")}
+    said = {c: condition_label(c, record.reads) for c in ("reference", "eeg", *hardest, "audio")}
     said |= {c: f"hardest control: {said[c]}" for c in hardest}
     for condition, title in said.items():
         if (heard := _level_db(record, results, condition, item.number)) is None:

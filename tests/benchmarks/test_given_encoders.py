@@ -321,7 +321,7 @@ def test_code_that_an_option_names_is_in_the_key(registry, tmp_path, monkeypatch
 
 def test_a_network_that_is_built_for_other_eeg_says_so(registry):
     wide = Batch(torch.zeros(3, 9, N_TIMES), subject=torch.zeros(3, dtype=torch.long), window=torch.arange(3))
-    with pytest.raises(DataError, match="'Sequential' does not take this EEG: got 9 channels, 20 samples: mat1"):
+    with pytest.raises(DataError, match="'Sequential' does not take this signal: got 9 channels, 20 samples: mat1"):
         built(registry, flat(DIM))(wide)
 
 
@@ -336,7 +336,7 @@ def test_a_built_network_is_checked_at_its_own_size_against_the_usual_target(reg
     found = check(network, only=["builds", "output_contract", "montages"])
     assert [result.outcome for result in found] == ["pass"] * 3
     assert f"(8, 2, {usual_target(registry).dim})" in found[1].reason
-    assert "refuses 8, 19, 32, 64 and 128: Network 'Sized' does not take this EEG" in found[2].reason
+    assert "refuses 8, 19, 32, 64 and 128: Network 'Sized' does not take this signal" in found[2].reason
     assert capsys.readouterr().out.splitlines()[-1].endswith("3 checks: 3 passed, 0 failed, 0 skipped")
 
 

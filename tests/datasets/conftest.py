@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import mne
 import mne_bids
@@ -17,6 +18,9 @@ import pytest
 import soundfile
 
 from eeg2speech_bench.core.segments.recordings import Presentation, Recording, Sound, Stimulus, Word
+
+if TYPE_CHECKING:
+    from typed_here import Ran
 
 CHANNELS = ["Fz", "Cz", "Pz", "Oz", "F3", "F4", "T7", "T8"]
 SFREQ = 128.0
@@ -152,3 +156,11 @@ def make_dataset() -> Callable[..., ArrayDataset]:
 @pytest.fixture
 def read_meta() -> Callable[[Path], dict]:
     return lambda folder: json.loads((folder / "meta.json").read_text(encoding="utf8"))
+
+
+@pytest.fixture
+def typed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """Type what a data set's page says, with the quickest encoder, and return the record and what was printed."""
+    from typed_here import run_here
+
+    return lambda dataset, *options: run_here(dataset, options, tmp_path, lambda: "".join(capsys.readouterr()))

@@ -134,3 +134,15 @@ def test_a_run_of_other_channels_is_named(dryad):
 def test_a_folder_of_neither_is_refused(tmp_path):
     with pytest.raises(DataError, match="is not the Natural Speech data set: got no run"):
         open_broderick2019(tmp_path)
+
+
+@pytest.mark.slow
+def test_the_command_of_its_page_runs_to_a_record(bids, typed):
+    ran = typed(f"broderick2019:{bids}")
+    assert ran.record.dataset.name == "broderick2019"
+
+
+@pytest.mark.slow
+def test_envelopes_of_dryad_run_to_a_record(dryad, typed):
+    ran = typed(f"broderick2019:{dryad}")
+    assert ran.record.dataset.name == "broderick2019"

@@ -102,3 +102,9 @@ def test_real_recordings_hold_one_stimulus_heard_sixty_times(realdata, tmp_path)
     assert meta.subjects == ["S1", "S2", "S3", "S4", "S5", "S6"]
     assert meta.n_segments["test"] == 8 * 60
     assert meta.split.evidence.shared_s["train-test"] == 0.0
+
+
+@pytest.mark.slow
+def test_the_command_of_its_page_runs_to_a_record(dtu_root, typed):
+    ran = typed(f"dtu:{dtu_root}")
+    assert ran.record.dataset.name == "dtu"

@@ -180,3 +180,11 @@ def test_the_real_table_of_nm000229_places_its_four_sounds(realdata):
     assert starts["min"].to_numpy() == pytest.approx([23.506, 127.185, 210.048, 311.027], abs=1e-6)
     assert float((starts["max"] - starts["min"]).max()) < 1e-6
     assert int(starts["size"].sum()) == 668 + 4
+
+
+@pytest.mark.slow
+def test_the_command_of_its_page_runs_to_a_record(original, typed):
+    ran = typed(f"gwilliams2022:{original}", "--picks", "mag")
+    assert ran.record.dataset.name == "gwilliams2022"
+    assert "MEG and controls" in ran.printed
+    assert "EEG" not in ran.printed

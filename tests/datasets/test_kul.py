@@ -174,3 +174,9 @@ def test_a_folder_that_lacks_a_part_is_refused(tmp_path, name, message):
     (tmp_path / f"{name}.mat").write_bytes(b"")
     with pytest.raises(DataError, match=message):
         open_kul(tmp_path)
+
+
+@pytest.mark.slow
+def test_the_command_of_its_page_runs_to_a_record(root, typed):
+    ran = typed(f"kul:{root}", "--set", "data.split=story")
+    assert ran.record.dataset.name == "kul"

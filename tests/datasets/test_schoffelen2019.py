@@ -132,3 +132,11 @@ def test_a_single_sound_that_is_missing_is_named(original, tmp_path):
     (root / "stimuli" / "audio_files" / name_of(7)).unlink()
     with pytest.raises(DataError, match=r"does not exist.*LPF007\.wav"):
         open_schoffelen2019(root)
+
+
+@pytest.mark.slow
+def test_the_command_of_its_page_runs_to_a_record(original, typed):
+    ran = typed(f"schoffelen2019:{original}", "--picks", "mag")
+    assert ran.record.dataset.name == "schoffelen2019"
+    assert "MEG and controls" in ran.printed
+    assert "EEG" not in ran.printed

@@ -41,7 +41,7 @@ def test_a_fault_ends_badly_and_json_alone_is_printed(two_listeners, tmp_path, c
 def test_tables_are_checked_where_the_eeg_was_not_downloaded(realdata, tmp_path, capsys):
     assert typed(realdata / "brennan2019_nm000180", "--cache", tmp_path) == 1
     said = capsys.readouterr().out
-    assert "EEG not downloaded" in said
+    assert "Recordings not downloaded" in said
     assert "labels are off by +1" in said
 
 

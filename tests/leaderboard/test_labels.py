@@ -54,6 +54,34 @@ def plugin_metric(tmp_path, cell, spoil):
     return path
 
 
+@pytest.fixture
+def meg(tmp_path, cell, spoil):
+    """A results folder with a cell of MEG."""
+    path = cell(tmp_path)
+    tree = json.loads(path.read_text())
+    tree["config"].setdefault("data", {})["picks"] = "mag"
+    path.write_text(json.dumps(tree))
+    return tmp_path
+
+
+def test_a_cell_of_meg_is_called_so_in_the_terminal(meg, capsys):
+    assert main(["leaderboard", "--results", str(meg), "--controls"]) == 0
+    printed = capsys.readouterr().out
+    assert "MEG and controls" in printed
+    assert "MEG of other segments" in printed
+    assert "EEG" not in printed
+
+
+def test_a_cell_of_meg_is_called_so_on_the_page(meg, tmp_path):
+    out = tmp_path / "board"
+    build([meg], out)
+    pages = {
+        path.name: re.sub(r"<script.*?</script>", "", path.read_text(), flags=re.S) for path in out.rglob("*.html")
+    }
+    assert "Which MEG encoder" in pages["index.html"]
+    assert [name for name, page in pages.items() if re.search(r"\bEEG\b", page)] == []
+
+
 def test_a_metric_of_a_plugin_is_shown_by_its_label_in_the_terminal(tmp_path, plugin_metric, capsys):
     assert main(["leaderboard", "--results", str(tmp_path), "--controls", "--format", "markdown"]) == 0
     assert "joy: above every no-signal control" in capsys.readouterr().out

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eeg2speech_bench.core.errors import DataError
+from eeg2speech_bench.core.segments.channel_types import signal_name
 from eeg2speech_bench.core.segments.recordings import Recording
 from eeg2speech_bench.datasets.preparation.recorded_sound.following import (
     Following,
@@ -58,7 +59,7 @@ def check_no_sound(recording: Recording, raw: mne.io.BaseRaw, sound: SoundOf) ->
     ----------
     recording : Recording
     raw : mne.io.BaseRaw
-        Its EEG channels as recorded; those marked bad are not looked at.
+        Its EEG or MEG channels as recorded; those marked bad are not looked at.
     sound : callable
         Returns the samples of a stimulus by its id.
 
@@ -72,12 +73,13 @@ def check_no_sound(recording: Recording, raw: mne.io.BaseRaw, sound: SoundOf) ->
         return
     if len(good) < len(raw.ch_names):
         raw = raw.copy().pick(good, verbose="ERROR")
+    said = signal_name(raw.get_channel_types()[0])
     copies = list(_copies(recording, raw, sound))
     single = [c for c in copies if not c.together and len(c.channels) <= max(1, SINGLE_SHARE * len(good))]
     if single:
-        raise _recorded(recording, single)
+        raise _recorded(recording, single, said)
     if copies:
-        raise _leaked(recording, copies[0])
+        raise _leaked(recording, copies[0], said)
 
 
 def _copies(recording: Recording, raw: mne.io.BaseRaw, sound: SoundOf) -> Iterator[_Copy]:
@@ -126,23 +128,23 @@ def _strongest(raw: mne.io.BaseRaw, strength: np.ndarray, limit: float) -> list[
     return [raw.ch_names[i] for i in np.argsort(-strength, kind="stable") if strength[i] > limit]
 
 
-def _recorded(recording: Recording, copies: list[_Copy]) -> DataError:
+def _recorded(recording: Recording, copies: list[_Copy], said: str) -> DataError:
     names = list(dict.fromkeys(name for copy in copies for name in copy.channels))
     named, plural = ", ".join(f"'{name}'" for name in names), len(names) > 1
     return DataError(
         f"Channel{'s' * plural} {named} of {recording.source} recorded the sound and not the brain",
         got=copies[0].shown,
-        expected="EEG, which follows sound 50 to 350 ms later and far more weakly",
-        then=f"Give {named} the type MISC in channels.tsv. If they are electrodes, check that the onsets in "
+        expected=f"{said}, which follows sound 50 to 350 ms later and far more weakly",
+        then=f"Give {named} the type MISC in channels.tsv. If they recorded the brain, check that the onsets in "
         "events.tsv are not too late.",
     )
 
 
-def _leaked(recording: Recording, copy: _Copy) -> DataError:
+def _leaked(recording: Recording, copy: _Copy, said: str) -> DataError:
     return DataError(
-        f"Sound leaked into the EEG of {recording.source}",
+        f"Sound leaked into the {said} of {recording.source}",
         got=f"{copy.shown}, strongest in {', '.join(copy.channels[:N_NAMED])}",
-        expected="EEG, which follows sound 50 to 350 ms later and far more weakly",
+        expected=f"{said}, which follows sound 50 to 350 ms later and far more weakly",
         then="Check that the onsets in events.tsv are not too late. If they are right, leave this recording out, or "
-        "remove from its EEG what follows the sound at once; earphones with air tubes do not leak.",
+        f"remove from its {said} what follows the sound at once; earphones with air tubes do not leak.",
     )

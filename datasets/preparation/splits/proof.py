@@ -90,7 +90,7 @@ def _leak(kind: str, zones: Sequence[Zone], pair: str, shared_s: float) -> Leaka
     return LeakageError(
         f"Split '{kind}' shares {shared_s:.1f} of {held_out_s:.1f} s of {other} stimulus audio with {one}"
         + (heard if a.heard_in else f" (stimulus {a.stimulus_id})"),
-        expected="no shared audio: a model could name the audio without reading the EEG",
+        expected="no shared audio: a model could name the audio without reading the recording",
         then="Use --set data.split=stimulus-time.",
     )
 
@@ -110,7 +110,7 @@ def _prove_no_shared_audio(
             f"Split '{kind}' shares {seconds:.1f} s of stimulus audio between {' and '.join(parts)}",
             got=f"{s.duration_s:.1f} s from {s.start_s:.1f} s of {one} on are the same as from {s.other_start_s:.1f} s "
             f"of {other} on, with a correlation of {s.correlation:.2f}{heard}",
-            expected="no shared audio: a model could name the audio without reading the EEG",
+            expected="no shared audio: a model could name the audio without reading the recording",
             then="Use --set data.split=stimulus-time."
             if kind != "stimulus-time"
             else f"Set stim_file to n/a where {other} is heard, to leave it out.",

@@ -22,7 +22,7 @@ def eeg(kept) -> np.ndarray:
 
 
 def test_an_array_of_other_channels(kept, eeg):
-    with pytest.raises(DataError, match=r"not EEG as the model reads it: got shape \(\d+, \d+\), expected volts"):
+    with pytest.raises(DataError, match=r"not what the model reads: got shape \(\d+, \d+\), expected volts"):
         load_cell(kept.path, device="cpu").encode(eeg[:-1])
 
 

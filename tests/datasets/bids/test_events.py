@@ -209,7 +209,7 @@ def test_windows_follow_the_clock_of_the_recording(bids_root, events_of):
     dataset = open_bids(bids_root)
     (p,) = dataset.recordings[0].presentations
     assert (p.onset_s, p.duration_s, p.clock_ratio) == pytest.approx((2.0, 18.0, ratio), abs=1e-5)
-    assert dataset.recordings[0].notes[1:] == ("the EEG's clock runs 1500 ppm fast against the sound: corrected",)
+    assert dataset.recordings[0].notes[1:] == ("the recording's clock runs 1500 ppm fast against the sound: corrected",)
     import pandas as pd
 
     windows = pd.DataFrame({"stimulus": [0, 0], "start_s": [0.0, 14.0], "split": "train"})

@@ -123,3 +123,12 @@ def test_without_a_description_the_folder_is_refused_and_says_what_to_write(name
 @pytest.mark.parametrize("name", ["ds005345", "ds004718"])
 def test_the_published_skeletons_have_no_events(realdata, name):
     assert not list((realdata / "bids_skeletons" / name).rglob("*_events.tsv"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("container", ["multitalker", "cantonese"])
+def test_a_folder_with_the_description_of_the_page_runs_to_a_record(container, request, typed):
+    root = request.getfixturevalue(container)
+    root.with_name(f"{root.name}.toml").write_text(described(root.name), encoding="utf8")
+    ran = typed(str(root))
+    assert ran.record.dataset.name == root.name

@@ -72,3 +72,9 @@ def test_events_without_such_a_sound_are_left_out_as_before(bids_root, recorded)
         path.unlink()
     with pytest.raises(DataError, match=r"events\.tsv has no column stim_file"):
         open_bids(bids_root)
+
+
+@pytest.mark.slow
+def test_such_runs_end_in_a_record(bids_root, recorded, typed):
+    ran = typed(str(bids_root))
+    assert ran.record.dataset.name == "tiny"

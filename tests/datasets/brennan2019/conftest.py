@@ -19,10 +19,11 @@ import scipy.io
 import soundfile
 
 from eeg2speech_bench.core.stages.file_hashes import FileHashes
-from eeg2speech_bench.datasets.brennan2019.dataset import BrennanDataset, open_brennan2019
+from eeg2speech_bench.datasets.brennan2019.dataset import open_brennan2019
 from eeg2speech_bench.datasets.brennan2019.placement import FIRST_TRIGGER_S, GAPS_S
 from eeg2speech_bench.datasets.brennan2019.releases import SOUND
 from eeg2speech_bench.datasets.brennan2019.story import FILE
+from eeg2speech_bench.datasets.opened_dataset import OpenedDataset
 
 SFREQ = 500
 ELECTRODES = [str(n) for n in range(1, 62) if n != 29]
@@ -243,7 +244,7 @@ def hashes(tmp_path_factory: pytest.TempPathFactory) -> FileHashes:
 
 
 @pytest.fixture
-def opened(releases: Callable[[str], Path], hashes: FileHashes) -> Callable[..., BrennanDataset]:
+def opened(releases: Callable[[str], Path], hashes: FileHashes) -> Callable[..., OpenedDataset]:
     """Open a release."""
     return lambda kind, options=None: open_brennan2019(releases(kind), options, hashes)
 

@@ -55,3 +55,10 @@ def test_eeg_and_sound_meet_within_a_millisecond(kind, listeners, opened, alice,
         assert len(values) > 40
         assert abs(values.mean()) < 0.5e-3
         assert np.quantile(np.abs(values), 0.95) < 2.5e-3  # a word, and a window, lie on the grid of 2 ms
+
+
+@pytest.mark.parametrize("kind", ["v1", "v2", "nm000180"])
+@pytest.mark.slow
+def test_the_command_of_its_page_runs_to_a_record(kind, releases, typed):
+    ran = typed(f"brennan2019:{releases(kind)}")
+    assert ran.record.dataset.name == "brennan2019"

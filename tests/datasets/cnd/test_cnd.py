@@ -245,3 +245,9 @@ def test_the_published_excerpt_is_read(realdata):
     (top,) = (c["loc"][:3] for c in raw.info["chs"] if c["ch_name"] == "A1")
     assert top == pytest.approx([0.0, 0.0, 0.095], abs=1e-6)
     assert dataset.stimuli[0].load().values[0] == pytest.approx(0.03043431)
+
+
+@pytest.mark.slow
+def test_the_command_of_its_page_runs_to_a_record(root, typed):
+    ran = typed(f"cnd:{root}")
+    assert ran.record.dataset.name == "LalorNatSpeech"

@@ -178,3 +178,9 @@ def test_dtu_opens_the_release_that_the_folder_holds(preprocessed, tmp_path):
     assert holds_release(preprocessed)
     dataset = open_dtu_folder(str(preprocessed), tmp_path / "cache", lambda line: None)
     assert [r.recording_id for r in dataset.recordings] == ["S1"]
+
+
+@pytest.mark.slow
+def test_the_command_of_its_page_runs_to_a_record(root, typed):
+    ran = typed(f"dtu:{root}")
+    assert ran.record.dataset.name == "dtu"

@@ -181,3 +181,11 @@ def test_a_damaged_h5_file_is_refused_by_name(root):
 def test_a_folder_without_recordings_says_how_to_download_them(tmp_path):
     with pytest.raises(DataError, match=r"holds no recordings of LibriBrain.*hf download pnpl/LibriBrain"):
         open_libribrain(tmp_path)
+
+
+@pytest.mark.slow
+def test_the_command_of_its_page_runs_to_a_record(original, typed):
+    ran = typed(f"libribrain:{original}", "--picks", "mag")
+    assert ran.record.dataset.name == "libribrain"
+    assert "MEG and controls" in ran.printed
+    assert "EEG" not in ran.printed

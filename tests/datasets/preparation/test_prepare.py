@@ -14,7 +14,7 @@ from eeg2speech_bench.core.segments.prepared import Prepared
 from eeg2speech_bench.core.segments.recordings import Presentation, Sound
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.datasets.bids.bids_dataset import open_bids
-from eeg2speech_bench.datasets.preparation.prepare import _fitting_at_once, prepare
+from eeg2speech_bench.datasets.preparation.prepare import _fill_scales, _fitting_at_once, prepare
 
 STORIES = [20.0, 21.0, 22.0, 20.0, 21.0, 20.0, 22.0, 20.0, 20.0, 20.0, 21.0]
 #: the recordings in memory are at this rate already, so that values can be compared sample by sample
@@ -175,6 +175,13 @@ def test_a_recording_of_test_stories_only_takes_its_listeners_other_scale(make_d
     np.testing.assert_allclose(store.scale[borrowed], np.median(store.scale[own], axis=0), rtol=1e-6)
 
 
+def test_a_scale_is_of_the_recording_else_of_its_listener_else_of_all():
+    of_recordings = [np.array([1.0]), np.array([3.0]), np.array([8.0]), None, None]
+    scales, origins = _fill_scales(of_recordings, ["L0", "L0", "L1", "L0", "L2"])
+    assert origins == ["recording", "recording", "recording", "subject", "all"]
+    np.testing.assert_allclose(scales[:, 0], [1.0, 3.0, 8.0, 2.0, 3.0])
+
+
 # Windows
 
 
@@ -312,7 +319,7 @@ def test_stimuli_that_sound_at_once_share_eeg_and_are_refused(make_dataset, tmp_
     dataset = make_dataset(STORIES, listeners=1)
     one = dataset.recordings[0]
     at_once = tuple(dataclasses.replace(p, onset_s=1.0) for p in one.presentations)
-    with pytest.raises(LeakageError, match="Windows of different splits share EEG samples"):
+    with pytest.raises(LeakageError, match="Windows of different splits share recorded samples"):
         recordings = (dataclasses.replace(one, presentations=at_once),)
         prepare(dataclasses.replace(dataset, recordings=recordings), SETTINGS, tmp_path)
 

@@ -262,3 +262,9 @@ def test_another_value_of_the_option_is_refused(tmp_path):
 def test_a_folder_without_recordings_is_refused(tmp_path):
     with pytest.raises(DataError, match="holds no recording of SparrKULee that can be used: got no file"):
         open_sparrkulee(tmp_path)
+
+
+@pytest.mark.slow
+def test_the_command_of_its_page_runs_to_a_record(root, typed):
+    ran = typed(f"sparrkulee:{root}")
+    assert ran.record.dataset.name == "sparrkulee"
