@@ -354,7 +354,8 @@ def _explain(error: ValidationError) -> UsageError:
         near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.4)
         hint = f"Did you mean '{'.'.join([*path[:-1], near[0]])}'?" if near else ""
         return UsageError(f"Unknown configuration key '{'.'.join(path)}'", expected=", ".join(known), then=hint)
-    return UsageError(f"Configuration key '{'.'.join(path)}' is wrong", got=repr(first["input"]), expected=first["msg"])
+    expected = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    return UsageError(f"Configuration key '{'.'.join(path)}' is wrong", got=repr(first["input"]), expected=expected)
 
 
 def _known_keys(path: list[str]) -> list[str]:
