@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -10,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from silent_rank import join_group, join_group_and_stay
+from torch import distributed
 
 from eeg2speech_bench.core.errors import UsageError
-from eeg2speech_bench.core.machine.ranks import Rank, this_rank
+from eeg2speech_bench.core.machine.ranks import Rank, others_beside, this_rank
 
 SCRIPT = Path(__file__).with_name("train_together.py")
 
@@ -46,6 +49,14 @@ def test_one_that_is_killed_ends_the_training_and_is_named(tmp_path):
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 1
     assert "BenchError: The training process of device 1 ended: got exit code -9" in done.stderr
+
+
+def test_a_stop_ends_all_of_them_although_one_still_waits_for_another():
+    with pytest.raises(KeyboardInterrupt), others_beside(2, join_group_and_stay):
+        join_group()
+        distributed.all_reduce(torch.ones(1), async_op=True)  # what the other never gives
+        raise KeyboardInterrupt
+    assert (this_rank(), multiprocessing.active_children()) == (Rank(0, 1), [])
 
 
 def test_the_shares_of_all_are_the_batch():
