@@ -32,9 +32,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cache", type=Path, default=default_cache(), metavar="DIR", help="folder of the stages (default: %(default)s)"
     )
-    parser.add_argument("--older-than", type=float, metavar="DAYS", help="prune: what was not used for so long")
+    parser.add_argument("--older-than", type=days, metavar="DAYS", help="prune: what was not used for so long")
     parser.add_argument("--keep", type=size, metavar="SIZE", help="prune: oldest first until the rest fits, e.g. 20G")
     parser.add_argument("--dry-run", action="store_true", help="prune: say what would be removed, remove nothing")
+
+
+def days(text: str) -> float:
+    """Read a number of days; what lies in the future would be everything."""
+    number = float(text)
+    if not number >= 0:
+        raise argparse.ArgumentTypeError(f"got '{text}', expected a number of days from 0 on")
+    return number
 
 
 def size(text: str) -> int:

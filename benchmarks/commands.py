@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import signal
 import sys
@@ -90,6 +91,14 @@ def count(text: str) -> int:
     return number
 
 
+def amount(text: str) -> float:
+    """Read a number above 0."""
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+    return number
+
+
 def listeners(text: str) -> str:
     """Read who is held out as ``data.held_out_listeners`` has it."""
     chosen = {"all": "0", "held-out": HELD_OUT_FOLD}.get(text, text)
@@ -102,8 +111,8 @@ def configure_run(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``run``."""
     add_cell_options(parser)
     parser.add_argument("--jobs", type=count, default=1, metavar="N", help="run N cells at once (default: 1)")
-    parser.add_argument("--time-limit", type=float, metavar="MIN", help="end a cell that takes longer")
-    parser.add_argument("--memory-limit", type=float, metavar="GB", help="end a cell that uses more memory")
+    parser.add_argument("--time-limit", type=amount, metavar="MIN", help="end a cell that takes longer")
+    parser.add_argument("--memory-limit", type=amount, metavar="GB", help="end a cell that uses more memory")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and the configuration, run nothing")
 
 

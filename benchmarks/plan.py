@@ -27,6 +27,8 @@ from eeg2speech_bench.core.weights.strategies import twin_options
 
 #: changes that a plan names of one stage
 MAX_REASONS = 3
+#: what every generator of random numbers takes
+MAX_SEED = 2**32 - 1
 #: names that stand for several encoders
 GROUPS: dict[str, Callable[[EncoderSpec], bool]] = {"all": lambda spec: True, "baselines": lambda spec: spec.baseline}
 
@@ -42,6 +44,8 @@ def parse_seeds(text: str) -> list[int]:
         numbers = [int(part) for part in text.split(",")]
     except ValueError:
         numbers = []
+    if numbers and max(numbers) > MAX_SEED:
+        raise UsageError("Option --seeds has too large a number", got=repr(text), expected=f"at most {MAX_SEED}")
     if not numbers or min(numbers) < 0 or (len(numbers) == 1 and "," not in text and numbers[0] < 1):
         raise UsageError("Option --seeds was not understood", got=repr(text), expected="a count (3) or a list (0,1,2)")
     return list(range(numbers[0])) if len(numbers) == 1 and "," not in text else sorted(set(numbers))

@@ -48,7 +48,8 @@ class UnknownNameError(UsageError):
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         hint = f"Did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
         shown = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
-        super().__init__(f"Unknown {kind}", got=repr(name), expected=f"one of: {shown}", then=(hint + then).strip())
+        expected = f"one of: {shown}" if known else "nothing, since there is none"
+        super().__init__(f"Unknown {kind}", got=repr(name), expected=expected, then=(hint + then).strip())
 
 
 class DataError(BenchError):

@@ -63,9 +63,11 @@ ELSEWHERE = {
     "speed": "benchmarks/speed/README.md",
     "speech": "datasets/speech/README.md",
     "speech_licence": "datasets/speech/LICENSE.md",
+    "shipped_weights": "core/generator/pretrained/README.md",
+    "pretraining": "benchmarks/pretraining/README.md",
 }
-#: the target of a Markdown link to a file
-LINKED_FILE = re.compile(r"(?<=\]\()[^)#:\s]+")
+#: the target of a Markdown link to a file, which has no colon as an address has
+LINKED_FILE = re.compile(r"(?<=\]\()[^)#:\s]+(?=[)#])")
 
 
 def fill_in(app: Sphinx, docname: str, source: list[str]) -> None:

@@ -83,20 +83,33 @@ def others_beside(count: int, follow: Callable[[], None]) -> Iterator[None]:
     for other in others:
         other.start()
     try:
-        with _as_rank(Rank(0, count), port):
+        with _as_rank(Rank(0, count), port), _ending_before(others):
             yield
         for other in others:
             other.join()
         _refuse_ended_early(others)
-    except BenchError:
-        raise  # what is wrong here is wrong in all of them
-    except Exception as error:
-        _refuse_ended_early(others, error)
-        raise
     finally:
-        for other in others:
-            other.kill()
-            other.join()
+        _end(others)
+
+
+@contextmanager
+def _ending_before(others: list[multiprocessing.context.SpawnProcess]) -> Iterator[None]:
+    """End the others where this one stops early, before it leaves their group: that waits for what they still owe."""
+    try:
+        yield
+    except BaseException as error:
+        try:
+            if isinstance(error, Exception) and not isinstance(error, BenchError):  # ours is wrong in all of them
+                _refuse_ended_early(others, error)
+        finally:
+            _end(others)
+        raise
+
+
+def _end(others: list[multiprocessing.context.SpawnProcess]) -> None:
+    for other in others:
+        other.kill()
+        other.join()
 
 
 def _follow(rank: Rank, port: int, follow: Callable[[], None]) -> None:

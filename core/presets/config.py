@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, field_validator, model_validator
 
 from eeg2speech_bench.core.errors import UnknownNameError, UsageError
 
@@ -64,6 +64,16 @@ class DataConfig(Section):
     channels: Literal["common", "interpolate"] = Field(
         "common", description="recordings of different channels: use those that all have, or interpolate the lacking"
     )
+
+    @field_validator("held_out_listeners")
+    @classmethod
+    def _part_of_all(cls, asked: int | str | tuple[str, ...]) -> int | str | tuple[str, ...]:
+        """Refuse a fold that is not there, or that is everybody."""
+        if isinstance(asked, str):
+            number, n_folds = map(int, asked.split("/"))
+            if number > n_folds or n_folds < 2:
+                raise ValueError("a fold K/N with K from 1 to N, and N from 2 on")
+        return asked
 
     @model_validator(mode="after")
     def _protocol_alone(self) -> DataConfig:
@@ -203,8 +213,8 @@ class ScoresConfig(Section):
     which: Literal["all", "retrieval"] = Field("all", description="retrieval: stop after alignment")
     extended: bool = Field(False, description="also metrics that cost much or need more packages")
     models: dict[str, str] = Field(default={}, description="folder or hub id of what judges: whisper, tagger")
-    n_bootstrap: int = 2000
-    n_permutations: int = 10_000
+    n_bootstrap: int = Field(2000, ge=1)
+    n_permutations: int = Field(10_000, ge=1)
     block_s: float = Field(15.0, gt=0, description="length of a block of neighbouring segments")
     confidence: float = Field(0.95, gt=0, lt=1)
     alpha: float = Field(0.05, gt=0, lt=1)
@@ -303,6 +313,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(Path(path).read_text(encoding="utf8"))
     except FileNotFoundError:
         raise UsageError(f"Configuration file {path} does not exist", then="Give --config an existing file.") from None
+    except OSError as error:
+        then = "Give --config a TOML file."
+        raise UsageError(f"Configuration file {path} cannot be read", got=error.strerror, then=then) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"Configuration file {path} is not TOML", got=str(error)) from None
 
@@ -343,7 +356,8 @@ def _explain(error: ValidationError) -> UsageError:
         near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.4)
         hint = f"Did you mean '{'.'.join([*path[:-1], near[0]])}'?" if near else ""
         return UsageError(f"Unknown configuration key '{'.'.join(path)}'", expected=", ".join(known), then=hint)
-    return UsageError(f"Configuration key '{'.'.join(path)}' is wrong", got=repr(first["input"]), expected=first["msg"])
+    expected = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    return UsageError(f"Configuration key '{'.'.join(path)}' is wrong", got=repr(first["input"]), expected=expected)
 
 
 def _known_keys(path: list[str]) -> list[str]:

@@ -187,8 +187,11 @@ def record_bytes(path: Path) -> bytes:
         if size > MAX_RECORD_BYTES:
             raise StorageError(f"Record {path} is too large", got=f"{size} bytes", expected=f"<= {MAX_RECORD_BYTES}")
         if not path.is_file() and path.exists():
-            raise StorageError(f"Record {path} is not a file", then="Remove it.")
+            raise StorageError(f"Record {path} is not a file", expected="a file of a folder 'records'")
         return path.read_bytes()
+    except FileNotFoundError:
+        then = "'eeg2speech-bench leaderboard --results DIR' shows what is there."
+        raise StorageError(f"Record {path} does not exist", then=then) from None
     except OSError as error:
         got = f"{type(error).__name__}: {error!s:.200}"
         raise StorageError(f"Record {path} cannot be read", got=got, then=_AGAIN) from error

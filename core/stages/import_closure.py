@@ -39,6 +39,7 @@ DECIDES_NOTHING = {
     f"{OURS}.core.stages.keys": "makes keys",
     f"{OURS}.core.stages.source_code": "makes keys",
     f"{OURS}.core.stages.stage_store": "keeps files as they are",
+    f"{OURS}.core.stages.written_files": "finds out whether files are as they were",
     f"{OURS}.core.terminal.harmless_text": "words of messages",
     f"{OURS}.core.terminal.progress": "draws progress",
     f"{OURS}.core.terminal.quiet": "silences warnings",

@@ -25,11 +25,10 @@ from eeg2speech_bench.core.stages.file_hashes import FileHashes
 from eeg2speech_bench.core.stages.file_lock import file_lock
 from eeg2speech_bench.core.stages.json_files import TEMPORARY, read_json, write_json
 from eeg2speech_bench.core.stages.keys import KeyParts
+from eeg2speech_bench.core.stages.written_files import damage_of, written_files
 from eeg2speech_bench.core.terminal.progress import StageProgress, say
 
 MANIFEST = "stage.json"
-#: files up to this size are checked in full, larger ones at both ends, so that a check stays quick on hours of EEG
-FULL_CHECK_BYTES = 1 << 24
 #: a folder in progress that nobody has touched for so long was left by a run that is gone
 ABANDONED_S = 24 * 3600.0
 #: seconds between signs of life of a folder in progress
@@ -229,7 +228,7 @@ class StageStore:
             facts = {"name": stage.name, "key": stage.key, "finished": time.time(), **cost}
             decided = {"subject": dict(stage.subject), "parts": asdict(stage.parts)}
             with self._kept(stage, partial):
-                write_json(partial / MANIFEST, {**facts, **decided, "files": fingerprints(partial)})
+                write_json(partial / MANIFEST, {**facts, **decided, "files": written_files(partial)})
                 _put(partial, self.place(stage))
             checkpoints.remove()
         finally:
@@ -321,41 +320,9 @@ def damage(path: Path) -> str:
         If the disk does not answer: what it keeps may be whole.
     """
     try:
-        expected = dict(read_json(path / MANIFEST)["files"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        expected = {name: (size, digest) for name, (size, digest) in read_json(path / MANIFEST)["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         if does_not_answer(error):
             raise
         return f"{MANIFEST} cannot be read ({type(error).__name__})"
-    for name, (size, digest) in expected.items():
-        try:
-            found = (path / name).stat().st_size
-            if found != size:
-                return f"{name} has {found} bytes instead of {size}"
-            if _digest(path / name) != digest:
-                return f"{name} has changed since it was written"
-        except FileNotFoundError:
-            return f"{name} is missing"
-        except OSError as error:
-            if does_not_answer(error):
-                raise
-            return f"{name} cannot be read ({error.strerror})"
-    return ""
-
-
-def fingerprints(folder: Path) -> dict[str, tuple[int, str]]:
-    """Return size and digest of every file below ``folder``."""
-    files = sorted(f for f in folder.rglob("*") if f.is_file())
-    return {f.relative_to(folder).as_posix(): (f.stat().st_size, _digest(f)) for f in files}
-
-
-def _digest(file: Path) -> str:
-    digest = hashlib.sha256()
-    size = file.stat().st_size
-    with file.open("rb") as stream:
-        if size <= FULL_CHECK_BYTES:
-            digest.update(stream.read())
-        else:
-            digest.update(stream.read(FULL_CHECK_BYTES // 2))
-            stream.seek(-FULL_CHECK_BYTES // 2, os.SEEK_END)
-            digest.update(stream.read())
-    return digest.hexdigest()[:16]
+    return damage_of(path, expected)

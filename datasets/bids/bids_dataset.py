@@ -179,7 +179,8 @@ def _about(root: Path) -> str:
 def _checked_root(root: Path) -> Path:
     root = root.expanduser().resolve()
     if not root.is_dir():
-        raise DataError(f"Folder {root} does not exist", then="Give the folder of a BIDS data set.")
+        wrong = "is a file" if root.exists() else "does not exist"
+        raise DataError(f"Folder {root} {wrong}", then="Give the folder of a BIDS data set.")
     if not (root / "dataset_description.json").is_file():
         raise DataError(
             f"Folder {root} is not a BIDS data set",

@@ -16,18 +16,22 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 import warnings
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import mne
 import mne_bids
 import numpy as np
-from filelock import FileLock
 
 from eeg2speech_bench.core.errors import StorageError
 from eeg2speech_bench.core.machine.forks import each_in_a_fork
+from eeg2speech_bench.core.stages.disk_trouble import explained
+from eeg2speech_bench.core.stages.file_lock import file_lock
+from eeg2speech_bench.core.stages.json_files import read_json, write_json
+from eeg2speech_bench.core.stages.written_files import damage_of, written_files
 from eeg2speech_bench.datasets import speech
 from eeg2speech_bench.datasets.simulation.auditory import band_drives, band_envelopes
 from eeg2speech_bench.datasets.simulation.head import SphericalHead
@@ -40,12 +44,14 @@ from eeg2speech_bench.datasets.simulation.settings import (
 )
 
 TASK = "listening"
+#: how the names of folders end that are being written; what is so old was left by a process that was killed
+PARTIAL, ABANDONED_S = ".partial", 24 * 3600.0
 
 Progress = Callable[[str], None]
 
 
 def open_simulated_root(cache: Path, settings: SimulationSettings, progress: Progress | None = None) -> Path:
-    """Return the folder of a simulated data set, made at the first call.
+    """Return the folder of a simulated data set, made at the first call and again where its files have changed.
 
     Parameters
     ----------
@@ -59,14 +65,49 @@ def open_simulated_root(cache: Path, settings: SimulationSettings, progress: Pro
     -------
     Path
         BIDS root, named by the settings, the source version and the speech.
+
+    Raises
+    ------
+    StorageError
+        If the cache cannot be written.
     """
     cache = Path(cache)
     root = cache / folder_name(settings)
-    cache.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache / f".{root.name}.lock"):
-        if not root.is_dir():
-            simulate(root, settings, progress)
+    with explained(cache):
+        cache.mkdir(parents=True, exist_ok=True)
+        with file_lock(cache / f".{root.name}.lock"):
+            if wrong := _damage(root):
+                if progress:
+                    progress(f"Simulated data set {root} is damaged: {wrong}. It is removed and made again.")
+                shutil.rmtree(root)
+            if not root.is_dir():
+                _sweep(root)
+                simulate(root, settings, progress)
+                write_json(_manifest(root), written_files(root))
     return root
+
+
+def _manifest(root: Path) -> Path:
+    """Return where it is written what a data set of the cache is made of: beside it, since it is no part of BIDS."""
+    return root.with_name(f".{root.name}.json")
+
+
+def _damage(root: Path) -> str:
+    """Say what is wrong with a data set of the cache; empty if nothing is, or if it is not there."""
+    if not root.is_dir():
+        return ""
+    try:
+        return damage_of(root, {name: (size, digest) for name, (size, digest) in read_json(_manifest(root)).items()})
+    except (FileNotFoundError, ValueError, TypeError, AttributeError):
+        return "it is not known what it was made of"
+
+
+def _sweep(root: Path) -> None:
+    """Remove what a process that was killed while it made the data set has left."""
+    for left in root.parent.glob(f".{root.name}.*{PARTIAL}"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > ABANDONED_S:
+                shutil.rmtree(left)
 
 
 def simulate(root: Path, settings: SimulationSettings, progress: Progress | None = None) -> Path:
@@ -92,18 +133,19 @@ def simulate(root: Path, settings: SimulationSettings, progress: Progress | None
     UsageError
         If more stories are asked for than the suite ships.
     """
-    root, stories = Path(root), told_stories(settings)
+    root, stories = Path(root).absolute(), told_stories(settings)
     if root.exists() and any(root.iterdir()):
         raise StorageError(f"Folder {root} is not empty", then="Choose another folder, or delete that one.")
     try:
-        root.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{root.name}.", dir=root.parent))
-        try:
-            _write_dataset(partial, settings, stories, progress or (lambda line: None))
-            partial.chmod(0o755)  # mkdtemp's folders are private
-            partial.replace(root)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+        with explained(root):
+            root.parent.mkdir(parents=True, exist_ok=True)
+            partial = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=PARTIAL, dir=root.parent))
+            try:
+                _write_dataset(partial, settings, stories, progress or (lambda line: None))
+                partial.chmod(0o755)  # mkdtemp's folders are private
+                partial.replace(root)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
     except OSError as error:
         raise StorageError(f"Simulated data set {root} could not be written", got=str(error)) from error
     return root

@@ -86,7 +86,10 @@ def summarise_dataset(
 
 
 def find_leader(rows: Sequence[Row], metric: str) -> Leader | None:
-    """Return the best row of which every seed beats the controls, else the best of all; references take no part."""
+    """Return the best row of which every seed beats the controls, else the best of all; references take no part.
+
+    It is held against the next encoder, and not against itself with another budget or other settings.
+    """
     scored = [(mean, row) for row in rows if row.kind in EEG_KINDS and (mean := row.mean(metric)) is not None]
     if not scored:
         return None
@@ -94,7 +97,7 @@ def find_leader(rows: Sequence[Row], metric: str) -> Leader | None:
     scored.sort(key=lambda pair: -sign * pair[0].value)
     real = [pair for pair in scored if pair[1].state(metric) == "signal"]
     mean, row = (real or scored)[0]
-    others = [pair for pair in scored if pair[1] is not row]
+    others = [pair for pair in scored if pair[1].first.encoder != row.first.encoder]
     next_mean, next_row = others[0] if others else (None, None)
     return Leader(metric, row, mean, bool(real), next_row, next_mean)
 

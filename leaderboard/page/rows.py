@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -115,7 +116,7 @@ class Row:
     def budget(self) -> str:
         """What the encoder was trained with; a range where seeds stopped early at different steps."""
         cells = self.done or self.cells
-        found = sorted({cell.budget for cell in cells})
+        found = sorted({cell.budget for cell in cells}, key=_numbers_first)
         text = found[0] if len(found) == 1 else f"{found[0]} to {found[-1]}"
         n = sum(cell.convergence == STILL for cell in cells)
         seeds = "" if n == len(cells) else f" in {n} of {len(cells)} seeds"
@@ -272,6 +273,11 @@ def preset_variants(rows: Sequence[Row]) -> dict[int, str]:
         seen.setdefault((c.encoder, *row.data, c.preset, c.target), []).append(number)
     alike = [number for numbers in seen.values() if len(numbers) > 1 for number in numbers]
     return {number: rows[number].first.key[:4] for number in alike}
+
+
+def _numbers_first(text: str) -> tuple[list[int], str]:
+    """Return what sorts 320 x 64 before 1040 x 64."""
+    return [int(number) for number in re.findall(r"\d+", text)], text
 
 
 def _mean_of_known(values: Iterable[float | None]) -> float | None:

@@ -230,7 +230,8 @@ def _board_notes(records: list[Record], titles: Mapping[tuple[str, str], str]) -
     notes = [f"top-1 on {name}: {n} candidates, chance {chance:.3f}." for name, n, chance in sorted(pools)]
     notes.append("Brackets: 95 % bootstrap over listeners and blocks. Minutes: all stages, as if none had been reused.")
     notes.append(
-        "Budget: alignment steps x batch, the same for all (early stop on validation); *: own optimiser settings."
+        "Budget: alignment steps x batch (early stop on validation); *: own optimiser settings. Encoders are ranked "
+        "among those that might train as long."
     )
     return [*notes, *_revision_notes(titles), *_coverage_notes(records, titles)]
 

@@ -85,3 +85,10 @@ def test_sizes_are_read_as_people_write_them(text, n_bytes):
 def test_a_size_that_is_none_is_refused():
     with pytest.raises(argparse.ArgumentTypeError, match="expected a size such as 500M"):
         size("a lot")
+
+
+@pytest.mark.parametrize("number", ["-1", "nan"])
+def test_an_age_in_the_future_removes_nothing(cache, capsys, number):
+    with pytest.raises(SystemExit, match="2"):
+        main(["cache", "prune", "--older-than", number, "--cache", str(cache)])
+    assert "expected a number of days from 0 on" in capsys.readouterr().err

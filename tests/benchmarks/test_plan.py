@@ -36,9 +36,9 @@ def test_seeds_are_a_count_or_a_list(text, seeds):
         assert parse_seeds(text) == seeds
 
 
-@pytest.mark.parametrize("text", ["", "many", "-1", "0"])
+@pytest.mark.parametrize("text", ["", "many", "-1", "0", "1,99999999999", "99999999999"])
 def test_seeds_that_make_no_sense_are_refused(text):
-    with pytest.raises(UsageError, match="--seeds was not understood"):
+    with pytest.raises(UsageError, match="--seeds"):
         parse_seeds(text)
 
 

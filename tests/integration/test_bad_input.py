@@ -29,6 +29,7 @@ def own_folder(tmp_path, monkeypatch):
         (["--encoder", "ridge", "--set", "alignment.batch_size=many"], "'alignment.batch_size' is wrong: got 'many'"),
         (["--encoder", "ridge", "--seeds", "x"], "--seeds was not understood: got 'x'"),
         (["--encoder", "ridge", "--config", "none.toml"], "none.toml does not exist"),
+        (["--encoder", "ridge", "--listeners", "3/2"], "'data.held_out_listeners' is wrong"),
         (["--encoder", "ridge", "--device", "cuda:99"], "cuda"),
         (["--encoder", "ridge", "--device", "gpu"], "Unknown device: got 'gpu'"),
     ],
@@ -36,6 +37,19 @@ def own_folder(tmp_path, monkeypatch):
 def test_wrong_usage_is_explained_and_exits_with_2(capsys, arguments, said):
     assert main(["run", *arguments]) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--time-limit", "--memory-limit"])
+@pytest.mark.parametrize("value", ["0", "-1", "nan"])
+def test_a_limit_that_is_no_amount_is_refused(capsys, option, value):
+    with pytest.raises(SystemExit, match="2"):
+        main(["run", "--encoder", "ridge", option, value])
+    assert f"{value} is not a number above 0" in capsys.readouterr().err
+
+
+def test_a_record_that_is_not_there_is_said_to_be_missing(capsys):
+    assert main(["rerun", "none.json"]) == 1
+    assert "Record none.json does not exist." in capsys.readouterr().err
 
 
 def test_an_unknown_verb_gets_a_suggestion(capsys):

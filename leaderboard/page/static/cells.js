@@ -52,7 +52,7 @@ const makeCells = (data, look) => {
     if (column.kind === "name") return row.k ? `${row.e} (${row.k})` : row.e;
     if (column.f === "d") return datasetText(row);
     if (column.kind === "count" || column.kind === "number") return row.raw && !known(row[column.f]) ? "" : numberText(column.kind, row[column.f]);
-    return row[column.f] ?? "";
+    return row[column.f] ?? (row.raw ? "" : "–");
   };
   // for machines: numbers as numbers, what stands beside them in columns of its own
   const numbers = (c) => {
@@ -67,6 +67,7 @@ const makeCells = (data, look) => {
       const part = at((r) => (Array.isArray(marginOf(c, r)) ? marginOf(c, r) : null));
       return [[c.title, part(0)], [`${c.title} p`, part(1)], [`${c.title} is`, part(2)]];
     }
+    if (c.kind === "text" && c.f !== "d") return [[c.title, (r) => r[c.f] ?? ""]];
     if (c.kind !== "score") return [[c.title, (r) => text(c, r)]];
     const part = at((r) => r[`x${number(c)}`]);
     const beside = ["low", "high", "spread", "chance", "best control", "best control is", "ceiling", "seeds"];

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import multiprocessing
+
 import numpy as np
 import pytest
 import torch
+from silent_rank import join_group, join_group_and_stay
+from torch import distributed
 from train_together import train_together
 
 from eeg2speech_bench.core.errors import BenchError, UsageError
-from eeg2speech_bench.core.machine.ranks import Rank, this_rank
+from eeg2speech_bench.core.machine.ranks import Rank, others_beside, this_rank
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +42,14 @@ def test_one_that_is_killed_ends_the_training_and_is_named(tmp_path, monkeypatch
     with pytest.raises(BenchError, match=r"The training process of device 1 ended: got exit code -9"):
         train_together(2, tmp_path)
     assert this_rank() == Rank(0, 1)
+
+
+def test_a_stop_ends_all_of_them_although_one_still_waits_for_another():
+    with pytest.raises(KeyboardInterrupt), others_beside(2, join_group_and_stay):
+        join_group()
+        distributed.all_reduce(torch.ones(1), async_op=True)  # what the other never gives
+        raise KeyboardInterrupt
+    assert (this_rank(), multiprocessing.active_children()) == (Rank(0, 1), [])
 
 
 def test_the_shares_of_all_are_the_batch():

@@ -81,6 +81,17 @@ def test_file_that_is_not_toml_is_named(tmp_path):
         load_config("quick", file)
 
 
+def test_a_folder_in_place_of_a_file_is_named(tmp_path):
+    with pytest.raises(UsageError, match=rf"{tmp_path} cannot be read: got Is a directory"):
+        load_config("quick", tmp_path)
+
+
+@pytest.mark.parametrize("fold", ["3/2", "1/1"])
+def test_a_fold_that_is_not_there_or_is_everybody_is_refused(fold):
+    with pytest.raises(UsageError, match="K from 1 to N"):
+        load_config("quick", overrides=[f"data.held_out_listeners={fold}"])
+
+
 def test_eeg2speech_preset_has_the_numbers_of_the_prototype():
     """Sources: audioldm_eeg.yaml, simple_conv_params.yaml and exp_config.yaml of eeg2speech."""
     config = load_config("eeg2speech")

@@ -19,7 +19,7 @@ from rich.console import Console
 from eeg2speech_bench.core.errors import StorageError
 from eeg2speech_bench.core.machine import energy
 from eeg2speech_bench.core.machine.processes import own_name
-from eeg2speech_bench.core.stages import stage_store
+from eeg2speech_bench.core.stages import stage_store, written_files
 from eeg2speech_bench.core.stages.disk_trouble import explained
 from eeg2speech_bench.core.stages.json_files import write_json
 from eeg2speech_bench.core.stages.keys import KeyParts
@@ -294,7 +294,7 @@ def test_a_stage_on_a_disk_that_does_not_answer_is_not_thrown_away(tmp_path, pro
     def fail(file):
         raise OSError(errno.ESTALE, "Stale file handle", str(file))
 
-    monkeypatch.setattr(stage_store, "_digest", fail)
+    monkeypatch.setattr(written_files, "_digest", fail)
     with pytest.raises(StorageError, match="does not answer"):
         store.ensure(stage([]), progress)
     assert (path / "value.txt").read_text() == "42"

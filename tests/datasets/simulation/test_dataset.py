@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +18,7 @@ import pytest
 import soundfile
 
 from eeg2speech_bench.core.errors import StorageError, UsageError
+from eeg2speech_bench.core.stages.written_files import written_files
 from eeg2speech_bench.datasets.simulation import dataset as simulated
 from eeg2speech_bench.datasets.simulation.auditory import (
     N_BANDS,
@@ -163,6 +168,40 @@ def test_missing_folder_is_made_once_and_then_returned(tmp_path: Path) -> None:
     assert lines == ["simulating listener 1 of 1"]
 
 
+def _truncate(root: Path) -> None:
+    (recording,) = root.glob("sub-01/eeg/*.eeg")
+    recording.write_bytes(recording.read_bytes()[:-4000])
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (_truncate, r"_eeg\.eeg has \d+ bytes instead of \d+"),
+        (lambda root: (root / "participants.tsv").unlink(), r"participants\.tsv is missing"),
+        (lambda root: root.with_name(f".{root.name}.json").write_text("{"), "it is not known what it was made of"),
+    ],
+)
+def test_a_damaged_data_set_of_the_cache_is_named_and_made_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, root: Path, damage: Callable[[Path], object], said: str
+) -> None:
+    monkeypatch.setattr(simulated, "simulate", lambda place, *_: shutil.copytree(root, place))
+    made, lines = open_simulated_root(tmp_path, SMALL), list[str]()
+    whole = written_files(made)
+    damage(made)
+    assert written_files(open_simulated_root(tmp_path, SMALL, lines.append)) == whole
+    assert len(lines) == 1 and re.search(rf"{said}\. It is removed and made again", lines[0])
+
+
+def test_what_a_killed_process_left_of_a_data_set_is_removed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(simulated, "simulate", lambda place, *_: place.mkdir())
+    left, recent = (tmp_path / f".{folder_name(SMALL)}.{name}.partial" for name in ("old", "recent"))
+    left.mkdir()
+    recent.mkdir()
+    os.utime(left, (0, 0))
+    open_simulated_root(tmp_path, SMALL)
+    assert (left.exists(), recent.exists()) == (False, True)
+
+
 def test_folder_name_changes_with_every_setting() -> None:
     changes = {"n_listeners": 3, "n_chans": 32, "sfreq": 256.0, "snr_db": 1.0, "seed": 1, "null": True, "stories": 1}
     changes["session"] = 1
@@ -188,7 +227,7 @@ def test_failure_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch, tmp_path
         raise OSError("No space left on device")
 
     monkeypatch.setattr(simulated, "simulate_listener", fail)
-    with pytest.raises(StorageError, match=r"could not be written: got .*No space left"):
+    with pytest.raises(StorageError, match=rf"The disk of {tmp_path / 'root'} is full"):
         simulate(tmp_path / "root", replace(SMALL, stories=1))
     assert list(tmp_path.iterdir()) == []
 

@@ -46,6 +46,13 @@ def test_a_leader_that_owes_its_lead_to_one_listener_cannot_be_told_from_the_bas
     assert "which cannot be told from it (p = 0." in said
 
 
+def test_a_leader_is_not_held_against_itself_with_another_budget(tmp_path, write):
+    write(tmp_path, "net", 0.5)
+    write(tmp_path, "net", 0.45, seed=1, config={"preset": "quick", "scores": {}, "alignment": {"max_epochs": 2}})
+    write(tmp_path, "other", 0.4)
+    assert "+0.100 over other with 0.400" in answers(tmp_path)
+
+
 def test_the_best_control_is_the_one_that_is_best_on_average(tmp_path, write, metric, board):
     # the best of each seed are 0.3 and 0.3, and belong to no one control
     for seed, (shift, shuffle) in enumerate(((0.3, 0.1), (0.0, 0.3))):

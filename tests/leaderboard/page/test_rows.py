@@ -175,3 +175,10 @@ def test_values_that_lie_elsewhere_are_not_published(tmp_path, write, write_segm
     report = build([tmp_path / "results"], tmp_path / "out")
     assert "outside its results folder" in report.refused[0].reason
     assert not list((tmp_path / "out").glob("segments/*"))
+
+
+def test_the_budgets_of_seeds_that_stopped_early_are_told_from_the_smallest_to_the_largest(tmp_path, write, board):
+    for seed, n_steps in enumerate((1040, 320)):
+        write(tmp_path, seed=seed, training={"align": {"n_steps": n_steps, "settings": {"batch_size": 64}}})
+    build([tmp_path], tmp_path / "out")
+    assert board(tmp_path / "out")["rows"][0]["bud"] == "320 x 64 to 1040 x 64"
