@@ -200,6 +200,7 @@ class ScoresConfig(Section):
 
     which: Literal["all", "retrieval"] = Field("all", description="retrieval: stop after alignment")
     extended: bool = Field(False, description="also metrics that cost much or need more packages")
+    probes: bool = Field(False, description="also read speech and listener out of the embeddings by linear models")
     models: dict[str, str] = Field(default={}, description="folder or hub id of what judges: whisper, tagger")
     n_bootstrap: int = 2000
     n_permutations: int = 10_000

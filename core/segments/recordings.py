@@ -57,6 +57,8 @@ class Stimulus:
         Empty where the data set has no transcript.
     notes : tuple of str
         Lines on what was decided when the sound was read (a channel that was left out), which the record repeats.
+    speaker : str
+        Whose voice it is; empty where the data set does not say, or where it is of several.
     """
 
     stimulus_id: str
@@ -65,6 +67,7 @@ class Stimulus:
     load: Callable[[], Sound] = field(repr=False)
     words: tuple[Word, ...] = field(default=(), repr=False)
     notes: tuple[str, ...] = ()
+    speaker: str = ""
 
 
 @dataclass(frozen=True)

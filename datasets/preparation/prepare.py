@@ -156,7 +156,10 @@ def _describe(
         signal=signal,
         subjects=eeg.subjects,
         recordings=eeg.recordings,
-        stimuli=[PreparedStimulus(stimulus_id=s.stimulus_id, name=s.name, duration_s=s.duration_s) for s in stimuli],
+        stimuli=[
+            PreparedStimulus(stimulus_id=s.stimulus_id, name=s.name, duration_s=s.duration_s, speaker=s.speaker)
+            for s in stimuli
+        ],
         sound=PreparedSound(kind=track.kind, rate_hz=track.rate_hz),
         dataset=PreparedDataset(name=dataset.name, revision=dataset.revision, skipped=skipped, notes=notes + eeg.notes),
         split=plan.proven(prove_eeg_apart(segments, eeg.n_times, settings.sfreq)),
