@@ -10,6 +10,7 @@ import pandas as pd
 
 from eeg2speech_bench.benchmarks.metrics.word_retrieval import identity
 from eeg2speech_bench.benchmarks.probes import sound_course
+from eeg2speech_bench.benchmarks.probes.phoneme_classes import phoneme_class
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
 
 #: tokens per second at most; finer ones are averaged first
@@ -18,6 +19,8 @@ TOKENS_PER_S = 12.5
 MIN_GROUPS = 5
 #: stimulus windows whose sound is in memory at once
 _BATCH = 64
+#: share of the symbols of phonemes that must be known
+KNOWN_PHONEMES = 0.9
 #: parts of a token that are rounding
 _ROUNDING = 1e-6
 
@@ -176,6 +179,18 @@ def _pitch(about: Labelled) -> Labels | str:
     return about.course(np.where(shares >= 0.5, means, np.nan))
 
 
+def _phoneme_class(about: Labelled) -> Labels | str:
+    phones = about.store.phones
+    if phones.empty:
+        return "the data set has no phonemes with their times"
+    manner = phones["symbol"].map(phoneme_class)
+    if (share := (manner != "").mean()) < KNOWN_PHONEMES:
+        return f"its phonemes are not written in ARPAbet: {share:.0%} of the symbols are known"
+    spans = _inside(about, phones.assign(value=manner)[manner != ""])
+    value, classes = pd.factorize(spans["value"], sort=True)
+    return about.spans(spans.assign(value=value), tuple(map(str, classes)))
+
+
 def _word_frequency(about: Labelled) -> Labels | str:
     words = about.store.words
     if words.empty:
@@ -223,6 +238,7 @@ LABELLING: dict[str, Callable[[Labelled], Labels | str]] = {
     "envelope": _envelope,
     "onsets": _onsets,
     "pitch": _pitch,
+    "phoneme_class": _phoneme_class,
     "word_frequency": _word_frequency,
     "speaker": _speaker,
     "listener": _listener,

@@ -87,6 +87,7 @@ def main(arguments: Sequence[str]) -> int:
             for test in scores.tests:
                 single[test.metric] += test.p < SCORES.alpha
                 n_single[test.metric] += 1
+            print(f"cell {seed + 1}: {false.total()} of {n.total()} verdicts false", file=sys.stderr)
     print("| probe | false 'signal' [95 %] | verdicts | one control alone beaten | tests |")
     print("| --- | --- | --- | --- | --- |")
     for name in n:

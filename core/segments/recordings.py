@@ -13,13 +13,26 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Phone:
+    """A phoneme as its transcript spells it, with its place in the stimulus, in seconds."""
+
+    symbol: str
+    start_s: float
+    stop_s: float
+
+
+@dataclass(frozen=True)
 class Word:
-    """A spoken word with its place in the stimulus, in seconds, and the number of its sentence where that is known."""
+    """A spoken word with its place in the stimulus, in seconds.
+
+    ``sentence`` is the number of its sentence, where that is known; ``phones`` are empty where its phonemes are not.
+    """
 
     text: str
     start_s: float
     stop_s: float
     sentence: int | None = None
+    phones: tuple[Phone, ...] = ()
 
 
 @dataclass(frozen=True)

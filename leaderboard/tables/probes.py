@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from eeg2speech_bench.core.conditions import condition_label
 from eeg2speech_bench.core.records.metrics import Metric
-from eeg2speech_bench.core.records.probes import PROBES
+from eeg2speech_bench.core.records.probes import LISTENER, PROBES
 from eeg2speech_bench.core.records.record import Record
-from eeg2speech_bench.leaderboard.tables.table import Table, name_text, verdict_text
+from eeg2speech_bench.leaderboard.tables.table import NO_SIGNAL, Table, name_text, verdict_text
 
 COLUMNS = ["encoder", "data set", "seed", "probe", "read out", "chance", "hardest control", "ceiling", "verdict"]
 NOTE = (
@@ -46,7 +46,14 @@ def _rows(record: Record) -> Iterator[list[str]]:
             "-" if read.chance is None else f"{read.chance:.3f}",
         ]
         against = [f"{_number(hardest)} {control}", _number(ceiling)]
-        yield [*cell, *values, *against, verdict_text(view, name)]
+        yield [*cell, *values, *against, _verdict(view, name)]
+
+
+def _verdict(view: Record, name: str) -> str:
+    """Return what is said of a probe; the true audio has no listener, so that this ceiling says nothing of theirs."""
+    if name == LISTENER and not view.verdict[name].distinguishable:
+        return NO_SIGNAL
+    return verdict_text(view, name)
 
 
 def _unread(records: Sequence[Record]) -> list[str]:

@@ -34,6 +34,42 @@ def test_tokens_are_labelled_by_the_sound_of_their_window_whoever_listens(store)
     assert len(np.unique(values)) == 4 * 20
 
 
+def test_phonemes_are_labelled_by_their_manner_in_the_tokens_that_they_sound_in(store):
+    symbols = ["AH0", "t", "S", "NG", "L", "CH", "UW1", "K", "Z", "M"] * 2
+    phones = store.words.assign(symbol=symbols)[["stimulus", "start_s", "stop_s", "symbol", "split"]]
+    phones.to_parquet(store.path / "phones.parquet")
+    read = make_labels(labelled(SegmentStore(store.path)))[0]["phoneme_class"]
+    assert read.classes == ("affricate", "approximant", "fricative", "nasal", "stop", "vowel")
+    first = (read.segment == 0) & (read.start == 0)
+    assert [read.classes[int(value)] for value in read.value[first]] == ["vowel"]
+
+
+def test_symbols_of_another_alphabet_are_no_classes(store):
+    phones = store.words.assign(symbol="\N{LATIN SMALL LETTER SCHWA}")
+    phones.to_parquet(store.path / "phones.parquet")
+    reason = make_labels(labelled(SegmentStore(store.path)))[1]["phoneme_class"]
+    assert reason == "its phonemes are not written in ARPAbet: 0% of the symbols are known"
+
+
+def two_voices(store: SegmentStore, voices: list[str]) -> Labelled:
+    """The test segments as if each window were of a recording of its own, told by the voices."""
+    about = labelled(store)
+    told = [store.meta.stimuli[0].model_copy(update={"speaker": voice}) for voice in voices]
+    store.meta = store.meta.model_copy(update={"stimuli": told})
+    return Labelled(store, about.table.assign(stimulus=about.table["true"]), about.pool, about.n_tokens)
+
+
+def test_a_voice_is_tested_on_recordings_that_were_not_learnt_from(store):
+    speaker = make_labels(two_voices(store, ["a", "b", "a", "b"]))[0]["speaker"]
+    assert speaker.classes == ("a", "b")
+    assert len(np.unique(speaker.group)) == 4
+
+
+def test_voices_of_a_single_recording_are_left_out(store):
+    reason = make_labels(two_voices(store, ["a", "b", "a", ""]))[1]["speaker"]
+    assert reason == "fewer than two voices are heard in two recordings each"
+
+
 def test_listeners_are_classes_of_whole_segments(store):
     listener = make_labels(labelled(store))[0]["listener"]
     assert listener.classes == ("0", "1", "2")

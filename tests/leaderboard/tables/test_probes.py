@@ -100,6 +100,11 @@ def test_anything_else_is_no_leak(tmp_path, probed, read):
     assert Record.read(probed(tmp_path, read)).probes.leak == ""
 
 
+def test_a_listener_who_is_not_read_out_is_not_held_against_the_true_audio(tmp_path, probed):
+    table = probes_table([Record.read(probed(tmp_path, {"listener": (0.5, 0.5, 0.5, 0.5)}))])
+    assert table.rows[0][-1] == "not distinguishable from no signal"
+
+
 def test_a_record_without_probes_has_no_such_table(tmp_path, cell):
     assert probes_table([Record.read(cell(tmp_path))]) is None
 
