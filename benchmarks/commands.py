@@ -207,6 +207,7 @@ def _say_where(results: Path, records: list[Record], console: Console) -> None:
         lines += [f"Report: {results / record.files['report']} (pictures)"] if "report" in record.files else []
         lines += [f"Report: not drawn, {record.skipped['report']}"] if "report" in record.skipped else []
         lines += _of_model(results, record)
+        lines += [f"Probes: {record.probes.leak}"] if record.probes and record.probes.leak else []
         lines += [f"Failed in {record.error.phase}: {record.error.message}"] if record.error else []
     lines += [
         f"Next: 'eeg2speech-bench leaderboard --results {results}' shows all its records; "

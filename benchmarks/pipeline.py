@@ -21,6 +21,7 @@ from eeg2speech_bench.benchmarks.stage_inputs import (
     FeaturesInputs,
     GenerateInputs,
     PrepareInputs,
+    ProbesInputs,
     ScoreInputs,
     StageInputs,
     TuneInputs,
@@ -143,6 +144,7 @@ class Pipeline:
             *([self.calibrate] if self.calibrate else []),
             self.embed,
             *([self.words] if self.at_words else []),
+            *([self.probes] if self.config.scores.probes else []),
         ]
         if not self.generates:
             return [*first, *encoded, self.score]
@@ -361,6 +363,20 @@ class Pipeline:
         return self._stage(inputs, (self.prepare, self.features, self.align), (), of_cell=True)
 
     @cached_property
+    def probes(self) -> Stage:
+        """Embeddings of test EEG and controls are read out by linear models."""
+        inputs = ProbesInputs(
+            **self._listeners,
+            features=self.place(self.features),
+            aligned=self.place(self.align),
+            pair=self._pair,
+            block_s=self.config.scores.block_s,
+            seed=self.cell.seed,
+            device=self.device,
+        )
+        return self._stage(inputs, (self.prepare, self.features, self.align), (), of_cell=True)
+
+    @cached_property
     def diffuse(self) -> Stage:
         """Latents and conditions become a denoiser."""
         inputs = DiffuseInputs(
@@ -405,6 +421,7 @@ class Pipeline:
     def score(self) -> Stage:
         """Scores and speech become metrics with intervals and tests."""
         words = self.words if self.at_words else None
+        probes = self.probes if self.config.scores.probes else None
         generate, ceilings = (self.generate, self.ceilings) if self.generates else (None, None)
         metrics = tuple(m for m in self.metrics if self.config.scores.extended or not m.extended)
         inputs = ScoreInputs(
@@ -418,7 +435,8 @@ class Pipeline:
             scores=self.config.scores,
             modality=self.encoder.modality,
             seed=self.cell.seed,
+            probes=self.place(probes) if probes else None,
         )
-        after = tuple(stage for stage in (self.prepare, self.embed, words, ceilings, generate) if stage)
+        after = tuple(stage for stage in (self.prepare, self.embed, words, probes, ceilings, generate) if stage)
         code = (target for metric in metrics for target in code_of_spec(metric))
         return self._stage(inputs, after, code, of_cell=True)

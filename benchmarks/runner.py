@@ -218,16 +218,19 @@ class Runner:
             facts = (pipeline.place(stage) / "training.json").read_bytes()
             record.training[stage.name] = Training.model_validate_json(facts)
         scores = Scores.read(pipeline.place(pipeline.score))
-        record.skipped |= {f"metric {name}": reason for name, reason in scores.skipped.items()}
+        record.skipped |= {
+            name if name.startswith("probe ") else f"metric {name}": reason for name, reason in scores.skipped.items()
+        }
         record.metrics, record.sets = scores.metrics, scores.sets
-        record.tests, record.verdict, record.groups = scores.tests, scores.verdict, scores.groups
+        record.tests, record.verdict = scores.tests, scores.verdict
+        record.groups, record.probes = scores.groups, scores.probes
 
     def _write_files(self, record: Record, pipeline: Pipeline, folder: Path) -> dict[str, str]:
         """Fill the folder of a cell's files and return what the record calls them."""
         place = f"cells/{pipeline.cell.id}"
         shutil.copyfile(pipeline.place(pipeline.score) / "segments.parquet", folder / "segments.parquet")
         files = {"segments": f"{place}/segments.parquet"}
-        for name in map(segments_name, record.groups):
+        for name in map(segments_name, record.parts):
             shutil.copyfile(pipeline.place(pipeline.score) / name, folder / name)
             files[name.removesuffix(".parquet")] = f"{place}/{name}"
         if pipeline.generates:

@@ -235,6 +235,19 @@ class WordsInputs(ListenerInputs):
 
 
 @dataclass(frozen=True)
+class ProbesInputs(ListenerInputs):
+    """Embeddings of test signal and controls become what linear models read out of them."""
+
+    name = "probes"
+    features: Path
+    aligned: Path
+    pair: Pair
+    block_s: float
+    seed: int
+    device: str
+
+
+@dataclass(frozen=True)
 class DiffuseInputs(ListenerInputs):
     """Latents and conditions become a denoiser."""
 
@@ -288,3 +301,4 @@ class ScoreInputs(ListenerInputs):
     scores: ScoresConfig
     modality: str
     seed: int
+    probes: Path | None = None

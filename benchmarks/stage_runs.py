@@ -19,6 +19,7 @@ from eeg2speech_bench.benchmarks.stage_inputs import (
     FeaturesInputs,
     GenerateInputs,
     PrepareInputs,
+    ProbesInputs,
     ScoreInputs,
     StageInputs,
     TuneInputs,
@@ -138,6 +139,13 @@ def _(inputs: EmbedInputs, out: Path, progress: Progress) -> None:
 @run_stage.register
 def _(inputs: WordsInputs, out: Path, progress: Progress) -> None:
     from eeg2speech_bench.benchmarks.stages.words import run
+
+    run(inputs, out, progress)
+
+
+@run_stage.register
+def _(inputs: ProbesInputs, out: Path, progress: Progress) -> None:
+    from eeg2speech_bench.benchmarks.stages.probes import run
 
     run(inputs, out, progress)
 

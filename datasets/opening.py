@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,10 +58,12 @@ class SimulatedDataset:
         root = open_simulated_root(self.cache / "simulated", self.settings, self.report)
         return open_bids(root, FileHashes(self.cache), self.report)
 
-    @property
+    @cached_property
     def stimuli(self) -> tuple[Stimulus, ...]:
-        """The stories."""
-        return self._bids.stimuli
+        """The stories, with whose voice tells each."""
+        from eeg2speech_bench.datasets.speech import voice_of
+
+        return tuple(replace(one, speaker=voice_of(Path(one.name).stem)) for one in self._bids.stimuli)
 
     @property
     def recordings(self) -> tuple[Recording, ...]:

@@ -76,6 +76,7 @@ def _show(arguments: argparse.Namespace) -> int:
     from eeg2speech_bench.leaderboard.tables.export import show
     from eeg2speech_bench.leaderboard.tables.listeners import listener_scores, listeners_table
     from eeg2speech_bench.leaderboard.tables.pretraining import pretraining_table
+    from eeg2speech_bench.leaderboard.tables.probes import probes_table
     from eeg2speech_bench.leaderboard.tables.table import board, controls
 
     _refuse_pictures(arguments)
@@ -98,7 +99,8 @@ def _show(arguments: argparse.Namespace) -> int:
         typed = f"eeg2speech-bench leaderboard show --results {arguments.results} --pictures"
         table.notes.append(f"Pictures of another cell: '{typed} --cell {others[0].cell.id}'.")
     by_listeners = listeners_table(one for path, record in found if (one := listener_scores(path, record)) is not None)
-    show(arguments.format, [one for one in (by_listeners, table, pretraining) if one is not None])
+    shown = (by_listeners, table, pretraining, probes_table(records))
+    show(arguments.format, [one for one in shown if one is not None])
     for line in left_out(unreadable):
         print(line, file=sys.stderr)
     return 1 if unreadable else 0

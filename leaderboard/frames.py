@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, overload
 
 from eeg2speech_bench.core.errors import BenchError, StorageError, UsageError
 from eeg2speech_bench.core.records.metrics import SetScore
+from eeg2speech_bench.core.records.probes import PROBES
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.leaderboard.labels import BOARD_METRICS
 
@@ -58,6 +59,14 @@ class Results(Sequence[Record]):
         import pandas as pd
 
         return pd.DataFrame([row for record in self for row in _score_rows(record)], columns=_SCORES)
+
+    @cached_property
+    def probes(self) -> pd.DataFrame:
+        """One row per cell, probe and condition, with the columns of `scores`; empty where none was asked for."""
+        import pandas as pd
+
+        rows = [row for record in self if record.probes for row in _score_rows(record.of_group(PROBES))]
+        return pd.DataFrame(rows, columns=_SCORES)
 
     @cached_property
     def stages(self) -> pd.DataFrame:

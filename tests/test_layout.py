@@ -45,7 +45,7 @@ FLOORS = {
     ),
     "benchmarks": (
         "cache cells given_encoders halving metrics plugin_source",
-        "hooks inputs",
+        "hooks inputs probes",
         "models scoring",
         "pretraining speed stage_inputs",
         "stages",

@@ -12,7 +12,7 @@ from torch import Tensor
 from eeg2speech_bench.benchmarks.inputs.controls import ControlSource
 from eeg2speech_bench.benchmarks.inputs.target_frames import FrameStore
 from eeg2speech_bench.benchmarks.models.pair import Pair
-from eeg2speech_bench.core.conditioning import Conditioning
+from eeg2speech_bench.core.conditioning import Conditioning, pool_tokens
 from eeg2speech_bench.core.conditions import ENCODED
 from eeg2speech_bench.core.contrastive.loss import clip_scores
 from eeg2speech_bench.core.generator.conditioner import Conditioner
@@ -79,6 +79,11 @@ class Embedder:
         parts = (clip_scores(part, candidates.embeddings).numpy() for _, part in self._estimates(condition, candidates))
         return self._of_all(condition, np.concatenate(list(parts)), candidates)
 
+    def embeddings(self, condition: str, candidates: Candidates, n_tokens: int) -> np.ndarray:
+        """Embed every test segment, averaged in time to float32 (n, n_tokens, dim)."""
+        parts = (pool_tokens(part, n_tokens).numpy() for _, part in self._estimates(condition, candidates))
+        return self._of_all(condition, np.concatenate(list(parts)).astype(np.float32), candidates)
+
     def scores_and_conditions(
         self, condition: str, candidates: Candidates, clips: np.ndarray
     ) -> tuple[np.ndarray, Conditioning]:
@@ -126,8 +131,8 @@ class Embedder:
                 yield places, self.conditioner.estimate(batch.to(self.device)).cpu()
 
     @staticmethod
-    def _of_all(condition: str, scores: np.ndarray, candidates: Candidates) -> np.ndarray:
-        return scores.repeat(len(candidates.true), 0) if condition in ("mean", "none") else scores
+    def _of_all(condition: str, made: np.ndarray, candidates: Candidates) -> np.ndarray:
+        return made.repeat(len(candidates.true), 0) if condition in ("mean", "none") else made
 
     def _mean_estimate(self) -> Tensor:
         """Return the mean estimate of evenly spaced training segments, shape (1, n_tokens, dim)."""

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from eeg2speech_bench.core.records.groups import Group, GroupScores
 from eeg2speech_bench.core.records.metrics import ControlTest, Metric, SetScore, Verdict
+from eeg2speech_bench.core.records.probes import ProbeScores
 from eeg2speech_bench.core.stages.json_files import write_json
 
 FILE = "scores.json"
@@ -20,6 +21,8 @@ class Scores(BaseModel):
     ----------
     groups : dict of str to GroupScores
         Of known listeners, and of new ones once calibrated, where listeners are held out.
+    probes : ProbeScores, optional
+        What was read out of embeddings, where that was asked for.
     skipped : dict of str to str
         Metrics that were not measured, with the reason.
     """
@@ -29,6 +32,7 @@ class Scores(BaseModel):
     tests: list[ControlTest]
     verdict: dict[str, Verdict]
     groups: dict[Group, GroupScores] = {}
+    probes: ProbeScores | None = None
     skipped: dict[str, str]
 
     @classmethod

@@ -28,6 +28,7 @@ from eeg2speech_bench.benchmarks.scoring.verdicts import (
 from eeg2speech_bench.benchmarks.stage_inputs import ScoreInputs
 from eeg2speech_bench.core.presets.config import ScoresConfig
 from eeg2speech_bench.core.records.groups import GROUPS, Group, GroupScores, segments_name
+from eeg2speech_bench.core.records.probes import PROBES, ProbeScores
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
 from eeg2speech_bench.core.specs import MetricSpec
 from eeg2speech_bench.core.terminal.progress import Progress
@@ -54,11 +55,13 @@ def run(inputs: ScoreInputs, out: Path, progress: Progress) -> None:
     scores, undefined = _judge(
         inputs, [v for v in measured if v.metric.name not in wrong], store, out / "segments.parquet"
     )
+    probes, unread = _of_probes(inputs, store, out)
     Scores(
         **dict(scores),
         sets=[entry for entry in of_sets if entry.name not in wrong and entry.name not in undefined],
         groups=_of_groups(inputs, metrics, store, out),
-        skipped=skipped | without_pool | undefined | undefined_sets | wrong,
+        probes=probes,
+        skipped=skipped | without_pool | undefined | undefined_sets | wrong | unread,
     ).write(out)
 
 
@@ -104,6 +107,18 @@ def _of_groups(
         measured, _ = measure_scores(scored, asked, confidence=inputs.scores.confidence, seed=inputs.seed)
         found[group], _ = _judge(inputs, measured, store, out / segments_name(group))
     return found
+
+
+def _of_probes(inputs: ScoreInputs, store: SegmentStore, out: Path) -> tuple[ProbeScores | None, dict[str, str]]:
+    """Judge what was read out of the embeddings, if that was asked for, and say what was not and why."""
+    if inputs.probes is None:
+        return None, {}
+    from eeg2speech_bench.benchmarks.scoring.probe_scores import judge_probes, read_readings
+
+    measured, skipped = read_readings(inputs.probes)
+    made, kept, undefined = judge_probes(measured, inputs.scores, inputs.seed, inputs.modality, store.meta.subjects)
+    segment_rows(kept, store).to_parquet(out / segments_name(PROBES))
+    return made, {f"probe {name}": reason for name, reason in (skipped | undefined).items()}
 
 
 def _choose(

@@ -109,7 +109,8 @@ def _describe() -> Prepared:
     )
 
 
-def _run(inputs: StageInputs, out: Path) -> Path:
+def run_one(inputs: StageInputs, out: Path) -> Path:
+    """Run a stage into a new folder, and return the folder."""
     out.mkdir()
     checkpoints = StageCheckpoints(out.parent / "none", {"name": inputs.name, "key": ""}, print)
     run_stage(inputs, out, lambda note, share: None, *([checkpoints] if inputs.trains else []))
@@ -122,13 +123,13 @@ def score_cell(prepared: Path, features: Path, pair: Pair, folder: Path, seed: i
     listeners: dict[str, Any] = {"prepared": prepared, "held_out": HELD_OUT}
     common = listeners | {"features": features, "pair": pair, "device": "cpu"}
     align = AlignInputs(**common, alignment=AlignmentConfig(batch_size=32), seed=seed, precision="float32")
-    aligned = _run(align, folder / "align")
-    calibration = _run(CalibrateInputs(**common, aligned=aligned, minutes=CALIBRATION_MIN), folder / "calibrate")
-    clips = _run(ClipsInputs(n_clips=2, **listeners), folder / "clips")
+    aligned = run_one(align, folder / "align")
+    calibration = run_one(CalibrateInputs(**common, aligned=aligned, minutes=CALIBRATION_MIN), folder / "calibrate")
+    clips = run_one(ClipsInputs(n_clips=2, **listeners), folder / "clips")
     embed = EmbedInputs(**common, clips=clips, aligned=aligned, calibration=calibration, standardise=True, seed=seed)
     score = ScoreInputs(
         **listeners,
-        embedded=_run(embed, folder / "embed"),
+        embedded=run_one(embed, folder / "embed"),
         words=None,
         generated=None,
         ceilings=None,
@@ -138,7 +139,7 @@ def score_cell(prepared: Path, features: Path, pair: Pair, folder: Path, seed: i
         modality="eeg",
         seed=seed,
     )
-    return Scores.read(_run(score, folder / "score"))
+    return Scores.read(run_one(score, folder / "score"))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -154,7 +155,7 @@ def main(arguments: Sequence[str]) -> int:
         write_sounds(prepared)
         shape = (N_LISTENERS * N_ROWS, N_CHANS)
         np.save(prepared / "eeg.npy", np.zeros(shape, np.float32))
-        features = _run(FeaturesInputs(prepared, pair.target, TARGET_OPTIONS), Path(place, "features"))
+        features = run_one(FeaturesInputs(prepared, pair.target, TARGET_OPTIONS), Path(place, "features"))
         for seed in range(n_cells):
             np.save(prepared / "eeg.npy", np.random.default_rng(seed).standard_normal(shape).astype(np.float32))
             (folder := Path(place, "cell")).mkdir()

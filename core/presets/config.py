@@ -212,6 +212,7 @@ class ScoresConfig(Section):
 
     which: Literal["all", "retrieval"] = Field("all", description="retrieval: stop after alignment")
     extended: bool = Field(False, description="also metrics that cost much or need more packages")
+    probes: bool = Field(False, description="also read speech and listener out of the embeddings by linear models")
     models: dict[str, str] = Field(default={}, description="folder or hub id of what judges: whisper, tagger")
     n_bootstrap: int = Field(2000, ge=1)
     n_permutations: int = Field(10_000, ge=1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from eeg2speech_bench.core.records.probes import PROBES
+
 if TYPE_CHECKING:
     from eeg2speech_bench.core.records.record import Record
 
@@ -17,11 +19,11 @@ def contradictions(record: Record) -> Iterator[str]:
     yield from _of_status(record)
     yield from _of_metrics(record)
     yield from _of_verdicts(record)
-    for group in record.groups:
-        own = record.of_group(group)
+    for part in record.parts:
+        own, called = record.of_group(part), part if part == PROBES else f"{part} listeners"
         if record.status == "done" and not own.files:
-            yield f"{group} listeners have scores without per-segment values (files.segments-{group})"
-        yield from (f"{group} listeners: {said}" for said in (*_of_metrics(own), *_of_verdicts(own)))
+            yield f"{called} have scores without per-segment values (files.segments-{part})"
+        yield from (f"{called}: {said}" for said in (*_of_metrics(own), *_of_verdicts(own)))
 
 
 def _of_status(record: Record) -> Iterator[str]:

@@ -16,6 +16,7 @@ from eeg2speech_bench.core.records.cell_id import CellId, DatasetOrigin, Encoder
 from eeg2speech_bench.core.records.consistency import contradictions
 from eeg2speech_bench.core.records.groups import Group, GroupScores
 from eeg2speech_bench.core.records.metrics import ControlTest, Metric, SetScore, Verdict
+from eeg2speech_bench.core.records.probes import PROBES, ProbeScores
 from eeg2speech_bench.core.records.provenance import ErrorReport, Provenance, StageCost
 from eeg2speech_bench.core.records.record_json import may_lose, strict_json, unprintable
 from eeg2speech_bench.core.records.training import UNTRAINED, Training
@@ -58,11 +59,13 @@ class Record(BaseModel):
     groups : dict of str to GroupScores
         Where listeners are held out, all of the above is of these new ones as they come; here are the scores of known
         listeners, and of new ones once calibrated, in retrieval among the same windows.
+    probes : ProbeScores, optional
+        What linear models read out of the embeddings, where that was asked for.
     skipped : dict
-        Stages that did not run, and metrics that were not measured ("metric NAME"), with the reason.
+        Stages that did not run, and metrics that were not measured ("metric NAME", "probe NAME"), with the reason.
     files : dict of str to str
-        ``segments`` (of a group: ``segments-known``), ``audio``, ``report`` and ``model``, relative to the results
-        folder.
+        ``segments`` (of a part: ``segments-known``, ``segments-probes``), ``audio``, ``report`` and ``model``, relative
+        to the results folder.
     error : ErrorReport, optional
         Of a cell that is not done.
     provenance : Provenance
@@ -86,6 +89,7 @@ class Record(BaseModel):
     tests: list[ControlTest] = []
     verdict: dict[str, Verdict] = {}
     groups: dict[Group, GroupScores] = {}
+    probes: ProbeScores | None = None
     skipped: dict[str, str] = {}
     files: dict[str, str] = {}
     error: ErrorReport | None = None
@@ -149,17 +153,23 @@ class Record(BaseModel):
         """Return one metric's entry, None if it was not measured."""
         return next((m for m in self.metrics if m.name == name and m.condition == condition), None)
 
-    def of_group(self, group: Group) -> Self:
-        """Return the record as if a group of listeners had been tested alone.
+    @property
+    def parts(self) -> dict[str, GroupScores]:
+        """Scores that have files of values of their own: of groups of listeners, and of probes."""
+        return {**self.groups, **({} if self.probes is None else {PROBES: self.probes})}
+
+    def of_group(self, group: str) -> Self:
+        """Return the record as if a group of listeners, or the probes, had been scored alone.
 
         Raises
         ------
         KeyError
             If the group was not scored.
         """
-        scores = self.groups[group]
+        scores = self.parts[group]
         place = self.files.get(f"segments-{group}")
         own = {"metrics": scores.metrics, "tests": scores.tests, "verdict": scores.verdict, "sets": [], "groups": {}}
+        own["probes"] = None
         return self.model_copy(update={**own, "files": {"segments": place} if place else {}})
 
     def tree(self) -> dict[str, Any]:

@@ -49,11 +49,12 @@ class PreparedRecording(_PreparedPart):
 
 
 class PreparedStimulus(_PreparedPart):
-    """A stimulus: its id, what the data set calls it, and its length in seconds."""
+    """A stimulus: its id, what the data set calls it, its length in seconds, and whose voice it is where known."""
 
     stimulus_id: str
     name: str
     duration_s: float
+    speaker: str = ""
 
 
 class PreparedSound(_PreparedPart):

@@ -13,13 +13,26 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Phone:
+    """A phoneme as its transcript spells it, with its place in the stimulus, in seconds."""
+
+    symbol: str
+    start_s: float
+    stop_s: float
+
+
+@dataclass(frozen=True)
 class Word:
-    """A spoken word with its place in the stimulus, in seconds, and the number of its sentence where that is known."""
+    """A spoken word with its place in the stimulus, in seconds.
+
+    ``sentence`` is the number of its sentence, where that is known; ``phones`` are empty where its phonemes are not.
+    """
 
     text: str
     start_s: float
     stop_s: float
     sentence: int | None = None
+    phones: tuple[Phone, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,6 +70,8 @@ class Stimulus:
         Empty where the data set has no transcript.
     notes : tuple of str
         Lines on what was decided when the sound was read (a channel that was left out), which the record repeats.
+    speaker : str
+        Whose voice it is; empty where the data set does not say, or where it is of several.
     """
 
     stimulus_id: str
@@ -65,6 +80,7 @@ class Stimulus:
     load: Callable[[], Sound] = field(repr=False)
     words: tuple[Word, ...] = field(default=(), repr=False)
     notes: tuple[str, ...] = ()
+    speaker: str = ""
 
 
 @dataclass(frozen=True)

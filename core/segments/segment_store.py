@@ -141,6 +141,8 @@ class SegmentStore:
                            stop_s, sound_start, sound_stop, split
         words.parquet      one row per word inside one zone: stimulus, start_s, stop_s, text, sentence (-1: not
                            known), split; no rows without transcripts
+        phones.parquet     one row per phoneme inside one zone: stimulus, start_s, stop_s, symbol, split; not there
+                           where transcripts have none
 
     Parameters
     ----------
@@ -200,6 +202,15 @@ class SegmentStore:
     def words(self) -> pd.DataFrame:
         """One row per spoken word that lies inside one split."""
         return self._table("words")
+
+    @cached_property
+    def phones(self) -> pd.DataFrame:
+        """One row per phoneme that lies inside one split; no rows where the transcripts have none."""
+        import pandas as pd
+
+        if (self.path / "phones.parquet").is_file():
+            return self._table("phones")
+        return pd.DataFrame({name: [] for name in ("stimulus", "start_s", "stop_s", "symbol", "split")})
 
     def _table(self, name: str) -> pd.DataFrame:
         import pandas as pd

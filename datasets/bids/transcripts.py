@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from eeg2speech_bench.core.errors import DataError
-from eeg2speech_bench.core.segments.recordings import Word
+from eeg2speech_bench.core.segments.recordings import Phone, Word
 from eeg2speech_bench.datasets.bids.description import FILE
 from eeg2speech_bench.datasets.bids.tables import numbers, read_table
 from eeg2speech_bench.datasets.bids.textgrid import Interval, read_textgrid
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 #: tiers that hold words, in lower case, where the description names none
 WORD_TIERS = ("words", "word")
+#: tiers that hold phonemes
+PHONE_TIERS = ("phones", "phone", "phonemes", "phoneme")
 
 #: what aligners write where nothing is said, beside an empty text
 SILENCES = ("", "sil", "sp", "<sil>", "<p:>")
@@ -30,7 +33,8 @@ class Transcripts:
     """Finds and reads the transcripts that lie beside sounds.
 
     ``<stem>_words.tsv`` has the columns ``onset``, ``duration`` (seconds), ``word`` and, if known, ``sentence`` (a
-    number per sentence). Without it, the tier ``words`` of ``<stem>.TextGrid`` is read.
+    number per sentence). Without it, the tier ``words`` of ``<stem>.TextGrid`` is read, and the tier ``phones`` if
+    there is one.
 
     Parameters
     ----------
@@ -99,11 +103,23 @@ class Transcripts:
                 expected=" or ".join(f"'{name}'" for name in wanted),
                 then=f'Write tier = "NAME" under [transcripts] in {FILE}.',
             )
-        return tuple(Word(i.text.strip(), i.start_s, i.stop_s) for i in tiers[tier] if _is_said(i))
+        phones = next((own for name, own in tiers.items() if name.lower() in PHONE_TIERS), ())
+        return tuple(
+            Word(i.text.strip(), i.start_s, i.stop_s, phones=_phones_of(i, phones)) for i in tiers[tier] if _is_said(i)
+        )
 
 
 def _is_there(path: Path) -> bool:
     return path.is_file() or path.is_symlink()
+
+
+def _phones_of(word: Interval, phones: tuple[Interval, ...]) -> tuple[Phone, ...]:
+    first, stop = (bisect_left(phones, edge, key=_middle_s) for edge in (word.start_s, word.stop_s))
+    return tuple(Phone(i.text.strip(), i.start_s, i.stop_s) for i in phones[first:stop] if _is_said(i))
+
+
+def _middle_s(interval: Interval) -> float:
+    return (interval.start_s + interval.stop_s) / 2
 
 
 def _is_said(interval: Interval) -> bool:

@@ -46,6 +46,7 @@ from eeg2speech_bench.datasets.preparation.splits.plan import DEFAULT_FRACTIONS,
 from eeg2speech_bench.datasets.preparation.windows import (
     count_segments,
     drop_unheard,
+    phone_table,
     prove_eeg_apart,
     segment_table,
     window_table,
@@ -122,6 +123,8 @@ def prepare(
     np.save(out / "scale.npy", eeg.scale)
     windows, segments = drop_unheard(windows, eeg.segments)
     tables = {"zones": zones, "windows": windows, "segments": segments, "words": word_table(zones, stimuli)}
+    if len(phones := phone_table(zones, stimuli)):
+        tables["phones"] = phones
     for name, table in tables.items():
         table.to_parquet(out / f"{name}.parquet", index=False)
     _describe(dataset, settings, stimuli, plan, track, eeg, segments).write(out)
@@ -156,7 +159,10 @@ def _describe(
         signal=signal,
         subjects=eeg.subjects,
         recordings=eeg.recordings,
-        stimuli=[PreparedStimulus(stimulus_id=s.stimulus_id, name=s.name, duration_s=s.duration_s) for s in stimuli],
+        stimuli=[
+            PreparedStimulus(stimulus_id=s.stimulus_id, name=s.name, duration_s=s.duration_s, speaker=s.speaker)
+            for s in stimuli
+        ],
         sound=PreparedSound(kind=track.kind, rate_hz=track.rate_hz),
         dataset=PreparedDataset(name=dataset.name, revision=dataset.revision, skipped=skipped, notes=notes + eeg.notes),
         split=plan.proven(prove_eeg_apart(segments, eeg.n_times, settings.sfreq)),

@@ -75,6 +75,18 @@ def word_table(zones: pd.DataFrame, stimuli: list[Stimulus]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).astype({"stimulus": np.int64, "sentence": np.int64})
 
 
+def phone_table(zones: pd.DataFrame, stimuli: list[Stimulus]) -> pd.DataFrame:
+    """Make the table of phonemes within one zone: stimulus, start_s, stop_s, symbol, split."""
+    rows = [
+        (zone["stimulus"], phone.start_s, phone.stop_s, phone.symbol, zone["split"])
+        for zone in zones.to_dict("records")
+        for word in stimuli[zone["stimulus"]].words
+        for phone in word.phones
+        if zone["start_s"] <= phone.start_s and phone.stop_s <= zone["stop_s"]
+    ]
+    return pd.DataFrame(rows, columns=["stimulus", "start_s", "stop_s", "symbol", "split"])
+
+
 def _texts(windows: pd.DataFrame, stimuli: list[Stimulus], window_s: float) -> list[str]:
     texts: list[str] = []
     for stimulus in windows["stimulus"].unique().tolist():

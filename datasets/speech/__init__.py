@@ -41,6 +41,23 @@ def story_path(name: str) -> Path:
     return _folder() / f"{name}.ogg"
 
 
+def voice_of(name: str) -> str:
+    """Return the name of the synthetic voice that tells a story.
+
+    Parameters
+    ----------
+    name : str
+        One of `story_names`.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such story.
+    """
+    voice: str = read_json(story_path(name).with_suffix(".json"))["voice"]
+    return voice
+
+
 def load_story(name: str) -> tuple[dict[str, Any], np.ndarray, int]:
     """Load the transcript and the waveform of a story.
 

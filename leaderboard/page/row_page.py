@@ -38,6 +38,7 @@ from eeg2speech_bench.leaderboard.results.history import (
     kept_step,
     learning_series,
 )
+from eeg2speech_bench.leaderboard.tables.probes import leaks, probes_table
 
 #: metrics with pictures, where the row has them
 PICTURED = ("top1", "identification", "mel_correlation")
@@ -66,6 +67,8 @@ def render_row(row: Row, records: Sequence[Record]) -> str:
         table=_table(entries, tested, modality),
         pools=pool_rows(every, tested, modality),
         sets=set_table(done),
+        probes=probes_table(done),
+        leaks=leaks(done),
         notes=_notes(every, done),
         pictures=list(_pictures(entries, found, modality)),
         curves=list(_curves(done, [cell.seed for cell in row.done])),

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from eeg2speech_bench.core.errors import BenchError, StorageError, UsageError
 from eeg2speech_bench.core.records.cell_id import is_safe_name
 from eeg2speech_bench.core.records.groups import GROUPS, segments_name
+from eeg2speech_bench.core.records.probes import PROBES
 from eeg2speech_bench.core.records.record import Record
 from eeg2speech_bench.core.records.record_store import RecordStore
 
@@ -33,7 +34,7 @@ PAUSE_S = 0.05
 VALIDATE_TRIES = 20
 #: the files that a results folder consists of, relative to it; everything else is foreign
 _RECORD = re.compile(r"records/([^/]+)\.json")
-_SEGMENTS = re.compile(rf"cells/([^/]+)/segments(?:-(?:{'|'.join(GROUPS)}))?\.parquet")
+_SEGMENTS = re.compile(rf"cells/([^/]+)/segments(?:-(?:{'|'.join((*GROUPS, PROBES))}))?\.parquet")
 _CLIP = re.compile(r"cells/([^/]+)/audio/([^/]+)/([^/]+)\.flac")
 #: what a run leaves beside them for its own user: pictures, which are drawn from the rest, and the model
 STAYING = ("report", "model")
@@ -93,8 +94,8 @@ def files_of(results: Path, record: Record) -> list[Path]:
     """
     files: list[Path] = []
     for kind, name in record.files.items():
-        groups = {f"segments-{group}": segments_name(group) for group in record.groups}
-        named = {"segments": "segments.parquet", **groups, **{name: name for name in ("audio", *STAYING)}}
+        parts = {f"segments-{part}": segments_name(part) for part in record.parts}
+        named = {"segments": "segments.parquet", **parts, **{name: name for name in ("audio", *STAYING)}}
         expected = named.get(kind)
         own = f"cells/{record.cell.id}"
         if expected is None or name != f"{own}/{expected}":
@@ -178,8 +179,8 @@ def check_place(path: Path, record: Record, more: Sequence[str] = ()) -> pyarrow
     files_of(results, record)
     if record.status != "done":
         return None
-    for group in record.groups:
-        check_segments(results / record.files[f"segments-{group}"], record.of_group(group))
+    for part in record.parts:
+        check_segments(results / record.files[f"segments-{part}"], record.of_group(part))
     return check_segments(results / record.files["segments"], record, more)
 
 

@@ -32,9 +32,10 @@ AFTER = {
     "calibrate": ("prepare", "features", "align"),
     "embed": ("prepare", "features", "clips", "align", "calibrate"),
     "words": ("prepare", "features", "align"),
+    "probes": ("prepare", "features", "align"),
     "diffuse": ("prepare", "features", "align", "autoencoder"),
     "generate": ("prepare", "clips", "embed", "autoencoder", "diffuse"),
-    "score": ("prepare", "embed", "words", "ceilings", "generate"),
+    "score": ("prepare", "embed", "words", "probes", "ceilings", "generate"),
 }
 
 
@@ -58,7 +59,8 @@ def pipeline(tmp_path):
     """Return a function that makes the stages of a cell with all stages, by name."""
 
     def make(*overrides: str, encoder: str = "brainmagick", seed: int = 0, revision: str = "1"):
-        overrides = ("scores.extended=true", "data.held_out_listeners=1/3", "alignment.n_trials=2", *overrides)
+        asked = ("scores.extended=true", "scores.probes=true")
+        overrides = (*asked, "data.held_out_listeners=1/3", "alignment.n_trials=2", *overrides)
         config = load_config("quick", overrides=overrides)
         (cell,) = make_cells([encoder], "made-up", "made-up", [seed], config, REGISTRY, revision=revision)
         dataset = Dataset()
@@ -120,7 +122,7 @@ def test_each_library_of_a_stage_changes_its_key_and_those_after_it(pipeline, mo
         ("core.training.trainer", {"autoencoder", "tune", "align", "diffuse"}),
         ("core.conditioning", set(AFTER) - {"prepare", "clips"}),
         ("core.training.seeding", set(AFTER) - {"prepare", "features", "clips", "ceilings", "calibrate"}),
-        ("core.segments.surrogates", {"tune", "align", "embed", "words"}),
+        ("core.segments.surrogates", {"tune", "align", "embed", "words", "probes"}),
         ("core.generator.checkpoints", {"autoencoder", "ceilings", "diffuse", "generate"}),
         ("benchmarks.metrics.word_retrieval", {"words", "score"}),
         ("core.segments.clips", {"ceilings", "generate", "score"}),

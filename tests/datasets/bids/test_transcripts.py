@@ -175,3 +175,11 @@ def test_the_published_textgrids_of_alice_are_read(realdata):
     assert len(tiers["words"]) == 319
     first = next(i for i in tiers["words"] if i.text)
     assert (first.text, first.start_s, first.stop_s) == ("alice", 0.046, 0.516)
+
+
+def test_the_phonemes_of_a_textgrid_go_with_their_words(realdata):
+    sound = realdata / "alice_text" / "phonemes" / "DownTheRabbitHoleFinal_SoundFile1.wav"
+    words = Transcripts().words(sound, 60.0)
+    assert [phone.symbol for phone in words[0].phones] == ["AE1", "L", "AH0", "S"]
+    assert all(word.start_s <= phone.start_s < phone.stop_s <= word.stop_s for word in words for phone in word.phones)
+    assert sum(len(word.phones) for word in words) == 525

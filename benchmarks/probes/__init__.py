@@ -1,0 +1,1 @@
+"""Reads speech, listener and voice out of embeddings with linear models, to see what they hold."""
