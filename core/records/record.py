@@ -156,7 +156,8 @@ class Record(BaseModel):
     @property
     def parts(self) -> dict[str, GroupScores]:
         """Scores that have files of values of their own: of groups of listeners, and of probes."""
-        return {**self.groups, **({} if self.probes is None else {PROBES: self.probes})}
+        parts: dict[str, GroupScores] = {str(name): scores for name, scores in self.groups.items()}
+        return parts if self.probes is None else {**parts, PROBES: self.probes}
 
     def of_group(self, group: str) -> Self:
         """Return the record as if a group of listeners, or the probes, had been scored alone.

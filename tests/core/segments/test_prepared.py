@@ -30,7 +30,7 @@ TREE = {
             "recorded_sfreq": 500.0,
         }
     ],
-    "stimuli": [{"stimulus_id": "s", "name": "a.wav", "duration_s": 3.0}],
+    "stimuli": [{"stimulus_id": "s", "name": "a.wav", "duration_s": 3.0, "speaker": ""}],
     "sound": {"kind": "waveform", "rate_hz": 16000.0},
     "dataset": {
         "name": "d",
