@@ -55,7 +55,7 @@ def read_readings(folder: Path) -> tuple[list[MetricValues], dict[str, str]]:
     )
     measured = []
     for column in columns:
-        name, condition = column.split()
+        name, condition = str(column).split()
         n_classes = len(about["classes"][name])
         levels = ReferenceLevels(max(n_classes, 1), 1 / n_classes if n_classes else 0.0)
         metric = BY_NAME[name].metric()

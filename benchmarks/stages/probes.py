@@ -37,7 +37,7 @@ def run(inputs: ProbesInputs, out: Path, progress: Progress) -> None:
     conditioner = inputs.pair.load(store, inputs.aligned).conditioner(inputs.pair.encoder.name, standardise=False)
     embedder = Embedder(store, FrameStore(inputs.features, store), inputs.pair, conditioner, inputs.device)
     source = ControlSource(store, rows, derive_seed(inputs.seed, "controls"), modality)
-    candidates = Candidates(source, embedder.audio(pool), table["true"].to_numpy())
+    candidates = Candidates(source, embedder.audio(pool), pool, table["true"].to_numpy())
     n_tokens = count_tokens(candidates.embeddings.shape[1], store.window_s)
     labels, skipped = make_labels(Labelled(store, table, pool, n_tokens))
     read: dict[str, dict[str, np.ndarray]] = {name: {} for name in labels}

@@ -13,6 +13,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -53,7 +54,7 @@ def write_words(folder: Path) -> None:
 
 def probe_cell(prepared: Path, features: Path, pair: Pair, folder: Path, seed: int) -> ProbeScores:
     """Run the stages of a cell that probes need, and judge what they read out."""
-    common = {"prepared": prepared, "features": features, "pair": pair, "device": "cpu"}
+    common: dict[str, Any] = {"prepared": prepared, "features": features, "pair": pair, "device": "cpu"}
     align = AlignInputs(**common, alignment=AlignmentConfig(batch_size=32), seed=seed, precision="float32")
     aligned = run_one(align, folder / "align")
     inputs = ProbesInputs(**common, aligned=aligned, block_s=SCORES.block_s, seed=seed)
