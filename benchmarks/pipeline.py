@@ -10,6 +10,7 @@ from typing import Any
 from eeg2speech_bench.benchmarks.cells import Cell
 from eeg2speech_bench.benchmarks.models.pair import Pair
 from eeg2speech_bench.benchmarks.plugin_source import code_of_options, code_of_spec
+from eeg2speech_bench.benchmarks.resolved_cell import ResolvedCell
 from eeg2speech_bench.benchmarks.stage_inputs import (
     AlignInputs,
     AutoencoderInputs,
@@ -28,9 +29,6 @@ from eeg2speech_bench.benchmarks.stage_inputs import (
     WordsInputs,
 )
 from eeg2speech_bench.benchmarks.stage_runs import run_stage
-from eeg2speech_bench.core.conditions import embedded_conditions
-from eeg2speech_bench.core.errors import ContractError
-from eeg2speech_bench.core.presets.config import AlignmentConfig, load_config
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.segments.prepared import Prepared
 from eeg2speech_bench.core.segments.recordings import SpeechDataset
@@ -39,19 +37,11 @@ from eeg2speech_bench.core.stages.import_closure import code_behind
 from eeg2speech_bench.core.stages.keys import KeyParts
 from eeg2speech_bench.core.stages.stage_store import Stage, StageStore
 from eeg2speech_bench.core.training.seeding import derive_seed
-from eeg2speech_bench.core.weights.strategies import WeightsUse
 
 STAGES = "eeg2speech_bench.benchmarks.stages"
-#: what an encoder may choose for itself; everything else of the alignment is the budget
-OWN_SETTINGS = {"learning_rate", "weight_decay"}
-#: why the generator's stages are left out
-NO_AUDIO = "the data set publishes an envelope and no audio, so there is nothing to generate"
-RETRIEVAL_ONLY = "only retrieval was asked for (--scores retrieval)"
-#: why no windows are cut at words
-NO_WORDS = "the data set has no words with their times, so no window can start at one"
 
 
-class Pipeline:
+class Pipeline(ResolvedCell):
     """Makes the stages of one cell when they are asked for; equal stages of two cells have equal keys.
 
     Parameters
@@ -67,73 +57,8 @@ class Pipeline:
     def __init__(
         self, cell: Cell, dataset: SpeechDataset, registry: Registry, store: StageStore, device: str, precision: str
     ) -> None:
-        self.cell, self.dataset, self.store, self.device, self.precision = cell, dataset, store, device, precision
-        self.config = cell.config
-        self.encoder = registry.get("encoder", cell.encoder)
-        self.target = registry.get("target", self.encoder.audio_target or self.config.target.name)
-        self.preparation = registry.get("preparation", getattr(dataset, "preparation", "windows"))
-        self.metrics = registry.all("metric")
-
-    @property
-    def target_options(self) -> dict[str, Any]:
-        """Options of the target from the configuration."""
-        return dict(self.config.target.options.get(self.target.name, {}))
-
-    @property
-    def encoder_options(self) -> dict[str, Any]:
-        """Options of the encoder from the configuration."""
-        return dict(self.config.encoder.get(self.cell.encoder, {}))
-
-    def check_options(self) -> None:
-        """Refuse options that encoder or target do not have, before anything runs.
-
-        Those that the preset names are right; to see whether others are takes the import of what they belong to.
-        """
-        _ = self.alignment  # refuses settings that are not an encoder's to choose
-        if use := WeightsUse.of(self.encoder_options):
-            use.check()
-        preset = load_config(self.config.preset)
-        for spec, options, usual in (
-            (self.encoder, self.encoder_options, preset.encoder),
-            (self.target, self.target_options, preset.target.options),
-        ):
-            spec.check_options(sorted(set(options) - set(usual.get(spec.name, {}))))
-
-    @property
-    def no_generation(self) -> str:
-        """Why no speech is generated; empty if it is."""
-        if self.dataset.sound_kind != "waveform":
-            return NO_AUDIO
-        return RETRIEVAL_ONLY if self.config.scores.which == "retrieval" else ""
-
-    @property
-    def generates(self) -> bool:
-        """Whether speech is generated and scored."""
-        return not self.no_generation
-
-    @cached_property
-    def at_words(self) -> bool:
-        """Whether retrieval is also scored in windows that start at words."""
-        return self.config.scores.extended and any(stimulus.words for stimulus in self.dataset.stimuli)
-
-    @cached_property
-    def alignment(self) -> AlignmentConfig:
-        """The preset's budget, with the optimiser settings that the encoder declares for itself.
-
-        Raises
-        ------
-        ContractError
-            If it declares anything else: the budget is the same for all.
-        """
-        own = dict(self.encoder.alignment)
-        if unknown := sorted(set(own) - OWN_SETTINGS):
-            raise ContractError(
-                f"Encoder '{self.encoder.name}' declares settings that belong to the budget",
-                got=", ".join(unknown),
-                expected=", ".join(sorted(OWN_SETTINGS)),
-                then="The budget is the same for all encoders; users change it with --set alignment.KEY=VALUE.",
-            )
-        return self.config.alignment.model_copy(update=own)
+        super().__init__(cell, dataset, registry)
+        self.store, self.device, self.precision = store, device, precision
 
     def stages(self) -> list[Stage]:
         """Return all stages in the order in which they run."""
@@ -157,13 +82,6 @@ class Pipeline:
         except (Exception, SystemExit):
             return []
 
-    def skipped(self) -> dict[str, str]:
-        """Return the stages that are left out, with the reason."""
-        skipped = {"words": NO_WORDS} if self.config.scores.extended and not self.at_words else {}
-        if not self.generates:
-            skipped |= dict.fromkeys(("autoencoder", "ceilings", "diffuse", "generate"), self.no_generation)
-        return skipped
-
     def prepared(self) -> Prepared:
         """Describe the prepared segments as the stages of this cell see them, with its listeners held out."""
         folder, held_out = self.place(self.prepare), self.config.data.held_out_listeners
@@ -175,11 +93,6 @@ class Pipeline:
     def place(self, stage: Stage) -> Path:
         """Return the folder of a stage's results."""
         return self.store.place(stage)
-
-    @cached_property
-    def conditions(self) -> tuple[str, ...]:
-        """Names of the conditions that the encoder is run under."""
-        return embedded_conditions(self.encoder.modality)
 
     @cached_property
     def _pair(self) -> Pair:
@@ -267,11 +180,6 @@ class Pipeline:
             device=self.device,
         )
         return self._stage(inputs, (self.prepare, self.clips, self.autoencoder), (), of_cell=False)
-
-    @property
-    def tunes(self) -> bool:
-        """Whether settings are searched before the encoder is trained."""
-        return self.alignment.n_trials > 1
 
     @cached_property
     def tune(self) -> Stage:

@@ -201,6 +201,9 @@ class MetricSpec(Spec):
         True for the metrics by which a cell is told from no signal.
     extended : bool
         True for metrics that cost much, or need more packages; measured where ``scores.extended`` is set.
+    alone : bool
+        True for metrics of clips that compare nothing with the true speech, so that it is measured by them too, as the
+        condition ``"reference"``.
     takes : tuple of str
         What it is called with beside that. Metrics of clips and sets: ``"texts"``, the words spoken in each clip;
         ``"model"``, the path or hub id under ``scores.models``. Metrics of scores in the pool ``"word-onset"``:
@@ -227,6 +230,7 @@ class MetricSpec(Spec):
     baseline: str = ""
     headline: bool = False
     extended: bool = False
+    alone: bool = False
     takes: tuple[str, ...] = ()
     model: str = ""
     available: str = ""

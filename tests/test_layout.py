@@ -49,7 +49,7 @@ FLOORS = {
         "models scoring",
         "pretraining speed stage_inputs",
         "stages",
-        "report stage_runs step_times",
+        "report resolved_cell stage_runs step_times",
         "pipeline validity",
         "plan trained",
         "live runner",

@@ -193,7 +193,7 @@ _WHISPER: dict[str, Any] = {
     "model": "whisper",
     "available": f"{_MODULE}:available",
 }
-_TEXTS: dict[str, Any] = {**_WHISPER, "takes": ("texts", "model")}
+_TEXTS: dict[str, Any] = {**_WHISPER, "takes": ("texts", "model"), "alone": True}
 #: metrics of what Whisper hears
 _RECOGNITION = [
     MetricSpec(
@@ -253,7 +253,7 @@ _RECOGNITION = [
     ),
 ]
 _OPINIONS_MODULE = f"{_METRICS}.perception"
-_OPINIONS_EXTENDED: dict[str, Any] = {"needs": "clips", "extended": True}
+_OPINIONS_EXTENDED: dict[str, Any] = {"needs": "clips", "extended": True, "alone": True}
 _DNSMOS: dict[str, Any] = {**_OPINIONS_EXTENDED, "available": f"{_OPINIONS_MODULE}:dnsmos_available"}
 #: metrics of the voice alone, whatever it says
 _OPINIONS = [

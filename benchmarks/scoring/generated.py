@@ -87,7 +87,7 @@ def training_speech(store: SegmentStore, n: int) -> Clips | None:
 def measure_clips(
     heard: JudgedClips, metrics: list[MetricSpec], progress: Progress, *, confidence: float, seed: int
 ) -> tuple[list[MetricValues], list[SetValue], dict[str, str]]:
-    """Measure metrics of clips and of sets under every condition and ceiling.
+    """Measure metrics of clips and of sets under every condition and ceiling, and some of the true speech.
 
     Returns
     -------
@@ -113,8 +113,11 @@ def measure_clips(
     for i, (condition, folder) in enumerate(heard.folders.items()):
         progress(condition, i / len(heard.folders))
         # condition by condition: metrics that share a network remember what it said of the last two sets of clips
+        asked = [m for m in (*of_clips, *of_sets) if m.alone or condition != "reference"]
+        if not asked:
+            continue
         made = load_clips(folder, condition)
-        for m in (m for m in (*of_clips, *of_sets) if m.name not in skipped):
+        for m in (m for m in asked if m.name not in skipped):
             with skipping(m, skipped):
                 judged = heard.judge(m, made)
                 if m.needs == "set":

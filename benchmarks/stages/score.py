@@ -172,7 +172,8 @@ def _generation(
     from eeg2speech_bench.benchmarks.stages.ceilings import CEILINGS
 
     assert inputs.generated is not None and inputs.ceilings is not None
-    folders = dict.fromkeys(inputs.conditions, inputs.generated) | dict.fromkeys(CEILINGS, inputs.ceilings)
+    folders = dict.fromkeys(inputs.conditions, inputs.generated)
+    folders |= dict.fromkeys((*CEILINGS, "reference"), inputs.ceilings)
     heard = JudgedClips(
         folders=folders,
         table=clips,
