@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
-#: neighbouring tokens that the map may look at on each side, in seconds
-REACH_S = 0.2
+#: neighbouring tokens that the map may look at on each side, in seconds; a trained encoder has looked around already, and
+#: what its neighbours tell of the segments that it was trained on they do not tell of others (docs/voice.md)
+REACH_S = 0.05
 #: with more features than this the map looks at fewer neighbours, so that its fit stays small
 MAX_FEATURES = 2048
 #: ridge penalty, relative to the mean variance of the features
-PENALTY = 1e-2
+PENALTY = 0.1
 
 
 class Bridge(nn.Module):

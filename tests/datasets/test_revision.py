@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from eeg2speech_bench.core.stages.file_hashes import FileHashes
-from eeg2speech_bench.datasets.bids import bids_dataset as bids
+from eeg2speech_bench.datasets import first_reading
 from eeg2speech_bench.datasets.bids.bids_dataset import open_bids
 
 
@@ -78,7 +78,7 @@ def test_a_second_opening_reads_no_content_again(bids_root, tmp_path, monkeypatc
 
 
 def test_a_long_reading_is_announced(bids_root, monkeypatch):
-    monkeypatch.setattr(bids, "GIGABYTE", 1e3)
+    monkeypatch.setattr(first_reading, "GIGABYTE", 1e3)
     lines = []
     open_bids(bids_root, report=lines.append)
     assert [line.split(" GB of ")[1] for line in lines] == [f"{bids_root} once, to tell later whether it changes."]

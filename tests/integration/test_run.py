@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -133,8 +134,8 @@ def test_a_dry_run_prints_plan_and_configuration_and_runs_nothing(bench, finishe
 def test_a_stopped_run_goes_on_where_it_was_and_ends_the_same(bench, finished_run, tmp_path, record, stage, sent, code):
     other = replace(bench, folder=tmp_path)
     for name in ("prepare", "autoencoder", "ceilings"):  # the stages between are enough to see that it goes on
-        (place,) = finished_run.stages.glob(f"{name}-*")
-        shutil.copytree(place, tmp_path / "cache" / "stages" / place.name)
+        for place in filter(Path.is_dir, finished_run.stages.glob(f"{name}-*")):
+            shutil.copytree(place, tmp_path / "cache" / "stages" / place.name)
     assert other.stop_during(stage, sent, "--encoder", "brainmagick") == code
     store = RecordStore(tmp_path / "results")
     if sent == signal.SIGINT:

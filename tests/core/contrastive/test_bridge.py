@@ -23,7 +23,7 @@ def test_a_rotation_and_rescaling_of_the_space_is_undone():
 
 def test_what_a_neighbouring_token_says_is_used():
     train, test = speech_like(64), speech_like(16, seed=1)
-    late = fit_bridge([(train.roll(2, 1), train)], token_rate_hz=10.0)  # 0.2 s are two tokens
+    late = fit_bridge([(train.roll(2, 1), train)], token_rate_hz=40.0)  # 0.05 s are two tokens
     blind = fit_bridge([(train.roll(2, 1), train)], token_rate_hz=2.0)
     inner = slice(2, -2)
     assert (late(test.roll(2, 1)) - test)[:, inner].square().mean() < 0.05 * test.var()
