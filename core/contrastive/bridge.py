@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
-#: neighbouring tokens that the map may look at on each side, in seconds; a trained encoder has looked around already, and
-#: what its neighbours tell of the segments that it was trained on they do not tell of others (docs/voice.md)
+#: neighbouring tokens that the map may look at on each side, in seconds; what more of them tell of the segments that
+#: the encoder was trained on, they do not tell of others (docs/voice.md)
 REACH_S = 0.05
 #: with more features than this the map looks at fewer neighbours, so that its fit stays small
 MAX_FEATURES = 2048
