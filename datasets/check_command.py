@@ -25,18 +25,6 @@ if TYPE_CHECKING:
     from eeg2speech_bench.datasets.checking.check_dataset import Checked
 
 
-def add_check_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``datasets check``."""
-    options = parser.add_argument_group("options of check")
-    options.add_argument(
-        "dataset", nargs="?", metavar="NAME|FOLDER", help="data set or BIDS folder, as for run; what to fetch"
-    )
-    options.add_argument("--preset", help="whose settings of data are used (default: quick; of audioeeg: eeg2speech)")
-    options.add_argument("--set", action="append", default=[], metavar="data.B=V", help="set one configuration key")
-    options.add_argument("--picks", choices=("eeg", "mag", "grad", "meg"), help="type of the channels (default: eeg)")
-    options.add_argument("--json", action="store_true", help="print what check.json holds instead of tables")
-
-
 def check(arguments: argparse.Namespace, registry: Registry) -> int:
     """Check a data set; return 1 if `run` would refuse it or its scores would be wrong, else 0."""
     if not arguments.dataset:

@@ -9,8 +9,6 @@ from eeg2speech_bench.core.cli import default_cache
 from eeg2speech_bench.core.errors import UsageError
 from eeg2speech_bench.core.registry.registry import Registry
 from eeg2speech_bench.core.terminal.progress import make_console, say
-from eeg2speech_bench.datasets.check_command import add_check_options, check
-from eeg2speech_bench.datasets.fetch_command import add_fetch_options, fetch_named, show_status
 
 ACTIONS = ("list", "check", "fetch", "status", "simulate")
 
@@ -18,8 +16,8 @@ ACTIONS = ("list", "check", "fetch", "status", "simulate")
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the actions of ``datasets`` and their options."""
     parser.add_argument("action", nargs="?", choices=list(ACTIONS), default="list")
-    add_check_options(parser)
-    add_fetch_options(parser)
+    _add_check_options(parser)
+    _add_fetch_options(parser)
     simulate = parser.add_argument_group("options of simulate")
     simulate.add_argument("--null", action="store_true", help="EEG and speech are independent")
     simulate.add_argument("--listeners", type=int, metavar="N", help="default: 8; fetch: the first N, by default all")
@@ -35,11 +33,33 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cache", type=Path, default=default_cache(), metavar="DIR", help="default: %(default)s")
 
 
+def _add_check_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``datasets check``."""
+    options = parser.add_argument_group("options of check")
+    options.add_argument(
+        "dataset", nargs="?", metavar="NAME|FOLDER", help="data set or BIDS folder, as for run; what to fetch"
+    )
+    options.add_argument("--preset", help="whose settings of data are used (default: quick; of audioeeg: eeg2speech)")
+    options.add_argument("--set", action="append", default=[], metavar="data.B=V", help="set one configuration key")
+    options.add_argument("--picks", choices=("eeg", "mag", "grad", "meg"), help="type of the channels (default: eeg)")
+    options.add_argument("--json", action="store_true", help="print what check.json holds instead of tables")
+
+
+def _add_fetch_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``datasets fetch``."""
+    options = parser.add_argument_group("options of fetch")
+    options.add_argument("--revision", metavar="COMMIT", help="commit, branch or version (default: the latest)")
+
+
 def datasets(arguments: argparse.Namespace, registry: Registry) -> int:
     """List the data sets, check or fetch one, or simulate one and say how to run on it."""
     if arguments.action == "check":
+        from eeg2speech_bench.datasets.check_command import check
+
         return check(arguments, registry)
     if arguments.action in ("fetch", "status"):
+        from eeg2speech_bench.datasets.fetch_command import fetch_named, show_status
+
         return fetch_named(arguments) if arguments.action == "fetch" else show_status(arguments)
     if arguments.dataset:
         then = f"Type eeg2speech-bench datasets check {arguments.dataset} to check it."

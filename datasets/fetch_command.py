@@ -22,12 +22,6 @@ from eeg2speech_bench.datasets.fetching.sources import SOURCES, Source, find_sou
 N_LISTED = 10
 
 
-def add_fetch_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``datasets fetch``."""
-    options = parser.add_argument_group("options of fetch")
-    options.add_argument("--revision", metavar="COMMIT", help="commit, branch or version (default: the latest)")
-
-
 def fetch_named(arguments: argparse.Namespace) -> int:
     """Fetch what is named, and say where it lies and what to type next."""
     if not arguments.dataset:

@@ -38,7 +38,7 @@ TWELVE = (
     *("mean", "ridge", "ridge-cv", "pls", "cca", "random-weights"),
     *("time-only", "subject-id", "signaljepa_prelocal", "dgcnn", "eegnet", "brainmagick"),
 )
-VERBS = ("--help", "encoders", "datasets", "status", "leaderboard", "run --encoder brainmagick --dry-run")
+VERBS = ("--help", "encoders", "datasets", "leaderboard --help", "run --encoder brainmagick --dry-run")
 #: times that a verb is called by each side
 CALLS = 7
 
@@ -80,9 +80,9 @@ def timed(command: list[str], folder: Path, **environment: str) -> Timed:
     return Timed(wall_s, spent, records)
 
 
-def cold(side: str, *options: str, keep: Path | None = None) -> Timed:
-    """Run cells with an empty cache, or with that of ``keep``."""
-    folder = keep or Path(tempfile.mkdtemp(prefix="speed-"))
+def run(side: str, folder: Path, *options: str) -> Timed:
+    """Run cells with cache and results in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
     command = [side, "run", "--cache", str(folder / "cache"), "--results", str(folder / "results"), *options]
     return timed(command, folder)
 
@@ -118,21 +118,21 @@ def _describe(name: str, run: Timed, encoder: str) -> None:
     row(name, run.wall_s, run.processor_s, run.memory_gb(encoder), *scores, stages)
 
 
-def first(sides: list[str], seeds: int, options: list[str]) -> None:
+def first(sides: list[str], out: Path, seeds: int, options: list[str]) -> None:
     """Time the first encoder, cold, and one more with its cache, seed by seed and side by side."""
     ceilings = (f"{name}, ceiling" for name in CEILINGS)
     heads("run", "wall, s", "processor, s", "GB", *SCORES, *ceilings, "stages, s")
     ratios, shares = [], []
     for seed in range(seeds):
         walls = []
-        for side in sides:
-            folder = Path(tempfile.mkdtemp(prefix="speed-"))
+        for number, side in enumerate(sides):
+            folder = out / f"seed{seed}-side{number}"
             of_seed = ["--seeds", f"{seed},{seed}", *options]
-            one = cold(side, "--encoder", FIRST, *of_seed, keep=folder)
+            one = run(side, folder, "--encoder", FIRST, *of_seed)
             _describe(f"{side}, {FIRST}, seed {seed}", one, FIRST)
             walls.append(one.wall_s)
             if side == sides[0]:
-                two = cold(side, "--encoder", FURTHER, *of_seed, keep=folder)
+                two = run(side, folder, "--encoder", FURTHER, *of_seed)
                 _describe(f"{side}, {FURTHER} after it", two, FURTHER)
                 shares.append(two.wall_s / one.wall_s)
         ratios.append(walls[-1] / walls[0])
@@ -141,21 +141,22 @@ def first(sides: list[str], seeds: int, options: list[str]) -> None:
     print(f"\nfurther encoder, as a share of the first: {_spread(shares)}")
 
 
-def busy(side: str, options: list[str]) -> None:
+def busy(side: str, out: Path, options: list[str]) -> None:
     """Time the first command on a quiet machine, and beside a busy core."""
-    quiet = cold(side, "--encoder", FIRST, *options)
+    quiet = run(side, out / "quiet", "--encoder", FIRST, *options)
     with beside_a_busy_core():
-        loaded = cold(side, "--encoder", FIRST, *options)
+        loaded = run(side, out / "busy", "--encoder", FIRST, *options)
     heads("stage", "quiet, s", "busy, s", "ratio")
     for stage, seconds in quiet.stage_s(FIRST).items():
         row(stage, seconds, (then := loaded.stage_s(FIRST)[stage]), f"{then / seconds:.2f}")
     row("all", quiet.wall_s, loaded.wall_s, f"{loaded.wall_s / quiet.wall_s:.2f}")
 
 
-def jobs(side: str, options: list[str]) -> None:
+def jobs(side: str, out: Path, options: list[str]) -> None:
     """Time retrieval of twelve encoders one after another, and two at once, and compare every number."""
     encoders = [part for name in TWELVE for part in ("--encoder", name)]
-    one, two = (cold(side, *encoders, "--scores", "retrieval", "--jobs", n, *options) for n in ("1", "2"))
+    asked = [*encoders, "--scores", "retrieval", *options]
+    one, two = (run(side, out / f"jobs{n}", *asked, "--jobs", n) for n in ("1", "2"))
     same = all(one.records[name]["metrics"] == two.records[name]["metrics"] for name in TWELVE)
     heads("jobs", "wall, s", "processor, s")
     row("1", one.wall_s, one.processor_s)
@@ -184,14 +185,17 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("what", choices=["first", "busy", "jobs", "verbs"])
     parser.add_argument("sides", nargs="+", metavar="SIDE")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--out", type=Path, help="new folder to keep caches and results in; default: none are kept")
     asked = parser.parse_args(own)
     sides = [str(Path(side).absolute()) for side in asked.sides]
-    if asked.what == "first":
-        first(sides, asked.seeds, options)
-    elif asked.what == "verbs":
-        verbs(sides)
-    else:
-        {"busy": busy, "jobs": jobs}[asked.what](sides[0], options)
+    with tempfile.TemporaryDirectory() as none:
+        out = (asked.out or Path(none)).absolute()
+        if asked.what == "first":
+            first(sides, out, asked.seeds, options)
+        elif asked.what == "verbs":
+            verbs(sides)
+        else:
+            {"busy": busy, "jobs": jobs}[asked.what](sides[0], out, options)
 
 
 if __name__ == "__main__":
