@@ -107,7 +107,7 @@ class AlignedPair:
         import torch
 
         parts = {"encoder": self.encoder, "target": self.target, "bridge": self.bridge}
-        torch.save({name: part.state_dict() if part else {} for name, part in parts.items()}, path / WEIGHTS)
+        torch.save({name: {} if part is None else part.state_dict() for name, part in parts.items()}, path / WEIGHTS)
 
     def conditioner(self, name: str, *, standardise: bool) -> Conditioner:
         """Return the way from a batch to the condition of the generator, the same in training and test.

@@ -7,35 +7,25 @@ of a retrieval cell with ridge are run on it up to the probes. Sound and words a
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
-import tempfile
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
-from eeg2speech_bench.benchmarks.models.pair import Pair
 from eeg2speech_bench.benchmarks.scoring.probe_scores import judge_probes, read_readings
-from eeg2speech_bench.benchmarks.stage_inputs import AlignInputs, FeaturesInputs, ProbesInputs
-from eeg2speech_bench.benchmarks.validity.new_listeners import (
-    N_CHANS,
-    N_LISTENERS,
-    N_ROWS,
+from eeg2speech_bench.benchmarks.stage_inputs import ProbesInputs
+from eeg2speech_bench.benchmarks.validity.white_noise import (
     SCORES,
     SPLIT,
-    TARGET_OPTIONS,
     WINDOW_S,
+    FalseVerdicts,
+    NoiseCell,
+    noise_cells,
     run_one,
-    write_sounds,
 )
-from eeg2speech_bench.core.presets.config import AlignmentConfig
 from eeg2speech_bench.core.records.probes import ProbeScores
-from eeg2speech_bench.core.registry.registry import load_registry
 from eeg2speech_bench.core.segments.segment_store import SegmentStore
 
 #: words of a window, and how many there are to choose from
@@ -52,49 +42,34 @@ def write_words(folder: Path) -> None:
     pd.DataFrame(table | {"split": SPLIT[window]}).to_parquet(folder / "words.parquet")
 
 
-def probe_cell(prepared: Path, features: Path, pair: Pair, folder: Path, seed: int) -> ProbeScores:
+def probe_cell(cell: NoiseCell) -> ProbeScores:
     """Run the stages of a cell that probes need, and judge what they read out."""
-    common: dict[str, Any] = {"prepared": prepared, "features": features, "pair": pair, "device": "cpu"}
-    align = AlignInputs(**common, alignment=AlignmentConfig(batch_size=32), seed=seed, precision="float32")
-    aligned = run_one(align, folder / "align")
-    inputs = ProbesInputs(**common, aligned=aligned, block_s=SCORES.block_s, seed=seed)
-    read, _ = read_readings(run_one(inputs, folder / "probes"))
-    return judge_probes(read, SCORES, seed, "eeg", SegmentStore(prepared).meta.subjects)[0]
+    inputs = ProbesInputs(
+        prepared=cell.prepared,
+        features=cell.features,
+        aligned=cell.align(),
+        pair=cell.pair,
+        block_s=SCORES.block_s,
+        seed=cell.seed,
+        device="cpu",
+    )
+    read, _ = read_readings(run_one(inputs, cell.folder / "probes"))
+    return judge_probes(read, SCORES, cell.seed, "eeg", SegmentStore(cell.prepared).meta.subjects)[0]
 
 
 def main(arguments: Sequence[str]) -> int:
     """Print a Markdown table of false verdicts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cells", type=int, default=30, metavar="N", help="default: 30")
-    n_cells = parser.parse_args(arguments).cells
-    registry = load_registry()
-    pair = Pair(registry.get("encoder", "ridge"), {}, registry.get("target", "mel"), TARGET_OPTIONS)
-    false, n, single, n_single = (Counter[str]() for _ in range(4))
-    with tempfile.TemporaryDirectory() as place:
-        (prepared := Path(place, "prepared")).mkdir()
-        write_sounds(prepared)
-        write_words(prepared)
-        shape = (N_LISTENERS * N_ROWS, N_CHANS)
-        np.save(prepared / "eeg.npy", np.zeros(shape, np.float32))
-        features = run_one(FeaturesInputs(prepared, pair.target, TARGET_OPTIONS), Path(place, "features"))
-        for seed in range(n_cells):
-            np.save(prepared / "eeg.npy", np.random.default_rng(seed).standard_normal(shape).astype(np.float32))
-            (folder := Path(place, "cell")).mkdir()
-            scores = probe_cell(prepared, features, pair, folder, seed)
-            shutil.rmtree(folder)
-            for name, verdict in scores.verdict.items():
-                false[name] += verdict.distinguishable
-                n[name] += 1
-            for test in scores.tests:
-                single[test.metric] += test.p < SCORES.alpha
-                n_single[test.metric] += 1
-            print(f"cell {seed + 1}: {false.total()} of {n.total()} verdicts false", file=sys.stderr)
-    print("| probe | false 'signal' [95 %] | verdicts | one control alone beaten | tests |")
-    print("| --- | --- | --- | --- | --- |")
-    for name in n:
-        low, high = binomtest(false[name], n[name]).proportion_ci()
-        rate, alone = false[name] / n[name], single[name] / n_single[name]
-        print(f"| {name} | {rate:.3f} [{low:.3f}, {high:.3f}] | {n[name]} | {alone:.3f} | {n_single[name]} |")
+    counts = FalseVerdicts()
+    for cell in noise_cells(parser.parse_args(arguments).cells, write_words):
+        scores = probe_cell(cell)
+        for name, verdict in scores.verdict.items():
+            counts.add_verdict(name, verdict.distinguishable)
+        for test in scores.tests:
+            counts.add_test(test.metric, test)
+        counts.say(cell)
+    counts.print_table("probe")
     return 0
 
 
