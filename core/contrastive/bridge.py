@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
-#: neighbouring tokens that the map may look at on each side, in seconds; what more of them tell of the segments that
-#: the encoder was trained on, they do not tell of others (docs/voice.md)
+#: seconds on each side whose tokens the map may look at; farther ones bring nothing (docs/voice.md)
 REACH_S = 0.05
 #: with more features than this the map looks at fewer neighbours, so that its fit stays small
 MAX_FEATURES = 2048
@@ -56,7 +55,14 @@ class Bridge(nn.Module):
         return features @ self.weight.flatten(0, 1) + self.mean_out
 
 
-def fit_bridge(pairs: Iterable[tuple[Tensor, Tensor]], token_rate_hz: float, *, to_frames: bool = False) -> Bridge:
+def fit_bridge(
+    pairs: Iterable[tuple[Tensor, Tensor]],
+    token_rate_hz: float,
+    *,
+    to_frames: bool = False,
+    reach_s: float = REACH_S,
+    penalty: float = PENALTY,
+) -> Bridge:
     """Fit a bridge by ridge regression.
 
     Parameters
@@ -67,18 +73,20 @@ def fit_bridge(pairs: Iterable[tuple[Tensor, Tensor]], token_rate_hz: float, *, 
         Tokens per second of both.
     to_frames : bool
         What the second ones are, see `Bridge`.
+    reach_s, penalty : float
+        See `REACH_S` and `PENALTY`.
     """
     moments: _Moments | None = None
     for estimates, targets in pairs:
         n_tokens, dim = estimates.shape[1:]
-        radius = min(round(REACH_S * token_rate_hz), n_tokens - 1, max(0, (MAX_FEATURES // dim - 1) // 2))
+        radius = min(round(reach_s * token_rate_hz), n_tokens - 1, max(0, (MAX_FEATURES // dim - 1) // 2))
         features = _with_neighbours(estimates, radius).flatten(0, 1).double()
         if moments is None:
             moments = _Moments(features.shape[1], targets.shape[2])
         moments.add(features, targets.flatten(0, 1).double())
     if moments is None:
         raise ValueError("a bridge needs at least one batch of segments")
-    weight, mean_in, mean_out = (part.float() for part in moments.solve())
+    weight, mean_in, mean_out = (part.float() for part in moments.solve(penalty))
     shape = (2 * radius + 1, dim)
     return Bridge(weight.unflatten(0, shape), mean_in.unflatten(0, shape), mean_out, torch.tensor(to_frames))
 
@@ -100,14 +108,14 @@ class _Moments:
         self.gram += features.T @ features
         self.cross += features.T @ targets
 
-    def solve(self) -> tuple[Tensor, Tensor, Tensor]:
+    def solve(self, penalty: float) -> tuple[Tensor, Tensor, Tensor]:
         """Return weights, and means of features and targets."""
         mean_in, mean_out = self.features / self.n, self.targets / self.n
         gram = self.gram / self.n - torch.outer(mean_in, mean_in)
         cross = self.cross / self.n - torch.outer(mean_in, mean_out)
         # The floor keeps estimates that never change (a baseline's) solvable; they are mapped to the mean.
-        penalty = (PENALTY * gram.diagonal().mean()).clamp(min=1e-9)
-        weight = torch.linalg.solve(gram + penalty * torch.eye(len(gram), dtype=gram.dtype), cross)
+        added = (penalty * gram.diagonal().mean()).clamp(min=1e-9)
+        weight = torch.linalg.solve(gram + added * torch.eye(len(gram), dtype=gram.dtype), cross)
         return weight, mean_in, mean_out
 
 
