@@ -125,18 +125,8 @@ def open_bids(
             joined = heard_in(opened.raw, rows, find)
             notes = (*opened.notes, *joined.notes, *_taken(transcripts.notes), *fetched)
             source, load = str(path.fpath), partial(read_raw, path)
-            recordings.append(
-                Recording(
-                    name,
-                    path.subject,
-                    source,
-                    joined.presentations,
-                    load,
-                    notes,
-                    opened.channels,
-                    opened.channel_types,
-                )
-            )
+            told = opened.channels, opened.channel_types
+            recordings.append(Recording(name, path.subject, source, joined.presentations, load, notes, *told))
             spoken |= {key: words for key, words in joined.words.items() if len(words) > len(spoken.get(key, ()))}
             read |= rows.files
     if not recordings:

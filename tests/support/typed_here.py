@@ -36,6 +36,10 @@ class Ran:
     record: Record
     printed: str
 
+    def speaks_of_meg(self) -> bool:
+        """Whether the terminal called the recording MEG, and nowhere EEG."""
+        return "MEG and controls" in self.printed and "EEG" not in self.printed
+
 
 class WorkersHere:
     """Stands for `Workers`."""
